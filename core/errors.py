@@ -1,0 +1,46 @@
+"""What can go wrong in the studio, as a small tree.
+
+    AtelierError
+    +-- Refused            the input cannot be used; the message says why and what to do (exit 2)
+    |   +-- NoMajority     the photos show different people and none of them most often
+    +-- WeightMissing      a weight file is absent or wrong; names the command that mends it
+    +-- Stopped            should_stop() said so; files allow to go on later
+    +-- StyleWrong         a style pack breaks its schema; names the key
+
+Messages carry the number and the limit. The sentence a person reads in a chat is chosen in
+`bots/wording.py`; these are for operators, logs and the command line.
+"""
+
+from __future__ import annotations
+
+
+class AtelierError(Exception):
+    """Base of all errors this project raises on purpose."""
+
+
+class Refused(AtelierError):
+    """The input was refused; `reason` is a machine word, the message a sentence."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class NoMajority(Refused):
+    """No person is on more than half of the photos."""
+
+
+class WeightMissing(AtelierError):
+    """A weight file is missing, or its bytes are not the pinned ones."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}; run `atelier weights pull`")
+        self.name = name
+
+
+class Stopped(AtelierError):
+    """Work was stopped on request; nothing half-written is left in its place."""
+
+
+class StyleWrong(AtelierError):
+    """A style pack has an unknown or missing key, or a value out of range."""

@@ -1,0 +1,86 @@
+"""The canonical frame every stage speaks: 4:5, eyes on one line, one size.
+
+A similarity transform takes a photo into it. Nothing here looks at pixels or loads a model.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core.nouns import F32, U8
+
+PRINT: Final = (1024, 1280)
+"""Full print size (width, height) in pixels."""
+PRINT_SIZES: Final = ((1024, 1280), (768, 960), (512, 640))
+"""Sizes a portrait may be printed at, largest first; chosen by how much the photo must be enlarged."""
+EYE_DISTANCE: Final = 0.185
+"""Distance between the eye centres as a part of the frame's width."""
+EYE_LINE: Final = 0.385
+"""Height of the eye line as a part of the frame's height, from the top."""
+GARMENT_TOP: Final = 0.55
+"""The garment lives below this part of the frame's height: the lower 45 %."""
+
+RIGHT_EYE: Final = (33, 133)
+LEFT_EYE: Final = (362, 263)
+"""Corners of the sitter's right and left eye in mediapipe's face mesh (478 points)."""
+
+
+def eye_centres(landmarks: F32) -> F32:
+    """Return the sitter's right and left eye centre, (2, 2) float32, in the landmarks' own pixels."""
+    right = landmarks[list(RIGHT_EYE), :2].mean(axis=0)
+    left = landmarks[list(LEFT_EYE), :2].mean(axis=0)
+    return np.stack([right, left]).astype(np.float32)
+
+
+def to_frame(eyes: F32, width: int = PRINT[0], height: int = PRINT[1]) -> F32:
+    """Return the (2, 3) similarity that carries photo pixels into a frame of `width` x `height`.
+
+    eyes: (2, 2) float32, right then left eye centre in photo pixels. The transform turns, scales
+    and moves; it never mirrors or shears, so a face keeps its shape.
+    """
+    (rx, ry), (lx, ly) = eyes.astype(np.float64)
+    dx, dy = lx - rx, ly - ry
+    distance = float(np.hypot(dx, dy))
+    if distance < 1e-3:
+        raise ValueError(f"eye centres are {distance:.4f} px apart, at least 0.001 needed")
+    scale = EYE_DISTANCE * width / distance
+    cos, sin = scale * dx / distance, -scale * dy / distance
+    mid_x, mid_y = (rx + lx) / 2, (ry + ly) / 2
+    return np.array(
+        [
+            [cos, -sin, width / 2 - cos * mid_x + sin * mid_y],
+            [sin, cos, EYE_LINE * height - sin * mid_x - cos * mid_y],
+        ],
+        dtype=np.float32,
+    )
+
+
+def scale_of(transform: F32) -> float:
+    """Return how many frame pixels one photo pixel becomes."""
+    return float(np.hypot(transform[0, 0], transform[1, 0]))
+
+
+def carry(points: F32, transform: F32) -> F32:
+    """Carry (N, 2) points, or (N, 3) with depth in pixels, through a similarity; depth scales."""
+    flat = points[:, :2] @ transform[:, :2].T + transform[:, 2]
+    if points.shape[1] == 2:
+        return flat.astype(np.float32)
+    return np.concatenate([flat, points[:, 2:3] * scale_of(transform)], axis=1).astype(np.float32)
+
+
+def warp(picture: U8 | F32, transform: F32, width: int, height: int, border: int = cv2.BORDER_REPLICATE) -> U8 | F32:
+    """Draw a picture into the frame: area-averaged when it shrinks, Lanczos when it grows.
+
+    picture: (H, W) or (H, W, C), uint8 or float32. Returns (height, width[, C]) of the same type.
+    Shrinking by more than two first blurs by the pixels lost, so no pattern is aliased.
+    """
+    scale = scale_of(transform)
+    if scale < 0.5:
+        sigma = 0.5 * (1 / scale - 1)
+        picture = cv2.GaussianBlur(picture, (0, 0), sigma)
+    flags = cv2.INTER_LANCZOS4 if scale > 1 else cv2.INTER_LINEAR
+    out = cv2.warpAffine(picture, transform, (width, height), flags=flags, borderMode=border)
+    return out  # type: ignore[return-value]  # cv2's stubs lose the dtype

@@ -1,0 +1,186 @@
+"""The nouns of the studio: what one stage hands to the next. Frozen, numpy only, imports in a blink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face as the models saw it, in the pixels of the photo it stands in.
+
+    box: x, y, width, height. landmarks: (478, 3) float32, z towards the back, same unit.
+    blendshapes: (52,) float32 in 0..1, in mediapipe's order (`core.facemap.BLENDSHAPES`).
+    Angles in degrees: yaw > 0 looks to the picture's right, pitch > 0 looks up, roll > 0 leans to
+    the picture's right. embedding: (128,) float32 of length 1 (SFace).
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: F32
+    blendshapes: F32
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float
+    eye_px: float
+    embedding: F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selfie:
+    """A photo that was kept: upright sRGB pixels without metadata, and its one face.
+
+    name: what its owner called the file. sha256: of the bytes that came. rgb: (H, W, 3) uint8.
+    sharpness, luminance: as `core.intake` measures them. notes: machine words for what was mended
+    on the way in ("others_cropped", "enlarged_profile", ...).
+    """
+
+    name: str
+    sha256: str
+    rgb: U8
+    face: Face
+    sharpness: float
+    luminance: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A photo that was not kept, as a value.
+
+    reason: machine word (`core.intake.REASONS` lists all). measured and limit are in the reason's
+    own unit. hint: one short English instruction; chat languages live in `bots/wording.py`.
+    """
+
+    name: str
+    reason: str
+    measured: float
+    limit: float
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceMap:
+    """Everything known about one selfie's head, in the canonical frame at full print size.
+
+    transform: (2, 3) photo -> frame at 1024x1280. landmarks: (478, 3) in frame pixels.
+    rgb: (1280, 1024, 3) uint8, the photo in the frame; valid: (1280, 1024) float32, 1 where the
+    photo reaches. foreground: (1280, 1024, 3) uint8 with the old background estimated away.
+    matte: (1280, 1024) float32 in 0..1, the whole person. head, neck, hair, skin, clothing: same
+    shape, soft, parts of the matte (head holds face, ears and hair; skin is face and neck skin).
+    normals: (1280, 1024, 3) float32 unit vectors, x right, y down, z towards the viewer.
+    light: (9,) float32 second-order spherical harmonics of luminance over skin.
+    shoulders: left x, right x, y of the shoulder line in frame pixels (y grows downwards).
+    marks: (N, 3) float32 x, y, radius of moles and scars to protect.
+    """
+
+    selfie: Selfie
+    transform: F32
+    landmarks: F32
+    rgb: U8
+    valid: F32
+    foreground: U8
+    matte: F32
+    head: F32
+    neck: F32
+    hair: F32
+    skin: F32
+    clothing: F32
+    normals: F32
+    light: F32
+    light_side: float
+    shoulders: tuple[float, float, float]
+    marks: F32
+    skin_lab: tuple[float, float, float]
+    hair_lab: tuple[float, float, float]
+    glasses: bool
+    hat: bool
+    facial_hair: bool
+    hair_length: str
+    hair_texture: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identity:
+    """Who the sitter is to the studio: their maps, their baseline, and what training learnt.
+
+    baseline: median cosine between the person's own photos, None with one photo.
+    lora: folder of PEFT files, None when training did not help or was not asked for.
+    proof: held-out error with and without the LoRA, as `core.train` measured it.
+    """
+
+    maps: tuple[FaceMap, ...]
+    baseline: float | None
+    lora: str | None = None
+    proof: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the judge says of one portrait.
+
+    likeness: median cosine to photos that were not its source. percent_of_baseline: likeness over
+    the person's own baseline in percent, None with one photo. source_likeness: the untouched
+    source's own likeness to the same photos. copy: the nearest photo scores far above the baseline.
+    reasons: machine words for everything that failed, empty when kept.
+    """
+
+    kept: bool
+    likeness: float | None
+    percent_of_baseline: float | None
+    source_likeness: float | None
+    cost_points: float | None
+    copy: bool
+    reasons: tuple[str, ...]
+    measures: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that is needed to draw the same portrait again, byte for byte.
+
+    style, source (sha256 of the photo), seed, engine and print size, then the settings that styles
+    and tweaks change. Written beside the portrait as JSON.
+    """
+
+    style: str
+    purpose: str
+    source: str
+    seed: int
+    engine: str
+    width: int
+    height: int
+    settings: dict[str, Any] = field(default_factory=dict)
+    tweaks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """One finished picture with the layers it is made of.
+
+    rgb: (H, W, 3) uint8 at the recipe's print size. layers: name -> array, bottom first.
+    parent: id of the portrait it was edited from, None for a first draw.
+    """
+
+    id: str
+    rgb: U8
+    layers: dict[str, U8 | F32]
+    recipe: Recipe
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gallery:
+    """What a sitting delivers: the kept portraits, best first, and the counts behind them."""
+
+    portraits: tuple[tuple[Portrait, Verdict], ...]
+    dropped: tuple[tuple[Portrait, Verdict], ...]
+    drawn: int
+    timings_s: dict[str, float] = field(default_factory=dict)
