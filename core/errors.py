@@ -4,6 +4,7 @@
     +-- Refused            the input cannot be used; the message says why and what to do (exit 2)
     |   +-- NoMajority     the photos show different people and none of them most often
     +-- WeightMissing      a weight file is absent or wrong; names the command that mends it
+    +-- WeightsUnreachable a pull found no source for some files; tells what each one said
     +-- Stopped            should_stop() said so; files allow to go on later
     +-- StyleWrong         a style pack breaks its schema; names the key
 
@@ -36,6 +37,15 @@ class WeightMissing(AtelierError):
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{name}: {why}; run `atelier weights pull`")
         self.name = name
+
+
+class WeightsUnreachable(AtelierError):
+    """A pull ended without some files; `failures` holds name -> what each source said, in order."""
+
+    def __init__(self, failures: dict[str, list[str]]) -> None:
+        lines = [f"  {name}: {'; '.join(said)}" for name, said in failures.items()]
+        super().__init__("\n".join([f"{len(failures)} weight file(s) could not be fetched:", *lines]))
+        self.failures = failures
 
 
 class Stopped(AtelierError):
