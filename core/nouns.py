@@ -68,43 +68,49 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceMap:
-    """Everything known about one selfie's head, in the canonical frame at full print size.
+    """How one selfie's head stands and is lit, in the canonical frame at full print size.
 
-    transform: (2, 3) photo -> frame at 1024x1280. landmarks: (478, 3) in frame pixels.
-    rgb: (1280, 1024, 3) uint8, the photo in the frame; valid: (1280, 1024) float32, 1 where the
-    photo reaches. foreground: (1280, 1024, 3) uint8 with the old background estimated away.
-    matte: (1280, 1024) float32 in 0..1, the whole person. head, neck, hair, skin, clothing: same
-    shape, soft, parts of the matte (head holds face, ears and hair; skin is face and neck skin).
-    normals: (1280, 1024, 3) float32 unit vectors, x right, y down, z towards the viewer.
-    light: (9,) float32 second-order spherical harmonics of luminance over skin.
-    shoulders: left x, right x, y of the shoulder line in frame pixels (y grows downwards).
-    marks: (N, 3) float32 x, y, radius of moles and scars to protect.
+    transform: (2, 3) photo -> frame at 1024x1280. landmarks: (478, 3) float32 in frame pixels.
+    light: (9,) float32, second-order spherical harmonics of linear luminance over the face's skin,
+    divided by their mean; light_side: -1 lit from the picture's left .. 1 from the right.
+    expression: machine words above their limit ("smile", "mouth_open", "eyes_closed", "frown").
+    shoulders_visible: the photo reaches below the chin far enough to show both shoulders.
+    marks: (N, 3) float32 x, y, radius in frame pixels of moles and scars to protect.
+    enlarged: print pixels per photo pixel at full print size; above 2.3 the print gets smaller.
     """
 
     selfie: Selfie
     transform: F32
     landmarks: F32
-    rgb: U8
-    valid: F32
-    foreground: U8
+    light: F32
+    light_side: float
+    expression: tuple[str, ...]
+    shoulders_visible: bool
+    marks: F32
+    skin_lab: tuple[float, float, float]
+    enlarged: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cutout:
+    """The sitter lifted off the photo, in the frame at full print size (H, W) = (1280, 1024).
+
+    rgb: (H, W, 3) float32 sRGB in 0..1, the sitter's own colours with the old background estimated
+    away. matte: (H, W) float32, the whole person. head: face, ears, hair and hat; neck: bare neck
+    skin; hair: hair and hat alone; all soft and inside the matte. neckline: y in frame pixels where
+    the source's clothes begin under the chin. neck_x, neck_width: of the bare neck there.
+    shoulders: left x, right x, y of the shoulder points, or None when the photo does not show them.
+    """
+
+    rgb: F32
     matte: F32
     head: F32
     neck: F32
     hair: F32
-    skin: F32
-    clothing: F32
-    normals: F32
-    light: F32
-    light_side: float
-    shoulders: tuple[float, float, float]
-    marks: F32
-    skin_lab: tuple[float, float, float]
-    hair_lab: tuple[float, float, float]
-    glasses: bool
-    hat: bool
-    facial_hair: bool
-    hair_length: str
-    hair_texture: str
+    neckline: float
+    neck_x: float
+    neck_width: float
+    shoulders: tuple[float, float, float] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
