@@ -1,0 +1,137 @@
+"""Setup of light: the sitter's own pixels under the style's lamps.
+
+A ratio image (Liu, Shan & Zhang 2001): what each direction of the surface would receive from the rig
+over what it receives in the photo. It is smooth, bounded and multiplies linear light, so skin keeps
+every pore and freckle it had; nothing is painted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core import frame
+from core.facemap import LUMINANCE, harmonics, linear, spread_normals
+from core.nouns import F32, Cutout, FaceMap
+
+LIMITS: Final = (0.6, 1.6)
+"""Bounds of the ratio: beyond them compressed shadows band and noise shows (DESIGN, tried)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """Lamps around the sitter.
+
+    key_deg: where the main light stands, 0 in front, -90 at the picture's left, 90 at its right.
+    key_up_deg: how high. key, fill: their strength, fill comes from everywhere. rim: strength of the
+    light behind, on the side away from the key. warmth: -1 cool .. 1 warm. strength: 0 leaves the
+    photo's own light, 1 replaces it.
+    """
+
+    key_deg: float
+    key_up_deg: float = 35.0
+    key: float = 0.7
+    fill: float = 0.5
+    rim: float = 0.0
+    warmth: float = 0.0
+    strength: float = 0.7
+
+
+def srgb(light: F32) -> F32:
+    """Apply the sRGB curve (IEC 61966-2-1): linear 0..1 in, display 0..1 float32 out."""
+    light = np.maximum(light, 0)
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def head_normals(face: FaceMap, cutout: Cutout) -> F32:
+    """Return (1280, 1024, 3) unit normals over head and neck: x right, y down, z to the viewer.
+
+    The mesh inside the face; outside it the head is taken for a balloon tied to its own outline,
+    and the two meet by distance so that no edge shows at the hairline.
+    """
+    width, height = frame.PRINT[0] // 4, frame.PRINT[1] // 4
+    balloon = inflate(
+        cv2.resize(np.clip(cutout.head + cutout.neck, 0, 1), (width, height), interpolation=cv2.INTER_AREA)
+    )
+    mesh = spread_normals(face.landmarks / 4, width, height)
+    inside = (np.abs(mesh).sum(axis=-1) > 0).astype(np.uint8)
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
+    trust = np.clip(depth / 12, 0, 1)[..., None]
+    normals = mesh * trust + balloon * (1 - trust)
+    normals = cv2.GaussianBlur(normals, (0, 0), 3)
+    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-4)
+    return cv2.resize(normals, frame.PRINT, interpolation=cv2.INTER_LINEAR).astype(np.float32)
+
+
+def inflate(mask: F32) -> F32:
+    """Return (H, W, 3) normals of a body blown up inside its outline: height is the root of the edge distance."""
+    solid = (mask > 0.5).astype(np.uint8)
+    distance = cv2.distanceTransform(cv2.copyMakeBorder(solid, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 5)[
+        1:-1, 1:-1
+    ]
+    scale = max(float(distance.max()), 1.0)
+    bulge = np.sqrt(np.clip(distance / scale, 0, 1) * (2 - np.clip(distance / scale, 0, 1))) * scale
+    bulge = cv2.GaussianBlur(bulge.astype(np.float32), (0, 0), 0.12 * scale)
+    slope_x, slope_y = cv2.Sobel(bulge, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(bulge, cv2.CV_32F, 0, 1) / 8
+    normals = np.stack([-slope_x, -slope_y, np.ones_like(slope_x)], axis=-1)
+    return (normals / np.linalg.norm(normals, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def shading(rig: Rig, normals: F32) -> F32:
+    """Return how much light (H, W) a surface of these normals receives from the rig; 1 facing the viewer.
+
+    The key wraps 25 % round the edge as a softbox does.
+    """
+    side, up = np.radians(rig.key_deg), np.radians(rig.key_up_deg)
+    towards = np.array([np.sin(side) * np.cos(up), -np.sin(up), np.cos(side) * np.cos(up)], np.float32)
+    wrap = 0.25
+    received = rig.key * np.clip((normals @ towards + wrap) / (1 + wrap), 0, None) + rig.fill
+    front = rig.key * (towards[2] + wrap) / (1 + wrap) + rig.fill
+    return (received / front).astype(np.float32)
+
+
+def relight(rgb: F32, normals: F32, face: FaceMap, rig: Rig) -> F32:
+    """Return the sitter (H, W, 3) in linear light, carried from the photo's light to the rig's.
+
+    rgb: (H, W, 3) float32 sRGB 0..1. The ratio is bounded by LIMITS, blurred over a tenth of the eye
+    distance, and centred so that the face keeps its exposure: no skin is made lighter or darker.
+    """
+    there = np.maximum(harmonics(normals) @ face.light, 0.25)
+    ratio = shading(rig, normals) / there
+    skin = normals[..., 2] > 0.5
+    centre = float(np.exp(np.mean(np.log(ratio[skin])))) if skin.any() else 1.0
+    ratio = np.clip(ratio / max(centre, 1e-3), *LIMITS) ** rig.strength
+    ratio = cv2.GaussianBlur(ratio, (0, 0), 0.1 * frame.EYE_DISTANCE * rgb.shape[1])
+    return (linear(rgb) * ratio[..., None] * tint(rig)).astype(np.float32)
+
+
+def tint(rig: Rig) -> F32:
+    """Return the lamps' colour (3,) as gains of linear red, green, blue; brightness is kept."""
+    gains = np.array([1 + 0.06 * rig.warmth, 1.0, 1 - 0.10 * rig.warmth], np.float32)
+    return gains / np.float32(gains @ LUMINANCE)
+
+
+def rim_light(matte: F32, normals: F32, rig: Rig, width: int) -> F32:
+    """Return the light (H, W) added along the outline by a lamp behind, on the side away from the key.
+
+    A band of a twentieth of the eye distance inside the edge, where the surface turns away.
+    """
+    if rig.rim == 0:
+        return np.zeros(matte.shape, np.float32)
+    away = -np.sign(rig.key_deg) if rig.key_deg else 1.0
+    reach = 0.06 * frame.EYE_DISTANCE * width
+    inner = np.clip(1 - cv2.GaussianBlur(matte, (0, 0), reach), 0, 1) * matte
+    return (rig.rim * inner * np.clip(away * normals[..., 0], 0, 1)).astype(np.float32)
+
+
+def exposure(rgb: F32, face: FaceMap, skin: F32) -> float:
+    """Return the gain of linear light that puts the face's own highlights where a print wants them.
+
+    The 97th percentile of skin luminance goes a third of the way to 0.62, within 0.8 to 1.35: it is
+    the highlight that is exposed for, so dark skin stays as dark as it is.
+    """
+    bright = float(np.percentile((linear(rgb) @ LUMINANCE)[skin > 0.5], 97))
+    return float(np.clip((0.62 / max(bright, 0.05)) ** (1 / 3), 0.8, 1.35))

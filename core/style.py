@@ -1,0 +1,160 @@
+"""A look is data: strict TOML packs -> Style. An unknown key is an error.
+
+A pack names its outfit, backdrop and light from the studio's wardrobe (`styles/wardrobe.toml`), so a
+person can swap one of them by name and a new look touches no Python.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import StyleWrong
+
+FOLDER = Path(__file__).resolve().parent.parent / "styles"
+
+Angle = Literal["any", "front", "left", "right"]
+Crop = Literal["portrait", "close", "square", "avatar"]
+Purpose = Literal["job", "business", "personal"]
+
+
+def _colour(value: str) -> str:
+    if len(value) != 7 or value[0] != "#" or not set(value[1:].lower()) <= set("0123456789abcdef"):
+        raise ValueError(f"{value!r} is not a colour like #2b2f36")
+    return value.lower()
+
+
+Colour = Annotated[str, AfterValidator(_colour)]
+
+
+def rgb_of(colour: str) -> tuple[int, int, int]:
+    """Return #rrggbb as sRGB 0..255."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Outfit(_Strict):
+    """What the sitter wears: a garment kind of `core.garment` and its colours."""
+
+    title: str
+    kind: str
+    jacket: Colour
+    shirt: Colour
+    tie: Colour = "#000000"
+
+
+class Paper(_Strict):
+    """What stands behind the sitter; `core.backdrop.Backdrop` explains the numbers."""
+
+    title: str
+    kind: Literal["paper", "window", "outdoor"]
+    colour: Colour
+    pool: float = Field(0.6, ge=0, le=3)
+    vignette: float = Field(0.5, ge=0, le=3)
+    side: float = Field(0.0, ge=-1, le=1)
+
+
+class Lamps(_Strict):
+    """How the sitter is lit; `core.light.Rig` explains the numbers."""
+
+    title: str
+    key_deg: float = Field(ge=-120, le=120)
+    key_up_deg: float = Field(35, ge=-30, le=80)
+    key: float = Field(0.7, ge=0, le=2)
+    fill: float = Field(0.5, gt=0, le=2)
+    rim: float = Field(0.0, ge=0, le=1)
+    warmth: float = Field(0.0, ge=-1, le=1)
+    strength: float = Field(0.7, ge=0, le=1)
+
+
+class PurposeSettings(_Strict):
+    """What a purpose asks of every style: crop, retouch level 0..1, extra files to export."""
+
+    title: str
+    crop: Crop
+    retouch: float = Field(ge=0, le=1)
+    exports: tuple[Crop, ...]
+
+
+class Wardrobe(_Strict):
+    """All outfits, backdrops, lights and purposes by name."""
+
+    outfits: dict[str, Outfit]
+    backdrops: dict[str, Paper]
+    lights: dict[str, Lamps]
+    purposes: dict[Purpose, PurposeSettings]
+
+
+class Style(_Strict):
+    """One look. id is the file's name; everything else stands in the file (styles/README.md explains each key)."""
+
+    id: str
+    title: str
+    pitch: str
+    medium: Literal["photo"]
+    purposes: tuple[Purpose, ...]
+    outfit: str
+    backdrop: str
+    light: str
+    angle: Angle = "any"
+    smile: bool | None = None
+    crop: Crop | None = None
+    tweaks: tuple[str, ...]
+    least_percent: float = Field(90, ge=50, le=100)
+
+
+@cache
+def wardrobe() -> Wardrobe:
+    """Read the studio's wardrobe. Raises StyleWrong with the key that is wrong."""
+    return _read(Wardrobe, FOLDER / "wardrobe.toml", {})
+
+
+@cache
+def load_all() -> tuple[Style, ...]:
+    """Read every style pack, in the order of their names. Raises StyleWrong with the file and the key."""
+    return tuple(load(path.stem) for path in sorted(FOLDER.glob("*.toml")) if path.stem != "wardrobe")
+
+
+@cache
+def load(name: str) -> Style:
+    """Read one style pack and check that its outfit, backdrop and light hang in the wardrobe.
+
+    Raises StyleWrong, naming the choices for an unknown style.
+    """
+    path = FOLDER / f"{name}.toml"
+    if not name.isidentifier() or name == "wardrobe" or not path.is_file():
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml") if p.stem != "wardrobe"))
+        raise StyleWrong(f"style {name!r} is unknown, choose from {known}")
+    style = _read(Style, path, {"id": name})
+    for role in ("outfit", "backdrop", "light"):
+        pick(role, getattr(style, role))
+    return style
+
+
+def pick(role: str, name: str) -> Outfit | Paper | Lamps:
+    """Take one thing from the wardrobe: role is outfit, backdrop or light. Raises StyleWrong with the choices."""
+    shelf: dict[str, Outfit] | dict[str, Paper] | dict[str, Lamps] = getattr(wardrobe(), f"{role}s")
+    if name not in shelf:
+        raise StyleWrong(f"{role} {name!r} is unknown, choose from {', '.join(sorted(shelf))}")
+    return shelf[name]
+
+
+def _read(model: type[T], path: Path, extra: dict[str, str]) -> T:
+    try:
+        return model.model_validate({**tomllib.loads(path.read_text("utf-8")), **extra})
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise StyleWrong(f"{path.name}: {where}: {first['msg']}") from wrong
+    except (OSError, tomllib.TOMLDecodeError) as wrong:
+        raise StyleWrong(f"{path.name}: {wrong}") from wrong
