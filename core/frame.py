@@ -71,10 +71,10 @@ def carry(points: F32, transform: F32) -> F32:
     return np.concatenate([flat, points[:, 2:3] * scale_of(transform)], axis=1).astype(np.float32)
 
 
-def warp(picture: U8 | F32, transform: F32, width: int, height: int, border: int = cv2.BORDER_REPLICATE) -> U8 | F32:
-    """Draw a picture into the frame: area-averaged when it shrinks, Lanczos when it grows.
+def warp(picture: U8, transform: F32, width: int, height: int) -> U8:
+    """Draw a picture into the frame: area-averaged when it shrinks, Lanczos when it grows, edges repeated.
 
-    picture: (H, W) or (H, W, C), uint8 or float32. Returns (height, width[, C]) of the same type.
+    picture: (H, W) or (H, W, C) uint8. Returns (height, width[, C]) uint8.
     Shrinking by more than two first blurs by the pixels lost, so no pattern is aliased.
     """
     scale = scale_of(transform)
@@ -82,5 +82,4 @@ def warp(picture: U8 | F32, transform: F32, width: int, height: int, border: int
         sigma = 0.5 * (1 / scale - 1)
         picture = cv2.GaussianBlur(picture, (0, 0), sigma)
     flags = cv2.INTER_LANCZOS4 if scale > 1 else cv2.INTER_LINEAR
-    out = cv2.warpAffine(picture, transform, (width, height), flags=flags, borderMode=border)
-    return out  # type: ignore[return-value]  # cv2's stubs lose the dtype
+    return cv2.warpAffine(picture, transform, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)

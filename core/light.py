@@ -93,13 +93,13 @@ def shading(rig: Rig, normals: F32) -> F32:
     return (received / front).astype(np.float32)
 
 
-def relight(rgb: F32, normals: F32, face: FaceMap, rig: Rig) -> F32:
+def relight(rgb: F32, normals: F32, light: F32, rig: Rig) -> F32:
     """Return the sitter (H, W, 3) in linear light, carried from the photo's light to the rig's.
 
-    rgb: (H, W, 3) float32 sRGB 0..1. The ratio is bounded by LIMITS, blurred over a tenth of the eye
+    rgb: (H, W, 3) float32 sRGB 0..1; light: `FaceMap.light`. The ratio is bounded by LIMITS, blurred over a tenth of the eye
     distance, and centred so that the face keeps its exposure: no skin is made lighter or darker.
     """
-    there = np.maximum(harmonics(normals) @ face.light, 0.25)
+    there = np.maximum(harmonics(normals) @ light, 0.25)
     ratio = shading(rig, normals) / there
     skin = normals[..., 2] > 0.5
     centre = float(np.exp(np.mean(np.log(ratio[skin])))) if skin.any() else 1.0
@@ -127,7 +127,7 @@ def rim_light(matte: F32, normals: F32, rig: Rig, width: int) -> F32:
     return (rig.rim * inner * np.clip(away * normals[..., 0], 0, 1)).astype(np.float32)
 
 
-def exposure(rgb: F32, face: FaceMap, skin: F32) -> float:
+def exposure(rgb: F32, skin: F32) -> float:
     """Return the gain of linear light that puts the face's own highlights where a print wants them.
 
     The 97th percentile of skin luminance goes a third of the way to 0.62, within 0.8 to 1.35: it is

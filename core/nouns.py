@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
+F32 = NDArray[np.floating[Any]]
+"""Real arrays; float32 unless a docstring says otherwise (numpy's own stubs call every quotient float64)."""
 U8 = NDArray[np.uint8]
 
 
@@ -114,6 +115,30 @@ class Cutout:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Layers:
+    """A portrait taken apart, at its print size (H, W): what light and backdrop edits work on.
+
+    sitter: (H, W, 3) uint8 sRGB, head and neck in their own light, filled outside the masks.
+    head, neck: (H, W) uint8 mattes. garment: (H, W, 4) uint8 sRGB and matte. normals: (H, W, 3)
+    int8, -127..127, of the sitter. light: (9,) float32 as `FaceMap.light`. marks: (N, 3) float32
+    x, y, radius in these pixels. gain: exposure gain of linear light. grain: standard deviation of
+    the sitter's own noise, 0..1 sRGB. crown, chin: rows where the head begins and the chin ends.
+    """
+
+    sitter: U8
+    head: U8
+    neck: U8
+    garment: U8
+    normals: NDArray[np.int8]
+    light: F32
+    marks: F32
+    gain: float
+    grain: float
+    crown: float
+    chin: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Identity:
     """Who the sitter is to the studio: their maps, their baseline, and what training learnt.
 
@@ -171,13 +196,13 @@ class Recipe:
 class Portrait:
     """One finished picture with the layers it is made of.
 
-    rgb: (H, W, 3) uint8 at the recipe's print size. layers: name -> array, bottom first.
+    rgb: (H, W, 3) uint8 at the recipe's print size.
     parent: id of the portrait it was edited from, None for a first draw.
     """
 
     id: str
     rgb: U8
-    layers: dict[str, U8 | F32]
+    layers: Layers
     recipe: Recipe
     parent: str | None = None
 
