@@ -1,0 +1,128 @@
+"""What the desk tells about an order: frozen values that travel as JSON.
+
+`Done`, `Failed` and `Cancelled` are the last word on an order and are delivered for certain, at least
+once. `Queued` and `Step` say where it stands now; only the newest counts and a lost one is no loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Waiting. place: 1 is next. eta_s: seconds until it is done, None before anything was measured."""
+
+    place: int
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Running. stage: machine word, "" before the first; step of total; eta_s: seconds until it is done."""
+
+    stage: str = ""
+    step: int = 0
+    total: int = 0
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """One portrait as it lies on the shelf.
+
+    id: in the ledger. file: its name on the account's shelf. percent: of the person's own baseline,
+    None with one photo. parent: the portrait it was edited from.
+    """
+
+    id: int
+    file: str
+    style: str
+    percent: float | None = None
+    parent: int | None = None
+    tweaks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It is there.
+
+    portraits: best first, empty for a look. facts: of a look the verdict (`kept`, `reason`, `measured`,
+    `limit`, `notes`, `missing`), of a shoot the counts (`drawn`, `dropped`, `trained`, `folder`).
+    """
+
+    portraits: tuple[Pictured, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It ended without a picture.
+
+    reason: machine word: a reason of `core.intake` or `core.errors.Refused`, or one of `timeout`, `crashed`,
+    `disk_full`, `shelf_down`, `setup`, `fault`. message: for operators and logs.
+    """
+
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """It was cancelled and has let go of the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The promised days are over. deleted: table word -> how many rows and files went."""
+
+    deleted: dict[str, int] = field(default_factory=dict)
+
+
+News = Queued | Step | Done | Failed | Cancelled | Expired
+
+WORDS: Final[dict[str, type[News]]] = {
+    "queued": Queued,
+    "step": Step,
+    "done": Done,
+    "failed": Failed,
+    "cancelled": Cancelled,
+    "expired": Expired,
+}
+_ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {word: TypeAdapter(made_of) for word, made_of in WORDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """News with its address.
+
+    id: of the outbox row, 0 for news that is not durable. ref: the caller's own word for the order, as it
+    was given to `Desk.place`. order is 0 and ref "" for news about the account as a whole.
+    """
+
+    id: int
+    account: int
+    order: int
+    kind: str
+    ref: str
+    news: News
+
+
+def word_of(news: News) -> str:
+    """Return the word news is stored under."""
+    return type(news).__name__.lower()
+
+
+def to_json(news: News) -> str:
+    """Write news as JSON."""
+    text: bytes = _ADAPTERS[word_of(news)].dump_json(news)
+    return text.decode()
+
+
+def from_json(word: str, text: str) -> News:
+    """Read what `to_json` wrote; raises pydantic.ValidationError or KeyError on anything else."""
+    news: News = _ADAPTERS[word].validate_json(text)
+    return news
