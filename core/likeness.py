@@ -83,7 +83,7 @@ class Recogniser:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         copy = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         self._detector.setInputSize(size)
-        rows: F32 | None = self._detector.detect(cv2.cvtColor(copy, cv2.COLOR_RGB2BGR))[1]  # type: ignore[assignment]
+        rows: F32 | None = self._detector.detect(cv2.cvtColor(copy, cv2.COLOR_RGB2BGR))[1]
         if rows is None:
             return ()
         back = np.tile([width / size[0], height / size[1]], 7)
@@ -127,19 +127,25 @@ def baseline(embeddings: Sequence[F32]) -> float | None:
 
 
 def majority(embeddings: Sequence[F32]) -> tuple[int, ...] | None:
-    """Indices of the photos that show the person most of them show; None when nobody is on more than half.
+    """Indices of the photos that show the person most of them show; None when nobody is on more than half."""
+    largest = largest_group(embeddings)
+    return largest if 2 * len(largest) > len(embeddings) else None
+
+
+def largest_group(embeddings: Sequence[F32]) -> tuple[int, ...]:
+    """Indices of the most photos that show one person, in order.
 
     Groups join while the mean likeness between them is at least `SAME_PERSON` (average linkage), so
     one unlucky pair neither splits a person nor chains two strangers together.
     """
     groups: list[tuple[int, ...]] = [(index,) for index in range(len(embeddings))]
     if not groups:
-        return None
-    likeness = np.stack(embeddings) @ np.stack(embeddings).T
+        return ()
+    alike = np.stack(embeddings) @ np.stack(embeddings).T
     while len(groups) > 1:
-        score, one, other = max((float(likeness[np.ix_(a, b)].mean()), a, b) for a, b in combinations(groups, 2))
+        score, one, other = max((float(alike[np.ix_(a, b)].mean()), a, b) for a, b in combinations(groups, 2))
         if score < SAME_PERSON:
             break
         groups = [group for group in groups if group not in (one, other)] + [one + other]
-    largest = max(groups, key=len)
-    return tuple(sorted(largest)) if 2 * len(largest) > len(embeddings) else None
+    largest = max((len(group), group) for group in groups)[1]
+    return tuple(sorted(largest))

@@ -1,0 +1,313 @@
+"""Bytes -> Selfie | Rejected: is this a photo, is there one face on it, and is it good enough to learn from?
+
+    decode   header first, then pixels: upright sRGB, nothing else of the file goes on
+    look     one photo: its face, its pose, and the RULES
+    review   the set: duplicates, another person, closed eyes
+    check    look at each, then review
+
+A refusal is a value, never an exception: machine reason, measured number, limit, one kind instruction.
+The limits were set on 539 official portraits and three thousand altered copies of them (blurred, darkened,
+covered); `tools/calibrate_intake.py FOLDER` prints the table for any folder of photos.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from core import frame, likeness
+from core.decode import Photo, decode
+from core.likeness import Found, Recogniser
+from core.nouns import U8, Face, Rejected, Selfie
+from core.quality import RULES, framed, measure
+from core.refusals import REASONS, refuse
+
+if TYPE_CHECKING:
+    from core.facemap import Landmarker, Trace
+
+__all__ = ["REASONS", "RULES", "CheckReport", "Models", "Photo", "check", "decode", "look", "review"]
+
+PIECE_EYES_PX: Final = 1.1 * frame.EYE_DISTANCE * frame.PRINT[0]
+"""Distance between the eyes a larger face is shrunk to, 208 px: a tenth more than a full-size print takes."""
+DRAFT_EYES_PX: Final = 0.6 * PIECE_EYES_PX
+"""A face with fewer, 125 px, on a photo that was decoded as a draft is decoded again in full: a full-size print would
+enlarge it more than 1.5 times. Costs 0.1 s for 12 megapixels; a selfie from arm's length has more."""
+PIECE_PIXELS: Final = 4_000_000
+"""A photo that is larger than this after that is cut down to the head's surroundings."""
+GROUP_PART: Final = 0.6
+"""A second face at least this part of the largest one's size makes a group; smaller ones are cropped away."""
+SAME_PHOTO_BITS: Final = 10
+"""Bits of 64 that may differ between the perceptual hashes of one photo saved twice."""
+SAME_PHOTO_LIKENESS: Final = 0.9
+"""Likeness from which two pictures with the same hash are the same moment of one person."""
+EYES_SHUT: Final = 0.6
+"""mediapipe's eyeBlink, of the eye that is more open, from which a lone photo counts as eyes closed."""
+EYES_SHUT_BEYOND_OWN: Final = 0.25
+"""The same, above the person's own usual value: narrow or laughing eyes are not closed eyes."""
+
+
+class Models:
+    """The nets a look needs, each loaded when the first photo needs it. One per thread."""
+
+    @cached_property
+    def recogniser(self) -> Recogniser:
+        return Recogniser()
+
+    @cached_property
+    def landmarker(self) -> Landmarker:
+        from core.facemap import Landmarker  # brings mediapipe, seconds of import: not for a file that is no photo
+
+        return Landmarker()
+
+
+def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
+    """Decode one photo, find its one face, measure it and hold it against the RULES."""
+    photo = decode(data, name, draft=True)
+    if isinstance(photo, Rejected):
+        return photo
+    photo, faces, notes = _find(photo, models.recogniser)
+    if photo.draft and (not faces or faces[0].eye_px < DRAFT_EYES_PX):
+        finer = decode(data, name)
+        if isinstance(finer, Rejected):
+            return finer
+        photo, faces, notes = _find(finer, models.recogniser)
+    if not faces:
+        return refuse(name, "no_face", 0, 1)
+    alike = max((other.eye_px / faces[0].eye_px for other in faces[1:]), default=0.0)
+    if alike >= GROUP_PART:
+        return refuse(name, "group", 100 * alike, 100 * GROUP_PART)
+    rgb, found, others = _head_piece(photo, *faces)
+    if others:
+        cut = _without_others(rgb, found, others)
+        if cut is None:
+            return refuse(name, "group", 100 * alike, 100 * GROUP_PART)
+        (rgb, found), notes = cut, (*notes, "others_cropped")
+    trace = _trace(rgb, found, models)
+    if trace is None:
+        return refuse(name, "covered", 0, 1)
+    measures = measure(rgb, trace)
+    for rule in RULES:
+        if rule.broken_by(measures):
+            return refuse(name, rule.reason, getattr(measures, rule.measure), rule.limit)
+    face = Face(
+        box=found.box,
+        score=found.score,
+        landmarks=trace.landmarks,
+        blendshapes=trace.blendshapes,
+        yaw_deg=trace.yaw_deg,
+        pitch_deg=trace.pitch_deg,
+        roll_deg=trace.roll_deg,
+        eye_px=measures.eye_px,
+        embedding=models.recogniser.embed(rgb, found),
+    )
+    return Selfie(name, photo.sha256, rgb, face, measures.sharpness, measures.luminance, notes)
+
+
+def _find(photo: Photo, recogniser: Recogniser) -> tuple[Photo, tuple[Found, ...], tuple[str, ...]]:
+    """Find the faces, largest first; a photo that lies on its side is turned upright and noted."""
+    faces = recogniser.find(photo.rgb)
+    for quarters in [round(faces[0].lean_deg / 90) % 4] if faces else [1, 3, 2]:
+        if quarters == 0:
+            break
+        turned = photo.turned(quarters)
+        if (again := recogniser.find(turned.rgb)) and abs(again[0].lean_deg) <= 45:
+            return turned, again, ("turned",)
+    return photo, faces, ()
+
+
+def _head_piece(photo: Photo, found: Found, *others: Found) -> tuple[U8, Found, tuple[Found, ...]]:
+    """Bring the face to the size a print can use; keep the whole photo when it is small, else the head's surroundings.
+
+    The frame is 5.4 x 6.8 eye distances around the head (`core.frame`); half as much again is kept
+    for shoulders, tilt and other crops.
+    """
+    scale = min(1.0, PIECE_EYES_PX / found.eye_px)
+    height, width = photo.rgb.shape[:2]
+    left, top, right, bottom = 0, 0, width, height
+    if width * height * scale**2 > PIECE_PIXELS:
+        (x, y), reach = found.points[:2].mean(axis=0), found.eye_px
+        left, top = max(0, int(x - 4.1 * reach)), max(0, int(y - 4.1 * reach))
+        right, bottom = min(width, int(x + 4.1 * reach)), min(height, int(y + 6.2 * reach))
+    rgb = photo.cut(left, top, right, bottom, scale)
+    inside = [_moved(other, left, top, scale) for other in others]
+    whole = (0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0]))
+    return rgb, _moved(found, left, top, scale), tuple(other for other in inside if _overlap(other.box, whole))
+
+
+def _without_others(rgb: U8, found: Found, others: Sequence[Found]) -> tuple[U8, Found] | None:
+    """Crop smaller faces away along one side each, sparing the head; None when one overlaps it."""
+    x, y, w, h = found.box
+    head = (x - 0.5 * w, y - 0.6 * h, 2.0 * w, 2.2 * h)
+    left, top, right, bottom = 0, 0, rgb.shape[1], rgb.shape[0]
+    for other in others:
+        ox, oy, ow, oh = other.box
+        if not _overlap(other.box, (left, top, right - left, bottom - top)):
+            continue  # an earlier cut took it along
+        sides = {
+            "left": (math.ceil(ox + ow), top, right, bottom),
+            "right": (left, top, math.floor(ox), bottom),
+            "top": (left, math.ceil(oy + oh), right, bottom),
+            "bottom": (left, top, right, math.floor(oy)),
+        }
+        spares = {
+            "left": ox + ow <= head[0],
+            "right": ox >= head[0] + head[2],
+            "top": oy + oh <= head[1],
+            "bottom": oy >= head[1] + head[3],
+        }
+        cuts = [sides[side] for side, spared in spares.items() if spared]
+        if not cuts:
+            return None
+        left, top, right, bottom = max(cuts, key=lambda cut: (cut[2] - cut[0]) * (cut[3] - cut[1]))
+    return np.ascontiguousarray(rgb[top:bottom, left:right]), _moved(found, left, top)
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return bool(
+        one[0] < other[0] + other[2]
+        and other[0] < one[0] + one[2]
+        and one[1] < other[1] + other[3]
+        and other[1] < one[1] + one[3]
+    )
+
+
+def _moved(found: Found, left: float, top: float, scale: float = 1.0) -> Found:
+    """The same face after `left` and `top` were cropped away and the rest scaled."""
+    x, y, w, h = found.box
+    box = ((x - left) * scale, (y - top) * scale, w * scale, h * scale)
+    return replace(found, box=box, points=((found.points - (left, top)) * scale).astype(np.float32))
+
+
+def _trace(rgb: U8, found: Found, models: Models) -> Trace | None:
+    """Trace the face on a crop of twice its size, at most 512 px; results in the photo's own pixels."""
+    x, y, w, h = found.box
+    side = max(2, round(2.2 * max(w, h)))
+    left, top = round(x + w / 2 - side / 2), round(y + h / 2 - side / 2)
+    inside = rgb[max(0, top) : top + side, max(0, left) : left + side]
+    shrink = min(1.0, 512 / side)
+    patch = cv2.resize(inside, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else inside
+    size = round(side * shrink)
+    above, before = round(max(0, -top) * shrink), round(max(0, -left) * shrink)
+    crop: U8 = np.full((max(size, above + patch.shape[0]), max(size, before + patch.shape[1]), 3), 127, np.uint8)
+    crop[above : above + patch.shape[0], before : before + patch.shape[1]] = patch
+    trace = models.landmarker.trace(crop)
+    if trace is None:
+        return None
+    landmarks = trace.landmarks / np.float32(shrink) + np.array([left, top, 0], np.float32)
+    return replace(trace, landmarks=landmarks.astype(np.float32))
+
+
+# --- the set ---
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckReport:
+    """What became of a set of photos. baseline: median likeness between the kept ones, None below two."""
+
+    kept: tuple[Selfie, ...]
+    rejected: tuple[Rejected, ...]
+    baseline: float | None
+
+
+def check(
+    photos: Sequence[tuple[str, bytes]],
+    models: Models | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> CheckReport:
+    """Look at every photo (name, bytes), then review the set; never raises for what a photo holds."""
+    models = models or Models()
+    selfies: list[Selfie] = []
+    rejected: list[Rejected] = []
+    for done, (name, data) in enumerate(photos, start=1):
+        seen = look(data, name, models)
+        selfies.append(seen) if isinstance(seen, Selfie) else rejected.append(seen)
+        on_progress(done, len(photos))
+    kept, set_aside = review(selfies)
+    return CheckReport(kept, (*rejected, *set_aside), likeness.baseline([s.face.embedding for s in kept]))
+
+
+def review(selfies: Sequence[Selfie]) -> tuple[tuple[Selfie, ...], tuple[Rejected, ...]]:
+    """Judge photos as a set: one of each moment, one person, eyes open. Order is kept.
+
+    Duplicates go first, so that one photo sent nine times has one vote on who the person is. Without
+    a majority person everybody is refused. Of duplicates the one with the most, sharpest pixels stays.
+    """
+    rejected: list[Rejected] = []
+    unique = _one_of_each(selfies, rejected)
+    theirs = _one_person(unique, rejected)
+    kept = _eyes_open(theirs, rejected)
+    return kept, tuple(rejected)
+
+
+def _one_of_each(selfies: Sequence[Selfie], rejected: list[Rejected]) -> tuple[Selfie, ...]:
+    hashes = [_moment(selfie) for selfie in selfies]
+    kept: list[int] = []
+    for index in sorted(range(len(selfies)), key=lambda i: -selfies[i].face.eye_px * selfies[i].sharpness):
+        alike = [
+            min((one ^ other).bit_count() for one in hashes[index] for other in hashes[before][:1])
+            for before in kept
+            if likeness.cosine(selfies[index].face.embedding, selfies[before].face.embedding) >= SAME_PHOTO_LIKENESS
+        ]
+        if alike and min(alike) <= SAME_PHOTO_BITS:
+            percent, limit = 100 * (1 - min(alike) / 64), 100 * (1 - SAME_PHOTO_BITS / 64)
+            rejected.append(refuse(selfies[index].name, "duplicate", percent, limit))
+        else:
+            kept.append(index)
+    return tuple(selfies[index] for index in sorted(kept))
+
+
+def _moment(selfie: Selfie) -> tuple[int, int]:
+    """Hash a face in the canonical frame, as it is and mirrored: 64 bits each of its lowest cosine frequencies.
+
+    In the frame, crop, size and lean of the photo cancel; what is left is pose, expression and light.
+    """
+    face, _ = framed(selfie.rgb, selfie.face.landmarks, 128)
+    face = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(face[16:128, 16:112], (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+    hashes = []
+    for picture in (small, small[:, ::-1]):
+        waves = cv2.dct(np.ascontiguousarray(picture))[:8, :8].ravel()
+        bits = waves > np.median(waves[1:])
+        hashes.append(int("".join("1" if bit else "0" for bit in bits), 2))
+    return hashes[0], hashes[1]
+
+
+def _one_person(selfies: Sequence[Selfie], rejected: list[Rejected]) -> tuple[Selfie, ...]:
+    embeddings = [selfie.face.embedding for selfie in selfies]
+    same = likeness.majority(embeddings)
+    if same is None:
+        more_than_half = len(selfies) // 2 + 1
+        largest = len(likeness.largest_group(embeddings))
+        rejected.extend(refuse(selfie.name, "no_majority", largest, more_than_half) for selfie in selfies)
+        return ()
+    for index, selfie in enumerate(selfies):
+        if index not in same:
+            alike = float(np.mean([likeness.cosine(embeddings[index], embeddings[one]) for one in same]))
+            rejected.append(refuse(selfie.name, "other_person", alike, likeness.SAME_PERSON))
+    return tuple(selfies[index] for index in same)
+
+
+def _eyes_open(selfies: Sequence[Selfie], rejected: list[Rejected]) -> tuple[Selfie, ...]:
+    """Refuse shut eyes; how open this person's eyes usually are is their own lower quartile of eyeBlink."""
+    blinks = [_blink(selfie) for selfie in selfies]
+    limit = EYES_SHUT
+    if len(selfies) >= 3:
+        limit = float(np.percentile(blinks, 25)) + EYES_SHUT_BEYOND_OWN
+    kept = []
+    for selfie, blink in zip(selfies, blinks, strict=True):
+        if blink > limit:
+            rejected.append(refuse(selfie.name, "eyes_closed", blink, limit))
+        else:
+            kept.append(selfie)
+    return tuple(kept)
+
+
+def _blink(selfie: Selfie) -> float:
+    """eyeBlink of the eye that is more open, 0..1: a wink is an expression."""
+    return float(selfie.face.blendshapes[[9, 10]].min())  # eyeBlinkLeft, eyeBlinkRight in `core.facemap.BLENDSHAPES`

@@ -1,0 +1,201 @@
+"""How good one traced face is: what is measured, and the RULES it is held against.
+
+The limits were set on 452 official portraits with 40 px or more between the eyes, and on two thousand altered copies of
+them (masks and sunglasses drawn on, blurred, darkened, brightened). `tools/calibrate_intake.py FOLDER` prints the same
+table for any folder of photos.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core import frame
+from core.nouns import F32, U8
+
+if TYPE_CHECKING:
+    from core.facemap import Trace
+
+MIN_EYES_PX: Final = 40.0
+"""Smallest distance between the eyes: the smallest print, 512 px wide, has 94.7 px there (`core.frame`), and own pixels
+may be enlarged 2.3 to 2.4 times before a head looks soft beside its garment. 41 px is just enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What the RULES judge, all of one face. Light is linear; "own" means against the same face's other skin.
+
+    outside: percent of the face's outline beyond the photo's border. nose_light, nose_pallor: light
+    and lost redness (log R/G) of the reddest part of the nose, own. under_eye_light, under_eye_tint:
+    light and colour distance (log R/G, log B/G) of the skin under the eyes, own, of the eye more
+    alike. burnt: percent of the face with two channels at 250 or more. tones: grey levels between
+    the 1st and 99th percentile. side_light: median light of the brighter half over the darker.
+    sharpness: 1 - perceptual blur. luminance: median light of the face, 0..1.
+    """
+
+    eye_px: float
+    outside: float
+    yaw: float
+    pitch: float
+    nose_light: float
+    nose_pallor: float
+    under_eye_light: float
+    under_eye_tint: float
+    burnt: float
+    tones: float
+    side_light: float
+    sharpness: float
+    luminance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Refuse a face for `reason` when its measure is beyond the limit: below it if `least`, else above it."""
+
+    reason: str
+    measure: str
+    limit: float
+    least: bool
+
+    def broken_by(self, measures: Measures) -> bool:
+        value = getattr(measures, self.measure)
+        return bool(value < self.limit if self.least else value > self.limit)
+
+
+RULES: Final = (
+    Rule("face_small", "eye_px", MIN_EYES_PX, least=True),
+    Rule("face_cut", "outside", 10.0, least=False),
+    Rule("turned_away", "yaw", 55.0, least=False),
+    Rule("tilted", "pitch", 38.0, least=False),
+    # a mask or a phone over the nose; portraits 0.70 to 5.4, black masks to 0.22; pallor to 0.17, masks from 0.31
+    Rule("covered", "nose_light", 0.4, least=True),
+    Rule("covered", "nose_pallor", 0.25, least=False),
+    # portraits 0.31 to 1.78, dark glasses to 0.19; tint to 0.43, mirror glasses from 1.13. Tinted spectacles pass.
+    Rule("sunglasses", "under_eye_light", 0.25, least=True),
+    Rule("sunglasses", "under_eye_tint", 0.75, least=False),
+    # exposure by what is lost, never by how dark the skin is: portraits of every third of luminance have 106 to 223
+    # tones and at most 0.5 % burnt; two stops over burn 1 to 93 %, three under leave 52 to 82 tones, four 36 to 60
+    Rule("too_bright", "burnt", 20.0, least=False),
+    Rule("too_dark", "tones", 64.0, least=True),
+    Rule("harsh_light", "side_light", 8.0, least=False),
+    # portraits 0.30 to 0.46; Gauss-blurred by 2 % of the eyes' distance 0.17 to 0.29, by 3 % 0.12 to 0.21
+    Rule("blurred", "sharpness", 0.22, least=True),
+)
+"""What one photo is refused for, in this order."""
+
+
+OUTLINE: Final = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+"""The face's outline in mediapipe's mesh (`FACEMESH_FACE_OVAL`)."""
+GLABELLA, FOREHEAD, BRIDGE, NOSE, NOSE_WINGS, CHEEKS, UNDER_EYES = 9, 151, 197, 4, (48, 278), (50, 280), (230, 450)
+"""Mesh points at the middle of patches of skin."""
+LIGHT: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Linear RGB -> relative luminance (ITU-R BT.709)."""
+
+
+def measure(rgb: U8, trace: Trace) -> Measures:
+    """Measure a traced face in a quarter-size canonical frame (256 x 320, 47 px between the eyes).
+
+    One size for all makes sharpness comparable; at 47 px even the smallest face that is let in is not enlarged
+    by more than 1.2 times.
+    """
+    height, width = rgb.shape[:2]
+    eyes = frame.eye_centres(trace.landmarks)
+    outline = trace.landmarks[list(OUTLINE), :2]
+    beyond = (outline < 0).any(axis=1) | (outline[:, 0] >= width) | (outline[:, 1] >= height)
+    face, points = framed(rgb, trace.landmarks, 256)
+    skin = np.zeros(face.shape[:2], np.uint8)
+    cv2.fillPoly(skin, [points[list(OUTLINE)].astype(np.int32)], 1)
+    skin = cv2.erode(skin, np.ones((5, 5), np.uint8)).astype(bool)
+    if not skin.any():
+        skin[:] = True
+    grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
+    light = _LINEAR[face] @ LIGHT
+    columns = np.nonzero(skin)[1]
+    right_half = skin & (np.arange(256) < np.median(columns))
+    halves = [max(float(np.median(light[half])), 1e-4) for half in (right_half, skin & ~right_half) if half.any()]
+    low, high = np.percentile(grey[skin], (1, 99))
+    return Measures(
+        eye_px=float(np.linalg.norm(eyes[1] - eyes[0])),
+        outside=100 * float(beyond.mean()),
+        yaw=abs(trace.yaw_deg),
+        pitch=abs(trace.pitch_deg),
+        **_covering(face, points),
+        burnt=100 * float(((face[skin] >= 250).sum(axis=1) >= 2).mean()),
+        tones=float(high - low),
+        side_light=max(halves) / min(halves),
+        sharpness=_sharpness(grey, skin),
+        luminance=float(np.median(light[skin])),
+    )
+
+
+def framed(rgb: U8, landmarks: F32, width: int) -> tuple[U8, F32]:
+    """Draw a face into a small canonical frame; returns (1.25 width, width, 3) uint8 and the landmarks in it.
+
+    Only the face's surroundings are touched: smoothing a whole photo first would cost more than all else here.
+    """
+    flat = landmarks[:, :2]
+    margin = np.ptp(flat, axis=0).max()
+    left, top = np.maximum(flat.min(axis=0) - margin, 0).astype(int)
+    right, bottom = np.maximum(flat.max(axis=0) + margin, (left + 2, top + 2)).astype(int)
+    here = flat - np.array([left, top], np.float32)
+    to_frame = frame.to_frame(frame.eye_centres(here), width, width * 5 // 4)
+    face = frame.warp(rgb[top:bottom, left:right], to_frame, width, width * 5 // 4)
+    return np.asarray(face, np.uint8), frame.carry(here, to_frame)
+
+
+_LINEAR: Final = np.where(
+    np.arange(256) / 255 <= 0.04045, np.arange(256) / 255 / 12.92, ((np.arange(256) / 255 + 0.055) / 1.055) ** 2.4
+).astype(np.float32)
+"""sRGB byte -> linear light 0..1 (IEC 61966-2-1)."""
+
+
+def _covering(face: U8, points: F32) -> dict[str, float]:
+    """Compare the skin of nose and eye sockets with the face's other skin, by light and by colour ratios.
+
+    Ratios within one face cancel exposure, white balance and how dark the skin is. A beard never
+    reaches the nose, and the lens of ordinary glasses shows the skin under the eye.
+    """
+    smooth = cv2.GaussianBlur(_LINEAR[face], (0, 0), 2.5) + 0.002
+
+    def patch(index: int) -> F32:
+        x, y = np.clip(points[index], 0, (255, 319)).astype(int)
+        return np.asarray(smooth[y, x], np.float32)
+
+    def light(*indices: int) -> F32:
+        return np.array([patch(i) @ LIGHT for i in indices], np.float32)
+
+    def ratios(*indices: int) -> F32:
+        return np.array([(np.log(p[0] / p[1]), np.log(p[2] / p[1])) for p in map(patch, indices)], np.float32)
+
+    upper = (GLABELLA, *UNDER_EYES)
+    skin = (NOSE, *CHEEKS, BRIDGE, FOREHEAD)
+    tint = ratios(*UNDER_EYES) - np.median(ratios(*skin), axis=0)
+    return {
+        "nose_light": float(light(NOSE)[0] / np.median(light(*upper))),
+        "nose_pallor": float(np.median(ratios(*upper)[:, 0]) - ratios(NOSE, *NOSE_WINGS)[:, 0].max()),
+        "under_eye_light": float(light(*UNDER_EYES).max() / np.median(light(NOSE, *CHEEKS))),
+        "under_eye_tint": float(np.linalg.norm(tint, axis=1).min()),
+    }
+
+
+def _sharpness(grey: U8, skin: NDArray[np.bool_]) -> float:
+    """Return 1 - perceptual blur: how much of the picture's variation a further blur would take, 0..1.
+
+    Crete, Dolmiere, Ladret, Nicolas 2007, "The blur effect": a sharp picture loses much, a blurred one
+    little. The worse direction counts, so that shake along one axis is seen.
+    """
+    rows, columns = np.nonzero(skin)
+    face = grey[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].astype(np.float32) / 255
+    kept = []
+    for dx, dy, kernel in ((1, 0, (5, 1)), (0, 1, (1, 5))):
+        edges = np.abs(cv2.Sobel(face, cv2.CV_32F, dx, dy))
+        again = np.abs(cv2.Sobel(cv2.blur(face, kernel), cv2.CV_32F, dx, dy))
+        kept.append(1 - float(np.maximum(0, edges - again).sum()) / max(float(edges.sum()), 1e-6))
+    return 1 - max(kept)
