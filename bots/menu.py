@@ -1,0 +1,102 @@
+"""What can be ordered: looks, purposes, details, tweaks. Read from the style packs, handed to the dialogue as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import get_args
+
+from core import style
+
+LOOKS_A_PAGE = 4
+FIRST = ("office", "founder", "studio_black", "outdoor")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A style pack as the menu shows it. preview: file name in `styles/previews`, empty where there is none.
+
+    tweaks: names of the edits it offers.
+    """
+
+    id: str
+    title: str
+    pitch: str
+    preview: str = ""
+    tweaks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """Everything on offer.
+
+    details: what of a look may be changed, each with its choices. tweaks: what edits there are, each with its
+    values, empty for an edit that needs none. count: portraits a look.
+    """
+
+    looks: tuple[Look, ...]
+    purposes: tuple[str, ...]
+    details: tuple[tuple[str, tuple[str, ...]], ...]
+    tweaks: tuple[tuple[str, tuple[str, ...]], ...]
+    count: int = 4
+    avatar: str = "crop=avatar"
+    _by_id: dict[str, Look] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_id", {look.id: look for look in self.looks})
+
+    def __contains__(self, look: object) -> bool:
+        return look in self._by_id
+
+    def look(self, name: str) -> Look:
+        """Return a look; one that was taken off the menu goes by its name."""
+        return self._by_id.get(name, Look(name, name.replace("_", " ").capitalize(), ""))
+
+    @property
+    def pages(self) -> int:
+        """Pages of looks."""
+        return max(1, -(-len(self.looks) // LOOKS_A_PAGE))
+
+    def page(self, number: int) -> tuple[Look, ...]:
+        """Return the looks of one page, counted from 0."""
+        number %= self.pages
+        return self.looks[number * LOOKS_A_PAGE : (number + 1) * LOOKS_A_PAGE]
+
+    def tweaks_of(self, look: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return the edits a look offers, all of them for a look that is off the menu."""
+        offered = self.look(look).tweaks
+        return tuple(tweak for tweak in self.tweaks if not offered or tweak[0] in offered)
+
+    def has_tweak(self, tweak: str) -> bool:
+        """Say whether `warmer` or `backdrop=park` is an edit the studio knows."""
+        name, _, value = tweak.partition("=")
+        return any(name == known and (value in values if values else not value) for known, values in self.tweaks)
+
+
+@cache
+def house() -> Menu:
+    """Return the menu of the packs that ship with the studio. Raises StyleWrong for a pack that breaks its schema."""
+    packs = sorted(
+        style.load_all(), key=lambda pack: (FIRST.index(pack.id) if pack.id in FIRST else len(FIRST), pack.id)
+    )
+    wardrobe = style.wardrobe()
+    offered = dict.fromkeys(name for pack in packs for name in pack.tweaks)
+    values = {"backdrop": tuple(wardrobe.backdrops), "crop": get_args(style.Crop)}
+    return Menu(
+        looks=tuple(Look(pack.id, pack.title, pack.pitch, preview(pack.id), pack.tweaks) for pack in packs),
+        purposes=tuple(wardrobe.purposes),
+        details=(
+            ("outfit", tuple(wardrobe.outfits)),
+            ("backdrop", tuple(wardrobe.backdrops)),
+            ("light", tuple(wardrobe.lights)),
+            ("angle", get_args(style.Angle)),
+        ),
+        tweaks=tuple((name, values.get(name, ())) for name in offered),
+    )
+
+
+def preview(look: str) -> str:
+    """Return the file name of a look's preview picture, empty where it has none."""
+    return next(
+        (f"{look}{end}" for end in (".jpg", ".png") if (style.FOLDER / "previews" / f"{look}{end}").is_file()), ""
+    )

@@ -1,0 +1,179 @@
+"""What the studio remembers of one conversation: a frozen value, saved as JSON between events.
+
+Pictures are not in here, only their names on the account's shelf. `bots.conversation` makes the next
+session from this one; nobody else writes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pydantic import TypeAdapter
+
+from jobs.news import Pictured
+
+
+class State(StrEnum):
+    """Where a conversation stands. Stored in every ledger: do not rename."""
+
+    WELCOME = "welcome"  # nothing is kept yet, not even a photo
+    COLLECTING = "collecting"  # photos come in and are coached
+    CHOOSING = "choosing"  # looks, purpose, details
+    WAITING = "waiting"  # a sitting is queued or being drawn
+    BROWSING = "browsing"  # a gallery is open
+    ENHANCING = "enhancing"  # an edit is being made
+    LEAVING = "leaving"  # everything is being deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo of the person. state: `coming` (not fetched yet), `looking`, `kept`, `refused`, `failed`."""
+
+    number: int
+    ref: str
+    unique: str
+    batch: str
+    state: str = "coming"
+    compressed: bool = False
+    reason: str = ""
+    measured: float = 0.0
+    limit: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The order being worked on, and what its card last said (so that it is edited seldom).
+
+    kind: `shoot`, `enhance` or `avatar`. order: its number in this conversation. gallery, portrait: what an edit is of.
+    """
+
+    order: int
+    kind: str
+    since: float
+    tweak: str = ""
+    gallery: int = 0
+    portrait: int = 0
+    place: int = 0
+    stage: str = ""
+    percent: int = 0
+    shown_at: float = 0.0
+    stopping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A portrait in a gallery. parent: the number it was edited from, 0 for a first draw; tweak: by what."""
+
+    number: int
+    drawn: Pictured
+    parent: int = 0
+    tweak: str = ""
+    favourite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """One sitting's portraits: first draws are the pages of the carousel, edits hang below them.
+
+    at: the page that is open, from 1. current: for every page the number of the portrait shown there.
+    """
+
+    number: int
+    order: int
+    made_at: float
+    portraits: tuple[Shown, ...]
+    current: tuple[int, ...]
+    at: int = 1
+    tweak_page: int = 0
+    comparing: bool = False
+
+    def find(self, number: int) -> Shown | None:
+        """Return the portrait of that number."""
+        return next((shown for shown in self.portraits if shown.number == number), None)
+
+    @property
+    def open(self) -> Shown:
+        """The portrait on screen."""
+        found = self.find(self.current[self.at - 1])
+        assert found is not None
+        return found
+
+    def page_of(self, number: int) -> int:
+        """Return the page (from 1) a portrait belongs to, 0 when it is not of this gallery."""
+        shown = self.find(number)
+        while shown is not None and shown.parent:
+            shown = self.find(shown.parent)
+        roots = [s.number for s in self.portraits if not s.parent]
+        return roots.index(shown.number) + 1 if shown is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A conversation. mark: four characters that every button of it carries; new after a forget.
+
+    consent: version agreed to, 0 for none. styles: picked looks in the order picked. details: what the
+    person chose over the look's own. learnt: photo numbers the identity was last made from.
+    """
+
+    mark: str
+    language: str = "en"
+    state: State = State.WELCOME
+    consent: int = 0
+    consent_at: float = 0.0
+    keep_days: int = 30
+    photos: tuple[Photo, ...] = ()
+    photo_count: int = 0
+    missing: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    purpose: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+    orders: int = 0
+    running: Running | None = None
+    galleries: tuple[Gallery, ...] = ()
+    open_gallery: int = 0
+    back_to: State = State.WELCOME
+    last_card: str = ""
+
+    @property
+    def kept(self) -> tuple[Photo, ...]:
+        """Photos that passed."""
+        return tuple(photo for photo in self.photos if photo.state == "kept")
+
+    @property
+    def pending(self) -> tuple[Photo, ...]:
+        """Photos without a verdict yet."""
+        return tuple(photo for photo in self.photos if photo.state in {"coming", "looking"})
+
+    @property
+    def gallery(self) -> Gallery | None:
+        """The gallery that is open."""
+        return self.gallery_of(self.open_gallery)
+
+    def gallery_of(self, number: int) -> Gallery | None:
+        """Return a gallery by its number."""
+        return next((gallery for gallery in self.galleries if gallery.number == number), None)
+
+    def with_gallery(self, gallery: Gallery) -> Session:
+        """Return the session with that gallery in place of its older self, or added."""
+        others = tuple(gallery if g.number == gallery.number else g for g in self.galleries)
+        if self.gallery_of(gallery.number) is None:
+            others = (*self.galleries, gallery)
+        return replace(self, galleries=others)
+
+    def with_photo(self, photo: Photo) -> Session:
+        """Return the session with that photo in place of its older self."""
+        return replace(self, photos=tuple(photo if p.number == photo.number else p for p in self.photos))
+
+
+_JSON: TypeAdapter[Session] = TypeAdapter(Session)
+
+
+def to_json(session: Session) -> str:
+    """Write a session as JSON."""
+    return _JSON.dump_json(session).decode()
+
+
+def from_json(text: str) -> Session:
+    """Read what `to_json` wrote; raises pydantic.ValidationError on anything else."""
+    return _JSON.validate_json(text)
