@@ -69,7 +69,7 @@ def cut_out(face: FaceMap, segmenter: Segmenter) -> Cutout:
         cv2.resize(oval.astype(np.float32), frame.PRINT, interpolation=cv2.INTER_LINEAR) * 2 - 1, 0, 1
     )
     head = np.maximum(head, face_inside * matte)
-    neckline, neck_x, neck_width = _neckline(neck, face)
+    neckline, neck_x, neck_y, neck_width = _neckline(neck, face)
     return Cutout(
         rgb=_foreground(guide, matte),
         matte=matte,
@@ -78,6 +78,7 @@ def cut_out(face: FaceMap, segmenter: Segmenter) -> Cutout:
         hair=np.clip(head - face_inside - _ears(face, picture), 0, 1).astype(np.float32),
         neckline=neckline,
         neck_x=neck_x,
+        neck_y=neck_y,
         neck_width=neck_width,
         shoulders=_shoulders(person, valid, face),
     )
@@ -136,6 +137,7 @@ def _parts(picture: U8, person: F32, face: FaceMap) -> tuple[U8, U8, U8]:
     falling = _thick(bare & column & (skin < 0.12), 2)  # hair in front of the neck, not the shadow under the chin
     _, blobs = cv2.connectedComponents((hair | falling).astype(np.uint8))
     neck = bare & column & ~(falling & np.isin(blobs, np.unique(blobs[hair])))
+    neck = _largest(neck)  # a pin of skin colour on a lapel is no neck
     head = _thick((bare & ~neck) | (inside > 0), 6)  # a neighbour's hair hangs on by a thread, a microphone by a neck
     _, blobs = cv2.connectedComponents(head.astype(np.uint8))
     head = blobs == blobs[int(points[1, 1]), int(points[1, 0])]
@@ -148,6 +150,12 @@ def _thick(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     """Keep what a disc of this radius fits into (morphological opening)."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
+
+
+def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep the largest blob of a mask."""
+    count, blobs, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    return blobs == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 1 else mask
 
 
 def _neck_column(points: F32, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -220,25 +228,28 @@ def _ears(face: FaceMap, picture: U8) -> F32:
     return (skin * between).astype(np.float32)
 
 
-def _neckline(neck: U8, face: FaceMap) -> tuple[float, float, float]:
-    """Measure the bare neck: y where clothes begin under the chin, x of its middle, its width; print pixels.
+def _neckline(neck: U8, face: FaceMap) -> tuple[float, float, float, float]:
+    """Measure the bare neck in print pixels: y where clothes begin under the chin, then x, y and width where it is widest.
 
-    Where no neck is bare, typical values stand in: 0.45 eye distances below the chin, as wide as 78 %
-    of the jaw (medians over our training portraits).
+    Where no neck is bare, stand-ins: 0.35 eye distances below the chin and 80 % of the jaw's width.
     """
     scale = WIDTH / GRAPH_SIZE[0]
     chin = face.landmarks[152]
     jaw = float(face.landmarks[397, 0] - face.landmarks[172, 0])
+    jaw_x = float(face.landmarks[397, 0] + face.landmarks[172, 0]) / 2
     middle = int(np.clip(chin[0] / scale, 2, GRAPH_SIZE[0] - 3))
     below = neck[:, middle - 2 : middle + 3].mean(axis=1) > 0.5
     rows = np.flatnonzero(below & (np.arange(len(below)) > chin[1] / scale - 2))
-    if len(rows) < 4:
-        return float(chin[1] + 0.45 * EYE), float((face.landmarks[397, 0] + face.landmarks[172, 0]) / 2), 0.78 * jaw
+    level = np.arange(neck.shape[0]) * scale
+    reach = np.flatnonzero((level > chin[1] - 0.3 * EYE) & (level < chin[1] + 0.4 * EYE))
+    widths = neck[reach].sum(axis=1)
+    if len(rows) < 4 or widths.max() * scale < 0.5 * jaw:
+        return float(chin[1] + 0.35 * EYE), jaw_x, float(chin[1] - 0.1 * EYE), 0.8 * jaw
     bottom = rows[0] + int(np.argmax(np.append(np.diff(rows) > 1, True)))
-    level = neck[rows[0] + (bottom - rows[0]) // 3]
-    columns = np.flatnonzero(level)
+    widest = int(reach[int(np.argmax(widths))])
+    columns = np.flatnonzero(neck[widest])
     width = float(np.clip((columns[-1] - columns[0]) * scale, 0.6 * jaw, 1.1 * jaw))
-    return float(bottom * scale), float((columns[-1] + columns[0]) / 2 * scale), width
+    return float(bottom * scale), float((columns[-1] + columns[0]) / 2 * scale), float(widest * scale), width
 
 
 def _shoulders(person: F32, valid: F32, face: FaceMap) -> tuple[float, float, float] | None:

@@ -99,7 +99,7 @@ class Cutout:
     rgb: (H, W, 3) float32 sRGB in 0..1, the sitter's own colours with the old background estimated
     away. matte: (H, W) float32, the whole person. head: face, ears, hair and hat; neck: bare neck
     skin; hair: hair and hat alone; all soft and inside the matte. neckline: y in frame pixels where
-    the source's clothes begin under the chin. neck_x, neck_width: of the bare neck there.
+    the source's clothes begin under the chin. neck_x, neck_y, neck_width: where the bare neck is widest.
     shoulders: left x, right x, y of the shoulder points, or None when the photo does not show them.
     """
 
@@ -110,6 +110,7 @@ class Cutout:
     hair: F32
     neckline: float
     neck_x: float
+    neck_y: float
     neck_width: float
     shoulders: tuple[float, float, float] | None
 

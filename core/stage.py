@@ -1,0 +1,296 @@
+"""FaceMap + Style -> Setup: the sitter placed in the frame, everything round them laid out, nothing drawn yet.
+
+Chooses which photo serves which portrait, how large it may be printed, where collar and shoulders go,
+grows the neck skin down to the collar, and makes the layers that need no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from core import frame
+from core.backdrop import Backdrop
+from core.compose import Look, grain_of
+from core.facemap import CHIN, face_skin
+from core.light import Rig, exposure, head_normals
+from core.nouns import F32, Cutout, FaceMap, Layers
+from core.style import Lamps, Outfit, Paper, Style, pick, rgb_of
+
+ENLARGE_LIMIT: Final = 2.35
+"""Print pixels per photo pixel up to which a face still looks photographed."""
+PER_SOURCE: Final = 2
+"""Portraits of one style from one photo; a third would only repeat the expression."""
+EYE: Final = frame.EYE_DISTANCE * frame.PRINT[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the person or the command line asks for over the style's own: names from the wardrobe, or None."""
+
+    outfit: str | None = None
+    backdrop: str | None = None
+    light: str | None = None
+    angle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Where the garment meets the sitter, in frame pixels at full print size.
+
+    neck_x, neck_width: the bare neck at the collar. collar_y: where the collar's upper edge crosses
+    the neck's middle. chin_y: the chin's lowest point. shoulder_y: height of the shoulder points;
+    left, right: their x.
+    """
+
+    neck_x: float
+    neck_width: float
+    collar_y: float
+    chin_y: float
+    shoulder_y: float
+    left: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setup:
+    """One portrait before it is drawn: layers without a garment, where the garment goes, and the settings."""
+
+    face: FaceMap
+    layers: Layers
+    body: Body
+    outfit: Outfit
+    settings: dict[str, Any]
+    seed: int
+    enlarged: float
+
+
+def cast(maps: Sequence[FaceMap], style: Style, choice: Choice, count: int) -> tuple[tuple[FaceMap, int], ...]:
+    """Choose a photo for each portrait: the best first, each used at most PER_SOURCE times.
+
+    Returns (map, take) pairs, take counting the uses of that photo; fewer than `count` when the
+    photos do not reach further. A photo's rank is its size and sharpness, less what the style does
+    not want: another angle, an open mouth, a frown, closed eyes, a head turned beyond 25 degrees.
+    """
+    ordered = sorted(maps, key=lambda face: _suits(face, style, choice.angle or style.angle), reverse=True)
+    pairs = [(face, take) for take in range(PER_SOURCE) for face in ordered]
+    return tuple(pairs[:count])
+
+
+def _suits(face: FaceMap, style: Style, angle: str) -> float:
+    yaw = face.selfie.face.yaw_deg
+    points = min(1.0, ENLARGE_LIMIT / face.enlarged) * 2 + min(face.selfie.sharpness, 1.0)
+    points -= max(0.0, abs(yaw) - 12) / 15 + max(0.0, abs(face.selfie.face.pitch_deg) - 12) / 15
+    points -= {"mouth_open": 0.8, "frown": 0.2, "eyes_closed": 2.0}.get(next(iter(_faults(face)), ""), 0.0)
+    if style.smile is not None and ("smile" in face.expression) != style.smile:
+        points -= 0.5
+    wanted = {"front": abs(yaw) < 10, "left": yaw < -6, "right": yaw > 6}.get(angle, True)
+    return points - (0 if wanted else 1.5)
+
+
+def _faults(face: FaceMap) -> tuple[str, ...]:
+    return tuple(name for name in ("eyes_closed", "mouth_open", "frown") if name in face.expression)
+
+
+def print_size(face: FaceMap) -> tuple[int, int]:
+    """Return the largest print size that enlarges the photo's own pixels by no more than ENLARGE_LIMIT."""
+    for width, height in frame.PRINT_SIZES:
+        if face.enlarged * width / frame.PRINT[0] <= ENLARGE_LIMIT:
+            return width, height
+    return frame.PRINT_SIZES[-1]
+
+
+def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: int, seed: int, retouch: float) -> Setup:
+    """Place the sitter and lay everything out for one portrait.
+
+    take: 0 is straight and lit from the side the photo is lit from; 1 leans the head by up to three
+    degrees and lights from the other side, so that two portraits from one photo differ.
+    """
+    rng = np.random.default_rng([seed, take])
+    tilt = 0.0 if take == 0 else float(rng.choice([-1, 1]) * rng.uniform(1.5, 3.0))
+    size = print_size(face)
+    layers, body = _layers(face, cutout, tilt, size)
+    outfit, backdrop, light = (
+        choice.outfit or style.outfit,
+        choice.backdrop or style.backdrop,
+        choice.light or style.light,
+    )
+    settings = {
+        "outfit": outfit,
+        "backdrop": backdrop,
+        "light": light,
+        "key_side": _key_side(face, light, take),
+        "tilt_deg": round(tilt, 2),
+        "take": take,
+        "stops": 0.0,
+        "warmth": 0.0,
+        "retouch": retouch,
+        "least_percent": style.least_percent,
+    }
+    return Setup(face, layers, body, garment_of(outfit), settings, seed, face.enlarged * size[0] / frame.PRINT[0])
+
+
+def garment_of(outfit: str) -> Outfit:
+    """Take an outfit from the wardrobe. Raises StyleWrong with the choices."""
+    found = pick("outfit", outfit)
+    assert isinstance(found, Outfit)
+    return found
+
+
+def look_of(settings: Mapping[str, Any], seed: int) -> Look:
+    """Read a recipe's settings as a look: names come from the wardrobe, a backdrop may also be a colour #rrggbb.
+
+    Raises StyleWrong for an unknown name.
+    """
+    backdrop = str(settings["backdrop"])
+    paper = (
+        Paper(title=backdrop, kind="paper", colour=backdrop) if backdrop.startswith("#") else pick("backdrop", backdrop)
+    )
+    lamps = pick("light", str(settings["light"]))
+    assert isinstance(paper, Paper)
+    assert isinstance(lamps, Lamps)
+    rig = Rig(**lamps.model_dump(exclude={"title"}))
+    return Look(
+        backdrop=Backdrop(paper.kind, rgb_of(paper.colour), paper.pool, paper.vignette, paper.side),
+        rig=replace(rig, key_deg=float(settings["key_side"]) * max(abs(rig.key_deg), 1e-3)),
+        seed=seed,
+        stops=float(settings["stops"]),
+        warmth=float(settings["warmth"]),
+        retouch=float(settings["retouch"]),
+    )
+
+
+def _key_side(face: FaceMap, light: str, take: int) -> float:
+    """Return the side of the key light: the photo's own where it clearly has one, else the style's; take 1 turns it."""
+    lamps = pick("light", light)
+    assert isinstance(lamps, Lamps)
+    side = float(np.sign(face.light_side)) if abs(face.light_side) > 0.25 else float(np.sign(lamps.key_deg) or 1.0)
+    return side if take == 0 else -side
+
+
+def _layers(face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int]) -> tuple[Layers, Body]:
+    """Turn the cutout into the layers of one portrait at its print size, the neck grown down to the collar."""
+    body = body_of(face, cutout)
+    sitter, neck = _grow_neck(cutout, face, body)
+    turn = cv2.getRotationMatrix2D((body.neck_x, body.collar_y), -tilt_deg, size[0] / frame.PRINT[0])
+    shift = np.array([body.neck_x, body.collar_y]) * (size[0] / frame.PRINT[0] - 1)
+    turn[:, 2] += shift
+
+    def place(layer: F32, border: int = cv2.BORDER_CONSTANT) -> F32:
+        shrink = size[0] / frame.PRINT[0]
+        smooth = cv2.GaussianBlur(layer, (0, 0), 0.35 / shrink) if shrink < 0.9 else layer
+        flags = cv2.INTER_LINEAR if tilt_deg == 0 else cv2.INTER_CUBIC
+        return np.clip(cv2.warpAffine(smooth, turn, size, flags=flags, borderMode=border), -1, 1)
+
+    rgb = _crisp(place(sitter, cv2.BORDER_REPLICATE), face.enlarged * size[0] / frame.PRINT[0])
+    points = frame.carry(face.landmarks, turn.astype(np.float32))
+    pixels = np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+    skin = face_skin(pixels, points).astype(np.float32)
+    head = place(cutout.head)
+    rows = np.flatnonzero((head > 0.5).any(axis=1))
+    marks = face.marks.copy()
+    marks[:, :2] = cv2.transform(face.marks[None, :, :2], turn)[0] if len(marks) else marks[:, :2]
+    marks[:, 2] *= size[0] / frame.PRINT[0]
+    layers = Layers(
+        sitter=pixels,
+        head=np.round(np.clip(head, 0, 1) * 255).astype(np.uint8),
+        neck=np.round(np.clip(place(neck), 0, 1) * 255).astype(np.uint8),
+        garment=np.zeros((size[1], size[0], 4), np.uint8),
+        normals=np.round(place(head_normals(face, cutout)) * 127).astype(np.int8),
+        light=face.light,
+        marks=marks,
+        gain=exposure(np.clip(rgb, 0, 1), skin),
+        grain=grain_of(pixels, skin),
+        crown=float(rows[0]) if len(rows) else 0.0,
+        chin=float(points[CHIN, 1]),
+    )
+    return layers, body
+
+
+def body_of(face: FaceMap, cutout: Cutout) -> Body:
+    """Lay out neck, collar and shoulders for a garment.
+
+    The collar goes where the source's own clothes begin, so that bare neck is the sitter's own skin
+    as far as it goes, but never nearer than 0.28 nor further than 0.62 eye distances below the chin.
+    Shoulders are the photo's own where it shows them, else 2.75 eye distances to each side.
+    """
+    chin = float(face.landmarks[CHIN, 1])
+    collar = float(np.clip(cutout.neckline, chin + 0.28 * EYE, chin + 0.62 * EYE))
+    if cutout.shoulders is None:
+        left, right, level = cutout.neck_x - 2.75 * EYE, cutout.neck_x + 2.75 * EYE, chin + 1.55 * EYE
+    else:
+        left, right, level = cutout.shoulders
+    return Body(cutout.neck_x, cutout.neck_width, collar, chin, level, left, right)
+
+
+def _grow_neck(cutout: Cutout, face: FaceMap, body: Body) -> tuple[F32, F32]:
+    """Grow the bare neck down to below the collar: sitter colours (H, W, 3) and neck matte (H, W).
+
+    Above its widest row the neck is the photo's own; below it a column carries on, coloured by
+    push-pull from the sitter's own neck, or from the lower cheeks in the chin's shade where no neck
+    is bare, and shaded as a cylinder.
+    """
+    height, width = cutout.matte.shape
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    foot = body.collar_y + 0.9 * EYE
+    along = np.clip((rows - cutout.neck_y) / (foot - cutout.neck_y), 0, 1)
+    half = body.neck_width / 2 * (1 + 0.25 * along**2)
+    across = (columns - body.neck_x) / half
+    column = np.clip((1 - np.abs(across)) * half / 2 + 0.5, 0, 1) * ((rows > cutout.neck_y) & (rows < foot))
+    own = np.clip(cutout.neck, 0, 1)
+    seeds = (cv2.erode(own, np.ones((15, 15))) > 0.9).astype(np.float32)
+    low = (rows > face.landmarks[17, 1]) & (rows < body.chin_y - 0.06 * EYE)
+    jaw = face.landmarks[397, 0] - face.landmarks[172, 0]
+    cheeks = low & (cutout.head > 0.9) & (np.abs(columns - face.landmarks[CHIN, 0]) < 0.5 * jaw)
+    bare = float(np.clip(seeds.sum() / (0.5 * EYE**2), 0, 1))
+    shade = 1 - 0.22 * np.clip(np.abs(across), 0, 1) ** 3
+    shade *= 1 - 0.3 * (1 - bare) * np.clip(1 - (rows - body.chin_y) / (0.6 * EYE), 0, 1)
+    grown = push_pull(cutout.rgb, np.clip(seeds + 0.4 * (1 - bare) * cheeks, 0, 1)) * shade[..., None]
+    keep = cv2.GaussianBlur(cv2.erode(own, np.ones((13, 13))), (0, 0), 5)
+    blend = (np.clip(np.maximum(own, column) - cutout.head, 0, 1) * (1 - keep))[..., None]
+    # the neck's matte goes on behind the jaw's soft edge, or the backdrop would shine through it
+    jaw_shelter = cv2.dilate(own, np.ones((21, 21))) * (cutout.head > 0.02) * (rows > body.chin_y - 0.6 * EYE)
+    sitter = cutout.rgb * (1 - blend) + grown * blend
+    return sitter.astype(np.float32), np.clip(np.max([own, column, jaw_shelter], axis=0), 0, 1).astype(np.float32)
+
+
+def push_pull(picture: F32, known: F32) -> F32:
+    """Fill a picture (H, W, 3) outward from where it is known (H, W): Gortler et al. 1996, by a pyramid of means."""
+    small = (max(8, picture.shape[1] // 4), max(8, picture.shape[0] // 4))
+    colours = cv2.resize(picture * known[..., None], small, interpolation=cv2.INTER_AREA)
+    weight = cv2.resize(known, small, interpolation=cv2.INTER_AREA)
+    levels = [(colours, weight)]
+    while min(levels[-1][1].shape) > 2:
+        colours, weight = levels[-1]
+        half = ((weight.shape[1] + 1) // 2, (weight.shape[0] + 1) // 2)
+        levels.append(
+            (
+                cv2.resize(colours, half, interpolation=cv2.INTER_AREA),
+                cv2.resize(weight, half, interpolation=cv2.INTER_AREA),
+            )
+        )
+    colours, weight = levels[-1]
+    filled = colours / np.maximum(weight, 1e-6)[..., None]
+    for colours, weight in reversed(levels[:-1]):
+        up = cv2.resize(filled, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        sure = np.clip(weight * 4, 0, 1)[..., None]
+        filled = colours / np.maximum(weight, 1e-6)[..., None] * sure + up * (1 - sure)
+    return cv2.resize(filled, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC).astype(np.float32)
+
+
+def _half(layer: F32, size: tuple[int, int]) -> F32:
+    return cv2.resize(layer, size, interpolation=cv2.INTER_AREA)
+
+
+def _crisp(rgb: F32, enlarged: float) -> F32:
+    """Give an enlarged photo back the edge contrast that interpolation took: unsharp mask of luma, none below 1.2 x."""
+    if enlarged <= 1.2:
+        return rgb
+    luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    detail = luma - cv2.GaussianBlur(luma, (0, 0), 0.55 * enlarged)
+    amount = min(0.9, 0.55 * (enlarged - 1.2))
+    return (rgb + amount * np.clip(detail, -0.06, 0.06)[..., None]).astype(np.float32)
