@@ -31,7 +31,19 @@ from core.refusals import REASONS, refuse
 if TYPE_CHECKING:
     from core.facemap import Landmarker, Trace
 
-__all__ = ["REASONS", "RULES", "CheckReport", "Models", "Photo", "check", "decode", "look", "review"]
+__all__ = [
+    "REASONS",
+    "RULES",
+    "CheckReport",
+    "Models",
+    "Photo",
+    "Sighting",
+    "check",
+    "decode",
+    "look",
+    "review",
+    "sight",
+]
 
 PIECE_EYES_PX: Final = 1.1 * frame.EYE_DISTANCE * frame.PRINT[0]
 """Distance between the eyes a larger face is shrunk to, 208 px: a tenth more than a full-size print takes."""
@@ -66,13 +78,48 @@ class Models:
         return Landmarker()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """The one face of a photo, found and traced, in the piece of the photo that goes on; not judged yet."""
+
+    name: str
+    sha256: str
+    rgb: U8
+    found: Found
+    trace: Trace
+    notes: tuple[str, ...]
+
+
 def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
     """Decode one photo, find its one face, measure it and hold it against the RULES."""
+    seen = sight(data, name, models)
+    if isinstance(seen, Rejected):
+        return seen
+    measures = measure(seen.rgb, seen.trace)
+    for rule in RULES:
+        if rule.broken_by(measures):
+            return refuse(name, rule.reason, getattr(measures, rule.measure), rule.limit)
+    face = Face(
+        box=seen.found.box,
+        score=seen.found.score,
+        landmarks=seen.trace.landmarks,
+        blendshapes=seen.trace.blendshapes,
+        yaw_deg=seen.trace.yaw_deg,
+        pitch_deg=seen.trace.pitch_deg,
+        roll_deg=seen.trace.roll_deg,
+        eye_px=measures.eye_px,
+        embedding=models.recogniser.embed(seen.rgb, seen.found),
+    )
+    return Selfie(name, seen.sha256, seen.rgb, face, measures.sharpness, measures.luminance, seen.notes)
+
+
+def sight(data: bytes, name: str, models: Models) -> Sighting | Rejected:
+    """Decode one photo, find its one face, cut out what goes on and trace the face there."""
     photo = decode(data, name, draft=True)
     if isinstance(photo, Rejected):
         return photo
     photo, faces, notes = _find(photo, models.recogniser)
-    if photo.draft and (not faces or faces[0].eye_px < DRAFT_EYES_PX):
+    if photo.draft and faces and faces[0].eye_px < DRAFT_EYES_PX:
         finer = decode(data, name)
         if isinstance(finer, Rejected):
             return finer
@@ -91,22 +138,7 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
     trace = _trace(rgb, found, models)
     if trace is None:
         return refuse(name, "covered", 0, 1)
-    measures = measure(rgb, trace)
-    for rule in RULES:
-        if rule.broken_by(measures):
-            return refuse(name, rule.reason, getattr(measures, rule.measure), rule.limit)
-    face = Face(
-        box=found.box,
-        score=found.score,
-        landmarks=trace.landmarks,
-        blendshapes=trace.blendshapes,
-        yaw_deg=trace.yaw_deg,
-        pitch_deg=trace.pitch_deg,
-        roll_deg=trace.roll_deg,
-        eye_px=measures.eye_px,
-        embedding=models.recogniser.embed(rgb, found),
-    )
-    return Selfie(name, photo.sha256, rgb, face, measures.sharpness, measures.luminance, notes)
+    return Sighting(name, photo.sha256, rgb, found, trace, notes)
 
 
 def _find(photo: Photo, recogniser: Recogniser) -> tuple[Photo, tuple[Found, ...], tuple[str, ...]]:
@@ -116,7 +148,7 @@ def _find(photo: Photo, recogniser: Recogniser) -> tuple[Photo, tuple[Found, ...
         if quarters == 0:
             break
         turned = photo.turned(quarters)
-        if (again := recogniser.find(turned.rgb)) and abs(again[0].lean_deg) <= 45:
+        if (again := recogniser.find(turned.rgb, far=False)) and abs(again[0].lean_deg) <= 45:
             return turned, again, ("turned",)
     return photo, faces, ()
 

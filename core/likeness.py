@@ -68,9 +68,12 @@ class Recogniser:
         self._detector = cv2.FaceDetectorYN.create(str(detector), "", (LOOK_PX, LOOK_PX), FACE_SCORE, 0.3, 200)
         self._recogniser = cv2.FaceRecognizerSF.create(str(recogniser), "")
 
-    def find(self, rgb: U8) -> tuple[Found, ...]:
-        """Find the faces of a photo, largest first; (H, W, 3) uint8 sRGB. Boxes may reach over its border."""
-        for long_side in (LOOK_PX, LOOK_AGAIN_PX):
+    def find(self, rgb: U8, far: bool = True) -> tuple[Found, ...]:
+        """Find the faces of a photo, largest first; (H, W, 3) uint8 sRGB. Boxes may reach over its border.
+
+        far: when nobody is near, search a larger copy for someone far away, eight times as long.
+        """
+        for long_side in (LOOK_PX, LOOK_AGAIN_PX) if far else (LOOK_PX,):
             if found := self._at(rgb, long_side):
                 return found
             if max(rgb.shape[:2]) <= long_side:
