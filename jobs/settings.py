@@ -140,6 +140,7 @@ class _FromFiles(PydanticBaseSettingsSource):
 def load(**overrides: Any) -> Settings:
     """Read the settings; overrides are for tests and command line flags. Raises SettingsWrong with every problem."""
     known = {f"{PREFIX}{name.upper()}{end}" for name in Settings.model_fields for end in ("", "_FILE")}
+    known.add(f"{PREFIX}CACHE")  # where core.weights keeps its files
     strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     problems = [f"{name}: no such setting" for name in strange]
     problems += [f"{name}: cannot be read" for name in known if name.endswith("_FILE") and not _readable(name)]

@@ -1,0 +1,358 @@
+"""Where orders are placed and news are heard. Behind the protocol stands arq, and nowhere else.
+
+The ledger is the truth; a message in the queue says only "order 17, attempt 2, look in the book". So a lost
+message is sent again, a doubled one finds nothing to do, and nothing personal lies in the queue server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from arq import Retry, Worker, func
+from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix, job_key_prefix, result_key_prefix, retry_key_prefix
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry as RedisRetry
+from redis.backoff import ConstantBackoff
+from redis.exceptions import RedisError
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs import book, news, orders
+from jobs import tables as t
+from jobs.book import Declined, Standing, Ticket
+from jobs.ledger import Ledger, Page
+from jobs.settings import Settings
+
+log = logging.getLogger("atelier.desk")
+
+POLL_S: Final = 0.08  # how often an idle worker asks the queue: half of it is the mean wait
+RELAY_S: Final = 0.5  # how often the relay looks for messages that another process, or an earlier self, left unsent
+REPAIR_S: Final = 5.0  # how often it compares sent messages with what the queue really holds
+NEWS_S: Final = 1.0  # how often progress is read for the people who wait
+BATCH: Final = 200
+EXPIRES: Final = timedelta(days=60)  # longer than anything is kept: arq's own day would drop a long queue's tail
+NEVER_GIVE_UP: Final = 1_000_000  # arq counts starts against max_tries; how often to try is the ledger's business
+DELIVERY_TIMEOUT_S: Final = 300
+SLOWEST_RETRY_S: Final = 60.0
+
+Deliver = Callable[[news.Notice], Awaitable[None]]
+Work = Callable[[int, int], Awaitable[None]]
+
+
+class Desk(Protocol):
+    """What the front of the house knows of the jobs."""
+
+    async def place(
+        self, account: int, order: orders.Order, ref: str, platform: str, page: Page | None = None
+    ) -> Ticket | Declined:
+        """Take an order; the same ref again is the same order.
+
+        With a page, it is written in that transaction. Raises Gone, ValueError when the order breaks its rules.
+        """
+
+    async def cancel(self, account: int, order: int) -> str:
+        """Ask that an order be dropped: `cancelled`, `stopping`, `too_late` or `unknown` (see `jobs.book.cancel`)."""
+
+    async def where(self, account: int, order: int) -> Standing | None:
+        """Say where an order stands; None when the account has no such order."""
+
+    async def listen(self, platform: str, deliver: Deliver) -> None:
+        """Hand over news of orders placed from a platform, until cancelled.
+
+        Last words (Done, Failed, Cancelled, Expired) come at least once, also after a restart, and again if
+        deliver raises: it must be idempotent. Queued and Step come when they have changed.
+        """
+
+
+class ArqDesk:
+    """The desk over a ledger and a Redis or Valkey."""
+
+    def __init__(self, ledger: Ledger, redis: ArqRedis, settings: Settings) -> None:
+        self._ledger = ledger
+        self._redis = redis
+        self._settings = settings
+        self._unsent = asyncio.Event()
+
+    async def place(
+        self, account: int, order: orders.Order, ref: str, platform: str, page: Page | None = None
+    ) -> Ticket | Declined:
+        """See `Desk.place`."""
+        if page is None:
+            async with self._ledger.write() as own:
+                return await self.place(account, order, ref, platform, own)
+        page.after.append(self.wake)
+        return await book.place(page, account, order, ref, platform, self._settings)
+
+    async def cancel(self, account: int, order: int) -> str:
+        """See `Desk.cancel`."""
+        async with self._ledger.write() as page:
+            page.after.append(self.wake)
+            return await book.cancel(page, account, order)
+
+    async def where(self, account: int, order: int) -> Standing | None:
+        """See `Desk.where`."""
+        async with self._ledger.read() as page:
+            standing = await book.where(page, order)
+        return standing if standing and standing.account == account else None
+
+    async def listen(self, platform: str, deliver: Deliver) -> None:
+        """See `Desk.listen`."""
+        told = _Told(deliver)
+        async with asyncio.TaskGroup() as together:
+            together.create_task(self._deliver_last_words(platform, told))
+            together.create_task(self._deliver_progress(platform, told))
+
+    def wake(self) -> None:
+        """Tell the relay that a transaction with messages has been committed."""
+        self._unsent.set()
+
+    async def relay(self) -> None:
+        """Carry messages from the outbox to the queue until cancelled; any number of processes may do so at once."""
+        clock = asyncio.get_running_loop().time
+        repaired = clock()
+        while True:
+            self._unsent.clear()
+            try:
+                sent = await self.send()
+                if clock() - repaired > REPAIR_S:
+                    await self.repair()
+                    repaired = clock()
+                if sent == BATCH:
+                    continue
+            except (RedisError, SQLAlchemyError, OSError) as error:
+                log.warning("relay_waits", extra={"error": type(error).__name__})
+            try:
+                async with asyncio.timeout(RELAY_S):
+                    await self._unsent.wait()
+            except TimeoutError:
+                continue
+
+    async def send(self) -> int:
+        """Send what is unsent and due; return how many messages that were."""
+        x = t.outbox.c
+        now = datetime.now(UTC).timestamp()
+        async with self._ledger.read() as page:
+            due = select(t.outbox).where(x.sent_at.is_(None), x.not_before <= now).order_by(x.id).limit(BATCH)
+            rows = (await page.c.execute(due)).all()
+        if not rows:
+            return 0
+        for row in rows:
+            await self._enqueue(row)
+        async with self._ledger.write() as page:
+            await page.c.execute(update(t.outbox).where(x.id.in_([row.id for row in rows])).values(sent_at=now))
+        return len(rows)
+
+    async def repair(self) -> int:
+        """Send again what the queue has lost (its server was emptied, or came back without its log)."""
+        async with self._ledger.read() as page:
+            rows = (await page.c.execute(select(t.outbox).where(t.outbox.c.sent_at.is_not(None)))).all()
+        lost = 0
+        for start in range(0, len(rows), BATCH):
+            some = rows[start : start + BATCH]
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for row in some:
+                    pipe.exists(job_key_prefix + row.job)
+                    pipe.zscore(row.queue, row.job)
+                answers = await pipe.execute()
+            for row, exists, queued in zip(some, answers[::2], answers[1::2], strict=True):
+                if not exists or queued is None:
+                    await self.erase([(row.queue, row.job)])
+                    await self._enqueue(row)
+                    lost += 1
+        if lost:
+            log.warning("queue_repaired", extra={"messages": lost})
+        return lost
+
+    async def erase(self, jobs: Iterable[tuple[str, str]]) -> None:
+        """Take messages (queue, id) out of the queue with all that arq keeps about them."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for queue, job in jobs:
+                pipe.zrem(queue, job)
+                prefixes = (job_key_prefix, in_progress_key_prefix, retry_key_prefix, result_key_prefix)
+                pipe.delete(*(prefix + job for prefix in prefixes))
+            await pipe.execute()
+
+    async def rewrite_log(self) -> None:
+        """Have an append-only file forget what was deleted; a server that forbids it is left alone."""
+        try:
+            await self._redis.bgrewriteaof()
+        except RedisError as error:
+            log.info("queue_log_not_rewritten", extra={"error": str(error)})
+
+    async def depth(self, queue: str) -> int:
+        """Return how many messages a queue holds, those being worked on included."""
+        return int(await self._redis.zcard(queue))
+
+    async def ping(self) -> None:
+        """Raise redis.exceptions.RedisError when the queue server does not answer."""
+        await self._redis.ping()
+
+    async def consume(self, queue: str, work: Work, at_once: int) -> None:
+        """Hand every message of a queue to `work(order, attempt)`, `at_once` of them at a time, until cancelled."""
+
+        async def run(_: dict[str, Any], order: int, attempt: int) -> None:
+            await work(order, attempt)
+
+        await self._consume(queue, run, "work", at_once, self._settings.studio_timeout_minutes * 60 + 600)
+
+    async def close(self) -> None:
+        """Close the connections to the queue server."""
+        await self._redis.aclose(close_connection_pool=True)
+
+    async def _enqueue(self, row: Any) -> None:
+        body = json.loads(row.body)
+        arguments = (body["order"], body["attempt"]) if row.word == "work" else (row.id,)
+        await self._redis.enqueue_job(
+            "work" if row.word == "work" else "deliver",
+            *arguments,
+            _job_id=row.job,
+            _queue_name=row.queue,
+            _defer_until=datetime.fromtimestamp(row.turn / 1000, UTC),  # arq serves lowest first: fair turns, all past
+            _expires=EXPIRES,
+        )
+
+    async def _consume(self, queue: str, run: Any, name: str, at_once: int, timeout_s: float) -> None:
+        """Run an arq worker inside this process, again whenever the queue server comes back."""
+        while True:
+            worker = Worker(
+                [func(run, name=name, timeout=timeout_s, max_tries=NEVER_GIVE_UP)],
+                queue_name=queue,
+                redis_pool=self._redis,
+                handle_signals=False,
+                max_jobs=at_once,
+                keep_result=0,
+                poll_delay=POLL_S,
+                health_check_interval=15,
+                job_serializer=encode,
+                job_deserializer=decode,
+                log_results=False,
+            )
+            try:
+                await worker.async_run()
+            except (RedisError, OSError) as error:
+                log.warning("queue_away", extra={"queue": queue, "error": type(error).__name__})
+                await asyncio.gather(*worker.tasks.values(), return_exceptions=True)  # work goes on without a queue
+                await asyncio.sleep(RELAY_S)
+            except asyncio.CancelledError:
+                for task in worker.tasks.values():
+                    task.cancel()
+                await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+                raise
+
+    async def _deliver_last_words(self, platform: str, told: _Told) -> None:
+        queue = f"notify:{platform}"
+
+        async def run(ctx: dict[str, Any], row_id: int) -> None:
+            async with self._ledger.read() as page:
+                notice = await book.notice(page, row_id)
+            if notice is None:
+                return
+            try:
+                await told.last(notice)
+            except Exception as error:
+                wait = min(SLOWEST_RETRY_S, 2.0 ** min(ctx["job_try"], 6))
+                log.exception("delivery_waits", extra={"order": notice.order, "wait_s": wait})
+                raise Retry(defer=wait) from error
+            async with self._ledger.write() as page:
+                await book.delivered(page, row_id)
+
+        while True:  # a bot that was killed while it delivered left its mark in the queue: nobody is delivering now
+            try:
+                marks = [in_progress_key_prefix + job.decode() for job in await self._redis.zrange(queue, 0, -1)]
+                if marks:
+                    await self._redis.delete(*marks)
+                break
+            except (RedisError, OSError):
+                await asyncio.sleep(RELAY_S)
+        await self._consume(queue, run, "deliver", 8, DELIVERY_TIMEOUT_S)
+
+    async def _deliver_progress(self, platform: str, told: _Told) -> None:
+        while True:
+            try:
+                async with self._ledger.read() as page:
+                    standings = await book.underway(page, platform)
+                await told.progress(standings)
+            except SQLAlchemyError as error:
+                log.warning("progress_waits", extra={"error": type(error).__name__})
+            await asyncio.sleep(NEWS_S)
+
+
+class _Told:
+    """What has been said of each order, so that progress is told when it changed, and never after the last word."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        self._deliver = deliver
+        self._progress: dict[int, news.News] = {}
+        self._over: dict[int, None] = {}
+        self._turns: dict[int, asyncio.Lock] = {}
+
+    async def last(self, notice: news.Notice) -> None:
+        self._over[notice.order] = None
+        while len(self._over) > 10_000:
+            del self._over[next(iter(self._over))]
+        async with self._turns.setdefault(notice.order, asyncio.Lock()):
+            await self._deliver(notice)
+
+    async def progress(self, standings: list[Standing]) -> None:
+        await asyncio.gather(*(self._tell(s) for s in standings))
+        here = {s.order for s in standings}
+        self._progress = {order: word for order, word in self._progress.items() if order in here}
+        self._turns = {order: turn for order, turn in self._turns.items() if order in here or turn.locked()}
+
+    async def _tell(self, s: Standing) -> None:
+        before = self._progress.get(s.order)
+        if before is not None and _same(before, s.news):
+            return
+        async with self._turns.setdefault(s.order, asyncio.Lock()):
+            if s.order in self._over:
+                return
+            self._progress[s.order] = s.news
+            try:
+                await self._deliver(news.Notice(0, s.account, s.order, s.kind, s.ref, s.news))
+            except Exception:
+                log.exception("progress_not_shown", extra={"order": s.order})
+
+
+def _same(one: news.News, other: news.News) -> bool:
+    """Compare all but the ETA, which moves with every second."""
+    if isinstance(one, news.Step) and isinstance(other, news.Step):
+        return (one.stage, one.step, one.total) == (other.stage, other.step, other.total)
+    return isinstance(one, news.Queued) and isinstance(other, news.Queued) and one.place == other.place
+
+
+async def open_desk(settings: Settings, ledger: Ledger, redis_url: str) -> ArqDesk:
+    """Connect to the queue server; password, TLS and its options may stand in the URL (percent-encoded)."""
+    retry = RedisRetry(ConstantBackoff(0.1), 3)
+    pool = ConnectionPool.from_url(redis_url, retry=retry, health_check_interval=15, socket_connect_timeout=3)
+    return ArqDesk(ledger, ArqRedis(pool, job_serializer=encode, job_deserializer=decode), settings)
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """Write a queue message as JSON; exceptions become tagged words, because pickle would run what it reads."""
+    return json.dumps(message, default=_tag, separators=(",", ":")).encode()
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """Read what `encode` wrote."""
+    message: dict[str, Any] = json.loads(data, object_hook=_untag)
+    return message
+
+
+def _tag(value: object) -> dict[str, str]:
+    if isinstance(value, BaseException):
+        return {"__raised__": type(value).__name__, "said": str(value)}
+    raise TypeError(f"{type(value).__name__} does not belong into a queue")
+
+
+def _untag(value: dict[str, Any]) -> Any:
+    if "__raised__" not in value:
+        return value
+    if value["__raised__"] == "CancelledError":
+        return asyncio.CancelledError(value["said"])
+    return RuntimeError(f"{value['__raised__']}: {value['said']}")

@@ -1,0 +1,15 @@
+"""Alembic's entry: runs on the connection that `jobs.ledger` hands over, inside its transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from jobs.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    transactional_ddl=False,  # the caller's transaction is the transaction
+)
+context.run_migrations()

@@ -1,0 +1,215 @@
+"""Where the files are: a folder or S3 through obstore, every account's files sealed under its own key.
+
+A file is known by an account and a name (`photos/3`, `shoots/17/p01.png`). Its place says nothing:
+
+    a/<account's token>/<HMAC of the box>/<HMAC of the name>
+
+The box is the first two words of the folder, so that a shoot's files can be listed and deleted together.
+Inside, sealed: one line of JSON (name, sha256, type), then the bytes. A folder is published with its
+manifest last: who finds `manifest.json` finds all the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import mimetypes
+import os
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, from_url
+
+from core.errors import AtelierError
+from jobs.ledger import Ledger
+from jobs.settings import Settings
+from jobs.vault import AccountKey, Torn
+
+MANIFEST: Final = "manifest.json"
+AT_ONCE: Final = 4  # transfers in flight: enough to hide latency, little enough for the memory of a small machine
+RETRY_FOR_S: Final = 8  # obstore's own patience; after that the order is put back and tried later
+
+
+class NotKept(AtelierError):
+    """There is no such file of this account."""
+
+
+class ShelfDown(AtelierError):
+    """The store does not answer or refuses; worth another try later."""
+
+
+class ShelfFull(ShelfDown):
+    """There is no space left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A file as it was put on the shelf."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+class Shelf:
+    """All accounts' files. Keys are asked of the ledger for every call, so a forgotten account is shut at once."""
+
+    def __init__(self, store: Any, ledger: Ledger) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def put(self, account: int, name: str, data: bytes) -> Filed:
+        """Seal and keep a file, whole or not at all; the same name again takes its place. Raises Gone, ShelfDown."""
+        token, key = await self._key(account)
+        digest = hashlib.sha256(data).hexdigest()
+        head = {"name": name, "sha256": digest, "type": mimetypes.guess_type(name)[0] or "application/octet-stream"}
+        place = _place(token, key, name)
+        sealed = await asyncio.to_thread(key.seal, json.dumps(head).encode() + b"\n" + data, place)
+        async with self._at_once:
+            await _asked(obstore.put_async(self._store, place, sealed), name)
+        return Filed(name, digest, len(data))
+
+    async def get(self, account: int, name: str) -> bytes:
+        """Return a file's bytes as they were put; raises NotKept, Gone, ShelfDown, Torn."""
+        token, key = await self._key(account)
+        return (await self._read(_place(token, key, name), key))[1]
+
+    async def delete(self, account: int, names: Iterable[str]) -> None:
+        """Delete files; ones that are not there are no error."""
+        token, key = await self._key(account)
+        await self._drop([_place(token, key, name) for name in names])
+
+    async def put_folder(
+        self, account: int, folder: Path, name: str, known: dict[str, str] | None = None
+    ) -> list[Filed]:
+        """Keep every file below a folder, its manifest last.
+
+        known: relative path -> sha256 of what an earlier call put; those are skipped, and new ones entered.
+        """
+        known = {} if known is None else known
+        filed = []
+        for file in await asyncio.to_thread(_files_below, folder):
+            relative = file.relative_to(folder).as_posix()
+            data = await asyncio.to_thread(file.read_bytes)
+            if known.get(relative) != hashlib.sha256(data).hexdigest():
+                known[relative] = (await self.put(account, f"{name}/{relative}", data)).sha256
+            filed.append(Filed(f"{name}/{relative}", known[relative], len(data)))
+        return filed
+
+    async def get_folder(self, account: int, name: str, into: Path) -> dict[str, str]:
+        """Write a kept folder's files below a local one; return relative path -> sha256, empty when there is none."""
+        token, key = await self._key(account)
+        found: dict[str, str] = {}
+        async for place in self._places(f"{_box(token, key, name + '/x')}/"):
+            head, data = await self._read(place, key)
+            relative = str(head["name"]).removeprefix(name + "/")
+            await asyncio.to_thread(_write, into / relative, data)
+            found[relative] = head["sha256"]
+        return found
+
+    async def delete_folder(self, account: int, name: str) -> int:
+        """Delete a kept folder; return how many files went."""
+        token, key = await self._key(account)
+        return await self._drop_below(f"{_box(token, key, name + '/x')}/")
+
+    async def delete_account(self, token: str) -> int:
+        """Delete everything below an account's token, key or no key; return how many files went."""
+        return await self._drop_below(f"a/{token}/")
+
+    async def ping(self) -> None:
+        """Raise ShelfDown when the store does not answer."""
+        async for _ in self._places("a/ping/"):
+            break
+
+    async def _key(self, account: int) -> tuple[str, AccountKey]:
+        async with self._ledger.read() as page:
+            return await page.key(account)
+
+    async def _read(self, place: str, key: AccountKey) -> tuple[dict[str, Any], bytes]:
+        async with self._at_once:
+            got = await _asked(obstore.get_async(self._store, place), place)
+            sealed = bytes(await _asked(got.bytes_async(), place))
+        head, _, data = (await asyncio.to_thread(key.open, sealed, place)).partition(b"\n")
+        found: dict[str, Any] = json.loads(head)
+        if hashlib.sha256(data).hexdigest() != found["sha256"]:
+            raise Torn(f"{found['name']} does not have the checksum it was kept with")
+        return found, data
+
+    async def _places(self, prefix: str) -> AsyncIterator[str]:
+        try:
+            async for batch in obstore.list(self._store, prefix):
+                for item in batch:
+                    yield str(item["path"])
+        except (BaseError, OSError) as error:
+            raise _fault(error) from error
+
+    async def _drop_below(self, prefix: str) -> int:
+        places = [place async for place in self._places(prefix)]
+        await self._drop(places)
+        return len(places)
+
+    async def _drop(self, places: list[str]) -> None:
+        for place in places:
+            try:
+                await _asked(obstore.delete_async(self._store, place), place)
+            except NotKept:
+                continue
+
+
+def open_shelf(settings: Settings, ledger: Ledger) -> Shelf:
+    """Open the store of the settings: `data/shelf`, or S3 with the AWS_* environment every tool reads."""
+    url = settings.shelf_url
+    if url is None or url.startswith("file:"):
+        folder = settings.data / "shelf" if url is None else Path(url.removeprefix("file://"))
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Shelf(LocalStore(folder, automatic_cleanup=True), ledger)
+    patience = timedelta(seconds=RETRY_FOR_S)
+    store = from_url(
+        url, client_options={"timeout": patience}, retry_config={"max_retries": 4, "retry_timeout": patience}
+    )
+    return Shelf(store, ledger)
+
+
+def _box(token: str, key: AccountKey, name: str) -> str:
+    folder = "/".join(name.split("/")[:-1][:2])
+    return f"a/{token}/{key.place('box ' + folder)}"
+
+
+def _place(token: str, key: AccountKey, name: str) -> str:
+    return f"{_box(token, key, name)}/{key.place(name)}"
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """Whole files only (drafts begin with a dot), the manifest last."""
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+    return sorted(files, key=lambda file: file.name == MANIFEST)
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = file.with_name(f".{file.name}.part")
+    draft.write_bytes(data)
+    os.replace(draft, file)
+
+
+async def _asked(answer: Any, what: str) -> Any:
+    """Wait for the store and turn what it says into this module's errors."""
+    try:
+        return await answer
+    except FileNotFoundError:
+        raise NotKept(f"{what} is not on the shelf") from None
+    except (BaseError, OSError) as error:
+        raise _fault(error) from error
+
+
+def _fault(error: Exception) -> ShelfDown:
+    full = "No space left" in str(error) or "os error 28" in str(error)  # obstore gives no errno
+    return (ShelfFull if full else ShelfDown)(str(error).splitlines()[0][:300])
