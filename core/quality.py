@@ -69,7 +69,7 @@ class Rule:
 RULES: Final = (
     Rule("face_small", "eye_px", MIN_EYES_PX, least=True),
     Rule("face_cut", "outside", 10.0, least=False),
-    Rule("turned_away", "yaw", 55.0, least=False),
+    Rule("turned_away", "yaw", 45.0, least=False),
     Rule("tilted", "pitch", 38.0, least=False),
     # a mask or a phone over the nose; portraits 0.70 to 5.4, black masks to 0.22; pallor to 0.17, masks from 0.31
     Rule("covered", "nose_light", 0.4, least=True),

@@ -44,7 +44,7 @@ REASONS: Final[dict[str, Reason]] = {
     "covered": Reason(
         "something covers the face",
         "part of the skin's own light or red",
-        "Please show your whole face, without mask or phone.",
+        "Please show your whole face, with nothing in front of it.",
     ),
     "sunglasses": Reason(
         "the eyes are hidden", "part of the skin's own light or tint", "Please take the sunglasses off."
