@@ -1,4 +1,4 @@
-"""Layers + Look -> picture: the page where everything meets, and the only one that light, backdrop and retouch edits call.
+"""Layers + Look -> picture: the page where everything meets, and all that light, backdrop and retouch edits call.
 
 Bottom to top: backdrop, neck, garment, head. All light is linear until the last step. No model is
 loaded here and nothing is random but seeded grain, so the same layers and look give the same bytes.
@@ -58,9 +58,8 @@ def compose(layers: Layers, look: Look) -> U8:
     picture = _over(picture, sitter, head)
 
     figure = 1 - (1 - head) * (1 - garment_matte) * (1 - neck)
-    picture += rim_light(figure, _figure_normals(normals, head, garment_matte), look.rig, width)[..., None] * tint(
-        look.rig
-    )
+    rim = rim_light(figure, _figure_normals(normals, head, garment_matte), look.rig, width)
+    picture += rim[..., None] * tint(look.rig)
     picture = _light_wrap(picture, behind, figure, width)
     balance = Rig(key_deg=0, warmth=look.warmth)
     picture = picture * np.float32(2.0**look.stops) * tint(balance)
@@ -82,7 +81,7 @@ def _cloth_light(matte: F32, rig: Rig) -> F32:
 
 
 def _contact_shadow(head: F32, chin: float) -> F32:
-    """Return the shade (H, W) that head and jaw throw on collar and shoulders: the head's matte, lowered and blurred."""
+    """Return the shade (H, W) that the head throws on collar and shoulders: its matte, lowered and blurred."""
     height, width = head.shape
     eye = frame.EYE_DISTANCE * width
     lowered = np.zeros_like(head)

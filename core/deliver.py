@@ -23,7 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image, ImageCms
 
 from core.enhance import crop
-from core.nouns import U8, Layers, Portrait, Recipe, Verdict
+from core.nouns import F32, U8, Identity, Layers, Portrait, Recipe, Verdict
 
 AI_MARK: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's word for a photograph composited with generated parts (IPTC NewsCodes, Digital Source Type)."""
@@ -74,7 +74,8 @@ def _xmp(recipe: Recipe) -> bytes:
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
         'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
-        f'xmlns:dc="http://purl.org/dc/elements/1.1/" Iptc4xmpExt:DigitalSourceType="{AI_MARK}" xmp:CreatorTool="Atelier">'
+        f'xmlns:dc="http://purl.org/dc/elements/1.1/" Iptc4xmpExt:DigitalSourceType="{AI_MARK}" '
+        'xmp:CreatorTool="Atelier">'
         f'<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{story}</rdf:li></rdf:Alt></dc:description>'
         '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     ).encode()
@@ -169,6 +170,46 @@ def contact_sheet(pictures: Sequence[U8], columns: int = 4, width: int = 320) ->
     return sheet
 
 
+def encode_plain(rgb: U8) -> bytes:
+    """Encode a picture that is no portrait (a contact sheet) as JPEG with the sRGB profile."""
+    out = io.BytesIO()
+    Image.fromarray(rgb).save(out, "JPEG", quality=88, icc_profile=_SRGB)
+    return out.getvalue()
+
+
+def read_picture(path: Path) -> U8:
+    """Read one of our own pictures back: (H, W, 3) uint8."""
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def write_witnesses(folder: Path, who: Identity) -> None:
+    """Keep the embeddings of the sitter's photos beside the gallery, so that edits can be scored again.
+
+    A face template is the person's most private file: it stays in the sitting's folder, is in no
+    manifest, and goes when the folder goes.
+    """
+    out = io.BytesIO()
+    np.savez(
+        out,
+        sources=np.array([face.selfie.sha256 for face in who.maps]),
+        embeddings=np.stack([face.selfie.face.embedding for face in who.maps]),
+        baseline=np.float32(np.nan if who.baseline is None else who.baseline),
+    )
+    write_whole(folder / "identity" / "witnesses.npz", out.getvalue())
+
+
+def read_witnesses(folder: Path, source: str) -> tuple[Sequence[F32], float | None]:
+    """Return the embeddings of all photos but the source, and the baseline; nothing where none were kept."""
+    path = folder / "identity" / "witnesses.npz"
+    if not path.is_file():
+        return (), None
+    with np.load(path) as kept:
+        others = [row for row, sha in zip(kept["embeddings"], kept["sources"], strict=True) if sha != source]
+        baseline = float(kept["baseline"])
+    return others, None if np.isnan(baseline) else baseline
+
+
 def gallery_page(cards: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> bytes:
     """Render gallery.html: self-contained, good on a phone, every picture with its alt text and its likeness.
 
@@ -182,6 +223,4 @@ def gallery_page(cards: Sequence[Mapping[str, Any]], summary: Mapping[str, Any])
 def _inline(rgb: U8) -> str:
     scale = min(1.0, 720 / rgb.shape[1])
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
-    out = io.BytesIO()
-    Image.fromarray(small).save(out, "JPEG", quality=88, icc_profile=_SRGB)
-    return base64.b64encode(out.getvalue()).decode()
+    return base64.b64encode(encode_plain(small)).decode()

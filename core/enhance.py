@@ -23,8 +23,8 @@ Settings = dict[str, Any]
 CROPS: Final[dict[str, tuple[float, float, float, float]]] = {
     "portrait": (0.0, 0.0, 1.0, 1.0),
     "close": (0.12, 0.05, 0.88, 0.81),
-    "square": (0.04, 0.04, 0.96, 0.776),
-    "avatar": (0.16, 0.08, 0.84, 0.624),
+    "square": (0.0, 0.02, 1.0, 0.82),
+    "avatar": (0.07, 0.045, 0.93, 0.733),
 }
 """Left, top, right, bottom as parts of the print: 4:5, 4:5 nearer, 1:1, 1:1 nearest."""
 

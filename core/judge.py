@@ -7,7 +7,7 @@ photos, without the one the portrait was made from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -107,23 +107,30 @@ def witnesses(who: Identity, source: FaceMap) -> tuple[FaceMap, ...]:
     return others
 
 
-def rank(judged: Sequence[tuple[Portrait, Verdict]]) -> tuple[tuple[Portrait, Verdict], ...]:
-    """Order kept portraits, best first, so that neighbours differ: likeness, less 4 points for each repeat of a source."""
-    left = sorted(judged, key=lambda pair: -_score(pair[1]))
-    ordered: list[tuple[Portrait, Verdict]] = []
+def rank_records(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Order kept portraits' records, best first, so that neighbours differ.
+
+    Likeness in percent of baseline (capped at 110) and sharpness, less 4 points for each portrait of
+    the same style and source that stands before it.
+    """
+    left = sorted(records, key=lambda record: (-_score(record), record["file"]))
+    ordered: list[dict[str, Any]] = []
     seen: dict[tuple[str, str], int] = {}
     while left:
-        best = max(left, key=lambda p: _score(p[1]) - 4 * seen.get((p[0].recipe.style, p[0].recipe.source), 0))
+        best = max(left, key=lambda record: _score(record) - 4 * seen.get(_origin(record), 0))
         left.remove(best)
         ordered.append(best)
-        key = (best[0].recipe.style, best[0].recipe.source)
-        seen[key] = seen.get(key, 0) + 1
-    return tuple(ordered)
+        seen[_origin(best)] = seen.get(_origin(best), 0) + 1
+    return ordered
 
 
-def _score(verdict: Verdict) -> float:
-    likeness = verdict.percent_of_baseline if verdict.percent_of_baseline is not None else 100.0
-    return min(likeness, 110.0) + 10 * min(verdict.measures.get("sharpness", 1.0), 1.0)
+def _origin(record: dict[str, Any]) -> tuple[str, str]:
+    return record["recipe"]["style"], record["recipe"]["source"]
+
+
+def _score(record: dict[str, Any]) -> float:
+    percent = record["percent_of_baseline"]
+    return min(100.0 if percent is None else percent, 110.0) + 10 * min(record["measures"].get("sharpness", 1.0), 1.0)
 
 
 def _craft(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> dict[str, float]:
@@ -188,7 +195,7 @@ def _sharpness_kept(rgb: U8, points: F32, source: FaceMap) -> float:
 
 
 def _halo(luma: F32, head: U8, garment: U8, width: int) -> float:
-    """Return the ring around the head: median over the outline of |just outside - further out|, less the backdrop's slope."""
+    """Return the ring around the head: median over the outline of |just outside - further out|, in sRGB 0..1."""
     outside = (cv2.dilate(head, np.ones((3, 3))) < 8) & (garment < 8)
     away = cv2.distanceTransform((head < 26).astype(np.uint8), cv2.DIST_L2, 5) / width
     near = outside & (away > 0.002) & (away < 0.008)

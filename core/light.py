@@ -96,8 +96,8 @@ def shading(rig: Rig, normals: F32) -> F32:
 def relight(rgb: F32, normals: F32, light: F32, rig: Rig) -> F32:
     """Return the sitter (H, W, 3) in linear light, carried from the photo's light to the rig's.
 
-    rgb: (H, W, 3) float32 sRGB 0..1; light: `FaceMap.light`. The ratio is bounded by LIMITS, blurred over a tenth of the eye
-    distance, and centred so that the face keeps its exposure: no skin is made lighter or darker.
+    rgb: (H, W, 3) float32 sRGB 0..1; light: `FaceMap.light`. The ratio is bounded by LIMITS, blurred
+    over a tenth of the eye distance, and centred so that the face keeps its exposure: no skin is made lighter or darker.
     """
     there = np.maximum(harmonics(normals) @ light, 0.25)
     ratio = shading(rig, normals) / there

@@ -229,7 +229,7 @@ def _ears(face: FaceMap, picture: U8) -> F32:
 
 
 def _neckline(neck: U8, face: FaceMap) -> tuple[float, float, float, float]:
-    """Measure the bare neck in print pixels: y where clothes begin under the chin, then x, y and width where it is widest.
+    """Measure the bare neck in print pixels: y where clothes begin, then x, y and width where it is widest.
 
     Where no neck is bare, stand-ins: 0.35 eye distances below the chin and 80 % of the jaw's width.
     """

@@ -1,0 +1,245 @@
+"""The command line: check, shoot, enhance, styles, weights, doctor here; chat, run and forget live in `bots`.
+
+Exit code 0 done, 2 the input was refused (the message says why and what to do), 1 a fault. With
+--json stdout holds JSON and nothing else; progress and messages go to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from core.errors import AtelierError, Refused, Stopped, StyleWrong
+from core.progress import Bars
+
+if TYPE_CHECKING:
+    from core.intake import CheckReport
+
+HANDED_ON: Final = ("chat", "run", "forget")
+"""Commands of the front of house, imported only when asked for: the studio works without a bot installed."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv and argv[0] in HANDED_ON:
+        front = importlib.import_module("bots.__main__")
+        return int(getattr(front, argv[0])(argv[1:]) or 0)
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.command(options))
+    except (Refused, StyleWrong) as refused:
+        return _said(options, refused, 2)
+    except Stopped as stopped:
+        return _said(options, stopped, 1)
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on", file=sys.stderr)
+        return 1
+    except AtelierError as fault:
+        return _said(options, fault, 1)
+
+
+def _said(options: argparse.Namespace, error: AtelierError, code: int) -> int:
+    if getattr(options, "json", False):
+        print(json.dumps({"error": getattr(error, "reason", type(error).__name__), "message": str(error)}))
+    print(f"atelier: {error}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="atelier", description="An AI headshot studio on your own machine.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    check = commands.add_parser("check", help="say of each photo whether it is kept, and what the set still lacks")
+    check.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    check.add_argument("--draw", type=Path, metavar="DIR", help="draw the face map over each kept photo into DIR")
+    check.add_argument("--json", action="store_true")
+    check.set_defaults(command=_check)
+
+    shoot = commands.add_parser("shoot", help="photos in, portraits of that person out")
+    shoot.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    shoot.add_argument("--style", action="append", required=True, dest="styles", metavar="STYLE")
+    shoot.add_argument("--purpose", choices=("job", "business", "personal"), default="business")
+    shoot.add_argument("--count", type=_count, default=4, help="portraits per style, 1 to 16 (default 4)")
+    shoot.add_argument("--seed", type=int, default=0)
+    shoot.add_argument("--engine", choices=("embedded",), default="embedded")
+    shoot.add_argument("--no-train", action="store_true", help="do not learn the person first")
+    shoot.add_argument("--out", type=Path, required=True, metavar="DIR")
+    for role in ("outfit", "backdrop", "light"):
+        shoot.add_argument(f"--{role}", metavar="NAME", help=f"another {role} from the wardrobe (see: atelier styles)")
+    shoot.add_argument("--angle", choices=("any", "front", "left", "right"))
+    shoot.add_argument("--json", action="store_true")
+    shoot.set_defaults(command=_shoot)
+
+    enhance = commands.add_parser("enhance", help="edit a portrait; undo takes the last edit away")
+    enhance.add_argument("portrait", type=Path, metavar="PORTRAIT")
+    enhance.add_argument("--tweak", action="append", required=True, dest="tweaks", metavar="NAME[=VALUE]")
+    enhance.add_argument("--out", type=Path, required=True, metavar="FILE")
+    enhance.add_argument("--json", action="store_true")
+    enhance.set_defaults(command=_enhance)
+
+    styles = commands.add_parser("styles", help="list styles, and what hangs in the wardrobe")
+    styles.add_argument("--json", action="store_true")
+    styles.set_defaults(command=_styles)
+
+    weights = commands.add_parser("weights", help="fetch or verify the weight files")
+    weights.add_argument("what", choices=("pull", "verify"))
+    weights.set_defaults(command=_weights)
+
+    doctor = commands.add_parser("doctor", help="say what this machine can do, and the next step for what is missing")
+    doctor.set_defaults(command=_doctor)
+
+    for name, story in {
+        "chat": "the bot's own conversation in the terminal",
+        "run": "run telegram, worker or all",
+        "forget": "delete everything of one account",
+    }.items():
+        commands.add_parser(name, help=story, add_help=False)
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 16:
+        raise argparse.ArgumentTypeError(f"{text} is not within 1 to 16")
+    return int(text)
+
+
+def _read(paths: Sequence[Path]) -> list[tuple[str, bytes]]:
+    """Read photos by name. Raises Refused, naming the first file that cannot be read."""
+    photos = []
+    for path in paths:
+        try:
+            photos.append((path.name, path.read_bytes()))
+        except OSError as wrong:
+            raise Refused("unreadable", f"{path} cannot be read ({wrong.strerror}); check the path") from wrong
+    return photos
+
+
+def _check(options: argparse.Namespace) -> int:
+    from core import intake
+
+    with Bars() as bars:
+        report = intake.check(_read(options.photos), on_progress=lambda done, total: bars("check", done, total))
+    if options.draw:
+        _draw_maps(report, options.draw)
+    from core.coverage import MISSING, coverage
+
+    covered = coverage(report.kept)
+    if options.json:
+        photos: list[dict[str, Any]] = [
+            {"name": s.name, "kept": True, "eye_px": round(s.face.eye_px, 1), "notes": list(s.notes)}
+            for s in report.kept
+        ]
+        photos += [{"kept": False, **asdict(item)} for item in report.rejected]
+        print(json.dumps({"photos": photos, "baseline": report.baseline, "missing": covered.missing}, indent=1))
+    else:
+        for selfie in report.kept:
+            print(f"kept      {selfie.name}: {selfie.face.eye_px:.0f} px between the eyes")
+        for item in report.rejected:
+            print(f"refused   {item.name}: {item.reason}, {item.measured:g} (limit {item.limit:g}). {item.hint}")
+        for word in covered.missing:
+            print(f"missing   {MISSING[word]}")
+    return 0 if report.kept else 2
+
+
+def _draw_maps(report: CheckReport, folder: Path) -> None:
+    from core.coverage import draw_map
+    from core.deliver import encode_plain, write_whole
+    from core.facemap import map_face
+
+    for selfie in report.kept:
+        write_whole(folder / f"{Path(selfie.name).stem}-map.jpg", encode_plain(draw_map(map_face(selfie))))
+
+
+def _shoot(options: argparse.Namespace) -> int:
+    from core import studio
+
+    sitting = studio.Sitting(
+        styles=tuple(options.styles),
+        purpose=options.purpose,
+        count=options.count,
+        seed=options.seed,
+        train=not options.no_train,
+        outfit=options.outfit,
+        backdrop=options.backdrop,
+        light=options.light,
+        angle=options.angle,
+    )
+    photos = _read(options.photos)
+    with Bars() as bars:
+        manifest = studio.shoot(photos, sitting, options.out, on_progress=bars)
+    if options.json:
+        print(json.dumps(manifest, indent=1, ensure_ascii=False))
+    else:
+        _tell(manifest, options.out)
+    return 0 if manifest["kept"] else 2
+
+
+def _tell(manifest: dict[str, Any], out: Path) -> None:
+    for photo in manifest["photos"]:
+        if not photo["kept"]:
+            print(f"refused   {photo['name']}: {photo['reason']}. {photo['hint']}")
+    for portrait in manifest["portraits"]:
+        percent = portrait["percent_of_baseline"]
+        likeness = "no second photo to measure likeness" if percent is None else f"{percent:.0f} % of baseline"
+        fate = "kept" if portrait["kept"] else f"dropped ({', '.join(portrait['reasons'])})"
+        print(f"{fate:9} {portrait['file']}: {likeness}")
+    print(f"drew {manifest['drawn']}, kept {manifest['kept']}: {out / manifest['gallery']}")
+
+
+def _enhance(options: argparse.Namespace) -> int:
+    from core import studio
+
+    record = studio.enhance(options.portrait, options.tweaks, options.out)
+    if options.json:
+        print(json.dumps(record, indent=1, ensure_ascii=False))
+    else:
+        percent = record["percent_of_baseline"]
+        print(f"{options.out}" + ("" if percent is None else f": {percent:.0f} % of baseline"))
+    return 0
+
+
+def _styles(options: argparse.Namespace) -> int:
+    from core.style import load_all, wardrobe
+
+    if options.json:
+        hanging = wardrobe().model_dump()
+        print(json.dumps({"styles": [style.model_dump() for style in load_all()], "wardrobe": hanging}, indent=1))
+        return 0
+    for style in load_all():
+        print(f"{style.id:14} {style.title}: {style.pitch}")
+    for role in ("outfits", "backdrops", "lights"):
+        print(f"{role:14} {', '.join(getattr(wardrobe(), role))}")
+    return 0
+
+
+def _weights(options: argparse.Namespace) -> int:
+    from core import weights
+
+    if options.what == "pull":
+        with Bars() as bars:
+            weights.pull(lambda name, step, total: bars(f"weights {name}", step, total))
+    wrong = {name: why for name, why in weights.verify().items() if why}
+    for name, why in wrong.items():
+        print(f"{name} {why}; run `atelier weights pull`", file=sys.stderr)
+    print(f"{len(wrong)} weight files are missing or wrong" if wrong else "all weight files are the pinned ones")
+    return 1 if wrong else 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from core.doctor import report
+
+    found = report()
+    for item in found:
+        print(item.line())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

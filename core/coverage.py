@@ -1,0 +1,92 @@
+"""Selfies -> what the set shows and what is still missing, and the map drawn over a photo.
+
+A set covers its sitter when it holds the head from the front and from both sides, with and without a
+smile, in more than one light, and once with the shoulders: what a portrait can be made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core.facemap import EYES, FACE_OVAL, LIPS, TRIANGLES, map_face
+from core.matte import framed
+from core.nouns import U8, FaceMap, Selfie
+
+TURNED_DEG: Final = 10.0
+"""A head counts as turned from here; our four-photo sitter stands at 1, -15, 17 and 12 degrees."""
+
+MISSING: Final = {
+    "front": "one looking straight at the camera",
+    "turn_left": "one with your head turned a little to your left",
+    "turn_right": "one with your head turned a little to your right",
+    "smile": "one with a smile",
+    "neutral": "one with a relaxed face",
+    "other_light": "one in another light, with a window at your side",
+    "shoulders": "one that shows your shoulders",
+}
+"""What a set can lack, most useful first, and how to ask for it in English; other languages live in the bots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a set shows: counts by cell, and the words of MISSING it lacks, most useful first."""
+
+    cells: dict[str, int]
+    missing: tuple[str, ...]
+
+
+def coverage(selfies: Sequence[Selfie]) -> Coverage:
+    """Count what a set of kept selfies shows; an empty set lacks everything."""
+    maps = [map_face(selfie) for selfie in selfies]
+    cells = {word: sum(_shows(face, word) for face in maps) for word in MISSING}
+    sides = {int(np.sign(face.light_side)) if abs(face.light_side) > 0.25 else 0 for face in maps}
+    cells["other_light"] = len(sides) - 1 if sides else 0
+    return Coverage(cells, tuple(word for word in MISSING if cells[word] < 1))
+
+
+def _shows(face: FaceMap, word: str) -> bool:
+    yaw = face.selfie.face.yaw_deg
+    return {
+        "front": abs(yaw) < TURNED_DEG,
+        "turn_left": yaw > TURNED_DEG,
+        "turn_right": yaw < -TURNED_DEG,
+        "smile": "smile" in face.expression,
+        "neutral": not face.expression,
+        "shoulders": face.shoulders_visible,
+    }.get(word, False)
+
+
+def draw_map(face: FaceMap) -> U8:
+    """Draw what was found over the photo in the frame, (640, 512, 3) uint8: mesh, features, marks, pose and light."""
+    picture, _ = framed(face)
+    canvas = cv2.resize(picture, (512, 640), interpolation=cv2.INTER_AREA)
+    points = (face.landmarks[:, :2] * 8).astype(np.int32)  # half size, 4 bits of fraction
+    mesh = canvas.copy()
+    for triangle in TRIANGLES:
+        cv2.polylines(mesh, [points[triangle]], True, (255, 255, 255), 1, cv2.LINE_AA, 4)
+    canvas = cv2.addWeighted(mesh, 0.25, canvas, 0.75, 0)
+    eye_colour = (80, 220, 255)
+    rings = ((FACE_OVAL, (255, 210, 60)), (EYES[0], eye_colour), (EYES[1], eye_colour), (LIPS, (255, 120, 120)))
+    for ring, colour in rings:
+        cv2.polylines(canvas, [points[list(ring)]], True, colour, 1, cv2.LINE_AA, 4)
+    for x, y, radius in face.marks:
+        cv2.circle(canvas, (int(x / 2), int(y / 2)), max(3, int(radius / 2)), (120, 255, 120), 1, cv2.LINE_AA)
+    nose = tuple(int(v) for v in face.landmarks[1, :2] / 2)
+    turn, lift = np.radians(face.selfie.face.yaw_deg), np.radians(face.selfie.face.pitch_deg)
+    tip = (int(nose[0] + 90 * np.sin(turn)), int(nose[1] - 90 * np.sin(lift)))
+    cv2.arrowedLine(canvas, nose, tip, (255, 160, 40), 2, cv2.LINE_AA)
+    seen = face.selfie.face
+    said = [
+        f"yaw {seen.yaw_deg:+.0f}  pitch {seen.pitch_deg:+.0f}  roll {seen.roll_deg:+.0f} deg",
+        f"eyes {seen.eye_px:.0f} px apart  light {face.light_side:+.2f}",
+        f"{', '.join(face.expression) or 'relaxed'}  marks {len(face.marks)}",
+    ]
+    for line, text in enumerate(said):
+        for colour, thick in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.putText(canvas, text, (10, 22 + 20 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thick, cv2.LINE_AA)
+    return canvas

@@ -1,0 +1,365 @@
+"""The story of one sitting, top to bottom; each step is the file of that name.
+
+    look -> learn -> shoot -> enhance
+
+Knows nothing of chats, queues or accounts: photos in, portraits and reasons out. Files are the only
+memory: call `shoot` again with the same folder after a kill and it goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from core import deliver, intake, likeness
+from core.errors import NoMajority, Refused, Stopped
+from core.nouns import U8, Identity, Recipe, Rejected, Selfie
+from core.style import Purpose, Style, load, wardrobe
+
+if TYPE_CHECKING:
+    from core.engines.embedded import Embedded
+    from core.matte import Segmenter
+
+Progress = Callable[[str, int, int], None]
+"""Called with stage, step and total."""
+Stop = Callable[[], bool]
+
+REDRAWS: Final = 1
+"""How often a style that came out short is drawn again with new seeds; after that fewer are delivered, and said."""
+
+
+def silent(stage: str, step: int, total: int) -> None:
+    """Report progress to nobody."""
+
+
+def never() -> bool:
+    """Never stop."""
+    return False
+
+
+class Models(intake.Models):
+    """Every model the studio uses, each loaded when first asked for and then kept."""
+
+    @cached_property
+    def segmenter(self) -> Segmenter:
+        from core.matte import Segmenter
+
+        return Segmenter()
+
+    @cached_property
+    def engine(self) -> Embedded:
+        from core.engines.embedded import Embedded
+
+        return Embedded()
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """What is asked for: styles, purpose, portraits per style, seed, and the person's own choices over the style's."""
+
+    styles: tuple[str, ...]
+    purpose: Purpose = "business"
+    count: int = 4
+    seed: int = 0
+    train: bool = True
+    outfit: str | None = None
+    backdrop: str | None = None
+    light: str | None = None
+    angle: str | None = None
+
+
+def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
+    """Look at one photo: kept, or refused with a reason; never raises for what the photo holds."""
+    return intake.look(data, name, models)
+
+
+def learn(
+    selfies: Sequence[Selfie], out: Path, models: Models, train: bool, on_progress: Progress, should_stop: Stop
+) -> Identity:
+    """Map every photo, measure the person's own baseline, and train on them where that is asked and helps."""
+    from core.facemap import map_face
+
+    maps = []
+    for done, selfie in enumerate(selfies):
+        on_progress("map", done, len(selfies))
+        maps.append(map_face(selfie))
+    on_progress("map", len(selfies), len(selfies))
+    baseline = likeness.baseline([selfie.face.embedding for selfie in selfies])
+    who = Identity(maps=tuple(maps), baseline=baseline)
+    if not train:
+        return replace(who, proof={"trained": False, "why": "not asked for"})
+    from core.train import train as train_lora
+
+    return train_lora(who, models.engine, out / "identity", on_progress, should_stop)
+
+
+def shoot(
+    photos: Sequence[tuple[str, bytes]],
+    sitting: Sitting,
+    out: Path,
+    models: Models | None = None,
+    on_progress: Progress = silent,
+    should_stop: Stop = never,
+) -> dict[str, Any]:
+    """Turn photos (name, bytes) into delivered portraits; returns the manifest, which is written last.
+
+    Raises Refused when no photo is kept (NoMajority when they show different people), StyleWrong for
+    an unknown style or choice, Stopped when asked to stop; what is finished stays and is reused.
+    """
+    styles = [load(name) for name in sitting.styles]
+    models = models or Models()
+    clock = _Clock()
+    report = intake.check(photos, models, lambda done, total: on_progress("check", done, total))
+    clock.lap("check")
+    if not report.kept:
+        raise _refusal(report.rejected)
+    who = learn(report.kept, out, models, sitting.train, on_progress, should_stop)
+    clock.lap("learn")
+    records: list[dict[str, Any]] = []
+    drawn = 0
+    for style in styles:
+        finished, tried = _shoot_style(who, style, sitting, out, models, on_progress, should_stop)
+        records += finished
+        drawn += tried
+    clock.lap("shoot")
+    manifest = _deliver(records, drawn, who, report, sitting, styles, out, clock)
+    on_progress("deliver", 1, 1)
+    return manifest
+
+
+def enhance(
+    portrait: Path, tweaks: Sequence[str], out: Path, models: Models | None = None, judge: bool = True
+) -> dict[str, Any]:
+    """Edit a delivered portrait: read the recipe beside it, add the tweaks, write the new picture and its record.
+
+    Raises Refused when the recipe is missing or a tweak is wrong.
+    """
+    from core.enhance import crop, develop, effective, tweak
+
+    record = read_record(portrait)
+    recipe = tweak(recipe_of(record), *tweaks)
+    layers = deliver.load_layers(portrait.parent / record["layers"])
+    rgb = develop(layers, recipe)
+    crop_name = effective(recipe)["crop"]
+    deliver.write_whole(out, deliver.encode(crop(rgb, crop_name), out.suffix, recipe))
+    verdict = _judge_again(rgb, record, portrait.parent, models or Models()) if judge else {}
+    made = {
+        **record,
+        **verdict,
+        "file": out.name,
+        "exports": {},
+        "layers": _relative(portrait.parent / record["layers"], out.parent),
+        "parent": portrait.stem,
+        "recipe": asdict(recipe),
+    }
+    deliver.write_json(out.with_suffix(".json"), made)
+    return made
+
+
+def read_record(portrait: Path) -> dict[str, Any]:
+    """Read the JSON beside a portrait. Raises Refused when there is none."""
+    beside = portrait.with_suffix(".json")
+    try:
+        record: dict[str, Any] = json.loads(beside.read_text("utf-8"))
+        recipe_of(record)
+    except (OSError, ValueError, KeyError, TypeError) as wrong:
+        raise Refused(
+            "no_recipe", f"{beside.name} is missing or not a recipe: only portraits made here can be edited"
+        ) from wrong
+    return record
+
+
+def recipe_of(record: dict[str, Any]) -> Recipe:
+    """Return the recipe a record holds."""
+    return Recipe(**{**record["recipe"], "tweaks": tuple(record["recipe"]["tweaks"])})
+
+
+def _judge_again(rgb: U8, record: dict[str, Any], folder: Path, models: Models) -> dict[str, Any]:
+    """Score an edit against the photos its parent was scored against; nothing changes where they are gone."""
+    faces = models.recogniser.find(rgb)
+    witnesses, baseline = deliver.read_witnesses(folder, record["recipe"]["source"])
+    if len(faces) != 1 or not witnesses or baseline is None:
+        return {}
+    drawn = models.recogniser.embed(rgb, faces[0])
+    value = statistics.median(likeness.cosine(drawn, witness) for witness in witnesses)
+    return {"likeness": round(value, 4), "percent_of_baseline": round(100 * value / baseline, 1)}
+
+
+def _relative(target: Path, start: Path) -> str:
+    return os.path.relpath(target.resolve(), start.resolve())
+
+
+class _Clock:
+    """Seconds by stage, for the manifest."""
+
+    def __init__(self) -> None:
+        self.timings_s: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.timings_s[stage] = round(now - self._since, 2)
+        self._since = now
+
+
+def _refusal(rejected: Sequence[Rejected]) -> Refused:
+    """Say in one sentence why no photo could be used."""
+    reasons = {item.reason for item in rejected}
+    if reasons == {"no_majority"}:
+        return NoMajority("no_majority", f"{len(rejected)} photos show different people; send photos of one person")
+    first = rejected[0]
+    return Refused(first.reason, f"no photo can be used ({len(rejected)} refused); {first.name}: {first.hint}")
+
+
+def _shoot_style(
+    who: Identity, style: Style, sitting: Sitting, out: Path, models: Models, on_progress: Progress, should_stop: Stop
+) -> tuple[list[dict[str, Any]], int]:
+    """Draw, judge and keep one style's portraits; returns their records, kept or not, and how many were drawn."""
+    from core import generate, stage
+    from core.judge import judge
+    from core.matte import cut_out
+
+    asked = wardrobe().purposes[sitting.purpose]
+    choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
+    cast = stage.cast(who.maps, style, choice, sitting.count)
+    cutouts: dict[str, Any] = {}
+    records: list[dict[str, Any]] = []
+    tried = 0
+    for number, (face, take) in enumerate(cast, start=1):
+        record: dict[str, Any] = {}
+        for redraw in range(REDRAWS + 1):
+            if should_stop():
+                raise Stopped(f"stopped at portrait {number} of {len(cast)} in style {style.id}")
+            on_progress(f"shoot {style.id}", number - 1, len(cast))
+            name = f"{style.id}-{number:02d}" + (f"-{redraw}" if redraw else "")
+            seed = sitting.seed * 10007 + number + 1009 * redraw
+            record = _finished(out / f"{name}.json", sitting, seed)
+            if not record:
+                key = face.selfie.sha256
+                if key not in cutouts:
+                    cutouts[key] = cut_out(face, models.segmenter)
+                setup = stage.set_up(face, cutouts[key], style, choice, take, seed, asked.retouch)
+                setup.settings["crop"] = style.crop or asked.crop
+                portrait = generate.generate(setup, who, style.id, sitting.purpose, models.engine, name, should_stop)
+                verdict = judge(portrait, face, who, models.recogniser, models.landmarker)
+                record = deliver.save_portrait(portrait, verdict, out, setup.settings["crop"], asked.exports)
+            tried += 1
+            if record["kept"]:
+                break
+            records.append(record)
+        else:
+            continue
+        records.append(record)
+    on_progress(f"shoot {style.id}", len(cast), len(cast))
+    return records, tried
+
+
+def _finished(beside: Path, sitting: Sitting, seed: int) -> dict[str, Any]:
+    """Return the record of a portrait an earlier, killed run of the same order has finished, else nothing."""
+    try:
+        record: dict[str, Any] = json.loads(beside.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    recipe = record["recipe"]
+    asked = {k: getattr(sitting, k) for k in ("outfit", "backdrop", "light") if getattr(sitting, k)}
+    same = (
+        recipe["seed"] == seed and recipe["purpose"] == sitting.purpose and recipe["settings"].items() >= asked.items()
+    )
+    return record if same else {}
+
+
+def _deliver(
+    records: list[dict[str, Any]],
+    drawn: int,
+    who: Identity,
+    report: intake.CheckReport,
+    sitting: Sitting,
+    styles: Sequence[Style],
+    out: Path,
+    clock: _Clock,
+) -> dict[str, Any]:
+    """Rank what was kept; write contact sheet, gallery page, witnesses for later edits, and last the manifest."""
+    from core.judge import rank_records
+
+    kept = rank_records([record for record in records if record["kept"]])
+    dropped = [record for record in records if not record["kept"]]
+    names = {selfie.sha256: selfie.name for selfie in report.kept}
+    titles = {style.id: style.title for style in styles}
+    pictures = [deliver.read_picture(out / record["file"]) for record in kept]
+    if kept:
+        deliver.write_whole(out / "contact_sheet.jpg", deliver.encode_plain(deliver.contact_sheet(pictures)))
+    wanted = len(styles) * sitting.count
+    cards = [_card(record, rgb, titles, names) for record, rgb in zip(kept, pictures, strict=True)]
+    deliver.write_whole(
+        out / "gallery.html", deliver.gallery_page(cards, _summary(len(kept), drawn, wanted, dropped, who))
+    )
+    deliver.write_witnesses(out, who)
+    clock.lap("deliver")
+    manifest = {
+        "engine": "embedded",
+        "seed": sitting.seed,
+        "styles": list(sitting.styles),
+        "purpose": sitting.purpose,
+        "timings_s": clock.timings_s,
+        "photos": [
+            *({"name": s.name, "kept": True, "sha256": s.sha256, "notes": list(s.notes)} for s in report.kept),
+            *({"kept": False, **asdict(item)} for item in report.rejected),
+        ],
+        "baseline": None if who.baseline is None else round(who.baseline, 4),
+        "training": who.proof,
+        "asked": wanted,
+        "drawn": drawn,
+        "kept": len(kept),
+        "portraits": [*kept, *dropped],
+        "gallery": "gallery.html",
+    }
+    deliver.write_json(out / "manifest.json", manifest)
+    return manifest
+
+
+def _card(record: dict[str, Any], rgb: U8, titles: dict[str, str], names: dict[str, str]) -> dict[str, Any]:
+    recipe = record["recipe"]
+    percent, cost = record["percent_of_baseline"], record["cost_points"]
+    if percent is None:
+        said = "One photo only: there is no second one to measure likeness against"
+    else:
+        said = f"{percent:.0f} % of how alike your own photos are"
+    about = f"From {names.get(recipe['source'], 'your photo')}, printed at {recipe['width']} x {recipe['height']} px"
+    if cost is not None:
+        about += f"; light and repair cost {max(cost, 0):.1f} points"
+    return {
+        "rgb": rgb,
+        "width": rgb.shape[1],
+        "height": rgb.shape[0],
+        "title": titles[recipe["style"]],
+        "alt": f"Portrait in the style {titles[recipe['style']]}: head and shoulders, "
+        f"{wardrobe().outfits[recipe['settings']['outfit']].title.lower()}",
+        "likeness": said,
+        "about": about,
+    }
+
+
+def _summary(kept: int, drawn: int, wanted: int, dropped: Sequence[dict[str, Any]], who: Identity) -> dict[str, str]:
+    """Tell the counts, what training proved, and what these pictures are."""
+    from core.judge import REASONS
+
+    why: dict[str, int] = {}
+    for record in dropped:
+        why[record["reasons"][0]] = why.get(record["reasons"][0], 0) + 1
+    told = "; ".join(f"{number} because {REASONS[reason]}" for reason, number in sorted(why.items()))
+    counts = f"Drew {drawn}, kept {kept}." + (f" Dropped {told}." if told else "")
+    if drawn < wanted:
+        counts += f" {wanted} were asked for; the photos carry {drawn}: send more photos for more."
+    proof = who.proof.get("said") or f"Training was not used: {who.proof.get('why', 'not asked for')}."
+    honesty = (
+        "Made by an AI system from your own photograph: head and neck are your pixels, re-lit and re-set; "
+        "garment and backdrop are drawn. Each file says so in its metadata."
+    )
+    return {"counts": counts, "proof": proof, "honesty": honesty}

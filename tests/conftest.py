@@ -1,0 +1,40 @@
+"""What the studio's tests share: nets loaded once, and the two real sitters mapped and cut out once."""
+
+import pytest
+import sitters
+
+from core.facemap import map_face
+from core.matte import cut_out
+from core.nouns import Cutout, FaceMap, Selfie
+from core.studio import Models
+
+
+@pytest.fixture(scope="session")
+def models() -> Models:
+    return Models()
+
+
+def _mapped(name: str) -> FaceMap:
+    selfie = sitters.look(getattr(sitters, name)(), f"{name}.png")
+    assert isinstance(selfie, Selfie)
+    return map_face(selfie)
+
+
+@pytest.fixture(scope="session")
+def hopper_map() -> FaceMap:
+    return _mapped("hopper")
+
+
+@pytest.fixture(scope="session")
+def collins_map() -> FaceMap:
+    return _mapped("collins")
+
+
+@pytest.fixture(scope="session")
+def hopper_cutout(hopper_map: FaceMap, models: Models) -> Cutout:
+    return cut_out(hopper_map, models.segmenter)
+
+
+@pytest.fixture(scope="session")
+def collins_cutout(collins_map: FaceMap, models: Models) -> Cutout:
+    return cut_out(collins_map, models.segmenter)

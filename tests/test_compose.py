@@ -1,0 +1,173 @@
+"""Claims about composing and editing: same recipe same bytes, light moves, identity does not, undo is exact."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.backdrop import Backdrop, draw_backdrop
+from core.compose import retouch
+from core.deliver import load_layers, save_layers
+from core.enhance import CROPS, TWEAKS, crop, develop, effective, parse, tweak
+from core.errors import Refused, StyleWrong
+from core.nouns import Cutout, FaceMap, Layers, Recipe
+from core.stage import PER_SOURCE, Choice, Setup, cast, print_size, set_up
+from core.style import load
+
+
+@pytest.fixture(scope="module")
+def setup(collins_map: FaceMap, collins_cutout: Cutout) -> Setup:
+    return set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 5, 0.3)
+
+
+@pytest.fixture(scope="module")
+def recipe(setup: Setup) -> Recipe:
+    height, width = setup.layers.head.shape
+    settings = {**setup.settings, "crop": "portrait"}
+    return Recipe("office", "job", setup.face.selfie.sha256, 5, "embedded", width, height, settings)
+
+
+def test_the_print_follows_the_photo(hopper_map: FaceMap, collins_map: FaceMap) -> None:
+    assert print_size(hopper_map) == (1024, 1280)
+    assert print_size(collins_map) == (512, 640)
+
+
+def test_no_photo_is_used_more_than_twice_for_a_style(hopper_map: FaceMap, collins_map: FaceMap) -> None:
+    takes = cast([hopper_map, collins_map], load("office"), Choice(), 12)
+    assert len(takes) == 2 * PER_SOURCE
+    assert len({(face.selfie.sha256, take) for face, take in takes}) == len(takes)
+    assert takes[0][1] == 0
+
+
+def test_same_recipe_same_bytes(setup: Setup, recipe: Recipe) -> None:
+    assert np.array_equal(develop(setup.layers, recipe), develop(setup.layers, recipe))
+
+
+def test_light_from_the_left_brightens_the_left(setup: Setup, recipe: Recipe) -> None:
+    left = develop(setup.layers, tweak(recipe, "light_left")).astype(float).mean(axis=-1)
+    right = develop(setup.layers, tweak(recipe, "light_right")).astype(float).mean(axis=-1)
+    head = setup.layers.head > 200
+    middle = int(np.median(np.flatnonzero(head.any(axis=0))))
+    west, east = head.copy(), head.copy()
+    west[:, middle:], east[:, :middle] = False, False
+    assert left[west].mean() / left[east].mean() > 1.03 * right[west].mean() / right[east].mean()
+
+
+def test_warmer_is_redder_and_cooler_is_bluer(setup: Setup, recipe: Recipe) -> None:
+    means = {name: develop(setup.layers, tweak(recipe, name)).mean(axis=(0, 1)) for name in ("warmer", "cooler")}
+    assert means["warmer"][0] - means["warmer"][2] > means["cooler"][0] - means["cooler"][2] + 5
+
+
+def test_a_backdrop_colour_is_obeyed_and_the_head_untouched(setup: Setup, recipe: Recipe) -> None:
+    plain, red = develop(setup.layers, recipe), develop(setup.layers, tweak(recipe, "backdrop=#b02020"))
+    corner = red[:60, :60].reshape(-1, 3).mean(axis=0)
+    assert corner[0] > 1.8 * corner[2]
+    inside = (setup.layers.head == 255) & (np.roll(setup.layers.head, 25, axis=1) == 255)
+    inside &= np.roll(setup.layers.head, -25, axis=1) == 255
+    assert np.abs(plain[inside].astype(int) - red[inside]).max() <= 1
+
+
+def test_undo_gives_back_the_very_bytes(setup: Setup, recipe: Recipe) -> None:
+    edited = tweak(recipe, "warmer", "darker", "undo", "undo")
+    assert edited == recipe
+    with pytest.raises(Refused, match="0 edits"):
+        tweak(recipe, "undo")
+
+
+def test_retouch_evens_blotches_and_keeps_texture(setup: Setup) -> None:
+    layers = setup.layers
+    rgb = layers.sitter.astype(np.float32) / 255
+    skin = layers.head.astype(np.float32) / 255
+    done = retouch(rgb, skin, layers, 1.0)
+    changed = np.abs(done - rgb).max(axis=-1)
+    assert changed.max() > 0.01
+    fine = rgb - np.asarray([np.roll(rgb, s, axis=a) for s in (1, -1) for a in (0, 1)]).mean(axis=0)
+    fine_done = done - np.asarray([np.roll(done, s, axis=a) for s in (1, -1) for a in (0, 1)]).mean(axis=0)
+    where = skin > 0.99
+    assert np.std(fine_done[where]) > 0.95 * np.std(fine[where])
+    assert np.array_equal(retouch(rgb, skin, layers, 0.0), rgb)
+
+
+def test_retouch_leaves_marks_alone(setup: Setup) -> None:
+    eyes = setup.face.landmarks[[205]] * (512 / 1024)
+    x, y = int(eyes[0, 0]), int(eyes[0, 1])
+    layers = replace(setup.layers, marks=np.array([[x, y, 6.0]], np.float32))
+    rgb = layers.sitter.astype(np.float32) / 255
+    done = retouch(rgb, layers.head.astype(np.float32) / 255, layers, 1.0)
+    assert np.abs(done - rgb)[y - 3 : y + 4, x - 3 : x + 4].max() < 2e-3
+
+
+def test_layers_come_back_from_disk_as_they_were(setup: Setup, tmp_path: Path) -> None:
+    folder = tmp_path / "layers"
+    save_layers(setup.layers, folder)
+    back = load_layers(folder)
+    for name in Layers.__slots__:
+        one, other = getattr(setup.layers, name), getattr(back, name)
+        assert np.allclose(one, other, atol=0.01), name
+
+
+@pytest.mark.parametrize("name", CROPS)
+def test_crops_have_their_shape_and_hold_the_head(name: str, setup: Setup, recipe: Recipe) -> None:
+    cut = crop(develop(setup.layers, recipe), name)
+    height, width = cut.shape[:2]
+    assert height == width if name in ("square", "avatar") else abs(width / height - 0.8) < 0.02
+    left, top, right, bottom = CROPS[name]
+    rows = np.flatnonzero((setup.layers.head > 128).any(axis=1)) / setup.layers.head.shape[0]
+    assert top < rows[0] + 0.02
+    assert bottom > setup.layers.chin / setup.layers.head.shape[0]
+    assert left < 0.3
+    assert right > 0.7
+
+
+@given(
+    st.lists(
+        st.sampled_from([*sorted(set(TWEAKS) - {"backdrop", "retouch", "crop"}), "undo", "retouch=0.5"]), max_size=30
+    )
+)
+def test_any_list_of_edits_ends_in_limits_or_is_refused(edits: list[str]) -> None:
+    settings = {
+        "stops": 0.0,
+        "warmth": 0.0,
+        "key_side": 1.0,
+        "retouch": 0.3,
+        "crop": "portrait",
+        "backdrop": "grey_paper",
+    }
+    recipe = Recipe("office", "job", "0", 1, "embedded", 512, 640, settings)
+    for edit in edits:
+        try:
+            recipe = tweak(recipe, edit)
+        except Refused:
+            continue
+    final = effective(recipe)
+    assert -1 <= final["stops"] <= 1
+    assert -1.4 <= final["warmth"] <= 1.4
+
+
+@pytest.mark.parametrize(
+    "wrong", ["smaller", "warmer=2", "retouch", "retouch=2", "retouch=a", "crop=circle", "backdrop=#12"]
+)
+def test_a_wrong_tweak_is_refused_with_what_is_right(wrong: str, recipe: Recipe) -> None:
+    with pytest.raises(Refused):
+        tweak(recipe, wrong)
+
+
+def test_parse_knows_undo() -> None:
+    assert parse("undo") == ("undo", "")
+
+
+def test_backdrops_are_exact_at_any_size_and_by_seed() -> None:
+    park = Backdrop("outdoor", (86, 106, 64))
+    large, small = draw_backdrop(park, 3, 1024, 1280), draw_backdrop(park, 3, 512, 640)
+    assert np.abs(large[::2, ::2] - small).mean() < 0.01
+    assert not np.array_equal(draw_backdrop(park, 3, 512, 640), draw_backdrop(park, 4, 512, 640))
+    with pytest.raises(ValueError, match="unknown"):
+        draw_backdrop(Backdrop("beach", (1, 2, 3)), 0, 64, 80)
+
+
+def test_an_unknown_outfit_is_refused(collins_map: FaceMap, collins_cutout: Cutout) -> None:
+    with pytest.raises(StyleWrong, match="choose from"):
+        set_up(collins_map, collins_cutout, load("office"), Choice(outfit="toga"), 0, 1, 0.3)

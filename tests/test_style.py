@@ -1,0 +1,47 @@
+"""Claims about looks: every pack loads, an unknown key is an error, names come from the wardrobe."""
+
+from pathlib import Path
+
+import pytest
+
+from core import style
+from core.errors import StyleWrong
+
+
+def test_every_pack_loads_and_hangs_in_the_wardrobe() -> None:
+    styles = style.load_all()
+    assert {"office", "founder", "studio_black", "outdoor"} <= {look.id for look in styles}
+    for look in styles:
+        assert isinstance(style.pick("outfit", look.outfit), style.Outfit)
+        assert isinstance(style.pick("backdrop", look.backdrop), style.Paper)
+        assert isinstance(style.pick("light", look.light), style.Lamps)
+
+
+def test_every_offered_tweak_exists() -> None:
+    from core.enhance import TWEAKS
+
+    for look in style.load_all():
+        assert set(look.tweaks) <= set(TWEAKS)
+
+
+def test_an_unknown_key_is_an_error_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (style.FOLDER / "office.toml").read_text()
+    (tmp_path / "office.toml").write_text('colour_grade = "teal"\n' + source)
+    (tmp_path / "wardrobe.toml").write_text((style.FOLDER / "wardrobe.toml").read_text())
+    monkeypatch.setattr(style, "FOLDER", tmp_path)
+    with pytest.raises(StyleWrong, match="colour_grade"):
+        style.load.__wrapped__("office")
+
+
+def test_a_wrong_name_is_answered_with_the_choices() -> None:
+    with pytest.raises(StyleWrong, match="office"):
+        style.load("ofice")
+    with pytest.raises(StyleWrong, match="charcoal_suit"):
+        style.pick("outfit", "tuxedo")
+    with pytest.raises(StyleWrong):
+        style.load("../office")
+
+
+def test_a_colour_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a colour"):
+        style.Outfit(title="x", kind="suit_tie", jacket="#12345g", shirt="#ffffff")
