@@ -80,7 +80,7 @@ def photos(session: Session, batch: str, fresh: bool = False) -> Card:
         buttons.append(button(session, "drop_photo", PhotoUndone(session.photos[-1].number)))
     if pending and not lines:
         text = say(session.language, "photo.looking_many", n=pending)
-    return Card(f"photos:{batch}", text, in_rows(buttons, 1), fresh=fresh)
+    return Card(f"photos:{batch}", text, in_rows(buttons, 1), fresh=fresh, calm=True)
 
 
 def photo_line(session: Session, photo: Photo) -> str:
@@ -216,7 +216,7 @@ def progress(session: Session, running: Running, eta_s: float | None = None) -> 
     if eta_s is not None and not running.stopping:
         lines.append(say(session.language, "progress.eta", time=duration(session.language, eta_s)))
     rows: Rows = () if running.stopping else ((button(session, "cancel", CancelTapped(running.order)),),)
-    return Card(order_slot(running), "\n".join(lines), rows)
+    return Card(order_slot(running), "\n".join(lines), rows, calm=True)
 
 
 def order_slot(running: Running) -> str:

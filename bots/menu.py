@@ -9,6 +9,7 @@ from typing import get_args
 from core import style
 
 LOOKS_A_PAGE = 4
+RETOUCH = ("0", "0.3", "0.6")  # of 1, the strongest `core.enhance` knows
 FIRST = ("office", "founder", "studio_black", "outdoor")
 
 
@@ -81,7 +82,7 @@ def house() -> Menu:
     )
     wardrobe = style.wardrobe()
     offered = dict.fromkeys(name for pack in packs for name in pack.tweaks)
-    values = {"backdrop": tuple(wardrobe.backdrops), "crop": get_args(style.Crop)}
+    values = {"backdrop": tuple(wardrobe.backdrops), "retouch": RETOUCH, "crop": get_args(style.Crop)}
     return Menu(
         looks=tuple(Look(pack.id, pack.title, pack.pitch, preview(pack.id), pack.tweaks) for pack in packs),
         purposes=tuple(wardrobe.purposes),

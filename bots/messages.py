@@ -456,7 +456,8 @@ class Say(Reply):
 class Card(Reply):
     """A message that is kept up to date: sent once, then edited in place. Its slot is its name for ever.
 
-    fresh: take the old one's buttons away and send it anew at the end of the chat.
+    fresh: take the old one's buttons away and send it anew at the end of the chat. calm: it reports progress, so
+    it may wait a moment for its own next state.
     """
 
     slot: str
@@ -464,6 +465,7 @@ class Card(Reply):
     rows: Rows = ()
     picture: Picture | None = None
     fresh: bool = False
+    calm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -577,7 +579,7 @@ class Report(Order):
 
 
 def encode(tap: Tap, mark: str) -> str:
-    """Pack a tap and the session's mark into at most 64 bytes: `1turn.k3f9.2.7`.
+    """Pack a tap and the session's mark into at most 64 bytes: `1turn:k3f9:2:7`.
 
     Raises ValueError when a field holds anything but an int, a bool or a plain word, or when it is too long.
     """
@@ -585,10 +587,10 @@ def encode(tap: Tap, mark: str) -> str:
     for field in fields(tap):
         value = getattr(tap, field.name)
         word = str(int(value)) if isinstance(value, bool | int) else value
-        if not all(c.isascii() and (c.isalnum() or c in "_-=#") for c in word):
+        if not all(c.isascii() and (c.isalnum() or c in "._-=#") for c in word):
             raise ValueError(f"{type(tap).__name__}.{field.name}: {word!r} does not fit a button")
         parts.append(word)
-    data = ".".join(parts)
+    data = ":".join(parts)
     if len(data.encode()) > BUTTON_BYTES:
         raise ValueError(f"{data!r} has {len(data.encode())} bytes, {BUTTON_BYTES} is the limit")
     return data
@@ -596,7 +598,7 @@ def encode(tap: Tap, mark: str) -> str:
 
 def decode(data: str, mark: str) -> Tap | StaleTapped:
     """Unpack what `encode` packed; anything else becomes `StaleTapped`, never an exception."""
-    head, *words = data.split(".")
+    head, *words = data.split(":")
     tap = TAPS.get(head[1:])
     if not data.startswith(CODEC_VERSION) or tap is None:
         return StaleTapped("old")

@@ -1,0 +1,515 @@
+"""Telegram: Update -> event, reply -> send or edit. No sentence, rule or limit of the dialogue is in here.
+
+Updates are taken serially per person and in parallel across people, and Telegram is told that an update arrived
+only after its effect is in the ledger: in polling by asking for the next ones, behind a webhook by answering 200.
+Selfies are never handled in groups; there a link to the private chat is the only answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from telegram import (
+    Bot,
+    BotCommand,
+    BotCommandScopeAllPrivateChats,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputFile,
+    InputMediaDocument,
+    InputMediaPhoto,
+    Message,
+    ReplyParameters,
+    Update,
+)
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
+from telegram.ext import (
+    AIORateLimiter,
+    Application,
+    ApplicationBuilder,
+    BaseUpdateProcessor,
+    ExtBot,
+    TypeHandler,
+    Updater,
+)
+from telegram.helpers import create_deep_linked_url
+
+from bots import messages as m
+from bots.concierge import Concierge, Contact, Load, NotNow, PhotoGone, Unreachable
+from bots.wording import LANGUAGES, said_or, say
+from core.errors import AtelierError
+
+log = logging.getLogger("atelier.telegram")
+
+FETCH_BYTES = 20_000_000  # getFile's limit on Telegram's own servers
+ALBUM = 10  # most items of a media group; fewer than two are refused
+CACHED = 5000  # file ids kept in memory, so that leafing through a gallery uploads each picture once
+POLL_S = 25
+UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
+COMMANDS: dict[str, Callable[[str], m.Event]] = {
+    "start": m.Started,
+    "help": lambda _: m.HelpAsked(),
+    "cancel": lambda _: m.CancelAsked(),
+    "privacy": lambda _: m.PrivacyAsked(),
+    "export": lambda _: m.ExportAsked(),
+    "forget": lambda _: m.ForgetAsked(),
+    "report": m.ReportAsked,
+    "language": lambda _: m.LanguageAsked(),
+}
+PICTURE_NAMES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif")
+
+T = TypeVar("T")
+App = Application[Any, Any, Any, Any, Any, Any]
+
+
+class TokenWrong(AtelierError):
+    """Telegram does not know the token."""
+
+
+class SerialPerPerson(BaseUpdateProcessor):
+    """One update of a person at a time, in the order they came; different people in parallel."""
+
+    def __init__(self, at_once: int = 256) -> None:
+        super().__init__(at_once)
+        self._turns: dict[int, tuple[asyncio.Lock, int]] = {}
+
+    async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
+        """Wait for the person's earlier updates, then do this one."""
+        who = update.effective_user.id if isinstance(update, Update) and update.effective_user else 0
+        lock, waiting = self._turns.get(who, (asyncio.Lock(), 0))
+        self._turns[who] = (lock, waiting + 1)
+        try:
+            async with lock:
+                await coroutine
+        finally:
+            lock, waiting = self._turns[who]
+            self._turns[who] = (lock, waiting - 1)
+            if waiting == 1:
+                del self._turns[who]
+
+    async def initialize(self) -> None:
+        """Nothing to prepare."""
+
+    async def shutdown(self) -> None:
+        """Nothing to close."""
+
+
+class Front:
+    """Telegram as the concierge's adapter. A handle is a chat and a message id."""
+
+    platform = "telegram"
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+        self._file_ids: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._on_screen: OrderedDict[str, str] = OrderedDict()
+
+    async def show(self, chat: str, reply: m.Reply, old: str | None, load: Load) -> list[str]:
+        """See `Adapter.show`."""
+        match reply:
+            case m.Say():
+                return await self._new(self._say(chat, reply, old))
+            case m.Card(picture=None):
+                return await self._text_card(chat, reply, old)
+            case m.Card():
+                return await self._picture_card(chat, reply, old, load)
+            case m.Album():
+                return await self._album(chat, reply.pictures, load)
+            case m.Files():
+                return await self._files(chat, reply, load)
+            case m.TextFile():
+                document = InputFile(reply.body.encode(), reply.name)
+                return await self._new(self._bot.send_document(chat, document, caption=reply.caption))
+            case m.Unbutton() if old is not None:
+                await self._edited(self._bot.edit_message_reply_markup(**_place(old), reply_markup=None))
+        return []
+
+    async def answer(self, tap: str, toast: m.Toast | None) -> None:
+        """See `Adapter.answer`; a tap that is too old to be answered was seen long ago."""
+        with suppress(BadRequest, Forbidden, NetworkError, RetryAfter):
+            await self._bot.answer_callback_query(
+                tap, text=toast.text[:200] if toast else None, show_alert=toast.alert if toast else None
+            )
+
+    async def remove(self, chat: str, handles: list[str]) -> None:
+        """See `Adapter.remove`: Telegram lets a bot delete what is younger than 48 hours, a hundred at a time."""
+        ids = sorted({_place(handle)["message_id"] for handle in handles})
+        for start in range(0, len(ids), 100):
+            with suppress(BadRequest, Forbidden):
+                await _asked(self._bot.delete_messages(chat, ids[start : start + 100]))
+        for key in [key for key in self._file_ids if key[0] == chat]:
+            del self._file_ids[key]
+
+    async def fetch(self, ref: str) -> bytes:
+        """See `Adapter.fetch`."""
+        try:
+            file = await _asked(self._bot.get_file(ref))
+            return bytes(await _asked(file.download_as_bytearray()))
+        except (BadRequest, Forbidden, Unreachable) as gone:
+            raise PhotoGone(str(gone)) from gone
+
+    async def _say(self, chat: str, reply: m.Say, under: str | None) -> Message:
+        quoted = None
+        if under is not None:
+            quoted = ReplyParameters(_place(under)["message_id"], allow_sending_without_reply=True)
+        return await self._bot.send_message(
+            chat, reply.text, reply_markup=_keyboard(reply.rows), reply_parameters=quoted
+        )
+
+    async def _text_card(self, chat: str, card: m.Card, old: str | None) -> list[str]:
+        keyboard = _keyboard(card.rows)
+        if old is not None and await self._edited(
+            self._bot.edit_message_text(card.text, **_place(old), reply_markup=keyboard)
+        ):
+            return []
+        return await self._new(self._bot.send_message(chat, card.text, reply_markup=keyboard))
+
+    async def _picture_card(self, chat: str, card: m.Card, old: str | None, load: Load) -> list[str]:
+        """Edit what changed: only the words when the picture on screen is the same, else picture and words at once."""
+        assert card.picture is not None
+        keyboard = _keyboard(card.rows)
+        if old is not None and self._on_screen.get(old) == card.picture.name:
+            words = self._bot.edit_message_caption(**_place(old), caption=card.text, reply_markup=keyboard)
+            if await self._edited(words):
+                return []
+        source = await self._source(chat, card.picture, load)
+        if old is not None:
+            media = InputMediaPhoto(source, caption=card.text)
+            done = await self._edited(self._bot.edit_message_media(media, **_place(old), reply_markup=keyboard))
+            if done:
+                self._remember(chat, card.picture, done, old)
+                return []
+        sent = await _asked(self._bot.send_photo(chat, source, caption=card.text, reply_markup=keyboard))
+        self._remember(chat, card.picture, sent, _handle(sent))
+        return [_handle(sent)]
+
+    async def _album(self, chat: str, pictures: tuple[m.Picture, ...], load: Load) -> list[str]:
+        sent: list[Message] = []
+        for part in _parts(pictures):
+            sources = [await self._source(chat, picture, load) for picture in part]
+            if len(part) == 1:
+                sent.append(await _asked(self._bot.send_photo(chat, sources[0], caption=part[0].alt)))
+                continue
+            media = [InputMediaPhoto(s, caption=picture.alt) for s, picture in zip(sources, part, strict=True)]
+            sent += await _asked(self._bot.send_media_group(chat, media))
+        return [_handle(message) for message in sent]
+
+    async def _files(self, chat: str, reply: m.Files, load: Load) -> list[str]:
+        sent: list[Message] = []
+        for part in _parts(reply.pictures):
+            with suppress(TelegramError):
+                await self._bot.send_chat_action(chat, "upload_document")
+            files = [InputFile(await load(picture), _file_name(picture), attach=len(part) > 1) for picture in part]
+            if len(part) == 1:
+                sent.append(await _asked(self._bot.send_document(chat, files[0], caption=reply.caption)))
+                continue
+            media = [
+                InputMediaDocument(file, caption=reply.caption if file is files[-1] else picture.alt)
+                for file, picture in zip(files, part, strict=True)
+            ]
+            sent += await _asked(self._bot.send_media_group(chat, media))
+        return [_handle(message) for message in sent]
+
+    async def _source(self, chat: str, picture: m.Picture, load: Load) -> str | bytes:
+        return self._file_ids.get((chat, picture.name)) or await load(picture)
+
+    def _remember(self, chat: str, picture: m.Picture, message: Message | bool, handle: str) -> None:
+        self._on_screen[handle] = picture.name
+        if isinstance(message, Message) and message.photo:
+            self._file_ids[chat, picture.name] = message.photo[-1].file_id
+        for cache in (self._file_ids, self._on_screen):
+            while len(cache) > CACHED:
+                cache.popitem(last=False)
+
+    async def _new(self, sending: Coroutine[Any, Any, Message]) -> list[str]:
+        return [_handle(await _asked(sending))]
+
+    async def _edited(self, editing: Coroutine[Any, Any, Message | bool]) -> Message | bool:
+        """Edit; True also when there was nothing to change, False when the message cannot be edited any more."""
+        try:
+            return await _asked(editing)
+        except BadRequest as no:
+            if "not modified" in no.message:
+                return True
+            if any(words in no.message for words in ("not found", "can't be edited", "no text in", "no caption in")):
+                return False
+            raise
+
+
+class Reception:
+    """Turns updates into events for the concierge."""
+
+    def __init__(self, bot: Bot, front: Front, concierge: Concierge) -> None:
+        self._bot, self._front, self._concierge = bot, front, concierge
+        self._groups: dict[tuple[int, str], None] = {}
+
+    async def take(self, update: Update) -> None:
+        """Handle one update; returns once its effect is safe."""
+        user, chat = update.effective_user, update.effective_chat
+        if user is None or chat is None:
+            return
+        if update.my_chat_member is not None:
+            if chat.type == "private":
+                await self._concierge.set_reachable(
+                    _contact(update), update.my_chat_member.new_chat_member.status != "kicked"
+                )
+            return
+        if chat.type != "private":
+            await self._point_to_private_chat(update)
+            return
+        if update.callback_query is not None:
+            await self._concierge.hear(_contact(update), update.callback_query.data or "")
+        elif update.edited_message is not None:
+            await self._concierge.hear(_contact(update), m.Edited())
+        elif update.message is not None:
+            event = event_of(update.message)
+            if event is not None:
+                await self._concierge.hear(_contact(update), event)
+
+    async def _point_to_private_chat(self, update: Update) -> None:
+        """Answer in a group with nothing but the way out of it; once for an album."""
+        message, user = update.message, update.effective_user
+        spoken_to = message is not None and (message.photo or message.document or (message.text or "").startswith("/"))
+        if message is None or user is None or not spoken_to:
+            return
+        seen = (message.chat.id, message.media_group_id or str(message.message_id))
+        if seen in self._groups:
+            return
+        self._groups[seen] = None
+        while len(self._groups) > CACHED:
+            del self._groups[next(iter(self._groups))]
+        language = _language(user.language_code)
+        text = say(language, "group.private", link=create_deep_linked_url(self._bot.username, "group"))
+        try:
+            await self._bot.send_message(
+                message.chat.id,
+                text,
+                reply_parameters=ReplyParameters(message.message_id, allow_sending_without_reply=True),
+                message_thread_id=message.message_thread_id,
+            )
+        except ChatMigrated as moved:
+            await self._bot.send_message(moved.new_chat_id, text)
+        except TelegramError as error:
+            log.info("group_not_answered", extra={"error": type(error).__name__})
+
+
+def event_of(message: Message) -> m.Event | None:
+    """Translate a private message; None for service messages."""
+    if message.text:
+        return _said(message.text)
+    if message.photo:
+        largest = max(message.photo, key=lambda size: size.width * size.height)
+        return m.PhotoSent(
+            ref=largest.file_id,
+            unique=largest.file_unique_id,
+            size_bytes=largest.file_size or 0,
+            width=largest.width,
+            height=largest.height,
+            compressed=True,
+            album=message.media_group_id or "",
+            limit_bytes=FETCH_BYTES,
+        )
+    document = message.document
+    if document is not None and message.animation is None:
+        name = document.file_name or "file"
+        if (document.mime_type or "").startswith("image/") or name.lower().endswith(PICTURE_NAMES):
+            return m.PhotoSent(
+                ref=document.file_id,
+                unique=document.file_unique_id,
+                name=name,
+                size_bytes=document.file_size or 0,
+                album=message.media_group_id or "",
+                limit_bytes=FETCH_BYTES,
+            )
+    for kind in ("sticker", "voice", "video", "animation", "video_note", "audio", "document", "contact", "location"):
+        if getattr(message, kind, None):
+            known = {"video_note": "video", "audio": "voice"}
+            return m.OtherSent(known.get(kind, kind if kind in {"sticker", "voice", "video", "animation"} else "file"))
+    return None
+
+
+def _said(text: str) -> m.Event:
+    word, _, rest = text.partition(" ")
+    command = COMMANDS.get(word[1:].partition("@")[0]) if word.startswith("/") else None
+    return command(rest.strip()) if command is not None else m.Said(text)
+
+
+def _contact(update: Update) -> Contact:
+    user, chat = update.effective_user, update.effective_chat
+    assert user is not None
+    assert chat is not None
+    tap = update.callback_query.id if update.callback_query else ""
+    return Contact(str(user.id), str(chat.id), str(update.update_id), user.language_code or "en", tap)
+
+
+def _language(code: str | None) -> str:
+    short = (code or "en").split("-")[0]
+    return short if short in LANGUAGES else "en"
+
+
+# --- running -----------------------------------------------------------------------------------------
+
+
+def build_application(token: str, api: str | None = None) -> App:
+    """Make the application; api is the base URL of another Bot API server."""
+    builder = ApplicationBuilder().token(token).rate_limiter(AIORateLimiter(max_retries=3))
+    builder = builder.concurrent_updates(SerialPerPerson()).updater(None)
+    builder = builder.pool_timeout(30).connect_timeout(10).read_timeout(30).write_timeout(60).media_write_timeout(120)
+    if api is not None:
+        builder = builder.base_url(f"{api.rstrip('/')}/bot").base_file_url(f"{api.rstrip('/')}/file/bot")
+    application: App = builder.build()
+    return application
+
+
+def receive(application: App, reception: Reception) -> None:
+    """Let every update go to the reception."""
+
+    async def take(update: Update, _: Any) -> None:
+        await reception.take(update)
+
+    async def failed(_: object, context: Any) -> None:
+        log.error("update_failed", exc_info=context.error)
+
+    application.add_handler(TypeHandler(Update, take))
+    application.add_error_handler(failed)
+
+
+async def introduce(bot: ExtBot[Any]) -> None:
+    """Tell Telegram the commands and descriptions in every language; done again at every start, no harm in it."""
+    for code in (None, *LANGUAGES):
+        language = code or "en"
+        commands = [BotCommand(name, said_or(language, f"command.{name}", "command.help")) for name in COMMANDS]
+        try:
+            await bot.set_my_commands(commands, BotCommandScopeAllPrivateChats(), language_code=code)
+            await bot.set_my_description(say(language, "about.description"), language_code=code)
+            await bot.set_my_short_description(say(language, "about.short"), language_code=code)
+        except (RetryAfter, NetworkError) as busy:
+            log.warning("not_introduced", extra={"language": language, "error": str(busy)})
+            return
+
+
+async def poll(application: App) -> None:
+    """Ask for updates until cancelled; they are asked for again until their effects are in the ledger."""
+    bot, offset, wait = application.bot, 0, 1.0
+    await bot.delete_webhook(drop_pending_updates=False)
+    while True:
+        try:
+            updates = await bot.get_updates(
+                offset=offset, timeout=POLL_S, read_timeout=POLL_S + 10, allowed_updates=UPDATES
+            )
+            wait = 1.0
+        except Conflict:
+            log.error("another process is polling with this token: only one may; trying again in 10 s")
+            await asyncio.sleep(10)
+            continue
+        except InvalidToken as wrong:
+            raise TokenWrong("Telegram does not know this token; take it from @BotFather again") from wrong
+        except RetryAfter as busy:
+            await asyncio.sleep(_seconds(busy))
+            continue
+        except (TimedOut, NetworkError) as away:
+            log.warning("telegram_away", extra={"error": type(away).__name__, "wait_s": wait})
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 30.0)
+            continue
+        await asyncio.gather(*(process(application, update) for update in updates))
+        if updates:
+            offset = updates[-1].update_id + 1
+
+
+async def process(application: App, update: Update) -> None:
+    """Handle one update in its person's turn."""
+    await application.update_processor.process_update(update, application.process_update(update))
+
+
+class _Doorstep(asyncio.Queue[object]):
+    """What a webhook's updates are put into: taken at once, so that 200 means the effect is in the ledger."""
+
+    def __init__(self, application: App) -> None:
+        super().__init__()
+        self._application = application
+
+    async def put(self, item: object) -> None:
+        if isinstance(item, Update):
+            await process(self._application, item)
+
+
+async def serve_webhook(application: App, url: str, secret: str, host: str, port: int) -> Updater:
+    """Listen for updates at host and port, and have Telegram send them to url with the secret in their header."""
+    updater = Updater(application.bot, _Doorstep(application))
+    await updater.initialize()
+    await updater.start_webhook(
+        listen=host,
+        port=port,
+        url_path=url.rstrip("/").rpartition("/")[2],
+        webhook_url=url,
+        secret_token=secret,
+        allowed_updates=UPDATES,
+        drop_pending_updates=False,
+    )
+    return updater
+
+
+# --- small translations ------------------------------------------------------------------------------
+
+
+async def _asked(asking: Coroutine[Any, Any, T]) -> T:
+    """Wait for Telegram and turn what it says into the concierge's words; BadRequest is for the caller to read."""
+    try:
+        return await asking
+    except Forbidden as blocked:
+        raise Unreachable(blocked.message) from blocked
+    except BadRequest as no:
+        if "chat not found" in no.message.lower():
+            raise Unreachable(no.message) from no
+        raise
+    except (RetryAfter, TimedOut, NetworkError) as busy:
+        raise NotNow(busy.message) from busy
+
+
+def _keyboard(rows: m.Rows) -> InlineKeyboardMarkup | None:
+    if not rows:
+        return None
+    return InlineKeyboardMarkup(
+        [[InlineKeyboardButton(button.label, callback_data=button.data) for button in row] for row in rows]
+    )
+
+
+def _handle(message: Message) -> str:
+    return json.dumps([message.chat.id, message.message_id])
+
+
+def _place(handle: str) -> dict[str, Any]:
+    chat, message = json.loads(handle)
+    return {"chat_id": chat, "message_id": message}
+
+
+def _parts(pictures: tuple[m.Picture, ...]) -> list[tuple[m.Picture, ...]]:
+    return [pictures[i : i + ALBUM] for i in range(0, len(pictures), ALBUM)]
+
+
+def _file_name(picture: m.Picture) -> str:
+    name = picture.name.replace("/", "-")
+    return name if name.startswith("export") else f"atelier-{name}"
+
+
+def _seconds(busy: RetryAfter) -> float:
+    """Read `retry_after`: an int until PTB's next major version, a timedelta after."""
+    value = busy.retry_after
+    return float(value) if isinstance(value, int) else value.total_seconds()

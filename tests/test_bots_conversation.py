@@ -1,0 +1,461 @@
+"""The dialogue: every state and event, any order of events, and the buttons between."""
+
+from __future__ import annotations
+
+import dataclasses
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bots import cards
+from bots import messages as m
+from bots.conversation import ANYWHERE, HANDLERS, TRANSITIONS, Step, advance, drawing, new_session, photo_file
+from bots.menu import Menu, house
+from bots.session import Photo, Running, Session, State, from_json, to_json
+from bots.wording import LANGUAGES, catalogue, duration, say
+from jobs import orders
+from jobs.news import Pictured
+
+NOW = 1_800_000_000.0
+
+
+def walk(session: Session, *events: m.Event, now: float = NOW) -> Step:
+    """Advance through events and return the last step."""
+    step = Step(session, (), ())
+    for event in events:
+        step = advance(step.session, event, now)
+    return step
+
+
+def photo(number: int, album: str = "") -> m.PhotoSent:
+    return m.PhotoSent(ref=f"ref{number}", unique=f"unique{number}", album=album)
+
+
+def portrait(number: int, percent: float | None = 93.0, parent: int | None = None) -> Pictured:
+    return Pictured(number, f"shoots/1/{number}.png", "office", percent, parent)
+
+
+def with_photos(n: int = 2) -> Session:
+    events: list[m.Event] = [m.Agreed(cards.CONSENT_VERSION)]
+    for number in range(1, n + 1):
+        events += [photo(number), m.PhotoLooked(number, kept=True)]
+    return walk(new_session("k3f9"), *events).session
+
+
+def waiting() -> Session:
+    return walk(with_photos(), m.LooksOpened(), m.StylePicked("office", True), m.GoTapped(1)).session
+
+
+def browsing() -> Session:
+    return walk(waiting(), m.GalleryCame(1, (portrait(11), portrait(12, 88.0)), drawn=4)).session
+
+
+def enhancing() -> Session:
+    return walk(browsing(), m.Tweaked(1, 1, "warmer")).session
+
+
+SESSIONS = {
+    State.WELCOME: lambda: new_session("k3f9"),
+    State.COLLECTING: with_photos,
+    State.CHOOSING: lambda: walk(with_photos(), m.LooksOpened()).session,
+    State.WAITING: waiting,
+    State.BROWSING: browsing,
+    State.ENHANCING: enhancing,
+    State.LEAVING: lambda: walk(browsing(), m.ForgetConfirmed()).session,
+}
+SAMPLES: dict[type[m.Event], m.Event] = {
+    m.Started: m.Started("style_founder"),
+    m.PhotoSent: photo(9),
+    m.Said: m.Said("hello"),
+    m.OtherSent: m.OtherSent("voice"),
+    m.ReportAsked: m.ReportAsked("not me"),
+    m.StaleTapped: m.StaleTapped("old"),
+    m.Agreed: m.Agreed(cards.CONSENT_VERSION),
+    m.KeepPicked: m.KeepPicked(7),
+    m.LanguagePicked: m.LanguagePicked("es"),
+    m.PhotoUndone: m.PhotoUndone(2),
+    m.LooksOpened: m.LooksOpened(),
+    m.PreviewsAsked: m.PreviewsAsked(0),
+    m.StylePicked: m.StylePicked("founder", True),
+    m.PurposePicked: m.PurposePicked("business"),
+    m.DetailsOpened: m.DetailsOpened("outfit"),
+    m.DetailPicked: m.DetailPicked("outfit", "navy_suit"),
+    m.GoTapped: m.GoTapped(1),
+    m.CancelTapped: m.CancelTapped(1),
+    m.Turned: m.Turned(1, 2),
+    m.Favoured: m.Favoured(1, 1, True),
+    m.TweaksOpened: m.TweaksOpened(1, 1, 1),
+    m.Tweaked: m.Tweaked(1, 1, "cooler"),
+    m.EditUndone: m.EditUndone(1, 1),
+    m.EditRedone: m.EditRedone(1, 1),
+    m.Compared: m.Compared(1, 1, True),
+    m.FilesAsked: m.FilesAsked(1, 1, "all"),
+    m.AvatarAsked: m.AvatarAsked(1, 1),
+    m.PhotoFailed: m.PhotoFailed(1, "gone"),
+    m.PhotoLooked: m.PhotoLooked(1, kept=False, reason="blurred", measured=0.1, limit=0.3),
+    m.OrderMoved: m.OrderMoved(1, place=3),
+    m.GalleryCame: m.GalleryCame(1, (portrait(11),)),
+    m.PortraitCame: m.PortraitCame(2, portrait(21, parent=11)),
+    m.OrderFailed: m.OrderFailed(1, "timeout"),
+    m.OrderStopped: m.OrderStopped(1),
+    m.Forgotten: m.Forgotten("{}", (("photos", 2),)),
+    m.Exported: m.Exported("export.zip"),
+}
+
+
+def sample(kind: type[m.Event]) -> m.Event:
+    return SAMPLES.get(kind) or kind()
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("kind", list(HANDLERS), ids=lambda kind: kind.__name__)
+def test_every_state_and_event_either_moves_as_the_table_says_or_changes_nothing(
+    state: State, kind: type[m.Event]
+) -> None:
+    session = SESSIONS[state]()
+    assert session.state == state
+    event = sample(kind)
+    targets = TRANSITIONS[state].get(kind, ANYWHERE.get(kind))
+    after = advance(session, event, NOW + 60)
+    if targets is None:
+        assert after.session == session
+        assert after.orders == ()
+        assert bool(after.replies) == isinstance(event, m.Tap), "people are answered, news is passed over in silence"
+    else:
+        assert after.session.state in {state, *targets}
+    assert from_json(to_json(after.session)) == after.session
+
+
+def test_every_event_is_handled_and_every_row_of_the_table_is_an_event() -> None:
+    rows = {kind for row in TRANSITIONS.values() for kind in row} | set(ANYWHERE)
+    assert rows == set(HANDLERS)
+    assert set(m.TAPS.values()) <= rows
+
+
+def test_a_photo_before_consent_is_not_fetched_and_consent_is_asked_again() -> None:
+    step = walk(new_session("k3f9"), photo(1))
+    assert step.orders == ()
+    assert step.session.photos == ()
+    assert [type(reply) for reply in step.replies] == [m.Say, m.Card]
+    assert step.replies[0] == m.Say(say("en", "consent.before_photo"))
+
+
+def test_the_first_picture_is_at_most_six_taps_away() -> None:
+    step = walk(new_session("k3f9"), m.Started())
+    taps = 0
+    for words in ("I agree", "looks", "Office", "Business", "Go"):
+        if words == "looks":  # photos are sent, not tapped
+            step = walk(step.session, photo(1, "a"), photo(2, "a"), m.PhotoLooked(1, True), m.PhotoLooked(2, True))
+        step = advance(step.session, tap_on(step, words), NOW)
+        taps += 1
+    assert taps <= 6
+    assert step.session.state == State.WAITING
+    (placed,) = step.orders
+    assert isinstance(placed, m.Place)
+    assert isinstance(placed.work, orders.Shoot)
+    assert placed.work.photos == ("photos/1", "photos/2")
+    assert (placed.work.styles, placed.work.purpose) == (("office",), "business")
+
+
+def tap_on(step: Step, label: str) -> m.Tap:
+    """Press the button with that label that the step put on screen."""
+    for reply in step.replies:
+        for row in getattr(reply, "rows", ()):
+            for button in row:
+                if label in button.label:
+                    tap = m.decode(button.data, step.session.mark)
+                    assert isinstance(tap, m.Tap)
+                    return tap
+    raise LookupError(f"no {label!r} in {step.replies}")
+
+
+def test_a_verdict_says_why_how_many_and_what_is_missing() -> None:
+    session = walk(new_session("k3f9"), m.Agreed(1), photo(1), photo(2)).session
+    good = walk(session, m.PhotoLooked(1, kept=True, missing=("left",)))
+    (card,) = good.replies[-1:]
+    assert isinstance(card, m.Card)
+    assert card.text.startswith("Photo 1: ✓ good, I keep it.")
+    assert card.text.endswith("I have 1 good photo. Good; now one with your head turned a little to your left.")
+    bad = walk(good.session, m.PhotoLooked(2, False, "face_small", 31.04, 40.0, ("left",)))
+    (card,) = bad.replies[-1:]
+    assert isinstance(card, m.Card)
+    assert "Your face is too small in it (31.0 pixels between the eyes, 40.0 are needed)" in card.text
+
+
+def test_double_taps_order_once() -> None:
+    session = walk(with_photos(), m.LooksOpened(), m.StylePicked("office", True)).session
+    first = advance(session, m.GoTapped(1), NOW)
+    second = advance(first.session, m.GoTapped(1), NOW)
+    assert len(first.orders) == 1
+    assert second.session == first.session
+    assert second.orders == ()
+    late = walk(browsing(), m.GoTapped(1))
+    assert late.orders == ()
+    assert late.replies == (m.Toast(say("en", "go.already")),)
+
+
+def test_an_edit_that_was_made_before_is_shown_and_not_made_again() -> None:
+    edited = walk(enhancing(), m.PortraitCame(2, portrait(21, 91.0, parent=11)))
+    assert edited.session.state == State.BROWSING
+    again = walk(edited.session, m.EditUndone(1, 3), m.Tweaked(1, 1, "warmer"))
+    assert again.orders == ()
+    card = again.replies[-1]
+    assert isinstance(card, m.Card)
+    assert card.picture is not None
+    assert card.picture.name == "shoots/1/21.png"
+
+
+def test_undo_redo_and_compare_walk_the_tree_without_new_work() -> None:
+    session = walk(enhancing(), m.PortraitCame(2, portrait(21, 90.0, parent=11))).session
+    shown = [pictured(walk(session, *events)) for events in (
+        [m.Turned(1, 1)], [m.EditUndone(1, 3)], [m.EditUndone(1, 3), m.EditRedone(1, 1)], [m.Compared(1, 3, True)],
+    )]  # fmt: skip
+    assert shown == ["shoots/1/21.png", "shoots/1/11.png", "shoots/1/21.png", "shoots/1/11.png"]
+    card = walk(session, m.Turned(1, 1)).replies[-1]
+    assert isinstance(card, m.Card)
+    assert card.text.splitlines()[:3] == [
+        "1/2 · Office · 90 % of your own baseline",
+        "Edited: Warmer",
+        "The edits cost 3 points of likeness.",
+    ]
+
+
+def pictured(step: Step) -> str:
+    card = step.replies[-1]
+    assert isinstance(card, m.Card)
+    assert card.picture is not None
+    return card.picture.name
+
+
+def test_without_a_baseline_the_card_says_so() -> None:
+    step = walk(waiting(), m.GalleryCame(1, (portrait(11, None),)))
+    card = step.replies[0]
+    assert isinstance(card, m.Card)
+    assert "no baseline yet" in card.text
+
+
+def test_the_counts_are_told() -> None:
+    step = walk(waiting(), m.GalleryCame(1, (portrait(11),), 8, (("not_them", 6), ("soft", 1)), trained=False))
+    said = step.replies[1]
+    assert isinstance(said, m.Say)
+    assert said.text.splitlines() == [
+        "Your portrait is ready. Tap here to see it.",
+        "I made 8 and left 7 out:",
+        "• not enough like you: 6",
+        "• not sharp: 1",
+        "Training did not help with these photos, so I did not use it.",
+    ]
+
+
+def test_a_gallery_that_comes_twice_is_shown_once() -> None:
+    news = m.GalleryCame(1, (portrait(11),))
+    step = walk(waiting(), news)
+    again = advance(step.session, news, NOW + 9)
+    assert again == Step(step.session, (), ())
+
+
+def test_progress_is_edited_on_changes_only_and_seldom() -> None:
+    session, edits = waiting(), 0
+    for second in range(60):
+        step = advance(session, m.OrderMoved(1, stage="generate", percent=second), NOW + second * 0.2)
+        edits += len(step.replies)
+        session = step.session
+    assert 2 <= edits <= 5
+
+
+def test_another_look_needs_no_new_photos_and_no_new_training() -> None:
+    step = walk(browsing(), m.LooksOpened(), m.StylePicked("founder", True), m.GoTapped(2))
+    (placed,) = step.orders
+    assert isinstance(placed, m.Place)
+    assert isinstance(placed.work, orders.Shoot)
+    assert placed.work.photos == ("photos/1", "photos/2")  # the same set: the desk finds what was learnt of it
+
+
+def test_after_a_forget_no_old_button_means_anything() -> None:
+    old = m.encode(m.Turned(1, 1), "k3f9")
+    step = walk(browsing(), m.ForgetConfirmed(), m.Forgotten("{}", ()))
+    assert step.session.galleries == ()
+    assert step.session.consent == 0
+    assert m.decode(old, step.session.mark) == m.StaleTapped("other")
+
+
+def test_old_buttons_of_a_gone_gallery_answer_well() -> None:
+    step = walk(with_photos(), m.Turned(7, 1))
+    assert step.replies == (m.Toast(say("en", "stale.expired")),)
+
+
+# --- any sequence of events --------------------------------------------------------------------------
+
+NUMBERS = st.integers(0, 6) | st.integers(0, 10**9)
+SMALL = st.integers(1, 5)
+WORDS = st.sampled_from(["office", "founder", "job", "outfit", "navy_suit", "warmer", "backdrop=park", "all", ""])
+PORTRAITS = st.builds(portrait, st.integers(1, 40), st.none() | st.floats(0, 110))
+SPECIAL: dict[type[m.Event], st.SearchStrategy[Any]] = {
+    m.PhotoSent: st.builds(photo, SMALL, st.sampled_from(["", "a", "b"])),
+    m.GalleryCame: st.builds(m.GalleryCame, SMALL, st.lists(PORTRAITS, max_size=4).map(tuple), SMALL),
+    m.PortraitCame: st.builds(m.PortraitCame, SMALL, PORTRAITS),
+    m.PhotoLooked: st.builds(m.PhotoLooked, SMALL, st.booleans(), WORDS),
+    m.OrderMoved: st.builds(m.OrderMoved, SMALL, SMALL, WORDS, st.integers(0, 100)),
+    m.Forgotten: st.just(m.Forgotten("{}", (("photos", 2), ("strange", 1)))),
+    m.LanguagePicked: st.builds(m.LanguagePicked, st.sampled_from([*LANGUAGES, "xx"])),
+    m.Agreed: st.sampled_from([m.Agreed(cards.CONSENT_VERSION), m.Agreed(99)]),
+}
+
+
+def any_of(kind: type[m.Event]) -> st.SearchStrategy[m.Event]:
+    by_type = {"int": SMALL | NUMBERS, "str": WORDS | st.text(max_size=9), "bool": st.booleans()}
+    fields = {field.name: by_type[str(field.type)] for field in dataclasses.fields(kind) if str(field.type) in by_type}
+    return SPECIAL.get(kind, st.builds(kind, **fields))
+
+
+def any_event() -> st.SearchStrategy[m.Event]:
+    return st.sampled_from(list(HANDLERS)).flatmap(any_of)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(any_event(), max_size=40), st.sampled_from(list(State)), st.sampled_from(list(LANGUAGES)))
+def test_any_sequence_of_events_loses_no_photo_and_raises_nothing(
+    events: list[m.Event], start: State, language: str
+) -> None:
+    session = dataclasses.replace(SESSIONS[start](), language=language)
+    fetched = {p.number for p in session.photos}
+    dropped: set[int] = set()
+    mine = {shown.drawn.file for gallery in session.galleries for shown in gallery.portraits}
+    for i, event in enumerate(events):
+        if isinstance(event, m.GalleryCame):
+            mine |= {p.file for p in event.portraits}
+        if isinstance(event, m.PortraitCame):
+            mine.add(event.portrait.file)
+        step = advance(session, event, NOW + i)
+        assert from_json(to_json(step.session)) == step.session
+        fetched |= {order.photo for order in step.orders if isinstance(order, m.Fetch)}
+        dropped |= {order.photo for order in step.orders if isinstance(order, m.Discard)}
+        if isinstance(event, m.Forgotten | m.Expired) and step.session.photos == ():
+            fetched, dropped = set(), set()
+        assert {p.number for p in step.session.photos} == fetched - dropped, "a photo was lost or came from nowhere"
+        if not step.session.consent and step.session.state != State.LEAVING:
+            assert not any(isinstance(order, m.Fetch | m.Place) for order in step.orders)
+        for order in step.orders:
+            if isinstance(order, m.Place) and isinstance(order.work, orders.Shoot):
+                assert set(order.work.photos) <= {photo_file(number) for number in fetched - dropped}
+        for reply in step.replies:
+            check_reply(reply, mine, session.mark, step.session.mark)
+        session = step.session
+
+
+def check_reply(reply: m.Reply, mine: set[str], *marks: str) -> None:
+    """Hold every reply to the limits of the strictest platform, and to the person's own pictures."""
+    text = getattr(reply, "text", getattr(reply, "caption", ""))
+    pictures = [p for p in (*getattr(reply, "pictures", ()), getattr(reply, "picture", None)) if p is not None]
+    assert len(text) <= (1024 if pictures else 200 if isinstance(reply, m.Toast) else 4096)
+    for shown in pictures:
+        assert shown.kind == "style" or shown.name in mine or isinstance(reply, m.Files)
+        assert len(shown.alt) <= 1024
+    for row in getattr(reply, "rows", ()):
+        assert 1 <= len(row) <= 8
+        for button in row:
+            assert button.label
+            assert len(button.data.encode()) <= m.BUTTON_BYTES
+            assert isinstance(m.decode(button.data, button.data.split(":")[1]), m.Tap)
+            assert button.data.split(":")[1] in marks
+
+
+# --- buttons -----------------------------------------------------------------------------------------
+
+
+def biggest(kind: type[m.Tap]) -> m.Tap:
+    """A tap with the longest values the menu and the numbers can bring."""
+    menu: Menu = house()
+    words = [*(look.id for look in menu.looks), *menu.purposes, *(f"{n}={v}" for n, vs in menu.tweaks for v in vs)]
+    words += [v for _, vs in menu.details for v in vs]
+    longest = max(words, key=len)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        values[field.name] = {"int": 999_999, "bool": True, "str": longest}[str(field.type)]
+    return kind(**values)
+
+
+@pytest.mark.parametrize("kind", list(m.TAPS.values()), ids=lambda kind: kind.__name__)
+def test_every_button_fits_64_bytes_and_comes_back_as_it_went(kind: type[m.Tap]) -> None:
+    tap = biggest(kind)
+    data = m.encode(tap, "zzzz")
+    assert len(data.encode()) <= 64
+    assert m.decode(data, "zzzz") == tap
+    assert m.decode(data, "yyyy") == m.StaleTapped("other")
+    assert m.decode("0" + data[1:], "zzzz") == m.StaleTapped("old")
+
+
+@given(st.text(max_size=80))
+def test_no_button_data_raises(data: str) -> None:
+    assert isinstance(m.decode(data, "k3f9"), m.Tap | m.StaleTapped)
+
+
+def test_a_button_refuses_what_it_cannot_carry() -> None:
+    with pytest.raises(ValueError, match="does not fit a button"):
+        m.encode(m.StylePicked("büro", True), "k3f9")
+    with pytest.raises(ValueError, match="64 is the limit"):
+        m.encode(m.StylePicked("x" * 60, True), "k3f9")
+
+
+# --- words -------------------------------------------------------------------------------------------
+
+
+def names(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
+
+
+@pytest.mark.parametrize("language", [code for code in LANGUAGES if code != "en"])
+def test_every_language_has_every_sentence_with_the_same_placeholders(language: str) -> None:
+    english, other = catalogue("en"), catalogue(language)
+    assert set(other) == set(english)
+    for key, sentence in english.items():
+        theirs = other[key]
+        if isinstance(sentence, dict):
+            assert isinstance(theirs, dict), key
+            assert set(theirs) == set(sentence), key
+            assert set.union(*map(names, theirs.values())) == set.union(*map(names, sentence.values())), key
+        else:
+            assert isinstance(theirs, str), key
+            assert names(theirs) == names(sentence), key
+            assert theirs.strip() or key == "value.other"
+
+
+def test_plurals_are_chosen_by_number() -> None:
+    assert say("es", "photo.count", n=1) == "Tengo 1 foto buena."
+    assert say("es", "photo.count", n=3) == "Tengo 3 fotos buenas."
+    assert say("en", "photo.count", n=0) == "I have 0 good photos."
+
+
+def test_durations_are_no_more_precise_than_they_are_known() -> None:
+    assert [duration("en", s) for s in (10, 70, 600, 7300)] == [
+        "less than a minute", "1 minute", "10 minutes", "2 hours",
+    ]  # fmt: skip
+
+
+def test_everything_on_the_menu_has_a_word_in_every_language() -> None:
+    menu = house()
+    wanted = {f"style.{look.id}.{part}" for look in menu.looks for part in ("title", "pitch")}
+    wanted |= {f"purpose.{purpose}" for purpose in menu.purposes}
+    wanted |= {f"value.{value}" for _, values in (*menu.details, *menu.tweaks) for value in values}
+    wanted |= {f"tweak.{name}" for name, _ in menu.tweaks} | {f"button.detail_{name}" for name, _ in menu.details}
+    for language in LANGUAGES:
+        assert wanted <= set(catalogue(language)), wanted - set(catalogue(language))
+
+
+def test_the_menu_begins_with_the_four_first_looks() -> None:
+    assert [look.id for look in house().page(0)] == ["office", "founder", "studio_black", "outdoor"]
+
+
+def test_the_diagram_is_drawn_from_the_table() -> None:
+    assert "welcome --> collecting: Agreed" in drawing()
+    assert "waiting --> browsing: GalleryCame" in drawing()
+
+
+def test_a_running_order_survives_being_saved() -> None:
+    session = dataclasses.replace(
+        new_session("k3f9"), running=Running(1, "shoot", NOW), photos=(Photo(1, "r", "u", "1"),)
+    )
+    assert from_json(to_json(session)) == session
