@@ -58,10 +58,17 @@ SAME_PHOTO_BITS: Final = 10
 resized, cropped, mirrored, brightened or leant differ in 0 to 6, different photos of one person in 22 to 32."""
 SAME_PHOTO_LIKENESS: Final = 0.9
 """Likeness from which two pictures with the same hash are the same moment of one person."""
+SURE_SCORE: Final = 0.88
+"""YuNet's score below which a face may be lying on its side: upright ones, masks and glasses included, score more."""
+SAME_POSE_DEG: Final = 6.0
+SAME_EXPRESSION: Final = 0.35
+"""How far turn, tilt and expression may differ within one moment: altered copies differ by 1.5 degrees and 0.31."""
+EXPRESSION: Final = ([3], [9, 10], [25], [38], [44, 45])
+"""Brows up, eyes shut, jaw open, lips pursed, smile: places in `core.facemap.BLENDSHAPES`, both sides together."""
 PROFILE_DEG: Final = 25.0
 """Turn by YuNet's five points from which a face without a mesh is a profile: turned copies of two portraits lost their
 mesh from 60 degrees on and showed 33 to 42 here; 273 portraits in front of the camera show 18 at most."""
-EYES_SHUT: Final = 0.5
+EYES_SHUT: Final = 0.45
 """mediapipe's eyeBlink, of the eye that is more open, from which a lone photo counts as eyes closed: 270 portraits
 reach 0.40."""
 EYES_SHUT_BEYOND_OWN: Final = 0.25
@@ -159,13 +166,18 @@ def _untraceable(name: str, rgb: U8, found: Found) -> Rejected:
 def _find(photo: Photo, recogniser: Recogniser) -> tuple[Photo, tuple[Found, ...], tuple[str, ...]]:
     """Find the faces, largest first; a photo that lies on its side is turned upright and noted."""
     faces = recogniser.find(photo.rgb)
-    for quarters in [round(faces[0].lean_deg / 90) % 4] if faces else [1, 3, 2]:
-        if quarters == 0:
-            break
+    score = faces[0].score if faces else 0.0
+    lean = round(faces[0].lean_deg / 90) % 4 if faces else 0
+    if lean == 0 and score >= SURE_SCORE:
+        return photo, faces, ()
+    notes: tuple[str, ...] = ()
+    upright = photo
+    for quarters in (lean,) if lean else (1, 3, 2):
         turned = photo.turned(quarters)
-        if (again := recogniser.find(turned.rgb, far=False)) and abs(again[0].lean_deg) <= 45:
-            return turned, again, ("turned",)
-    return photo, faces, ()
+        again = recogniser.find(turned.rgb, far=False)
+        if again and abs(again[0].lean_deg) <= 45 and again[0].score >= max(score, SURE_SCORE):
+            upright, faces, notes, score = turned, again, ("turned",), again[0].score
+    return upright, faces, notes
 
 
 def _head_piece(photo: Photo, found: Found, *others: Found) -> tuple[U8, Found, tuple[Found, ...]]:
@@ -293,20 +305,33 @@ def review(selfies: Sequence[Selfie]) -> tuple[tuple[Selfie, ...], tuple[Rejecte
 
 
 def _one_of_each(selfies: Sequence[Selfie], rejected: list[Rejected]) -> tuple[Selfie, ...]:
-    hashes = [_moment(selfie) for selfie in selfies]
+    moments = [_moment(selfie) for selfie in selfies]
     kept: list[int] = []
     for index in sorted(range(len(selfies)), key=lambda i: -selfies[i].face.eye_px * selfies[i].sharpness):
-        alike = [
-            min((one ^ other).bit_count() for one in hashes[index] for other in hashes[before][:1])
+        bits = [
+            _bits_apart(moments[index], moments[before])
             for before in kept
             if likeness.cosine(selfies[index].face.embedding, selfies[before].face.embedding) >= SAME_PHOTO_LIKENESS
+            and _same_pose(selfies[index].face, selfies[before].face)
         ]
-        if alike and min(alike) <= SAME_PHOTO_BITS:
-            percent, limit = 100 * (1 - min(alike) / 64), 100 * (1 - SAME_PHOTO_BITS / 64)
+        if bits and min(bits) <= SAME_PHOTO_BITS:
+            percent, limit = 100 * (1 - min(bits) / 64), 100 * (1 - SAME_PHOTO_BITS / 64)
             rejected.append(refuse(selfies[index].name, "duplicate", percent, limit))
         else:
             kept.append(index)
     return tuple(selfies[index] for index in sorted(kept))
+
+
+def _same_pose(one: Face, other: Face) -> bool:
+    """Whether two faces do the same, mirrored or not: a smile in the same place and light is a new photo."""
+    turns = abs(abs(one.yaw_deg) - abs(other.yaw_deg)), abs(one.pitch_deg - other.pitch_deg)
+    changes = [abs(float(one.blendshapes[pair].mean() - other.blendshapes[pair].mean())) for pair in EXPRESSION]
+    return max(turns) <= SAME_POSE_DEG and max(changes) <= SAME_EXPRESSION
+
+
+def _bits_apart(one: tuple[int, int], other: tuple[int, int]) -> int:
+    """Bits that differ between two hashes, the first as it is or mirrored."""
+    return min((either ^ other[0]).bit_count() for either in one)
 
 
 def _moment(selfie: Selfie) -> tuple[int, int]:

@@ -29,12 +29,12 @@ may be enlarged 2.3 to 2.4 times before a head looks soft beside its garment. 41
 class Measures:
     """What the RULES judge, all of one face. Light is linear; "own" means against the same face's other skin.
 
-    outside: percent of the face's outline beyond the photo's border. nose_light, nose_pallor: light
-    and lost redness (log R/G) of the reddest part of the nose, own. under_eye_light, under_eye_tint:
-    light and colour distance (log R/G, log B/G) of the skin under the eyes, own, of the eye more
-    alike. burnt: percent of the face with two channels at 250 or more. tones: grey levels between
-    the 1st and 99th percentile. side_light: median light of the brighter half over the darker.
-    sharpness: 1 - perceptual blur. luminance: median light of the face, 0..1.
+    outside: percent of the face's outline beyond the photo's border. nose_light: light of the nose,
+    own. pallor: redness (log R/G) between the brows over that of the reddest of nose and lips.
+    under_eye_light, under_eye_tint: light and colour distance (log R/G, log B/G) of the skin under
+    the eyes, own, of the eye more alike. burnt: percent of the face with two channels at 250 or
+    more. tones: grey levels between the 1st and 99th percentile. side_light: median light of the
+    brighter half over the darker. sharpness: 1 - perceptual blur. luminance: median light, 0..1.
     """
 
     eye_px: float
@@ -42,7 +42,7 @@ class Measures:
     yaw: float
     pitch: float
     nose_light: float
-    nose_pallor: float
+    pallor: float
     under_eye_light: float
     under_eye_tint: float
     burnt: float
@@ -71,9 +71,9 @@ RULES: Final = (
     Rule("face_cut", "outside", 10.0, least=False),
     Rule("turned_away", "yaw", 45.0, least=False),
     Rule("tilted", "pitch", 38.0, least=False),
-    # a mask or a phone over the nose; portraits 0.70 to 5.4, black masks to 0.22; pallor to 0.17, masks from 0.31
+    # a mask or a phone over the nose: portraits 0.70 to 5.4, black masks to 0.22; pallor to 0.04, masks from 0.26
     Rule("covered", "nose_light", 0.4, least=True),
-    Rule("covered", "nose_pallor", 0.25, least=False),
+    Rule("covered", "pallor", 0.15, least=False),
     # portraits 0.31 to 1.78, dark glasses to 0.19; tint to 0.43, mirror glasses from 1.13. Tinted spectacles pass.
     Rule("sunglasses", "under_eye_light", 0.25, least=True),
     Rule("sunglasses", "under_eye_tint", 0.75, least=False),
@@ -93,8 +93,9 @@ OUTLINE: Final = (
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
 """The face's outline in mediapipe's mesh (`FACEMESH_FACE_OVAL`)."""
-GLABELLA, FOREHEAD, BRIDGE, NOSE, NOSE_WINGS, CHEEKS, UNDER_EYES = 9, 151, 197, 4, (48, 278), (50, 280), (230, 450)
-"""Mesh points at the middle of patches of skin."""
+GLABELLA, FOREHEAD, BRIDGE, NOSE = 9, 151, 197, 4
+NOSE_WINGS, LIPS, CHEEKS, UNDER_EYES = (48, 278), (0, 17), (50, 280), (230, 450)
+"""Mesh points in the middle of patches of skin."""
 LIGHT: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Linear RGB -> relative luminance (ITU-R BT.709)."""
 
@@ -174,12 +175,11 @@ def _covering(face: U8, points: F32) -> dict[str, float]:
     def ratios(*indices: int) -> F32:
         return np.array([(np.log(p[0] / p[1]), np.log(p[2] / p[1])) for p in map(patch, indices)], np.float32)
 
-    upper = (GLABELLA, *UNDER_EYES)
     skin = (NOSE, *CHEEKS, BRIDGE, FOREHEAD)
     tint = ratios(*UNDER_EYES) - np.median(ratios(*skin), axis=0)
     return {
-        "nose_light": float(light(NOSE)[0] / np.median(light(*upper))),
-        "nose_pallor": float(np.median(ratios(*upper)[:, 0]) - ratios(NOSE, *NOSE_WINGS)[:, 0].max()),
+        "nose_light": float(light(NOSE)[0] / np.median(light(GLABELLA, *UNDER_EYES))),
+        "pallor": float(ratios(GLABELLA)[0, 0] - ratios(NOSE, *NOSE_WINGS, *LIPS)[:, 0].max()),
         "under_eye_light": float(light(*UNDER_EYES).max() / np.median(light(NOSE, *CHEEKS))),
         "under_eye_tint": float(np.linalg.norm(tint, axis=1).min()),
     }
