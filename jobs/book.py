@@ -64,6 +64,7 @@ class Claimed:
     kind: str
     queue: str
     order: o.Order
+    placed_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,9 @@ async def claim(page: Page, order: int, attempt: int, worker: str) -> Claimed | 
     await page.c.execute(delete(t.outbox).where(t.outbox.c.order_id == order, t.outbox.c.word == "work"))
     row = (await page.c.execute(select(t.orders).where(_o.id == order))).one()
     token, _ = await page.key(row.account_id)
-    return Claimed(order, attempt, row.account_id, token, row.kind, row.queue, o.from_json(row.kind, row.body))
+    return Claimed(
+        order, attempt, row.account_id, token, row.kind, row.queue, o.from_json(row.kind, row.body), row.created_at
+    )
 
 
 async def beat(page: Page, order: int, attempt: int, step: n.Step) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
+import structlog
 from arq import Retry, Worker, func
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, job_key_prefix, result_key_prefix, retry_key_prefix
@@ -29,7 +29,7 @@ from jobs.book import Declined, Standing, Ticket
 from jobs.ledger import Ledger, Page
 from jobs.settings import Settings
 
-log = logging.getLogger("atelier.desk")
+log = structlog.get_logger("atelier.desk")
 
 POLL_S: Final = 0.08  # how often an idle worker asks the queue: half of it is the mean wait
 RELAY_S: Final = 0.5  # how often the relay looks for messages that another process, or an earlier self, left unsent
@@ -126,7 +126,7 @@ class ArqDesk:
                 if sent == BATCH:
                     continue
             except (RedisError, SQLAlchemyError, OSError) as error:
-                log.warning("relay_waits", extra={"error": type(error).__name__})
+                log.warning("relay_waits", error=type(error).__name__)
             try:
                 async with asyncio.timeout(RELAY_S):
                     await self._unsent.wait()
@@ -166,7 +166,7 @@ class ArqDesk:
                     await self._enqueue(row)
                     lost += 1
         if lost:
-            log.warning("queue_repaired", extra={"messages": lost})
+            log.warning("queue_repaired", messages=lost)
         return lost
 
     async def erase(self, jobs: Iterable[tuple[str, str]]) -> None:
@@ -183,7 +183,7 @@ class ArqDesk:
         try:
             await self._redis.bgrewriteaof()
         except RedisError as error:
-            log.info("queue_log_not_rewritten", extra={"error": str(error)})
+            log.info("queue_log_not_rewritten", error=str(error))
 
     async def depth(self, queue: str) -> int:
         """Return how many messages a queue holds, those being worked on included."""
@@ -236,7 +236,7 @@ class ArqDesk:
             try:
                 await worker.async_run()
             except (RedisError, OSError) as error:
-                log.warning("queue_away", extra={"queue": queue, "error": type(error).__name__})
+                log.warning("queue_away", queue=queue, error=type(error).__name__)
                 await asyncio.gather(*worker.tasks.values(), return_exceptions=True)  # work goes on without a queue
                 await asyncio.sleep(RELAY_S)
             except asyncio.CancelledError:
@@ -257,7 +257,7 @@ class ArqDesk:
                 await told.last(notice)
             except Exception as error:
                 wait = min(SLOWEST_RETRY_S, 2.0 ** min(ctx["job_try"], 6))
-                log.exception("delivery_waits", extra={"order": notice.order, "wait_s": wait})
+                log.exception("delivery_waits", order=notice.order, wait_s=wait)
                 raise Retry(defer=wait) from error
             async with self._ledger.write() as page:
                 await book.delivered(page, row_id)
@@ -279,7 +279,7 @@ class ArqDesk:
                     standings = await book.underway(page, platform)
                 await told.progress(standings)
             except SQLAlchemyError as error:
-                log.warning("progress_waits", extra={"error": type(error).__name__})
+                log.warning("progress_waits", error=type(error).__name__)
             await asyncio.sleep(NEWS_S)
 
 
@@ -316,7 +316,7 @@ class _Told:
             try:
                 await self._deliver(news.Notice(0, s.account, s.order, s.kind, s.ref, s.news))
             except Exception:
-                log.exception("progress_not_shown", extra={"order": s.order})
+                log.exception("progress_not_shown", order=s.order)
 
 
 def _same(one: news.News, other: news.News) -> bool:

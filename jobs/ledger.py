@@ -249,6 +249,12 @@ class Page:
         row = (await self.c.execute(select(t.conversations.c.sealed, t.conversations.c.version).where(*where))).first()
         return ("", 0) if row is None else (key.open(row[0], "conversation").decode(), row[1])
 
+    async def talking(self, platform: str) -> list[int]:
+        """Return every account that has a conversation there."""
+        c = t.conversations.c
+        rows = await self.c.execute(select(c.account_id).where(c.platform == platform).order_by(c.account_id))
+        return [row[0] for row in rows]
+
     async def save_conversation(self, account: int, platform: str, data: str, version: int) -> int:
         """Save data over the version it was made from, return the new version; raises Conflict, Gone."""
         _, key = await self.key(account)
@@ -322,10 +328,34 @@ class Page:
         rows = await self.c.execute(select(t.photos).where(t.photos.c.account_id == account).order_by(t.photos.c.id))
         return [Photo(row.id, row.name, row.sha256, json.loads(row.facts)) for row in rows]
 
+    async def judge_photo(self, account: int, name: str, facts: dict[str, Any]) -> None:
+        """Write down what looking at a photo found."""
+        where = (t.photos.c.account_id == account, t.photos.c.name == name)
+        await self.c.execute(update(t.photos).where(*where).values(facts=json.dumps(facts)))
+
     async def drop_photo(self, account: int, name: str) -> bool:
         """Strike a photo out; its file is the shelf's to delete. False when it was not there."""
         where = (t.photos.c.account_id == account, t.photos.c.name == name)
         return (await self.c.execute(delete(t.photos).where(*where))).rowcount > 0
+
+    async def identity(self, account: int, digest: str) -> str | None:
+        """Return the folder with what was learnt of a set of photos, None when it was not learnt yet."""
+        where = (t.identities.c.account_id == account, t.identities.c.digest == digest)
+        row = (await self.c.execute(select(t.identities.c.folder).where(*where))).first()
+        return None if row is None else str(row[0])
+
+    async def add_identity(self, account: int, digest: str, folder: str) -> None:
+        """Enter what was learnt of a set of photos; the same set again is the same identity."""
+        if await self.identity(account, digest) is None:
+            await self.c.execute(
+                insert(t.identities).values(
+                    account_id=account,
+                    digest=digest,
+                    folder=folder,
+                    created_at=time.time(),
+                    expires_at=await self._keep_until(account),
+                )
+            )
 
     async def sittings(self, account: int) -> list[Sitting]:
         """Return the account's sittings, oldest first."""

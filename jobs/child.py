@@ -1,0 +1,200 @@
+"""The studio's work in a process of its own, so that cancelling and timing out really end it.
+
+The worker keeps one child per slot, warm, and speaks JSON lines with it. A child that does not let go
+within the grace is killed, with everything it started, and the next order gets a new one. When the
+worker itself is killed, the child goes too: the kernel is asked to see to that, and the closed pipe says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from core.errors import AtelierError, Refused, Stopped
+
+NICE: Final = 10  # the studio's work gives way to everything a person is waiting for
+LINE_BYTES: Final = 16 * 2**20
+PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+
+
+class Died(AtelierError):
+    """The child ended without an answer; `signal` is what killed it, 0 if it left by itself."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the studio's process ended with status {status}")
+        self.signal = max(0, -status)
+
+
+class TaskFailed(AtelierError):
+    """The task raised. reason: machine word for `jobs.news.Failed`; later: worth another try after a while."""
+
+    def __init__(self, reason: str, message: str, later: bool) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.later = later
+
+
+class Child:
+    """One slot's process, seen from the worker."""
+
+    def __init__(self, queue: str, studio: str) -> None:
+        self._queue = queue
+        self._studio = studio
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the process if there is none; it loads its models at once."""
+        if self._process is not None and self._process.returncode is None:
+            return
+        threads = str(max(1, (os.cpu_count() or 2) - 1))
+        limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "jobs.child", self._queue, self._studio,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES,
+            env={**os.environ, **limits}, start_new_session=True,
+        )  # fmt: skip
+
+    async def do(
+        self, kind: str, order: str, folder: Path, on_progress: Callable[[str, int, int], None]
+    ) -> dict[str, Any]:
+        """Have one task done and return its result; raises Stopped, TaskFailed, Died."""
+        await self.start()
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
+        self._say({"kind": kind, "order": order, "folder": str(folder)})
+        while line := await process.stdout.readline():
+            word: dict[str, Any] = json.loads(line)
+            if "step" in word:
+                on_progress(*word["step"])
+            elif "done" in word:
+                done: dict[str, Any] = word["done"]
+                return done
+            elif "stopped" in word:
+                raise Stopped(word["stopped"])
+            else:
+                raise TaskFailed(**word["failed"])
+        raise Died(await process.wait())
+
+    def stop(self) -> None:
+        """Ask the running task to stop at its next step."""
+        self._say({"stop": True})
+
+    async def kill(self) -> None:
+        """End the process and whatever it started, now."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        self._process = None
+
+    def _say(self, word: dict[str, Any]) -> None:
+        if self._process is not None and self._process.stdin is not None and not self._process.stdin.is_closing():
+            self._process.stdin.write(json.dumps(word).encode() + b"\n")
+
+
+def main(queue: str, studio: str) -> None:
+    """Be the child: take tasks from standard input until it closes."""
+    _die_with_parent()
+    if queue == "studio":
+        os.nice(NICE)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print must not get between the answers
+    threading.Thread(target=_watch, args=(_tasks_in := _Inbox(),), daemon=True).start()
+    module, _, name = studio.partition(":")
+    real = getattr(importlib.import_module(module), name)()
+    real.warm(queue)
+
+    def say(**word: Any) -> None:
+        answers.write(json.dumps(word) + "\n")
+        answers.flush()
+
+    while True:
+        word = _tasks_in.take()
+        try:
+            say(done=_done(word, real, lambda stage, step, total: say(step=[stage, step, total]), _tasks_in.stopped))
+        except Stopped as stopped:
+            say(stopped=str(stopped))
+        except Exception as error:
+            say(failed=failure_of(error))
+
+
+def failure_of(error: Exception) -> dict[str, Any]:
+    """Say what a raised error means for its order: why it failed, and whether another try can help."""
+    if isinstance(error, Refused):
+        return {"reason": error.reason, "message": str(error), "later": False}
+    if isinstance(error, AtelierError):
+        return {"reason": "setup", "message": str(error), "later": False}
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return {"reason": "disk_full", "message": str(error), "later": True}
+    if isinstance(error, MemoryError):
+        return {"reason": "memory", "message": str(error), "later": True}
+    where = "".join(traceback.format_exception(error))
+    return {"reason": "fault", "message": where[-4000:], "later": False}  # the same bytes would fail the same way
+
+
+def _done(word: dict[str, Any], studio: Any, on_progress: Any, should_stop: Any) -> dict[str, Any]:
+    from jobs import orders
+    from jobs.tasks import TASKS
+
+    order = orders.from_json(word["kind"], word["order"])
+    return TASKS[word["kind"]](order, Path(word["folder"]), studio, on_progress, should_stop)
+
+
+class _Inbox:
+    """Tasks as they come in; a stop belongs to the task before it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._task: dict[str, Any] | None = None
+        self._stop = False
+
+    def put(self, word: dict[str, Any]) -> None:
+        with self._changed:
+            if "stop" in word:
+                self._stop = True
+            else:
+                self._task, self._stop = word, False
+            self._changed.notify()
+
+    def take(self) -> dict[str, Any]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._task is not None)
+            task, self._task = self._task, None
+            assert task is not None
+            return task
+
+    def stopped(self) -> bool:
+        return self._stop
+
+
+def _watch(inbox: _Inbox) -> None:
+    """Read words until the worker is gone, then go too, whatever the main thread is doing."""
+    for line in sys.stdin.buffer:
+        inbox.put(json.loads(line))
+    os._exit(0)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

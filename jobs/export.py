@@ -1,0 +1,61 @@
+"""Everything that is kept of one account, as one archive: GDPR's rights of access and portability (art. 15, 20)."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+from jobs import tables as t
+from jobs.house import House
+from jobs.shelf import NotKept
+
+SEALED: Final = frozenset({"sealed", "lookup", "account_id"})
+TABLES: Final = (t.consents, t.photos, t.identities, t.orders, t.sittings, t.portraits, t.audit)
+
+
+async def export(house: House, account: int) -> bytes:
+    """Return a ZIP with `account.json` and every file under its own name; raises Gone."""
+    async with house.ledger.read() as page:
+        about = await page.account_of(account)
+        kept: dict[str, Any] = {table.name: await page.rows_of(table, account) for table in TABLES}
+        kept["addresses"] = [
+            {"platform": a.platform, "user": a.user, "chat": a.chat} for a in await page.addresses(account)
+        ]
+        platforms = {a["platform"] for a in kept["addresses"]}
+        kept["conversations"] = {name: (await page.conversation(account, name))[0] for name in sorted(platforms)}
+        kept["account"] = {"token": about.token, "language": about.language, "keep_days": about.keep_days}
+    rows = {name: [_plain(row) for row in part] if isinstance(part, list) else part for name, part in kept.items()}
+    with tempfile.TemporaryDirectory(prefix="atelier-export-") as scratch:
+        folder = Path(scratch)
+        for photo in kept["photos"]:
+            try:
+                data = await house.shelf.get(account, photo["name"])
+            except NotKept:
+                continue
+            await asyncio.to_thread(_put, folder / photo["name"], data)
+        for part in (*kept["sittings"], *kept["identities"]):
+            await house.shelf.get_folder(account, part["folder"], folder / part["folder"])
+        return await asyncio.to_thread(_zipped, folder, json.dumps(rows, indent=1, ensure_ascii=False))
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in SEALED}
+
+
+def _put(file: Path, data: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+
+
+def _zipped(folder: Path, about: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("account.json", about)
+        for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+            archive.write(file, file.relative_to(folder).as_posix())
+    return out.getvalue()

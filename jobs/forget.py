@@ -1,0 +1,173 @@
+"""Forgetting: everything of one account, everywhere, and a signed receipt.
+
+The order is what makes it safe. First the account is closed, so that nothing new is written; then its work is
+stopped; then files, queue messages and working folders go; then, in one transaction, its rows and its key; at
+last what databases keep of deleted rows. Interrupted, it is taken up again by the sweep. Doing it twice
+gives the same receipt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import delete, func, insert, select, update
+
+from jobs import book
+from jobs import tables as t
+from jobs.house import House
+from jobs.vault import signed_by
+
+log = structlog.get_logger("atelier.forget")
+
+LET_GO_S: Final = 20.0  # how long running work is waited for before its order is taken away from it
+COUNTED: Final = (
+    t.photos, t.identities, t.sittings, t.portraits, t.orders, t.outbox, t.messages, t.conversations,
+    t.consents, t.addresses,
+)  # fmt: skip
+PLATFORM_KEEPS: Final = {
+    "telegram": ("messages_you_sent", "messages_of_the_bot_older_than_48_hours", "files_you_downloaded"),
+    "discord": ("messages_you_sent", "messages_of_the_bot_it_could_not_delete", "files_you_downloaded"),
+    "console": ("pictures_saved_on_this_computer",),
+}
+"""What we cannot delete, as machine words; Telegram lets a bot delete its own messages for 48 hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of a deletion. body is canonical JSON, signature Ed25519 over its bytes, public_key base64."""
+
+    body: str
+    signature: str
+    public_key: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the body says."""
+        facts: dict[str, Any] = json.loads(self.body)
+        return facts
+
+    @property
+    def genuine(self) -> bool:
+        """Say whether the signature fits."""
+        return signed_by(self.public_key, self.body.encode(), self.signature)
+
+
+async def forget(house: House, account: int) -> Receipt | None:
+    """Delete everything of an account; return the receipt, None when no such account was ever there."""
+    token = await _close(house, account)
+    if token is None:
+        return None
+    earlier = await _receipt(house, token)
+    if earlier is not None:
+        return earlier
+    jobs = await _stop_work(house, account)
+    files = await house.shelf.delete_account(token)
+    await asyncio.to_thread(shutil.rmtree, house.settings.work_folder / token, ignore_errors=True)
+    receipt = await _strike_out(house, account, token, files, len(jobs))
+    try:
+        await house.desk.erase(jobs)
+        await house.desk.rewrite_log()
+    except RedisError as error:  # its messages held two numbers each, and they mean nothing any more
+        log.warning("queue_not_tidied", error=type(error).__name__)
+    await house.ledger.forget_free_pages()
+    log.info("forgotten", account=account, files=files)
+    return receipt
+
+
+async def unfinished(house: House) -> list[int]:
+    """Return accounts whose forgetting was interrupted."""
+    async with house.ledger.read() as page:
+        rows = await page.c.execute(select(t.accounts.c.id).where(t.accounts.c.forgetting_at.is_not(None)))
+        return [row[0] for row in rows]
+
+
+async def find(house: House, who: str) -> int | None:
+    """Return the account an operator means by `telegram:12345`, by its token, or by its number."""
+    platform, _, user = who.partition(":")
+    async with house.ledger.read() as page:
+        lookup = page.vault.blind("address", platform, user)
+        by_address = select(t.addresses.c.account_id).where(
+            t.addresses.c.platform == platform, t.addresses.c.lookup == lookup
+        )
+        a = t.accounts.c
+        by_number = select(a.id).where((a.token == who) | (a.id == (int(who) if who.isdigit() else 0)))
+        row = (await page.c.execute(by_address if user else by_number)).first()
+    return None if row is None else row[0]
+
+
+async def _close(house: House, account: int) -> str | None:
+    """Let nothing new be written for the account; return its token, None when there is none."""
+    a = t.accounts.c
+    async with house.ledger.write() as page:
+        row = (await page.c.execute(select(a.token, a.forgetting_at).where(a.id == account))).first()
+        if row is None:
+            return None
+        if row.forgetting_at is None:
+            await page.withdraw_consent(account)
+            await page.c.execute(update(t.accounts).where(a.id == account).values(forgetting_at=time.time()))
+        return str(row.token)
+
+
+async def _stop_work(house: House, account: int) -> list[tuple[str, str]]:
+    """Cancel the account's orders and wait until none runs; return its queue messages."""
+    o = t.orders.c
+    mine = select(t.orders).where(o.account_id == account)
+    async with house.ledger.write() as page:
+        rows = (await page.c.execute(mine)).all()
+        for row in rows:
+            await book.cancel(page, account, row.id)
+    ends = time.monotonic() + LET_GO_S
+    while time.monotonic() < ends:
+        async with house.ledger.read() as page:
+            running = select(func.count()).select_from(t.orders).where(o.account_id == account, o.state == "running")
+            if not (await page.c.execute(running)).scalar_one():
+                break
+        await asyncio.sleep(0.2)
+    async with house.ledger.read() as page:
+        rows = (await page.c.execute(mine)).all()
+        posted = (await page.c.execute(select(t.outbox).where(t.outbox.c.account_id == account))).all()
+    attempts = [(r.queue, book.job_of(r.kind, r.id, n)) for r in rows for n in range(1, r.attempt + 1)]
+    return attempts + [(r.queue, r.job) for r in posted]
+
+
+async def _strike_out(house: House, account: int, token: str, files: int, messages: int) -> Receipt:
+    """Delete the account's rows and its key, and write the receipt, in one transaction."""
+    async with house.ledger.write() as page:
+        deleted = {"files": files, "queue_messages": messages}
+        for table in COUNTED:
+            counted = select(func.count()).select_from(table).where(table.c.account_id == account)
+            deleted[table.name] = (await page.c.execute(counted)).scalar_one()
+        own = t.addresses.c
+        platforms = sorted(
+            row[0] for row in await page.c.execute(select(own.platform).where(own.account_id == account))
+        )
+        await page.c.execute(update(t.accounts).where(t.accounts.c.id == account).values(wrapped_key=b"\0" * 60))
+        await page.c.execute(delete(t.accounts).where(t.accounts.c.id == account))
+        facts = {
+            "what": "atelier deletion receipt",
+            "account": token,
+            "deleted_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "deleted": deleted,
+            "key_destroyed": True,
+            "the_platform_still_holds": {name: PLATFORM_KEEPS.get(name, ()) for name in platforms},
+        }
+        body = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+        receipt = Receipt(body, page.vault.sign(body.encode()), page.vault.public_key)
+        await page.c.execute(
+            insert(t.receipts).values(token=token, body=body, signature=receipt.signature, at=time.time())
+        )
+    return receipt
+
+
+async def _receipt(house: House, token: str) -> Receipt | None:
+    async with house.ledger.read() as page:
+        row = (await page.c.execute(select(t.receipts).where(t.receipts.c.token == token))).first()
+        return None if row is None else Receipt(row.body, row.signature, page.vault.public_key)

@@ -1,0 +1,107 @@
+"""Start a process of the house: worker, bots, or everything in one.
+
+    atelier run worker     everything(settings, work=True)
+    atelier run telegram   everything(settings, [telegram], work=False)
+    atelier run all        everything(settings, [telegram, discord], work=True)
+
+A bot is a coroutine function that is given the House and runs until cancelled. What fails is started
+again with growing pauses; a wrong setting (AtelierError) ends the process, because waiting mends nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from core.errors import AtelierError
+from jobs import logs, metrics
+from jobs import orders as o
+from jobs.house import House, opened
+from jobs.settings import Settings
+from jobs.sweep import sweep_for_ever
+from jobs.worker import CORE_STUDIO, QUEUES, Worker
+
+log = structlog.get_logger("atelier.run")
+
+Bot = Callable[[House], Awaitable[None]]
+
+PAUSE_S: Final = (0.5, 60.0)  # first and longest pause before something is started again
+CALM_S: Final = 300.0  # after running so long, the next failure counts as the first
+
+
+def run(
+    settings: Settings,
+    bots: Sequence[Bot] = (),
+    work: bool = True,
+    queues: tuple[o.Queue, ...] = QUEUES,
+    studio: str = CORE_STUDIO,
+) -> None:
+    """Run `everything` in this process until SIGTERM or SIGINT."""
+    logs.configure(settings.log_json)
+    asyncio.run(everything(settings, bots, work, queues, studio))
+
+
+async def everything(
+    settings: Settings,
+    bots: Sequence[Bot] = (),
+    work: bool = True,
+    queues: tuple[o.Queue, ...] = QUEUES,
+    studio: str = CORE_STUDIO,
+) -> None:
+    """Run bots and worker until SIGTERM or SIGINT; then orders in work are given back, and all is closed."""
+    me = asyncio.current_task()
+    assert me is not None
+    loop = asyncio.get_running_loop()
+    stopping: list[int] = []
+
+    def stop(sign: int) -> None:
+        if not stopping:
+            me.cancel()
+        stopping.append(sign)
+
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop, sign)
+    try:
+        async with opened(settings) as house, asyncio.TaskGroup() as together:
+            parts: list[tuple[str, Callable[[], Awaitable[Any]]]] = [("relay", house.desk.relay)]
+            if settings.metrics_port:
+                serve = partial(metrics.serve, settings.metrics_host, settings.metrics_port, house.ledger, house.checks)
+                parts.append(("metrics", serve))
+            if work:
+                worker = Worker(settings, house.ledger, house.shelf, house.desk, studio)
+                parts += [("worker", partial(worker.run, queues)), ("sweep", partial(sweep_for_ever, house))]
+            parts += [(getattr(bot, "__name__", "bot"), partial(bot, house)) for bot in bots]
+            for name, part in parts:
+                together.create_task(_kept(name, part))
+            log.info("running", parts=[name for name, _ in parts])
+    except asyncio.CancelledError:
+        if not stopping:
+            raise
+        log.info("stopped", signal=signal.Signals(stopping[0]).name)
+    finally:
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(sign)
+
+
+async def _kept(name: str, part: Callable[[], Awaitable[Any]]) -> None:
+    """Run a part of the process, again when it fails."""
+    pause = PAUSE_S[0]
+    while True:
+        began = time.monotonic()
+        try:
+            await part()
+            return
+        except* AtelierError as wrong:
+            raise wrong.exceptions[0] from None
+        except* Exception:
+            log.exception("part_failed", part=name, again_in_s=pause)
+        if time.monotonic() - began > CALM_S:
+            pause = PAUSE_S[0]
+        await asyncio.sleep(pause)
+        pause = min(PAUSE_S[1], pause * 2)

@@ -1,0 +1,152 @@
+"""Keeping promises by the clock: what has expired is deleted, what was interrupted is finished.
+
+A wall clock that jumps must not delete people's pictures. So every round compares how far the wall clock and
+the monotonic clock have gone since the round before; when they disagree, that round deletes nothing and the
+next one judges afresh. The first round after a start only looks at the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.errors import AtelierError
+from jobs import book, forget, news
+from jobs import tables as t
+from jobs.house import House
+from jobs.ledger import DAY_S, Gone
+
+log = structlog.get_logger("atelier.sweep")
+
+ROUND_S: Final = 600.0
+CLOCKS_AGREE_S: Final = 60.0
+UPDATES_KEPT_S: Final = 14 * DAY_S  # no platform sends an update again after that
+ORDERS_KEPT_S: Final = 90 * DAY_S  # finished orders without pictures, kept for the ETA and for /report
+STRAGGLERS_S: Final = 120.0  # a file that was on its way when its account went has arrived by then
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Both clocks, read together."""
+
+    wall: float
+    monotonic: float
+
+    def agree(self, later: Clocks) -> bool:
+        """Say whether both have gone equally far since."""
+        return abs((later.wall - self.wall) - (later.monotonic - self.monotonic)) < CLOCKS_AGREE_S
+
+
+def read_clocks() -> Clocks:
+    """Read both clocks."""
+    return Clocks(time.time(), time.monotonic())
+
+
+async def sweep_for_ever(house: House) -> None:
+    """Sweep every ten minutes until cancelled."""
+    before: Clocks | None = None
+    await asyncio.to_thread(_tidy_work_folder, house.settings.work_folder, await _running(house))
+    while True:
+        try:
+            for account in await forget.unfinished(house):
+                await forget.forget(house, account)
+            now = read_clocks()
+            if before is not None and before.agree(now):
+                await sweep(house, now.wall)
+            elif before is not None:
+                log.warning("clock_jumped", by_s=round(now.wall - before.wall - (now.monotonic - before.monotonic)))
+            before = now
+        except (SQLAlchemyError, AtelierError, RedisError, OSError) as error:
+            log.warning("sweep_waits", error=type(error).__name__, why=str(error))
+        await asyncio.sleep(ROUND_S)
+
+
+async def sweep(house: House, now: float) -> dict[str, int]:
+    """Delete what has expired by `now` (seconds since 1970); return how much of each."""
+    counts: dict[str, int] = {}
+    for account in await _accounts_with_expired(house, now):
+        try:
+            deleted = await _expire(house, account, now)
+        except Gone:
+            continue
+        counts = {name: counts.get(name, 0) + deleted.get(name, 0) for name in counts.keys() | deleted.keys()}
+    async with house.ledger.write() as page:
+        await page.c.execute(delete(t.seen_updates).where(t.seen_updates.c.at < now - UPDATES_KEPT_S))
+        o = t.orders.c
+        with_pictures = select(t.portraits.c.order_id).union(select(t.sittings.c.order_id))
+        old = (o.finished_at < now - ORDERS_KEPT_S, o.id.not_in(with_pictures))
+        await page.c.execute(delete(t.orders).where(*old))
+    await _sweep_stragglers(house, now)
+    if counts:
+        house.desk.wake()
+        await house.ledger.forget_free_pages()
+        log.info("swept", **counts)
+    return counts
+
+
+async def _accounts_with_expired(house: House, now: float) -> list[int]:
+    found: set[int] = set()
+    async with house.ledger.read() as page:
+        for table in (t.photos, t.identities, t.sittings):
+            rows = await page.c.execute(select(table.c.account_id).where(table.c.expires_at <= now).distinct())
+            found |= {row[0] for row in rows}
+    return sorted(found)
+
+
+async def _expire(house: House, account: int, now: float) -> dict[str, int]:
+    """Delete an account's expired files, then their rows, and tell the person; a kill in between repeats it."""
+    due = {}
+    async with house.ledger.read() as page:
+        await page.key(account)
+        for table in (t.photos, t.identities, t.sittings):
+            mine = (table.c.account_id == account, table.c.expires_at <= now)
+            due[table.name] = (await page.c.execute(select(table).where(*mine))).all()
+    await house.shelf.delete(account, [row.name for row in due["photos"]])
+    for row in (*due["identities"], *due["sittings"]):
+        await house.shelf.delete_folder(account, row.folder)
+    async with house.ledger.write() as page:
+        for table in (t.photos, t.identities, t.sittings):
+            ids = [row.id for row in due[table.name]]
+            await page.c.execute(delete(table).where(table.c.id.in_(ids)))
+        counts = {name: len(rows) for name, rows in due.items() if rows}
+        await page.note("expired", counts, account)
+        await book.tell_account(page, account, news.Expired(counts))
+    return counts
+
+
+async def _sweep_stragglers(house: House, now: float) -> None:
+    """Look once more at the places of accounts that were deleted a while ago."""
+    r = t.receipts.c
+    async with house.ledger.read() as page:
+        due = select(r.token).where(r.swept_at.is_(None), r.at < now - STRAGGLERS_S)
+        tokens = [row[0] for row in await page.c.execute(due)]
+    for token in tokens:
+        await house.shelf.delete_account(token)
+        await asyncio.to_thread(shutil.rmtree, house.settings.work_folder / token, ignore_errors=True)
+        async with house.ledger.write() as page:
+            await page.c.execute(update(t.receipts).where(r.token == token).values(swept_at=now))
+
+
+async def _running(house: House) -> set[str]:
+    """Return the orders that are not over, as their working folders are named: token/number."""
+    async with house.ledger.read() as page:
+        o = t.orders.c
+        active = select(t.accounts.c.token, o.id).join(t.accounts, t.accounts.c.id == o.account_id)
+        rows = await page.c.execute(active.where(o.state.in_(book.ACTIVE)))
+        return {f"{row[0]}/{row[1]}" for row in rows}
+
+
+def _tidy_work_folder(work: Path, running: set[str]) -> None:
+    """Delete working folders whose order is over: what a killed process could not clear away."""
+    for folder in work.glob("*/*"):
+        if f"{folder.parent.name}/{folder.name.partition('.')[0]}" not in running:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,151 @@
+"""From an order to the studio and back: the few lines that run in the child process.
+
+A task gets the order and a folder of its own: `photos/` with what it may look at, `out/` for what it makes
+(kept through a kill, so the studio finds there what it had finished). What it returns must be JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import unquote
+
+from jobs import orders as o
+
+if TYPE_CHECKING:
+    from core.nouns import Rejected, Selfie
+    from core.studio import Models
+
+Progress = Callable[[str, int, int], None]
+Stop = Callable[[], bool]
+Photos = Sequence[tuple[str, bytes]]
+
+REMEMBERED_BYTES: Final = 300_000_000  # decoded photos kept in mind while somebody sends their set
+
+
+class Studio(Protocol):
+    """All that the jobs know of the studio; `CoreStudio` is the real one."""
+
+    def warm(self, queue: str) -> None:
+        """Load what the first order of a queue will need."""
+
+    def look(self, photos: Photos) -> dict[str, Any]:
+        """Judge the last photo, alone and among the others of its set."""
+
+    def shoot(
+        self, photos: Photos, order: o.Shoot, out: Path, on_progress: Progress, should_stop: Stop
+    ) -> dict[str, Any]:
+        """Fill a folder with portraits, its manifest last, and return the manifest."""
+
+    def enhance(self, portrait: Path, tweaks: Sequence[str], out: Path) -> dict[str, Any]:
+        """Write an edited portrait and its record, and return the record."""
+
+
+def look(_: o.Look, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
+    """Look at the newest photo of a set."""
+    return studio.look(_photos(folder))
+
+
+def shoot(order: o.Shoot, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
+    """Learn the person and draw them."""
+    return studio.shoot(_photos(folder), order, folder / "out", on_progress, should_stop)
+
+
+def enhance(order: o.Enhance, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
+    """Edit a portrait that lies in `out/` among its layers; `names` says which it is and what the edit is called."""
+    on_progress("enhance", 0, 1)
+    portrait, edit = (folder / "names").read_text("utf-8").split()
+    return studio.enhance(folder / "out" / portrait, order.tweaks, folder / "out" / edit)
+
+
+TASKS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"look": look, "shoot": shoot, "enhance": enhance}
+
+
+def _photos(folder: Path) -> list[tuple[str, bytes]]:
+    """Read the photos in the order they were numbered in; a file's name is the photo's name, quoted."""
+    files = sorted((folder / "photos").iterdir())
+    return [(unquote(file.name.partition("-")[2]), file.read_bytes()) for file in files]
+
+
+class CoreStudio:
+    """The studio of `core`, with its models loaded once for the life of the process."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Selfie | Rejected] = {}
+        self._loaded: Models | None = None
+
+    @property
+    def _models(self) -> Models:
+        if self._loaded is None:
+            from core.studio import Models
+
+            self._loaded = Models()
+        return self._loaded
+
+    def warm(self, queue: str) -> None:
+        """Load the face models; the engine is loaded by the first order that draws."""
+        if queue == "look":
+            _ = self._models.recogniser, self._models.landmarker
+
+    def look(self, photos: Photos) -> dict[str, Any]:
+        """See `Studio.look`: `kept`, `reason`, `measured`, `limit`, `notes`, then `others` and `missing` of the set."""
+        from core.coverage import coverage
+        from core.intake import review
+        from core.nouns import Rejected
+
+        seen = [self._look(name, data) for name, data in photos]
+        self._forget_oldest()
+        newest = seen[-1]
+        kept, refused = review([selfie for selfie in seen if not isinstance(selfie, Rejected)])
+        verdicts = {item.name: item for item in (*(s for s in seen if isinstance(s, Rejected)), *refused)}
+        facts: dict[str, Any] = {"kept": newest.name not in verdicts, "missing": list(coverage(kept).missing)}
+        if newest.name in verdicts:
+            facts |= asdict(verdicts[newest.name])
+        else:
+            facts |= {"notes": list(getattr(newest, "notes", ()))}
+        facts["others"] = {name: item.reason for name, item in verdicts.items() if name != newest.name}
+        return facts
+
+    def shoot(
+        self, photos: Photos, order: o.Shoot, out: Path, on_progress: Progress, should_stop: Stop
+    ) -> dict[str, Any]:
+        """See `Studio.shoot`."""
+        from core import studio
+
+        asked = {"purpose": order.purpose} if order.purpose else {}
+        sitting = studio.Sitting(
+            styles=order.styles,
+            count=order.count,
+            seed=order.seed,
+            train=order.train,
+            **asked,  # type: ignore[arg-type]
+            **dict(order.details),  # type: ignore[arg-type]
+        )
+        return studio.shoot(photos, sitting, out, self._models, on_progress, should_stop)
+
+    def enhance(self, portrait: Path, tweaks: Sequence[str], out: Path) -> dict[str, Any]:
+        """See `Studio.enhance`."""
+        from core import studio
+
+        return studio.enhance(portrait, tweaks, out, self._models)
+
+    def _look(self, name: str, data: bytes) -> Selfie | Rejected:
+        from core.studio import look
+
+        key = f"{name}:{hashlib.sha256(data).hexdigest()}"
+        if key not in self._seen:
+            self._seen[key] = look(data, name, self._models)
+        self._seen[key] = self._seen.pop(key)
+        return self._seen[key]
+
+    def _forget_oldest(self) -> None:
+        sizes = {key: getattr(getattr(seen, "rgb", None), "nbytes", 0) for key, seen in self._seen.items()}
+        held = sum(sizes.values())
+        for key, size in sizes.items():
+            if held <= REMEMBERED_BYTES:
+                break
+            held -= size
+            del self._seen[key]
