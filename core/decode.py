@@ -126,6 +126,12 @@ def _kind(data: bytes) -> str:
     return "animated" if data.startswith((b"GIF8", b"\x1a\x45\xdf\xa3")) else "not_a_photo"
 
 
+def _open_png(data: bytes) -> _Opened:
+    """Pillow reads on to the first pixels before it tells the size, so IHDR is read by hand first."""
+    width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    return _Opened(width, height, 1, _nothing) if _beyond(width, height) else _by_pillow(PngImageFile, data)
+
+
 def _open_webp(data: bytes) -> _Opened:
     """libwebp takes memory for its canvas as soon as it opens a file, so the header is read by hand first."""
     chunk = data[12:16]
@@ -137,9 +143,15 @@ def _open_webp(data: bytes) -> _Opened:
     else:
         width = int.from_bytes(data[26:28], "little") & 0x3FFF
         height = int.from_bytes(data[28:30], "little") & 0x3FFF
-    if width * height > MAX_PIXELS or min(width, height) < MIN_SIDE:
-        return _Opened(width, height, 1, lambda: Image.new("RGB", (1, 1)))
-    return _by_pillow(WebPImageFile, data)
+    return _Opened(width, height, 1, _nothing) if _beyond(width, height) else _by_pillow(WebPImageFile, data)
+
+
+def _beyond(width: int, height: int) -> bool:
+    return width * height > MAX_PIXELS or min(width, height) < MIN_SIDE
+
+
+def _nothing() -> Image.Image:
+    raise ValueError("a picture of this size is refused before its pixels are asked for")
 
 
 def _open_heic(data: bytes) -> _Opened:
@@ -158,7 +170,7 @@ def _by_pillow(decoder: Callable[[io.BytesIO], Image.Image], data: bytes) -> _Op
 
 _DECODERS: Final[dict[str, Callable[[bytes], _Opened]]] = {
     "jpeg": lambda data: _by_pillow(JpegImageFile, data),
-    "png": lambda data: _by_pillow(PngImageFile, data),
+    "png": _open_png,
     "webp": _open_webp,
     "avif": lambda data: _by_pillow(AvifImageFile, data),
     "heic": _open_heic,

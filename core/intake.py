@@ -156,8 +156,8 @@ def _untraceable(name: str, rgb: U8, found: Found) -> Rejected:
     """Say why no mesh fits a face that was found: it is outside, in profile, or something is before it."""
     x, y, w, h = found.box
     beyond = max(-x / w, -y / h, (x + w - rgb.shape[1]) / w, (y + h - rgb.shape[0]) / h)
-    if beyond > 0.1:
-        return refuse(name, "face_cut", 100 * beyond, 10)
+    if beyond > -0.03:  # YuNet draws its box around what it sees, so a cut face ends at the border
+        return refuse(name, "face_cut", 100 * max(beyond, 0.0), 0)
     if abs(found.turn_deg) > PROFILE_DEG:
         return refuse(name, "turned_away", abs(found.turn_deg), PROFILE_DEG)
     return refuse(name, "covered", 0, 1)
