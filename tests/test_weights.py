@@ -174,7 +174,7 @@ def test_verify_tells_good_files_from_bad_and_absent_ones(cache: Path) -> None:
 
 def test_a_pull_brings_the_pinned_bytes_and_shows_how_far_it_is(shop: Shop, cache: Path) -> None:
     shop.files["/net.bin"] = BYTES
-    told: list[tuple[str, int, int | None]] = []
+    told: list[tuple[str, int, int]] = []
     came = weights.pull(lambda *step: told.append(step), [pinned(Source(url=shop.url + "/net.bin"))])
     assert (cache / "net.bin").read_bytes() == BYTES
     assert came == {"net.bin": shop.url.removeprefix("http://")}
@@ -280,7 +280,10 @@ def test_two_processes_pulling_at_once_fetch_a_file_once(shop: Shop, cache: Path
         from core import weights
         print(len(weights.pull(wanted=weights.read_lock(Path({str(lock)!r})))))
     """)
-    both = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    root = Path(__file__).parents[1]
+    both = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=root) for _ in range(2)
+    ]
     pulled = sorted(process.communicate(timeout=60)[0].strip() for process in both)
     assert pulled == ["0", "1"]
     assert shop.asked == ["/net.bin"]

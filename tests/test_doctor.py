@@ -1,0 +1,84 @@
+"""Claims about what the doctor says, and never says."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import doctor
+from core.doctor import Check, report
+
+
+@pytest.fixture(autouse=True)
+def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ATELIER_DATA", str(tmp_path / "data"))
+    for name in ("TELEGRAM_TOKEN", "DISCORD_TOKEN", "DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(f"ATELIER_{name}", raising=False)
+
+
+def found(name: str) -> Check:
+    (check,) = [check for check in report() if check.name == name]
+    return check
+
+
+def test_each_thing_that_is_not_good_has_one_next_step_or_is_optional() -> None:
+    for check in report():
+        assert check.state == "good" or check.next_step or check.state == "optional"
+        assert "\n" not in check.line()
+
+
+def test_with_nothing_set_the_embedded_servers_and_no_chat_are_told() -> None:
+    assert "SQLite" in found("database").found
+    assert "Valkey" in found("queue").found
+    assert found("Telegram").state == "optional"
+    assert "ATELIER_DISCORD_TOKEN" in found("Discord").next_step
+
+
+def test_secrets_are_never_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "discord").write_text("discord-hush\n")
+    monkeypatch.setenv("ATELIER_TELEGRAM_TOKEN", "123:telegram-hush")
+    monkeypatch.setenv("ATELIER_DISCORD_TOKEN_FILE", str(tmp_path / "discord"))
+    monkeypatch.setenv("ATELIER_DATABASE_URL", "postgresql+asyncpg://me:database-hush@127.0.0.1:1/atelier")
+    monkeypatch.setenv("ATELIER_REDIS_URL", "rediss://me:queue-hush@127.0.0.1:1/0")
+    said = "\n".join(check.line() for check in report())
+    assert "hush" not in said
+    assert said.count("token set") == 2
+    assert said.count("127.0.0.1:1 does not answer") == 2
+
+
+def test_a_token_in_the_settings_file_counts(tmp_path: Path) -> None:
+    (tmp_path / "atelier.toml").write_text('telegram_token = "123:abc"\n')
+    assert found("Telegram").found == "token set"
+
+
+def test_a_server_that_answers_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("ATELIER_REDIS_URL", f"redis://127.0.0.1:{server.getsockname()[1]}/0")
+        assert found("queue").state == "good"
+
+
+def test_a_url_that_is_none_is_a_finding_and_not_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATELIER_REDIS_URL", "redis://host:port/0")
+    assert found("queue").state == "missing"
+
+
+def test_missing_weights_name_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ATELIER_CACHE", str(tmp_path))
+    assert found("weights").next_step == "atelier weights pull"
+
+
+def test_a_missing_library_names_debians_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(doctor.LIBRARIES, "libnowhere.so.9", "libnowhere9")
+    assert found("libraries").next_step == "apt-get install libnowhere9"
+
+
+def test_the_doctor_imports_neither_torch_nor_mediapipe() -> None:
+    script = "import sys; from core.doctor import report; report(); print({'torch', 'mediapipe'} & set(sys.modules))"
+    root = Path(__file__).parents[1]
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True, cwd=root)
+    assert out.stdout.strip() == "set()"
