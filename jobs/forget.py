@@ -64,10 +64,7 @@ async def forget(house: House, account: int) -> Receipt | None:
     """Delete everything of an account; return the receipt, None when no such account was ever there."""
     token = await _close(house, account)
     if token is None:
-        return None
-    earlier = await _receipt(house, token)
-    if earlier is not None:
-        return earlier
+        return await _receipt(house, account)
     jobs = await _stop_work(house, account)
     files = await house.shelf.delete_account(token)
     await asyncio.to_thread(shutil.rmtree, house.settings.work_folder / token, ignore_errors=True)
@@ -162,12 +159,15 @@ async def _strike_out(house: House, account: int, token: str, files: int, messag
         body = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         receipt = Receipt(body, page.vault.sign(body.encode()), page.vault.public_key)
         await page.c.execute(
-            insert(t.receipts).values(token=token, body=body, signature=receipt.signature, at=time.time())
+            insert(t.receipts).values(
+                account=account, token=token, body=body, signature=receipt.signature, at=time.time()
+            )
         )
     return receipt
 
 
-async def _receipt(house: House, token: str) -> Receipt | None:
+async def _receipt(house: House, account: int) -> Receipt | None:
+    """Return the receipt of an account that is gone already."""
     async with house.ledger.read() as page:
-        row = (await page.c.execute(select(t.receipts).where(t.receipts.c.token == token))).first()
+        row = (await page.c.execute(select(t.receipts).where(t.receipts.c.account == account))).first()
         return None if row is None else Receipt(row.body, row.signature, page.vault.public_key)

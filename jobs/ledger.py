@@ -28,7 +28,6 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from filelock import FileLock
 from sqlalchemy import Connection, Table, delete, event, func, insert, make_url, select, text, update
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError
@@ -449,17 +448,15 @@ async def open_ledger(settings: Settings, vault: Vault | None = None) -> Ledger:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     ledger = Ledger(engine, vault or open_vault(settings))
-    lock = FileLock(settings.data / "upgrade.lock") if ledger.is_sqlite else nullcontext()
-    with lock:
-        async with engine.connect() as c:
-            await c.execution_options(writes=True)
-            async with c.begin():
-                await c.run_sync(_upgrade)
+    async with engine.connect() as c:
+        await c.execution_options(writes=True)
+        async with c.begin():
+            await c.run_sync(_upgrade)
     return ledger
 
 
 def _upgrade(c: Connection) -> None:
-    """Run the migrations that are missing; several processes may start at once."""
+    """Run the migrations that are missing; of several processes that start at once, one does: it has the write lock."""
     if c.dialect.name == "postgresql":
         c.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
     config = Config(attributes={"connection": c})

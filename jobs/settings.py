@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -36,6 +36,10 @@ class SettingsWrong(AtelierError):
         self.problems = problems
 
 
+def _number(text: Any) -> Any:
+    return int(text) if isinstance(text, str) and text.isdigit() else text
+
+
 class Settings(BaseSettings):
     """All settings of all processes. Durations end in _s, _minutes or _days; sizes in _mb."""
 
@@ -47,6 +51,10 @@ class Settings(BaseSettings):
     work: Path | None = None  # where running orders have their files; a tmpfs will do, the shelf has copies
     telegram_token: SecretStr | None = None
     telegram_api: str | None = None
+    telegram_webhook: str | None = None  # public https address; without one the bot asks for updates by polling
+    telegram_webhook_secret: SecretStr | None = None  # Telegram sends it with every update; a webhook needs one
+    telegram_webhook_host: str = "127.0.0.1"
+    telegram_webhook_port: Annotated[int, Field(ge=1, le=65535)] = 8443
     discord_token: SecretStr | None = None
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
@@ -54,7 +62,7 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = None  # 32 bytes, base64 or hex; made in data/ when not set
     engine: Literal["auto", "embedded", "sdxl", "sd15"] = "auto"
 
-    retention_days: Literal[1, 7, 30] = 30
+    retention_days: Annotated[Literal[1, 7, 30], BeforeValidator(_number)] = 30
     look_slots: Annotated[int, Field(ge=1, le=64)] = 1
     look_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     studio_timeout_minutes: Annotated[float, Field(gt=0)] = 120.0
@@ -73,6 +81,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().resolve()
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Settings:
+        if self.telegram_webhook is not None and self.telegram_webhook_secret is None:
+            raise ValueError("TELEGRAM_WEBHOOK needs TELEGRAM_WEBHOOK_SECRET: else anybody could pose as Telegram")
+        return self
 
     @field_validator("database_url")
     @classmethod

@@ -215,6 +215,7 @@ audit: Final = _table(
 
 receipts: Final = _table(  # proof of a deletion; names no one
     "receipts",
+    Column("account", _Id, nullable=False, unique=True),  # a number that is never given to anyone else
     Column("token", String(32), nullable=False, unique=True),
     Column("body", Text, nullable=False),
     Column("signature", String(120), nullable=False),

@@ -1,0 +1,94 @@
+"""A stand-in for the studio's work, for tests of the jobs alone: it writes small files instead of drawing.
+
+It keeps the studio's habits: finished files are reused, the manifest comes last, `should_stop` is asked
+between portraits. Orders steer it by the purpose word: `fast`, `slow`, `stuck` (never asks), `dies`
+(kills its own process), `full` (disk full), `refused`, `broken`. Every portrait really drawn leaves a
+line in $QUICK_LOG.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from core.errors import Refused, Stopped
+
+SECONDS = {"fast": 0.0, "slow": 0.3}
+
+
+class QuickStudio:
+    """Implements `jobs.tasks.Studio`."""
+
+    def warm(self, queue: str) -> None:
+        pass
+
+    def look(self, photos: Any) -> dict[str, Any]:
+        name, data = photos[-1]
+        if data == b"slow":
+            time.sleep(1.0)
+        if data.startswith(b"bad"):
+            return {"kept": False, "name": name, "reason": "no_face", "measured": 0.0, "limit": 1.0, "missing": []}
+        return {"kept": True, "notes": [], "missing": ["left"], "others": {}, "set": [name for name, _ in photos]}
+
+    def shoot(self, photos: Any, order: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
+        manner = order.purpose or "fast"
+        if manner == "refused":
+            raise Refused("no_majority", "2 photos show different people")
+        if manner == "broken":
+            raise ZeroDivisionError("a bug")
+        out.mkdir(parents=True, exist_ok=True)
+        if manner == "full" and not (out / "tried").exists():
+            (out / "tried").write_text("once")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        portraits = []
+        for style in order.styles:
+            for number in range(order.count):
+                if should_stop():
+                    raise Stopped(f"at {number}")
+                name = f"{style}-{number:02d}"
+                on_progress(f"shoot {style}", number, order.count)
+                if not (out / f"{name}.json").exists():
+                    if manner == "dies":
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    while manner == "stuck":
+                        time.sleep(0.05)
+                    time.sleep(SECONDS.get(manner, 0.0))
+                    _whole(out / f"{name}.jpg", f"{name} of {len(photos)} photos".encode())
+                    _whole(out / "layers" / name / "sitter.png", b"layer")
+                    record = {
+                        "file": f"{name}.jpg", "layers": f"layers/{name}", "recipe": {"style": style, "tweaks": []},
+                        "kept": True, "likeness": 0.8, "percent_of_baseline": 97.5, "reasons": [],
+                    }  # fmt: skip
+                    _whole(out / f"{name}.json", json.dumps(record).encode())
+                    _log(f"{out.parent.name} {name}")
+                portraits.append(json.loads((out / f"{name}.json").read_text()))
+        manifest = {"portraits": portraits, "drawn": len(portraits), "asked": len(portraits), "kept": len(portraits)}
+        _whole(out / "manifest.json", json.dumps(manifest).encode())
+        return manifest
+
+    def enhance(self, portrait: Path, tweaks: Any, out: Path) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(portrait.with_suffix(".json").read_text())
+        assert (portrait.parent / record["layers"] / "sitter.png").read_bytes() == b"layer"
+        _whole(out, portrait.read_bytes() + b" " + " ".join(tweaks).encode())
+        record |= {"file": out.name, "parent": portrait.stem}
+        record["recipe"]["tweaks"] += list(tweaks)
+        _whole(out.with_suffix(".json"), json.dumps(record).encode())
+        return record
+
+
+def _whole(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(data)
+    os.replace(draft, path)
+
+
+def _log(line: str) -> None:
+    if file := os.environ.get("QUICK_LOG"):
+        with open(file, "a") as log:
+            log.write(f"{line}\n")

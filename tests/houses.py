@@ -1,0 +1,274 @@
+"""Real parts for the tests of the jobs: databases, queue servers, processes that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from jobs import orders, settings
+from jobs.house import House, opened
+from jobs.ledger import Account, open_ledger
+
+TESTS = Path(__file__).parent
+QUICK = "fakes.quick_studio:QuickStudio"
+
+
+def a_house(folder: Path, **more: Any) -> settings.Settings:
+    """Settings of a house that lies in a folder; leases are short so that tests are."""
+    more.setdefault("lease_s", 2.0)
+    more.setdefault("stop_grace_s", 1.0)
+    if isinstance(more.get("database_url"), str):
+        more["database_url"] = SecretStr(more["database_url"])
+    return settings.load(data=folder, **more)
+
+
+@asynccontextmanager
+async def a_person(house: House, user: str = "1", photos: int = 1) -> AsyncIterator[Account]:
+    """A person who agreed and sent photos."""
+    yield await person(house, user, photos)
+
+
+async def person(house: House, user: str = "1", photos: int = 1) -> Account:
+    """Open an account with consent and photos on the shelf."""
+    async with house.ledger.write() as page:
+        account = await page.account("telegram", user, user)
+        await page.consent(account.id, 1, 30)
+    for number in range(photos):
+        await send_photo(house, account.id, f"photos/{number}", f"photo {number} of {user}".encode())
+    async with house.ledger.read() as page:
+        return await page.account_of(account.id)
+
+
+async def send_photo(house: House, account: int, name: str, data: bytes) -> None:
+    """Put a photo on the shelf and into the ledger."""
+    filed = await house.shelf.put(account, name, data)
+    async with house.ledger.write() as page:
+        await page.add_photo(account, name, filed.sha256, filed.size)
+
+
+def shoot(manner: str = "fast", count: int = 2, **more: Any) -> orders.Shoot:
+    """An order for the quick studio."""
+    more = {"photos": ("photos/0",), "styles": ("founder",), "train": False, **more}
+    return orders.Shoot(purpose=manner, count=count, **more)
+
+
+async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool], within_s: float = 20.0) -> None:
+    """Wait until something is so."""
+    ends = time.monotonic() + within_s
+    while time.monotonic() < ends:
+        answer = true()
+        if await answer if isinstance(answer, Awaitable) else answer:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"not so within {within_s} s: {true}")
+
+
+async def state_of(house: House, order: int) -> str:
+    """The state of an order in the ledger."""
+    from jobs import book
+
+    async with house.ledger.read() as page:
+        standing = await book.where(page, order)
+    return standing.state if standing else "gone"
+
+
+class Process:
+    """A process of the house that a test may kill: `python houses.py SETTINGS PARTS STUDIO`."""
+
+    def __init__(self, config: settings.Settings, parts: str, studio: str = QUICK, **env: str) -> None:
+        secrets = {k: v.get_secret_value() for k in ("database_url", "redis_url") if (v := getattr(config, k))}
+        plain = {
+            name: str(value)
+            for name, value in config.model_dump(exclude_none=True, exclude={*secrets, "master_key"}).items()
+        }
+        names = {f"ATELIER_{name.upper()}": value for name, value in (plain | secrets).items()}
+        path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
+        self.log = config.data / f"{parts}-{time.monotonic_ns()}.log"
+        self._out = self.log.open("wb")
+        self.process = subprocess.Popen(
+            [sys.executable, str(TESTS / "houses.py"), parts, studio],
+            env={**os.environ, "PYTHONPATH": path, **names, **env},
+            stdout=self._out, stderr=self._out, cwd=TESTS.parent,
+        )  # fmt: skip
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
+        self._out.close()
+
+    def stop(self) -> None:
+        """SIGTERM, and wait."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(15)
+        self.kill()
+
+    def send(self, sign: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(sign)
+
+
+@asynccontextmanager
+async def running(config: settings.Settings, *parts: str, **more: Any) -> AsyncIterator[list[Process]]:
+    """Processes of the house, all ended with the test; a failed test shows their logs."""
+    processes = [Process(config, part, **more) for part in parts]
+    try:
+        yield processes
+    except BaseException:
+        for process in processes:
+            print(f"--- {process.log.name}\n{process.log.read_text(errors='replace')[-3000:]}")
+        raise
+    finally:
+        for process in processes:
+            process.stop()
+
+
+# --- PostgreSQL
+
+
+class Postgres:
+    """A server of its own on a unix socket, run as an unprivileged user."""
+
+    def __init__(self) -> None:
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb")) or [shutil.which("initdb") or ""]
+        if not found[-1]:
+            pytest.skip("PostgreSQL's server is not installed here (Debian: apt-get install postgresql)")
+        self._bin = Path(found[-1]).parent
+        self._as: dict[str, Any] = (
+            {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
+        )
+        self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        if self._as:
+            shutil.chown(self.folder, "nobody", "nogroup")
+        quiet: dict[str, Any] = {
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            "cwd": self.folder,
+            **self._as,
+        }
+        data = str(self.folder / "data")
+        subprocess.run(
+            [self._bin / "initdb", "-D", data, "-U", "atelier", "-A", "trust", "--no-sync", "-E", "UTF8"],
+            check=True, **quiet,
+        )  # fmt: skip
+        self._server = subprocess.Popen(
+            [self._bin / "postgres", "-D", data, "-k", str(self.folder), "-h", "", "-c", "fsync=off",
+             "-c", "max_connections=200"], **quiet,
+        )  # fmt: skip
+        self._made = 0
+
+    async def new_database(self, empty: bool = False) -> str:
+        """Create a database, with the ledger's tables unless it is to be empty, and return its URL."""
+        if not empty and not self._made:
+            await self._create("ready")
+            await (await open_ledger(a_house(self.folder / "any", database_url=self._url("ready")))).close()
+        self._made += 1
+        await self._create(f"ledger{self._made}", "template0" if empty else "ready")
+        return self._url(f"ledger{self._made}")
+
+    def _url(self, name: str) -> str:
+        return f"postgresql+asyncpg://atelier@/{name}?host={self.folder}"
+
+    async def _create(self, name: str, template: str = "template0") -> None:
+        for _ in range(100):
+            try:
+                c = await asyncpg.connect(host=str(self.folder), user="atelier", database="postgres")
+                break
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.05)
+        await c.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        await c.close()
+
+    def stop(self) -> None:
+        self._server.send_signal(signal.SIGINT)
+        self._server.wait(20)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def ready_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with an empty ledger in it, migrated once."""
+    folder = tmp_path_factory.mktemp("ready")
+    asyncio.run(_migrate(folder))
+    return folder
+
+
+async def _migrate(folder: Path) -> None:
+    await (await open_ledger(a_house(folder))).close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path, ready_sqlite: Path) -> str | None:
+    """The database URL of a test: SQLite in its folder, or a new PostgreSQL database; both with their tables."""
+    if request.param == "sqlite":
+        shutil.copy(ready_sqlite / "ledger.db", tmp_path)
+        return None
+    server: Postgres = request.getfixturevalue("postgres")
+    return await server.new_database()
+
+
+@pytest.fixture
+async def house(tmp_path: Path, ready_sqlite: Path) -> AsyncIterator[House]:
+    """An open house with nothing configured: SQLite, embedded Valkey, a folder."""
+    shutil.copy(ready_sqlite / "ledger.db", tmp_path)
+    async with opened(a_house(tmp_path)) as opened_house:
+        yield opened_house
+
+
+def told(config: settings.Settings) -> list[dict[str, Any]]:
+    """What the notifier told people so far, one entry for every time it did."""
+    file = config.data / "told"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def main(parts: str, studio: str) -> None:
+    """Be a process of the house. parts: some of `worker`, `relay` and `notify`, joined by commas."""
+    from jobs.news import Notice, to_json, word_of
+    from jobs.run import run
+
+    config = settings.load()
+
+    async def notify(house: House) -> None:
+        async def deliver(notice: Notice) -> None:
+            if notice.id:  # as a bot does it: the message is edited first, the ledger told after
+                line = {"order": notice.order, "word": word_of(notice.news), "news": json.loads(to_json(notice.news))}
+                await asyncio.to_thread(_append, config.data / "told", json.dumps(line) + "\n")
+                await asyncio.sleep(0.02)
+
+        await house.desk.listen("telegram", deliver)
+
+    run(config, [notify] if "notify" in parts.split(",") else [], "worker" in parts.split(","), studio=studio)
+
+
+def _append(file: Path, line: str) -> None:
+    with file.open("a") as out:
+        out.write(line)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
