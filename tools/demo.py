@@ -1,0 +1,56 @@
+"""`make demo`: the main job on two real photos that ship in packages, into out/demo/gallery.html.
+
+Grace Hopper (matplotlib's sample picture) in four styles, and Eileen Collins (scikit-image's astronaut) at the
+size her photo allows. Both photos are works of the US government in the public domain; nobody shown here
+endorses anything.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib
+import skimage.data
+
+from core import deliver, studio
+from core.progress import Bars
+
+OUT = Path("out/demo")
+
+
+def main() -> int:
+    """Shoot both sitters and put their portraits on one page."""
+    models = studio.Models()
+    sitters = {
+        "hopper": (
+            Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg",
+            ("office", "founder", "studio_black", "outdoor"),
+            1,
+        ),
+        "collins": (Path(skimage.data.__file__).parent / "astronaut.png", ("founder", "studio_black"), 1),
+    }
+    pages = []
+    for name, (photo, styles, count) in sitters.items():
+        print(f"{name}: {photo.name} in {', '.join(styles)}", file=sys.stderr)
+        sitting = studio.Sitting(styles=styles, purpose="business", count=count, seed=1)
+        with Bars() as bars:
+            pages.append(
+                (OUT / name, studio.shoot([(photo.name, photo.read_bytes())], sitting, OUT / name, models, bars))
+            )
+    cards = [card for folder, manifest in pages for card in studio.cards_of(manifest, folder)]
+    kept = sum(manifest["kept"] for _, manifest in pages)
+    summary = {
+        "counts": f"Two people, one photo each: {kept} portraits.",
+        "proof": "With one photo there is no second one to prove likeness against; send three or more for that.",
+        "honesty": studio.HONESTY + " Public-domain photographs; no endorsement is implied.",
+    }
+    deliver.write_whole(OUT / "gallery.html", deliver.gallery_page(cards, summary))
+    sheet = deliver.contact_sheet([card["rgb"] for card in cards], columns=len(cards))
+    deliver.write_whole(OUT / "contact_sheet.jpg", deliver.encode_plain(sheet))
+    print(f"open {OUT / 'gallery.html'}")
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
