@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter
@@ -30,9 +31,11 @@ from core.errors import AtelierError
 from core.style import FOLDER
 from jobs import news, orders
 from jobs.book import Declined
-from jobs.desk import Desk
-from jobs.ledger import Account, Conflict, Gone, Ledger, Page
-from jobs.shelf import NotKept, Shelf, ShelfDown
+from jobs.export import export
+from jobs.forget import forget
+from jobs.house import House
+from jobs.ledger import Account, Conflict, Gone, Page
+from jobs.shelf import NotKept, ShelfDown
 
 log = logging.getLogger("atelier.bots")
 
@@ -70,6 +73,7 @@ class Adapter(Protocol):
     """What a platform must be able to do. Raises Unreachable and NotNow; everything else is its own to mend."""
 
     platform: str
+    upload_bytes: int
 
     async def show(self, chat: str, reply: m.Reply, old: str | None, load: Load) -> list[str]:
         """Send a reply, or edit its old self; return the handles of messages that are new.
@@ -114,9 +118,6 @@ _ERRANDS: dict[str, TypeAdapter[Any]] = {
 }
 _AT_ONCE = (m.Consent, m.Place, m.Report)  # done inside the transaction
 
-Forget = Callable[[int], Awaitable[tuple[str, dict[str, int]]]]
-Export = Callable[[int], Awaitable[str]]
-
 
 @dataclass(slots=True)
 class _Line:
@@ -130,13 +131,11 @@ class _Line:
 
 
 class Concierge:
-    """One platform's front of house. forget and export are the jobs' own: account -> receipt and counts, file name."""
+    """One platform's front of house."""
 
-    def __init__(
-        self, ledger: Ledger, shelf: Shelf, desk: Desk, adapter: Adapter, menu: Menu, forget: Forget, export: Export
-    ) -> None:
-        self._ledger, self._shelf, self._desk, self._adapter = ledger, shelf, desk, adapter
-        self._menu, self._forget, self._export = menu, forget, export
+    def __init__(self, house: House, adapter: Adapter, menu: Menu) -> None:
+        self._house, self._adapter, self._menu = house, adapter, menu
+        self._ledger, self._shelf, self._desk = house.ledger, house.shelf, house.desk
         self._platform = adapter.platform
         self._lines: dict[int, _Line] = {}
         self._fetching: dict[tuple[int, int], asyncio.Task[None]] = {}
@@ -146,16 +145,25 @@ class Concierge:
     async def hear(self, contact: Contact, event: m.Event | str) -> None:
         """Take an event, or a button's data, from a person. Returns once its effect is safe; answering goes on."""
         toast: m.Toast | None = None
-        account, done = await self._commit(
-            lambda page: page.account(self._platform, contact.user, contact.chat), contact.key, event, contact.language
-        )
+        try:
+            account, done = await self._commit(self._by(contact), contact.key, event, contact.language)
+        except Gone:  # everything of theirs is being deleted right now
+            await self._answer(contact, None)
+            return
         if account.blocked:
             toast = m.Toast(say(account.language or "en", "blocked.sorry"), alert=True)
             if not contact.tap:
                 await self._adapter.show(contact.chat, m.Say(toast.text), None, self._loader(account.id))
         toasts = [reply for reply in done if isinstance(reply, m.Toast)]
+        await self._answer(contact, toasts[0] if toasts else toast)
+
+    async def _answer(self, contact: Contact, toast: m.Toast | None) -> None:
         if contact.tap:
-            await self._adapter.answer(contact.tap, toasts[0] if toasts else toast)
+            await self._adapter.answer(contact.tap, toast)
+
+    def _by(self, contact: Contact) -> Callable[[Page], Awaitable[Account]]:
+        keep_days = self._house.settings.retention_days
+        return lambda page: page.account(self._platform, contact.user, contact.chat, keep_days)
 
     async def bring(self, notice: news.Notice) -> None:
         """Take news from the desk; the same notice twice is one."""
@@ -285,7 +293,8 @@ class Concierge:
     async def _load(self, page: Page, account: int, language: str) -> tuple[Record, int]:
         text, version = await page.conversation(account, self._platform)
         if not text:
-            return Record(new_session(secrets.token_hex(2), language)), 0
+            days = self._house.settings.retention_days
+            return Record(replace(new_session(secrets.token_hex(2), language), keep_days=days)), 0
         return _RECORD.validate_json(text), version
 
     async def _chat(self, page: Page, account: int) -> str | None:
@@ -361,8 +370,7 @@ class Concierge:
         for wait in (*WAITS_S, None):
             try:
                 if isinstance(errand, m.Order):
-                    await self._do_order(account, line.chat, errand)
-                    return []
+                    return await self._do_order(account, line.chat, errand)
                 return await self._show(account, line.chat, errand)
             except (NotNow, ShelfDown) as error:
                 if wait is None:
@@ -398,7 +406,7 @@ class Concierge:
                 language = (await self._load(page, account, "en"))[0].session.language
             return await self._adapter.show(chat, m.Say(say(language, "failed.gone")), None, self._loader(account))
 
-    async def _do_order(self, account: int, chat: str, order: m.Order) -> None:
+    async def _do_order(self, account: int, chat: str, order: m.Order) -> list[str]:
         match order:
             case m.Discard():
                 async with self._ledger.write() as page:
@@ -410,9 +418,10 @@ class Concierge:
                 if order.order in record.tickets:
                     await self._desk.cancel(account, record.tickets[order.order])
             case m.Export():
-                await self.tell(account, m.Exported(await self._export(account)))
+                return await self._export(account, chat)
             case m.Forget():
                 await self._forget_all(account, chat)
+        return []
 
     async def _strike(self, account: int, numbers: list[int], slot: str, handles: list[str]) -> None:
         """Strike done errands off, and remember the messages that came of them, in one transaction."""
@@ -469,19 +478,34 @@ class Concierge:
         async with self._ledger.read() as page:
             record, _ = await self._load(page, account, "en")
             handles = await page.messages(account, self._platform)
-        try:
-            receipt, counts = await self._forget(account)
-        except (ShelfDown, OSError):
-            log.exception("forget_failed", extra={"account": account})
-            await self.tell(account, m.OrderFailed(0, "forget"))
-            return
-        gone = advance(record.session, m.Forgotten(receipt, tuple(counts.items())), time.time(), self._menu)
+        receipt = await forget(self._house, account)
+        if receipt is None:
+            raise Gone(f"account {account} was never there")
+        body = json.dumps(asdict(receipt), indent=1)
+        counts = tuple((name, n) for name, n in receipt.facts["deleted"].items() if n)
+        gone = advance(record.session, m.Forgotten(body, counts), time.time(), self._menu)
         for reply in gone.replies:
             if isinstance(reply, m.Sweep):
                 await self._adapter.remove(chat, handles)
             else:
                 await self._adapter.show(chat, reply, None, self._loader(account))
         raise Gone(f"account {account} is deleted")
+
+    async def _export(self, account: int, chat: str) -> list[str]:
+        """Send everything that is kept as one archive, in parts where the platform takes no file as large."""
+        async with self._ledger.read() as page:
+            language = (await self._load(page, account, "en"))[0].session.language
+        data, most = await export(self._house, account), self._adapter.upload_bytes
+        parts = [data[i : i + most] for i in range(0, len(data), most)]
+        ends = [""] if len(parts) == 1 else [f".{i:03d}" for i in range(1, len(parts) + 1)]
+        named = {f"atelier-export.zip{end}": part for end, part in zip(ends, parts, strict=True)}
+
+        async def load(picture: m.Picture) -> bytes:
+            return named[picture.name]
+
+        caption = say(language, "export.caption", n=len(parts))
+        files = m.Files(tuple(m.Picture("export", name, caption) for name in named), caption)
+        return await self._adapter.show(chat, files, None, load)
 
     def _loader(self, account: int) -> Load:
         async def load(picture: m.Picture) -> bytes:
@@ -523,7 +547,8 @@ def event_of(notice: news.Notice) -> m.Event | None:
             return m.OrderMoved(n, place=word.place, eta_s=word.eta_s)
         case news.Step():
             percent = round(100 * word.step / word.total) if word.total else 0
-            return m.OrderMoved(n, stage=word.stage, percent=percent, eta_s=word.eta_s)
+            stage = word.stage.partition(" ")[0]
+            return m.OrderMoved(n, stage=stage, percent=percent, eta_s=word.eta_s)
         case news.Failed():
             return m.OrderFailed(n, word.reason)
         case news.Cancelled():
@@ -550,7 +575,14 @@ def _of_photo(number: int, word: news.News) -> m.Event | None:
         limit=float(facts.get("limit") or 0.0),
         missing=tuple(facts.get("missing") or ()),
         notes=tuple(facts.get("notes") or ()),
+        others=tuple((_number(name), str(reason)) for name, reason in (facts.get("others") or {}).items()),
     )
+
+
+def _number(name: str) -> int:
+    """Read a photo's number out of what the studio calls it: `photos_3`."""
+    digits = name.rpartition("_")[2].partition(".")[0]
+    return int(digits) if digits.isdigit() else 0
 
 
 def _counts(facts: dict[str, Any]) -> tuple[tuple[str, int], ...]:

@@ -23,7 +23,7 @@ from bots import messages as m
 from bots.menu import Menu, house
 from bots.messages import Event, Order, Reply, Toast
 from bots.session import Gallery, Photo, Running, Session, State
-from bots.wording import LANGUAGES, said_or, say
+from bots.wording import LANGUAGES, catalogue, said_or, say
 from jobs import orders
 
 WELCOME, COLLECTING, CHOOSING, WAITING = State.WELCOME, State.COLLECTING, State.CHOOSING, State.WAITING
@@ -102,7 +102,6 @@ ANYWHERE: dict[type[Event], Targets] = {
     m.KeepPicked: STAY,
     m.ReportAsked: STAY,
     m.ExportAsked: STAY,
-    m.Exported: STAY,
     m.CancelAsked: STAY,
     m.ForgetAsked: STAY,
     m.ForgetDeclined: STAY,
@@ -181,7 +180,7 @@ def _started(turn: Turn, event: m.Started) -> None:
     kind, _, look = event.payload.partition("_")
     wanted = look if kind == "style" and look in turn.menu else ""
     idle = turn.session.state in {WELCOME, COLLECTING, CHOOSING, BROWSING}
-    if wanted and idle and wanted not in turn.session.styles:
+    if wanted and idle and wanted not in turn.session.styles and len(turn.session.styles) < turn.menu.at_most:
         turn.change(styles=(*turn.session.styles, wanted))
     if wanted and idle:
         turn.say("start.style", style=cards.style_title(turn.session, turn.menu, wanted))
@@ -287,6 +286,12 @@ def _photo_looked(turn: Turn, event: m.PhotoLooked) -> None:
     seen = replace(photo, state=state, reason=event.reason, measured=event.measured, limit=event.limit)
     turn.session = turn.session.with_photo(seen)
     turn.change(missing=event.missing)
+    for number, reason in event.others:
+        other = _photo(turn, number)
+        if other is not None and other.state == "kept" and number < event.photo:
+            turn.session = turn.session.with_photo(replace(other, state="refused", reason=reason))
+            why = said_or(turn.session.language, f"reason.{reason}", "reason.other", measured="", limit="")
+            turn.say("photo.after_all", number=number, why=why)
     _show_photos(turn, photo.batch)
 
 
@@ -363,6 +368,9 @@ def _style_picked(turn: Turn, event: m.StylePicked) -> None:
         turn.toast("looks.no_photos")
         return
     others = tuple(style for style in turn.session.styles if style != event.style)
+    if event.on and len(others) >= turn.menu.at_most:
+        turn.toast("looks.enough", n=turn.menu.at_most)
+        return
     turn.change(styles=(*others, event.style) if event.on else others, state=CHOOSING)
     place = next(i for i, look in enumerate(turn.menu.looks) if look.id == event.style)
     turn.replies.append(cards.looks(turn.session, turn.menu, place // len(turn.menu.page(0))))
@@ -719,12 +727,6 @@ def _export_asked(turn: Turn, event: m.ExportAsked) -> None:
     turn.say("export.working")
 
 
-def _exported(turn: Turn, event: m.Exported) -> None:
-    turn.replies.append(
-        m.Files((m.Picture("shelf", event.file, turn.words("export.caption")),), turn.words("export.caption"))
-    )
-
-
 def _forget_asked(turn: Turn, event: m.ForgetAsked) -> None:
     if turn.session.state == LEAVING:
         turn.say("forget.working")
@@ -748,10 +750,10 @@ def _forget_confirmed(turn: Turn, event: m.ForgetConfirmed) -> None:
 
 def _forgotten(turn: Turn, event: m.Forgotten) -> None:
     """Start anew as a stranger: the new mark makes every button of before mean nothing."""
-    counts = "\n".join(
-        f"• {said_or(turn.session.language, f'counted.{name}', 'value.other', n=n, value=f'{name}: {n}')}"
-        for name, n in event.counts
-    )
+    known = [
+        (f"counted.{name}", n) for name, n in event.counts if f"counted.{name}" in catalogue(turn.session.language)
+    ]
+    counts = "\n".join(f"• {turn.words(key, n=n)}" for key, n in known)
     turn.replies += [
         m.Sweep(),
         m.TextFile("receipt.json", event.receipt, turn.words("forget.receipt", counts=counts)),
@@ -819,7 +821,6 @@ HANDLERS: dict[type[Event], Callable[..., None]] = {
     m.LanguagePicked: _language_picked,
     m.ReportAsked: _report_asked,
     m.ExportAsked: _export_asked,
-    m.Exported: _exported,
     m.ForgetAsked: _forget_asked,
     m.ForgetDeclined: _forget_declined,
     m.ForgetConfirmed: _forget_confirmed,

@@ -32,7 +32,7 @@ class Menu:
     """Everything on offer.
 
     details: what of a look may be changed, each with its choices. tweaks: what edits there are, each with its
-    values, empty for an edit that needs none. count: portraits a look.
+    values, empty for an edit that needs none. count: portraits a look; at_most: looks a sitting.
     """
 
     looks: tuple[Look, ...]
@@ -40,6 +40,7 @@ class Menu:
     details: tuple[tuple[str, tuple[str, ...]], ...]
     tweaks: tuple[tuple[str, tuple[str, ...]], ...]
     count: int = 4
+    at_most: int = 8
     avatar: str = "crop=avatar"
     _by_id: dict[str, Look] = field(init=False, repr=False, compare=False)
 

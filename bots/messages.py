@@ -335,7 +335,8 @@ class PhotoLooked(Event):
     """The verdict on one photo.
 
     reason, measured, limit: of `core.intake` when it was not kept. missing: what the set still lacks,
-    most wanted first. notes: what was mended on the way in.
+    most wanted first. notes: what was mended on the way in. others: photos kept before that the set as a whole
+    speaks against now, and why.
     """
 
     photo: int
@@ -345,6 +346,7 @@ class PhotoLooked(Event):
     limit: float = 0.0
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    others: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,13 +400,6 @@ class Forgotten(Event):
 
     receipt: str
     counts: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Exported(Event):
-    """Everything kept of the account lies in one file on its shelf."""
-
-    file: str
 
 
 @dataclass(frozen=True, slots=True)

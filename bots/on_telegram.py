@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -51,9 +51,13 @@ from telegram.ext import (
 from telegram.helpers import create_deep_linked_url
 
 from bots import messages as m
+from bots.commands import COMMANDS, said
 from bots.concierge import Concierge, Contact, Load, NotNow, PhotoGone, Unreachable
+from bots.menu import house as house_menu
 from bots.wording import LANGUAGES, said_or, say
 from core.errors import AtelierError
+from jobs.house import House
+from jobs.settings import Settings
 
 log = logging.getLogger("atelier.telegram")
 
@@ -62,16 +66,6 @@ ALBUM = 10  # most items of a media group; fewer than two are refused
 CACHED = 5000  # file ids kept in memory, so that leafing through a gallery uploads each picture once
 POLL_S = 25
 UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
-COMMANDS: dict[str, Callable[[str], m.Event]] = {
-    "start": m.Started,
-    "help": lambda _: m.HelpAsked(),
-    "cancel": lambda _: m.CancelAsked(),
-    "privacy": lambda _: m.PrivacyAsked(),
-    "export": lambda _: m.ExportAsked(),
-    "forget": lambda _: m.ForgetAsked(),
-    "report": m.ReportAsked,
-    "language": lambda _: m.LanguageAsked(),
-}
 PICTURE_NAMES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif")
 
 T = TypeVar("T")
@@ -114,6 +108,7 @@ class Front:
     """Telegram as the concierge's adapter. A handle is a chat and a message id."""
 
     platform = "telegram"
+    upload_bytes = 49_000_000  # of 50 MB, which the whole request must fit into
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
@@ -312,7 +307,7 @@ class Reception:
 def event_of(message: Message) -> m.Event | None:
     """Translate a private message; None for service messages."""
     if message.text:
-        return _said(message.text)
+        return said(message.text)
     if message.photo:
         largest = max(message.photo, key=lambda size: size.width * size.height)
         return m.PhotoSent(
@@ -344,18 +339,12 @@ def event_of(message: Message) -> m.Event | None:
     return None
 
 
-def _said(text: str) -> m.Event:
-    word, _, rest = text.partition(" ")
-    command = COMMANDS.get(word[1:].partition("@")[0]) if word.startswith("/") else None
-    return command(rest.strip()) if command is not None else m.Said(text)
-
-
 def _contact(update: Update) -> Contact:
-    user, chat = update.effective_user, update.effective_chat
+    user = update.effective_user
     assert user is not None
-    assert chat is not None
     tap = update.callback_query.id if update.callback_query else ""
-    return Contact(str(user.id), str(chat.id), str(update.update_id), user.language_code or "en", tap)
+    own_chat = str(user.id)  # a private chat has its person's number: no update can lead an answer elsewhere
+    return Contact(str(user.id), own_chat, str(update.update_id), user.language_code or "en", tap)
 
 
 def _language(code: str | None) -> str:
@@ -390,6 +379,43 @@ def receive(application: App, reception: Reception) -> None:
     application.add_error_handler(failed)
 
 
+async def run(house: House, api: str | None = None) -> None:
+    """Be the Telegram bot of a house until cancelled: by polling, or behind a webhook when one is set."""
+    settings = house.settings
+    assert settings.telegram_token is not None
+    application = build_application(settings.telegram_token.get_secret_value(), api or settings.telegram_api)
+    front = Front(application.bot)
+    concierge = Concierge(house, front, house_menu())
+    receive(application, Reception(application.bot, front, concierge))
+    try:
+        async with application:
+            await introduce(application.bot)
+            await concierge.resume()
+            async with asyncio.TaskGroup() as together:
+                together.create_task(house.desk.listen(front.platform, concierge.bring))
+                together.create_task(_updates(application, settings))
+    except* InvalidToken:
+        raise TokenWrong("Telegram does not know ATELIER_TELEGRAM_TOKEN; take it from @BotFather again") from None
+    finally:
+        await concierge.close()
+
+
+async def _updates(application: App, settings: Settings) -> None:
+    if settings.telegram_webhook is None:
+        await poll(application)
+        return
+    assert settings.telegram_webhook_secret is not None
+    secret = settings.telegram_webhook_secret.get_secret_value()
+    updater = await serve_webhook(
+        application, settings.telegram_webhook, secret, settings.telegram_webhook_host, settings.telegram_webhook_port
+    )
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await updater.stop()
+        await updater.shutdown()
+
+
 async def introduce(bot: ExtBot[Any]) -> None:
     """Tell Telegram the commands and descriptions in every language; done again at every start, no harm in it."""
     for code in (None, *LANGUAGES):
@@ -418,8 +444,6 @@ async def poll(application: App) -> None:
             log.error("another process is polling with this token: only one may; trying again in 10 s")
             await asyncio.sleep(10)
             continue
-        except InvalidToken as wrong:
-            raise TokenWrong("Telegram does not know this token; take it from @BotFather again") from wrong
         except RetryAfter as busy:
             await asyncio.sleep(_seconds(busy))
             continue
@@ -506,7 +530,7 @@ def _parts(pictures: tuple[m.Picture, ...]) -> list[tuple[m.Picture, ...]]:
 
 def _file_name(picture: m.Picture) -> str:
     name = picture.name.replace("/", "-")
-    return name if name.startswith("export") else f"atelier-{name}"
+    return name if picture.kind == "export" else f"atelier-{name}"
 
 
 def _seconds(busy: RetryAfter) -> float:

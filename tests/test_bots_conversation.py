@@ -102,7 +102,6 @@ SAMPLES: dict[type[m.Event], m.Event] = {
     m.OrderFailed: m.OrderFailed(1, "timeout"),
     m.OrderStopped: m.OrderStopped(1),
     m.Forgotten: m.Forgotten("{}", (("photos", 2),)),
-    m.Exported: m.Exported("export.zip"),
 }
 
 
@@ -174,12 +173,12 @@ def tap_on(step: Step, label: str) -> m.Tap:
 
 def test_a_verdict_says_why_how_many_and_what_is_missing() -> None:
     session = walk(new_session("k3f9"), m.Agreed(1), photo(1), photo(2)).session
-    good = walk(session, m.PhotoLooked(1, kept=True, missing=("left",)))
+    good = walk(session, m.PhotoLooked(1, kept=True, missing=("turn_left",)))
     (card,) = good.replies[-1:]
     assert isinstance(card, m.Card)
     assert card.text.startswith("Photo 1: ✓ good, I keep it.")
     assert card.text.endswith("I have 1 good photo. Good; now one with your head turned a little to your left.")
-    bad = walk(good.session, m.PhotoLooked(2, False, "face_small", 31.04, 40.0, ("left",)))
+    bad = walk(good.session, m.PhotoLooked(2, False, "face_small", 31.04, 40.0, ("turn_left",)))
     (card,) = bad.replies[-1:]
     assert isinstance(card, m.Card)
     assert "Your face is too small in it (31.0 pixels between the eyes, 40.0 are needed)" in card.text

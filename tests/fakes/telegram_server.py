@@ -21,13 +21,15 @@ import io
 import itertools
 import json
 import time
+import zipfile
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from aiohttp import ClientSession, web
 from PIL import Image
 
-from tests.fakes.telegram_spec import problems
+from fakes.telegram_spec import problems
 
 TOKEN = "1234567:test-token"
 BOT = {"id": 1234567, "is_bot": True, "first_name": "Atelier", "username": "atelier_test_bot"}
@@ -85,7 +87,7 @@ class TelegramServer:
         self._updates: list[dict[str, Any]] = []
         self._update_ids = itertools.count(1)
         self._news = asyncio.Event()
-        self._queries: dict[str, float] = {}
+        self._queries: dict[str, tuple[float, Person]] = {}
         self._floods: dict[str, list[int]] = {}
         self._lags: dict[str, list[float]] = {}
 
@@ -125,6 +127,27 @@ class TelegramServer:
     def forget_queries(self) -> None:
         """Let all open callback queries grow too old."""
         self._queries.clear()
+
+    # --- what a test looks at --------------------------------------------------------------------
+
+    async def until(self, true: Callable[[], bool | Awaitable[bool]], within_s: float = 20.0) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            answer = true()
+            if answer if isinstance(answer, bool) else await answer:
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"not so within {within_s} s")
+
+    def group_texts(self, group: int) -> list[str]:
+        """What the bot wrote in a group."""
+        return [m["text"] for (chat, _), m in sorted(self.messages.items()) if chat == group and m["from"] is BOT]
+
+    def zip_names(self, file_id: str) -> list[str]:
+        """Return the names in an archive the bot sent."""
+        with zipfile.ZipFile(io.BytesIO(self.files[file_id].data)) as archive:
+            return archive.namelist()
 
     # --- updates ---------------------------------------------------------------------------------
 
@@ -220,7 +243,9 @@ class TelegramServer:
             case "answerCallbackQuery":
                 if len(params.get("text", "")) > 200:
                     raise Refusal(400, "Bad Request: MESSAGE_TOO_LONG")
-                born = self._queries.pop(params["callback_query_id"], 0.0)
+                born, person = self._queries.pop(params["callback_query_id"], (0.0, None))
+                if person is not None and params.get("text"):
+                    person.toasts.append(params["text"])
                 if time.monotonic() - born > self.query_seconds:
                     raise Refusal(
                         400, "Bad Request: query is too old and response timeout expired or query ID is invalid"
@@ -278,6 +303,9 @@ class TelegramServer:
         }
         if "reply_markup" in params:
             message["reply_markup"] = _keyboard(params["reply_markup"])
+        quoted = self.messages.get((chat, json.loads(params.get("reply_parameters", "{}")).get("message_id", 0)))
+        if quoted is not None:
+            message["reply_to_message"] = {k: v for k, v in quoted.items() if k != "reply_to_message"}
         self.messages[chat, message["message_id"]] = message
         return message
 
@@ -395,7 +423,7 @@ class TelegramServer:
     def query(self, data: str, person: Person, message: dict[str, Any]) -> dict[str, Any]:
         """Make the callback query of a tap."""
         id = str(next(self._ids))
-        self._queries[id] = time.monotonic()
+        self._queries[id] = (time.monotonic(), person)
         return {"id": id, "from": person.user, "chat_instance": "1", "data": data, "message": message}
 
 
@@ -408,6 +436,7 @@ class Person:
     name: str
     language: str
     blocked: bool = False
+    toasts: list[str] = field(default_factory=list)
 
     @property
     def user(self) -> dict[str, Any]:
@@ -461,10 +490,11 @@ class Person:
                 bodies.append(("message", self.message(group, photo=self.server._sizes(stored), **album)))
         await self.server.push_all(bodies, copies, reverse)
 
-    async def taps(self, label: str, copies: int = 1) -> None:
-        """Tap the newest button whose label contains these words; copies > 1 are separate, quick taps."""
+    async def taps(self, label: str, copies: int = 1, within_s: float = 20.0) -> None:
+        """Wait for a button with these words and tap the newest; copies > 1 are separate, quick taps."""
+        await self.can_tap(label, within_s)
+        message, button = self.find(label)
         for _ in range(copies):
-            message, button = self.find(label)
             await self.press(button["callback_data"], message)
 
     async def press(self, data: str, message: dict[str, Any]) -> None:
@@ -508,6 +538,8 @@ class Person:
             for message in reversed(self.chat()):
                 if words in message.get("text", message.get("caption", "")):
                     return message
+            if any(words in toast for toast in self.toasts):
+                return {}
             await asyncio.sleep(0.02)
         raise AssertionError(f"{words!r} did not come; on screen: {self.screen()}")
 

@@ -1,0 +1,164 @@
+"""The front of house from the command line: chat, run, forget. `atelier` hands these three on to here."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Coroutine, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bots.concierge import Concierge
+from bots.menu import house as house_menu
+from bots.on_console import Terminal
+from bots.transcript import Line, ScriptWrong, play, read
+from core.errors import AtelierError
+from jobs import logs
+from jobs.forget import find
+from jobs.forget import forget as forget_account
+from jobs.house import House, opened
+from jobs.run import run as run_parts
+from jobs.settings import Settings, SettingsWrong, load
+from jobs.sweep import sweep_for_ever
+from jobs.worker import CORE_STUDIO, Worker
+
+NO_TOKEN = """\
+There is no token for a chat yet. Talk to @BotFather in Telegram (/newbot), then:
+    ATELIER_TELEGRAM_TOKEN=123456:... atelier run all
+`atelier chat` is the same conversation in this terminal, without a token."""
+
+
+def chat(argv: Sequence[str] | None = None) -> int:
+    """Hold the conversation in this terminal, or play a script; exit code 1 when a script's words do not come."""
+    parser = argparse.ArgumentParser("atelier chat", description="the bot's own conversation in the terminal")
+    parser.add_argument(
+        "--script", type=Path, metavar="FILE", help="play a transcript; photos are looked for beside it"
+    )
+    parser.add_argument("--record", type=Path, metavar="FILE", help="write what is said on both sides as a transcript")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="where pictures are saved (default: the data folder)"
+    )
+    options = parser.parse_args(argv)
+    try:
+        settings = load()
+        lines = read(options.script.read_text("utf-8")) if options.script else None
+        with ExitStack() as stack:
+            record = stack.enter_context(options.record.open("w", encoding="utf-8")) if options.record else None
+            terminal = Terminal(options.pictures or settings.data / "chat", record)
+            folder = options.script.parent if options.script else Path()
+            return _finish(talk(settings, terminal, lines, folder))
+    except (SettingsWrong, OSError) as wrong:
+        return _refused(wrong)
+    except ScriptWrong as wrong:
+        print(f"{options.script}: {wrong}", file=sys.stderr)
+        return 1
+
+
+async def talk(
+    settings: Settings, terminal: Terminal, lines: list[Line] | None, folder: Path, studio: str = CORE_STUDIO
+) -> None:
+    """Open the house, with its worker, for one person in front of a terminal."""
+    logs.configure(settings.log_json, logging.WARNING)
+    async with opened(settings) as house:
+        concierge = terminal.concierge = Concierge(house, terminal, house_menu())
+        worker = Worker(settings, house.ledger, house.shelf, house.desk, studio)
+        behind: list[Coroutine[Any, Any, None]] = [
+            house.desk.relay(),
+            worker.run(),
+            sweep_for_ever(house),
+            house.desk.listen(terminal.platform, concierge.bring),
+        ]
+        tasks = [asyncio.create_task(part) for part in behind]
+        try:
+            await concierge.resume()
+            await (terminal.converse() if lines is None else play(lines, terminal, folder))
+            await concierge.settle()
+        finally:
+            await concierge.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run bots and worker until they are stopped."""
+    parser = argparse.ArgumentParser("atelier run", description="run the bots, the worker, or all of it")
+    parser.add_argument("what", choices=("telegram", "discord", "worker", "all"))
+    what = parser.parse_args(argv).what
+    if what == "discord":
+        return _refused("the Discord bot is not there yet; Telegram and the terminal are")
+    try:
+        settings = load()
+        if what != "worker" and settings.telegram_token is None:
+            return _refused(NO_TOKEN)
+        run_parts(settings, [] if what == "worker" else [telegram], work=what in {"worker", "all"})
+    except AtelierError as wrong:
+        return _refused(wrong)
+    except BaseExceptionGroup as group:
+        ours, others = group.split(AtelierError)
+        if ours is None or others is not None:
+            raise
+        return _refused(*_leaves(ours))
+    return 0
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    return [
+        leaf for one in group.exceptions for leaf in (_leaves(one) if isinstance(one, BaseExceptionGroup) else [one])
+    ]
+
+
+def _refused(*why: object) -> int:
+    for line in why:
+        print(line, file=sys.stderr)
+    return 2
+
+
+async def telegram(house: House) -> None:
+    """Be the Telegram bot of a house until cancelled."""
+    from bots import on_telegram
+
+    await on_telegram.run(house)
+
+
+def forget(argv: Sequence[str] | None = None) -> int:
+    """Delete one account everywhere and print the receipt; the operator's block list is kept here too."""
+    parser = argparse.ArgumentParser("atelier forget", description="delete everything of one account, with a receipt")
+    parser.add_argument("account", help="telegram:USER_ID, the account's number, or its token")
+    block = parser.add_mutually_exclusive_group()
+    block.add_argument("--block", action="store_true", help="and never serve this user again (telegram:USER_ID)")
+    block.add_argument("--unblock", action="store_true", help="delete nothing, take the user off the block list")
+    options = parser.parse_args(argv)
+    try:
+        return asyncio.run(_forget(load(), options))
+    except SettingsWrong as wrong:
+        return _refused(wrong)
+
+
+async def _forget(settings: Settings, options: argparse.Namespace) -> int:
+    logs.configure(settings.log_json, logging.WARNING)
+    platform, _, user = options.account.partition(":")
+    if (options.block or options.unblock) and not user:
+        return _refused("the block list needs PLATFORM:USER_ID, such as telegram:12345")
+    async with opened(settings) as house:
+        account = None if options.unblock else await find(house, options.account)
+        if options.block or options.unblock:
+            async with house.ledger.write() as page:
+                await page.block(platform, user, options.block)
+        receipt = await forget_account(house, account) if account is not None else None
+    if receipt is not None:
+        print(json.dumps(asdict(receipt), indent=1))
+    elif not (options.block or options.unblock):
+        return _refused(f"{options.account}: no such account")
+    return 0
+
+
+def _finish(talking: Coroutine[Any, Any, None]) -> int:
+    with suppress(KeyboardInterrupt):
+        asyncio.run(talking)
+    return 0

@@ -1,0 +1,185 @@
+"""The terminal: the same conversation without a phone. File paths are photos, pictures are saved and their paths shown.
+
+Buttons are numbered lines; typing a number taps one. `play` follows a script, and everything that is said on either
+side can be written to a file that reads as a script again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from bots import messages as m
+from bots.commands import said
+from bots.concierge import Concierge, Contact, Load, PhotoGone
+from bots.wording import LANGUAGES
+
+PATIENCE_S = 600.0  # how long a script waits for words: a sitting on a laptop takes minutes
+CONTACT = "me"
+
+
+class Terminal:
+    """The terminal as the concierge's adapter, and as a script's player."""
+
+    platform = "console"
+    upload_bytes = 2**40
+
+    def __init__(self, pictures: Path, record: TextIO | None = None, patience_s: float = PATIENCE_S) -> None:
+        self._pictures, self._record, self._patience_s = pictures, record, patience_s
+        self._shown = 0
+        self._buttons: list[m.Button] = []
+        self._since: list[str] = []
+        self._came = asyncio.Event()
+        self._acts = 0
+        self.concierge: Concierge | None = None
+
+    # --- as an adapter ---------------------------------------------------------------------------
+
+    async def show(self, chat: str, reply: m.Reply, old: str | None, load: Load) -> list[str]:
+        """See `Adapter.show`: there is no editing in a terminal, the newest state is printed again."""
+        match reply:
+            case m.Say():
+                self._print(reply.text, reply.rows)
+            case m.Card():
+                lines = [reply.text]
+                if reply.picture is not None:
+                    lines.insert(0, await self._save(reply.picture, load))
+                self._print("\n".join(lines), reply.rows)
+            case m.Album() | m.Files():
+                saved = [f"{await self._save(picture, load)}  {picture.alt}" for picture in reply.pictures]
+                self._print("\n".join([*saved, *([reply.caption] if isinstance(reply, m.Files) else [])]), ())
+            case m.TextFile():
+                self._pictures.mkdir(parents=True, exist_ok=True)
+                path = self._pictures / reply.name
+                path.write_text(reply.body, "utf-8")
+                self._print(f"{path}\n{reply.caption}", ())
+            case _:
+                return []
+        self._shown += 1
+        return [str(self._shown)] if old is None else []
+
+    async def answer(self, tap: str, toast: m.Toast | None) -> None:
+        """See `Adapter.answer`."""
+        if toast is not None:
+            self._print(f"({toast.text})", ())
+
+    async def remove(self, chat: str, handles: list[str]) -> None:
+        """See `Adapter.remove`: what the terminal shows is the person's own; saved pictures are deleted."""
+        for path in self._pictures.glob("*"):
+            path.unlink()
+
+    async def fetch(self, ref: str) -> bytes:
+        """See `Adapter.fetch`."""
+        try:
+            return await asyncio.to_thread(Path(ref).read_bytes)
+        except OSError as gone:
+            raise PhotoGone(f"{ref} cannot be read") from gone
+
+    async def _save(self, picture: m.Picture, load: Load) -> str:
+        data = await load(picture)
+        self._pictures.mkdir(parents=True, exist_ok=True)
+        path = self._pictures / picture.name.replace("/", "-")
+        await asyncio.to_thread(path.write_bytes, data)
+        return str(path)
+
+    def _print(self, text: str, rows: m.Rows) -> None:
+        buttons = [button for row in rows for button in row]
+        if buttons:
+            self._buttons = buttons
+        numbered = [f"  [{i}] {button.label}" for i, button in enumerate(buttons, 1)]
+        print("\n".join(["", text, *numbered]), flush=True)
+        if self._record is not None:
+            self._record.write("".join(f"< {line}\n" for line in text.splitlines() if line.strip()))
+            self._record.flush()
+        self._since += [text, *numbered]
+        self._came.set()
+
+    # --- as a player -----------------------------------------------------------------------------
+
+    async def says(self, text: str) -> None:
+        """Write words or a command."""
+        await self._do(text, said(text))
+
+    async def taps(self, label: str) -> None:
+        """Tap the newest button whose label contains these words, or the one of that number; raises LookupError."""
+        await self._until(lambda: self._find(label) is not None, f"no button {label!r}")
+        button = self._find(label)
+        assert button is not None
+        await self._do(f"[{button.label}]", button.data)
+
+    async def sends_files(self, paths: list[Path]) -> None:
+        """Send photos, together when there are several."""
+        album = str(time.time_ns()) if len(paths) > 1 else ""
+        for i, path in enumerate(paths):
+            stat = path.stat()
+            unique = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+            photo = m.PhotoSent(str(path.resolve()), unique, path.name, stat.st_size, album=album)
+            await self._do(f"+ {' '.join(map(shlex.quote, map(str, paths)))}" if i == 0 else "", photo)
+
+    async def sees(self, words: str) -> None:
+        """Wait until these words appear after what was done last."""
+        await self._until(lambda: any(words in text for text in self._since), f"{words!r} did not appear")
+
+    def _find(self, label: str) -> m.Button | None:
+        if label.isdigit() and 0 < int(label) <= len(self._buttons):
+            return self._buttons[int(label) - 1]
+        return next((button for button in self._buttons if label in button.label), None)
+
+    async def _until(self, there: Callable[[], bool], otherwise: str) -> None:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                while not there():
+                    self._came.clear()
+                    await self._came.wait()
+        except TimeoutError:
+            raise LookupError(
+                f"{otherwise} within {self._patience_s:.0f} s; the last words: {self._since[-6:]}"
+            ) from None
+
+    async def _do(self, shown: str, event: m.Event | str) -> None:
+        assert self.concierge is not None
+        if shown and self._record is not None:
+            self._record.write(f"> {shown}\n")
+        if shown:
+            self._since = []
+        self._acts += 1
+        tap = str(self._acts) if isinstance(event, str) else ""
+        await self.concierge.hear(Contact(CONTACT, CONTACT, "", _language(), tap), event)
+
+    async def converse(self) -> None:
+        """Talk with somebody at the keyboard until the end of input."""
+        await self.says("/start")
+        while True:
+            line = await asyncio.to_thread(sys.stdin.readline)
+            if not line:
+                return
+            typed = line.strip()
+            paths = _paths(typed)
+            if paths:
+                await self.sends_files(paths)
+            elif typed.isdigit() and self._find(typed) is not None:
+                await self.taps(typed)
+            elif typed:
+                await self.says(typed)
+
+
+def _paths(typed: str) -> list[Path]:
+    """Return the files a line names, empty when it is not a line of files."""
+    try:
+        paths = [Path(word).expanduser() for word in shlex.split(typed)]
+    except ValueError:
+        return []
+    return paths if paths and all(path.is_file() for path in paths) else []
+
+
+def _language() -> str:
+    """Return the language of the terminal's locale."""
+    named = re.match(r"[a-z]{2}", os.environ.get("LC_ALL") or os.environ.get("LANG") or "en")
+    return named[0] if named and named[0] in LANGUAGES else "en"

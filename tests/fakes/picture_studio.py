@@ -1,0 +1,73 @@
+"""A stand-in for the studio's work, for tests of the conversation alone: it makes real small pictures, in no time.
+
+A photo's colour says what is wrong with it: black is too dark, red is somebody else; everything else is kept.
+The style `slow` of a purpose `personal` takes its time, so that there is something to cancel.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from core.errors import Stopped
+
+
+def picture(colour: str, size: tuple[int, int] = (640, 800), mark: str = "") -> bytes:
+    """A plain JPEG; mark makes it differ from others of its colour."""
+    image = Image.new("RGB", size, colour)
+    ImageDraw.Draw(image).text((20, 20), mark, "white" if colour != "white" else "black")
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+class PictureStudio:
+    """Implements `jobs.tasks.Studio`."""
+
+    def warm(self, queue: str) -> None:
+        pass
+
+    def look(self, photos: Any) -> dict[str, Any]:
+        name, data = photos[-1]
+        with Image.open(io.BytesIO(data)) as image:
+            red, green, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+        if red + green + blue < 90:
+            return {"kept": False, "name": name, "reason": "too_dark", "measured": 8.0, "limit": 20.0, "missing": []}
+        if red > 200 and green < 90:
+            return {"kept": False, "name": name, "reason": "other_person", "measured": 0.1, "limit": 0.4, "missing": []}
+        return {"kept": True, "notes": [], "missing": ["turn_left"], "others": {}}
+
+    def shoot(self, photos: Any, order: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
+        out.mkdir(parents=True, exist_ok=True)
+        portraits = []
+        for style in order.styles:
+            for number in range(order.count):
+                for _ in range(40 if order.purpose == "personal" else 1):
+                    if should_stop():
+                        raise Stopped(f"at {number}")
+                    time.sleep(0.02)
+                on_progress(f"shoot {style}", number, order.count)
+                name = f"{style}-{number:02d}"
+                (out / f"{name}.jpg").write_bytes(picture("teal", (320, 400), name))
+                record = {
+                    "file": f"{name}.jpg", "kept": number != 3, "likeness": 0.8, "percent_of_baseline": 97.0 - number,
+                    "reasons": ["soft"] if number == 3 else [], "recipe": {"style": style, "tweaks": []},
+                }  # fmt: skip
+                (out / f"{name}.json").write_text(json.dumps(record))
+                portraits.append(record)
+        manifest = {"portraits": portraits, "drawn": len(portraits)}
+        (out / "manifest.json").write_text(json.dumps(manifest))
+        return manifest
+
+    def enhance(self, portrait: Path, tweaks: Any, out: Path) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads(portrait.with_suffix(".json").read_text())
+        record["recipe"]["tweaks"] += list(tweaks)
+        out.write_bytes(picture("navy", (320, 400), f"{out.name} {record['recipe']['tweaks']}"))
+        record |= {"file": out.name, "percent_of_baseline": record["percent_of_baseline"] - 2}
+        out.with_suffix(".json").write_text(json.dumps(record))
+        return record

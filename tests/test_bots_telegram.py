@@ -1,0 +1,392 @@
+"""Whole chats over a loopback Bot API: the real application, ledger, shelf, queue, worker; only pictures are quick."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from fakes.picture_studio import picture
+from fakes.telegram_server import TOKEN, Person, TelegramServer
+from pydantic import SecretStr
+
+from bots import on_telegram
+from bots.wording import LANGUAGES
+from jobs import settings as s
+from jobs.house import House, opened
+from jobs.vault import signed_by
+from jobs.worker import Worker
+
+STUDIO = "fakes.picture_studio:PictureStudio"
+TESTS = Path(__file__).parent
+
+
+@asynccontextmanager
+async def house_with(folder: Path, server: TelegramServer, **more: object) -> AsyncIterator[House]:
+    """A house in a folder, its bot and worker running."""
+    config = s.load(data=folder, telegram_token=SecretStr(TOKEN), telegram_api=server.url, lease_s=2.0, **more)
+    async with opened(config) as house:
+        worker = Worker(config, house.ledger, house.shelf, house.desk, STUDIO)
+        parts = [house.desk.relay(), worker.run(), on_telegram.run(house)]
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            yield house
+        finally:
+            for task in tasks:
+                task.cancel()
+            for answer in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(answer, Exception):
+                    raise answer
+
+
+@pytest.fixture(autouse=True)
+def children_find_the_studio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[TelegramServer]:
+    async with TelegramServer() as running:
+        yield running
+        assert running.violations == []
+
+
+async def begins(person: Person) -> None:
+    await person.says("/start")
+    await person.sees("I am Atelier")
+    await person.taps("I agree")
+    await person.sees("Thank you")
+
+
+async def has_photos(person: Person, n: int = 2) -> None:
+    await begins(person)
+    await person.sends(*(picture("gray", mark=f"{person.id} {i}") for i in range(n)))
+    await person.sees(f"I have {n} good photo")
+    await person.can_tap("Choose looks")
+
+
+async def has_gallery(person: Person) -> None:
+    await has_photos(person)
+    await person.taps("Choose looks")
+    await person.sees("Pick one or more looks")
+    await person.taps("Office")
+    await person.can_tap("Go: 4")
+    await person.taps("Go: 4")
+    await person.sees("Your 3 portraits are ready")
+
+
+async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_path: Path) -> None:
+    async with house_with(tmp_path, server):
+        ana = server.person(7)
+        await ana.says("/start style_founder")
+        await ana.sees("You came for the look “Founder”")
+        await ana.sends(picture("gray"))
+        await ana.sees("I have not opened your photo")
+        assert not any(call.method == "getFile" for call in server.calls), "nothing is fetched before consent"
+        await ana.taps("I agree")
+        await ana.sees("Thank you")
+
+        good = [picture("gray", mark=str(i)) for i in range(2)]
+        await ana.sends(good[0], good[1], picture("black"), picture("red"), copies=2, reverse=True)
+        card = await ana.sees("I have 2 good photos")
+        await ana.sees("It is too dark")
+        await ana.sees("somebody else")
+        assert "head turned a little to your left" in (await ana.sees("I have 2 good photos"))["text"]
+        assert len([m for m in ana.chat() if "Photo 1" in m.get("text", "")]) == 1, "one card for the album"
+        assert card["message_id"] == (await ana.sees("I have 2 good photos"))["message_id"]
+
+        await ana.taps("Take back")
+        await ana.can_tap("Choose looks")
+        await ana.taps("Choose looks")
+        await ana.sees("Picked: Founder")
+        await ana.taps("Office")
+        await ana.sees("Picked: Founder, Office")
+        await ana.taps("Change details")
+        await ana.taps("Outfit")
+        await ana.taps("Navy suit")
+        await ana.sees("Outfit: Navy suit")
+        await ana.taps("◂ Back")
+        await ana.can_tap("Go: 8")
+        await ana.taps("Go: 8", copies=3)
+
+        await ana.sees("Your 6 portraits are ready")
+        gallery = await ana.sees("1/6 · Founder · 97 % of your own baseline")
+        assert "photo" in gallery
+        assert "I made 8 and left 2 out" in (await ana.sees("Your 6 portraits"))["text"]
+        assert (await ana.sees("Your 6 portraits"))["reply_to_message"]["message_id"] == gallery["message_id"]
+
+        uploads = count(server, "sendPhoto") + count(server, "editMessageMedia")
+        await ana.taps("▶")
+        await ana.sees("2/6")
+        await ana.taps("◀")
+        await ana.sees("1/6")
+        await ana.taps("♡ Favourite")
+        await ana.sees("one of your favourites")
+        assert count(server, "editMessageMedia") + count(server, "sendPhoto") - uploads == 2
+
+        await ana.taps("Edit")
+        await ana.taps("Warmer")
+        await ana.sees("Edited: Warmer")
+        await ana.taps("Brighter")
+        await ana.sees("Edited: Warmer, Brighter")
+        await ana.sees("cost 4 points of likeness")
+        await ana.taps("Backdrop")
+        await ana.taps("Park")
+        await ana.sees("Edited: Warmer, Brighter, Backdrop: Park")
+        await ana.taps("↶ Undo")
+        await ana.can_tap("↷ Redo")
+        await ana.taps("Compare")
+        await ana.sees("Before: as it was first made")
+        await ana.taps("Show the edit")
+        await ana.sees("Edited: Warmer, Brighter")
+        await ana.taps("Close edits")
+        await ana.taps("All 6 files")
+        await ana.sees("Your portraits in full quality")
+        await ana.taps("As avatar")
+        await ana.sees("cropped to fit a round")
+        assert len([m for m in ana.chat() if "document" in m]) == 7
+
+        await ana.says("/export")
+        archive = await ana.sees("Everything I keep of you")
+        names = server.zip_names(archive["document"]["file_id"])
+        assert {"account.json", "photos/1", "photos/2"} <= set(names)
+
+        await ana.says("/forget")
+        await ana.taps("Delete everything")
+        receipt_message = await ana.sees("Everything is deleted")
+        receipt = json.loads(server.files[receipt_message["document"]["file_id"]].data)
+        assert signed_by(receipt["public_key"], receipt["body"].encode(), receipt["signature"])
+        assert json.loads(receipt["body"])["deleted"]["photos"] == 3
+        assert [m["message_id"] for m in ana.chat()] == [receipt_message["message_id"]], "the bot's messages are gone"
+        left = [file for file in (tmp_path / "shelf").rglob("*") if file.is_file()]
+        assert left == []
+        await ana.says("/start")
+        await ana.sees("I am Atelier")
+
+
+def count(server: TelegramServer, method: str) -> int:
+    return sum(call.method == method for call in server.calls)
+
+
+async def test_spanish_is_spoken_to_who_comes_with_it(server: TelegramServer, tmp_path: Path) -> None:
+    async with house_with(tmp_path, server):
+        luz = server.person(8, "Luz", "es")
+        await luz.says("/start")
+        await luz.sees("¡Hola! Soy Atelier, un sistema de IA")
+        await luz.taps("English")
+        await luz.sees("Hello! I am Atelier, an AI system")
+    assert {code for _, code in server.commands} == {"", *LANGUAGES}
+    assert server.descriptions["setMyDescription:es"].startswith("Soy un estudio")
+
+
+async def test_everything_else_is_answered_kindly(server: TelegramServer, tmp_path: Path) -> None:
+    async with house_with(tmp_path, server):
+        ana = server.person(7)
+        await begins(ana)
+        for content, answer in [
+            ({"sticker": {"file_id": "s", "file_unique_id": "s", "width": 1, "height": 1, "is_animated": False,
+                          "is_video": False, "type": "regular"}}, "Nice sticker"),
+            ({"voice": {"file_id": "v", "file_unique_id": "v", "duration": 1}}, "cannot listen"),
+            ({"document": {"file_id": "d", "file_unique_id": "d", "mime_type": "application/zip"}}, "cannot use this"),
+        ]:  # fmt: skip
+            await server.push("message", ana.message(**content))
+            await ana.sees(answer)
+        await ana.says("is anybody there?")
+        await ana.sees("look closely at photos")
+        await server.push("edited_message", {**ana.message(text="changed"), "edit_date": 1})
+        await ana.sees("I go by what you sent first")
+        for command, answer in [
+            ("/help", "How it works"), ("/privacy", "What I keep of you"), ("/cancel", "nothing to stop"),
+            ("/report", "Write what is wrong"), ("/report it is not me", "operator has been told"),
+            ("/language", "Which language"),
+        ]:  # fmt: skip
+            await ana.says(command)
+            await ana.sees(answer)
+        await ana.sends(picture("gray"), as_file=True, size=25_000_000)
+        await ana.sees("This file is 25 MB, and I can only fetch up to 20 MB")
+        assert count(server, "getFile") == 0
+
+
+async def test_photos_sent_as_files_come_whole(server: TelegramServer, tmp_path: Path) -> None:
+    async with house_with(tmp_path, server) as house:
+        ana = server.person(7)
+        await begins(ana)
+        sent = picture("gray", (3000, 2000))
+        await ana.sends(sent, as_file=True)
+        await ana.sees("I have 1 good photo")
+        async with house.ledger.read() as page:
+            account = await page.account("telegram", "7", "7")
+        assert await house.shelf.get(account.id, "photos/1") == sent
+
+
+async def test_groups_get_a_link_to_the_private_chat_and_nothing_is_fetched(
+    server: TelegramServer, tmp_path: Path
+) -> None:
+    async with house_with(tmp_path, server):
+        ana = server.person(7)
+        await ana.sends(picture("gray"), picture("gray", mark="2"), group=-100123)
+        await ana.says("/start", group=-100123)
+        await server.until(lambda: len(server.group_texts(-100123)) == 2)
+        assert all("https://t.me/atelier_test_bot?start=group" in text for text in server.group_texts(-100123))
+        assert count(server, "getFile") == 0
+
+
+async def test_a_flood_delays_and_loses_nothing(server: TelegramServer, tmp_path: Path) -> None:
+    server.flood("editMessageMedia", 1, times=2)
+    server.flood("sendMessage", 1)
+    async with house_with(tmp_path, server):
+        ana = server.person(7)
+        await has_gallery(ana)
+        await ana.sees("1/3 · Office")
+
+
+async def test_who_blocked_the_bot_finds_the_gallery_on_return(server: TelegramServer, tmp_path: Path) -> None:
+    async with house_with(tmp_path, server) as house:
+        ana = server.person(7)
+        await has_photos(ana)
+        await ana.taps("Choose looks")
+        await ana.sees("Pick one or more looks")
+        await ana.taps("Office")
+        await ana.can_tap("Go: 4")
+        ana.blocked = True
+        await ana.taps("Go: 4")
+        async with house.ledger.read() as page:
+            account = await page.account("telegram", "7", "7")
+
+        async def drawn() -> bool:
+            async with house.ledger.read() as page:
+                return (
+                    len(await page.portraits(account.id)) == 3 and not (await page.addresses(account.id))[0].reachable
+                )
+
+        await server.until(drawn)
+        await ana.blocks(False)
+        await ana.sees("Your 3 portraits are ready")
+        await ana.sees("1/3 · Office")
+
+
+async def test_buttons_work_after_a_restart_and_for_their_owner_only(server: TelegramServer, tmp_path: Path) -> None:
+    ana, ben = server.person(7), server.person(9, "Ben")
+    async with house_with(tmp_path, server):
+        await has_gallery(ana)
+        message, button = ana.find("▶")
+        await begins(ben)
+    async with house_with(tmp_path, server):
+        await ana.taps("▶")
+        await ana.sees("2/3")
+        await ben.press(button["callback_data"], message)
+        await ben.sees("This button is not valid any more")
+        assert all("photo" not in m for m in ben.chat())
+        server.forget_queries()
+        await ana.press("0old:xxxx:1", message)
+        await ana.press("", message)
+        await ana.taps("▶")
+        await ana.sees("3/3")
+
+
+async def test_a_sitting_is_cancelled_while_it_runs(server: TelegramServer, tmp_path: Path) -> None:
+    async with house_with(tmp_path, server):
+        ana = server.person(7)
+        await has_photos(ana)
+        await ana.taps("Choose looks")
+        await ana.sees("Pick one or more looks")
+        await ana.taps("Office")
+        await ana.can_tap("Go: 4")
+        await ana.taps("Personal")
+        await ana.can_tap("✓ Personal")
+        await ana.taps("Go: 4")
+        await ana.can_tap("Stop")
+        await ana.taps("Stop", copies=2)
+        await ana.sees("Stopped. Nothing was delivered.")
+        await ana.can_tap("Go: 4")
+
+
+async def test_the_block_list_shuts_the_door(server: TelegramServer, tmp_path: Path) -> None:
+    async with house_with(tmp_path, server) as house:
+        async with house.ledger.write() as page:
+            await page.block("telegram", "7")
+        ana = server.person(7)
+        await ana.says("/start")
+        await ana.sees("closed this studio for you")
+        assert len(ana.chat()) == 1
+
+
+@pytest.mark.slow
+async def test_a_bot_killed_again_and_again_loses_nothing(server: TelegramServer, tmp_path: Path) -> None:
+    """kill -9 at any moment, bot and worker together: no photo is lost, one gallery comes, the person only waits."""
+    environment = {
+        **os.environ, "ATELIER_DATA": str(tmp_path), "ATELIER_TELEGRAM_TOKEN": TOKEN,
+        "ATELIER_TELEGRAM_API": server.url, "ATELIER_LEASE_S": "2",
+    }  # fmt: skip
+    ana, dice, over = server.person(7), random.Random(5), asyncio.Event()
+
+    async def live_and_die() -> None:
+        for life in range(100):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, str(TESTS / "fakes" / "bot_process.py"), STUDIO, env=environment
+            )
+            try:
+                async with asyncio.timeout(dice.uniform(2.0, 5.0) if life < 6 else None):
+                    await over.wait()
+            except TimeoutError:
+                pass
+            finally:
+                process.kill()
+                await process.wait()
+            if over.is_set():
+                return
+
+    dying = asyncio.create_task(live_and_die())
+    try:
+        await ana.says("/start")
+        await ana.sees("I am Atelier", 60)
+        await ana.taps("I agree")
+        await ana.sees("Thank you", 60)
+        await ana.sends(*(picture("gray", mark=str(i)) for i in range(4)), copies=2)
+        await ana.sees("I have 4 good photos", 60)
+        await ana.taps("Choose looks", within_s=60)
+        await ana.taps("Office", within_s=60)
+        await ana.taps("Go: 4", within_s=60)
+        await ana.sees("Your 3 portraits are ready", 60)
+        await ana.sees("1/3 · Office", 60)
+        await ana.taps("Edit", within_s=60)
+        await ana.taps("Warmer", within_s=60)
+        await ana.sees("Edited: Warmer", 60)
+    finally:
+        over.set()
+        await dying
+    assert len([m for m in ana.chat() if "photo" in m]) == 1, "one gallery"
+    async with opened(s.load(data=tmp_path)) as house, house.ledger.read() as page:
+        account = await page.account("telegram", "7", "7")
+        assert len(await page.photos(account.id)) == 4
+        assert len(await page.portraits(account.id)) == 4, "three kept, one edit, none twice"
+
+
+async def test_a_webhook_without_a_secret_is_refused() -> None:
+    with pytest.raises(s.SettingsWrong, match="TELEGRAM_WEBHOOK_SECRET"):
+        s.load(telegram_webhook="https://example.org/hook")
+
+
+async def test_a_webhook_takes_updates_and_refuses_who_does_not_know_the_secret(
+    server: TelegramServer, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    address = f"http://127.0.0.1:{unused_tcp_port}/hook"
+    more = {
+        "telegram_webhook": address,
+        "telegram_webhook_secret": SecretStr("quiet"),
+        "telegram_webhook_port": unused_tcp_port,
+    }
+    async with house_with(tmp_path, server, **more):
+        ana = server.person(7)
+        await server.until(lambda: server.webhook.get("url") == address)
+        await begins(ana)
+        before = len(ana.chat())
+        server.webhook["secret_token"] = "guessed"
+        await ana.says("/help")
+        assert len(ana.chat()) == before
