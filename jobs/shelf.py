@@ -171,8 +171,11 @@ def open_shelf(settings: Settings, ledger: Ledger) -> Shelf:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return Shelf(LocalStore(folder, automatic_cleanup=True), ledger)
     patience = timedelta(seconds=RETRY_FOR_S)
+    plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"}  # a store of one's own on a private network
     store = from_url(
-        url, client_options={"timeout": patience}, retry_config={"max_retries": 4, "retry_timeout": patience}
+        url,
+        client_options={"timeout": patience, "connect_timeout": timedelta(seconds=3), "allow_http": plain},
+        retry_config={"max_retries": 4, "retry_timeout": patience},
     )
     return Shelf(store, ledger)
 
