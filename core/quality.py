@@ -31,8 +31,9 @@ class Measures:
 
     outside: percent of the face's outline beyond the photo's border. nose_light: light of the nose,
     own. pallor: redness (log R/G) between the brows over that of the reddest of nose and lips.
-    under_eye_light, under_eye_tint: light and colour distance (log R/G, log B/G) of the skin under
-    the eyes, own, of the eye more alike. burnt: percent of the face with two channels at 250 or
+    eye_light: light of the skin under the eyes or the white in them, whichever is brightest, own.
+    under_eye_tint: colour distance (log R/G, log B/G) of the skin under the eyes from other skin, of
+    the eye more alike. burnt: percent of the face with two channels at 250 or
     more. tones: grey levels between the 1st and 99th percentile. side_light: median light of the
     brighter half over the darker. sharpness: 1 - perceptual blur. luminance: median light, 0..1.
     """
@@ -43,7 +44,7 @@ class Measures:
     pitch: float
     nose_light: float
     pallor: float
-    under_eye_light: float
+    eye_light: float
     under_eye_tint: float
     burnt: float
     tones: float
@@ -74,8 +75,8 @@ RULES: Final = (
     # a mask or a phone over the nose: portraits 0.70 to 5.4, black masks to 0.22; pallor to 0.04, masks from 0.26
     Rule("covered", "nose_light", 0.4, least=True),
     Rule("covered", "pallor", 0.15, least=False),
-    # portraits 0.31 to 1.78, dark glasses to 0.19; tint to 0.43, mirror glasses from 1.13. Tinted spectacles pass.
-    Rule("sunglasses", "under_eye_light", 0.25, least=True),
+    # portraits from 0.54, dark glasses to 0.19; tint to 0.43, mirror glasses from 1.13. Tinted spectacles pass.
+    Rule("sunglasses", "eye_light", 0.3, least=True),
     Rule("sunglasses", "under_eye_tint", 0.75, least=False),
     # exposure by what is lost, never by how dark the skin is: portraits of every third of luminance have 106 to 223
     # tones and at most 0.5 % burnt; two stops over burn 1 to 93 %, three under leave 52 to 82 tones, four 36 to 60
@@ -96,6 +97,11 @@ OUTLINE: Final = (
 GLABELLA, FOREHEAD, BRIDGE, NOSE = 9, 151, 197, 4
 NOSE_WINGS, LIPS, CHEEKS, UNDER_EYES = (48, 278), (0, 17), (50, 280), (230, 450)
 """Mesh points in the middle of patches of skin."""
+EYES: Final = (
+    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
+    (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398),
+)
+"""The lids around the sitter's right and left eye in the mesh."""
 LIGHT: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Linear RGB -> relative luminance (ITU-R BT.709)."""
 
@@ -161,7 +167,8 @@ def _covering(face: U8, points: F32) -> dict[str, float]:
     """Compare the skin of nose and eye sockets with the face's other skin, by light and by colour ratios.
 
     Ratios within one face cancel exposure, white balance and how dark the skin is. A beard never
-    reaches the nose, and the lens of ordinary glasses shows the skin under the eye.
+    reaches the nose; the lens of ordinary glasses shows the skin under the eye; and in deep-set eyes
+    in shadow the white of the eye still shines, the more so the darker the skin.
     """
     smooth = cv2.GaussianBlur(_LINEAR[face], (0, 0), 2.5) + 0.002
 
@@ -175,12 +182,18 @@ def _covering(face: U8, points: F32) -> dict[str, float]:
     def ratios(*indices: int) -> F32:
         return np.array([(np.log(p[0] / p[1]), np.log(p[2] / p[1])) for p in map(patch, indices)], np.float32)
 
+    def white(lids: tuple[int, ...]) -> float:
+        eye = np.zeros(face.shape[:2], np.uint8)
+        cv2.fillPoly(eye, [points[list(lids)].astype(np.int32)], 1)
+        return float(np.percentile(_LINEAR[face[eye > 0]] @ LIGHT, 95)) if eye.any() else 0.0
+
     skin = (NOSE, *CHEEKS, BRIDGE, FOREHEAD)
+    brightest = max(float(light(*UNDER_EYES).max()), *map(white, EYES))
     tint = ratios(*UNDER_EYES) - np.median(ratios(*skin), axis=0)
     return {
         "nose_light": float(light(NOSE)[0] / np.median(light(GLABELLA, *UNDER_EYES))),
         "pallor": float(ratios(GLABELLA)[0, 0] - ratios(NOSE, *NOSE_WINGS, *LIPS)[:, 0].max()),
-        "under_eye_light": float(light(*UNDER_EYES).max() / np.median(light(NOSE, *CHEEKS))),
+        "eye_light": brightest / float(np.median(light(NOSE, *CHEEKS))),
         "under_eye_tint": float(np.linalg.norm(tint, axis=1).min()),
     }
 

@@ -18,11 +18,11 @@ from PIL import Image
 from scipy.spatial import Delaunay
 
 from core import frame, intake
+from core.quality import EYES
 
 RGB = NDArray[np.uint8]
 MODELS = intake.Models()
-RIGHT_LIDS = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
-LEFT_LIDS = (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398)
+RIGHT_LIDS, LEFT_LIDS = EYES
 MASK = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 197)
 
 
