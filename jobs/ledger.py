@@ -19,7 +19,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -447,6 +447,7 @@ async def open_ledger(settings: Settings, vault: Vault | None = None) -> Ledger:
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        event.listen(engine.sync_engine, "invalidate", _unlock_sqlite)
     ledger = Ledger(engine, vault or open_vault(settings))
     async with engine.connect() as c:
         await c.execution_options(writes=True)
@@ -478,6 +479,12 @@ def _prepare_sqlite(dbapi: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _unlock_sqlite(dbapi: DBAPIConnection, _: ConnectionPoolEntry, __: BaseException | None) -> None:
+    """Roll back what a cancelled task left open: closing alone leaves a half-read statement holding the file's lock."""
+    with suppress(Exception):
+        dbapi.rollback()
 
 
 def _begin_sqlite(c: Connection) -> None:

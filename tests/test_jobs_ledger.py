@@ -433,3 +433,21 @@ def test_orders_survive_json(order: orders.Order) -> None:
 def test_what_is_not_an_order_is_refused_and_never_half_read(kind: str, junk: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # pydantic's error is one
         orders.from_json(kind, junk)
+
+
+async def test_a_write_that_is_cancelled_at_any_moment_leaves_no_lock_behind(ledger: Ledger) -> None:
+    async with ledger.write() as page:
+        account = await someone(page)
+
+    async def write(language: str) -> None:
+        async with ledger.write() as page:
+            await page.set_language(account, language)
+            await page.account_of(account)
+
+    for moment in range(40):
+        task = asyncio.create_task(write("es"))
+        await asyncio.sleep(moment * 0.0002)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(5):
+            await write("en")
