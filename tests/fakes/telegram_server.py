@@ -24,6 +24,7 @@ import time
 import zipfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import ClientSession, web
@@ -461,6 +462,10 @@ class Person:
         if text.startswith("/"):
             more["entities"] = [{"type": "bot_command", "offset": 0, "length": len(text.split()[0])}]
         await self.server.push("message", self.message(group, text=text, **more), copies)
+
+    async def sends_files(self, paths: list[Path]) -> None:
+        """Send files from disk as photos; with this a person is a `bots.transcript.Player`."""
+        await self.sends(*(path.read_bytes() for path in paths))
 
     async def sends(
         self,

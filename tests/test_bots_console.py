@@ -1,0 +1,139 @@
+"""The same conversation in the terminal: scripts play, what is said is recorded, and a record plays again."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from fakes.picture_studio import picture
+from fakes.telegram_server import TelegramServer
+from test_bots_telegram import STUDIO, house_with
+
+from bots import __main__ as front
+from bots.on_console import Terminal
+from bots.transcript import Line, ScriptWrong, play, read
+from jobs import settings as s
+
+TESTS = Path(__file__).parent
+SCRIPT = """
+# consent, photos with a bad one and a stranger, two looks, an edit and its undo, a file, and goodbye
+> /start
+< I am Atelier, an AI system
+> [I agree]
+< Thank you
+> + one.jpg two.jpg dark.jpg stranger.jpg
+< I have 2 good photos
+> [Choose looks]
+< Pick one or more looks
+> [Office]
+< Picked: Office
+> [Founder]
+< Picked: Office, Founder
+> [Go: 8]
+< Your 6 portraits are ready
+> [▶]
+< 2/6 · Office
+> [Edit]
+< 2/6
+> [Warmer]
+< Edited: Warmer
+> [↶ Undo]
+< 2/6 · Office · 96 % of your own baseline
+> [Close edits]
+< 2/6
+> [This file]
+< full quality
+> /forget
+< Delete everything?
+> [Delete everything]
+< This is your receipt
+"""
+
+
+@pytest.fixture(autouse=True)
+def children_find_the_studio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
+    monkeypatch.setenv("LANG", "en_GB.UTF-8")
+    monkeypatch.delenv("LC_ALL", raising=False)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with two good photos, a dark one and a stranger."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    named = {"one": "gray", "two": "silver", "dark": "black", "stranger": "red"}
+    for name, colour in named.items():
+        (folder / f"{name}.jpg").write_bytes(picture(colour))
+    return folder
+
+
+async def test_a_script_plays_in_the_terminal_and_its_record_plays_again(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = tmp_path / "record.txt"
+    with record.open("w") as out:
+        terminal = Terminal(tmp_path / "pictures", out, patience_s=60)
+        await front.talk(s.load(data=tmp_path / "one"), terminal, read(SCRIPT), photos, STUDIO)
+    shown = capsys.readouterr().out
+    assert "  [1] I agree: 18 or older, photos of me" in shown
+    assert re.search(r"pictures/shoots-\d+-office-00.jpg", shown)
+    again = read(record.read_text())
+    acts = [line for line in again if line.kind != "sees"]
+    assert [line.kind for line in acts] == [line.kind for line in read(SCRIPT) if line.kind != "sees"]
+    told = [Line(line.number, line.kind, line.text) for line in again if line.text.startswith("Photo ")]
+    assert len(told) >= 4
+    assert (tmp_path / "pictures" / "receipt.json").is_file()
+
+
+async def test_the_same_script_plays_over_telegram(photos: Path, tmp_path: Path) -> None:
+    async with TelegramServer() as server, house_with(tmp_path / "house", server):
+        await play(read(SCRIPT), server.person(7), photos)
+        assert server.violations == []
+
+
+async def test_a_script_whose_words_do_not_come_says_which_line(photos: Path, tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "pictures", patience_s=0.3)
+    with pytest.raises(ScriptWrong, match="line 2, sees 'No such words'"):
+        await front.talk(s.load(data=tmp_path / "house"), terminal, read("> /start\n< No such words"), photos, STUDIO)
+
+
+def test_a_script_is_read_strictly() -> None:
+    assert read("# remark\n\n> [Go]\n> + a.jpg 'b c.jpg'\n> hello\n< words") == [
+        Line(3, "taps", "Go"),
+        Line(4, "sends", "a.jpg 'b c.jpg'"),
+        Line(5, "says", "hello"),
+        Line(6, "sees", "words"),
+    ]
+    with pytest.raises(ScriptWrong, match="line 1"):
+        read("hello")
+
+
+def test_the_commands_refuse_what_they_cannot_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
+    assert front.run(["all"]) == 2
+    assert "@BotFather" in capsys.readouterr().err
+    assert front.run(["discord"]) == 2
+    assert front.forget(["telegram:99"]) == 2
+    assert front.forget(["99", "--block"]) == 2
+    assert front.chat(["--script", str(tmp_path / "nothing.txt")]) == 2
+    assert "no such account" in capsys.readouterr().err
+
+
+def test_an_operator_forgets_and_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
+    script = tmp_path / "hello.txt"
+    script.write_text("> /start\n< I am Atelier\n")
+    assert front.chat(["--script", str(script), "--pictures", str(tmp_path / "pictures")]) == 0
+    capsys.readouterr()
+    assert front.forget(["console:me", "--block"]) == 0
+    assert '"signature"' in capsys.readouterr().out
+    script.write_text("> /start\n< closed this studio for you\n")
+    assert front.chat(["--script", str(script)]) == 0
+    assert front.forget(["console:me", "--unblock"]) == 0
