@@ -198,7 +198,8 @@ def _upright(picture: Image.Image, least_pixels: float) -> tuple[U8, bytes | Non
     if (over := picture.width * picture.height / MOST_PIXELS) > 1:
         picture = picture.reduce(math.ceil(math.sqrt(over)))
     alpha = picture.getchannel("A") if "A" in picture.getbands() else None
-    picture = picture.convert({"LA": "L", "La": "L", "RGBA": "RGB", "RGBa": "RGB"}.get(picture.mode, picture.mode))
+    if alpha is not None:
+        picture = picture.convert("L" if picture.mode in ("LA", "La") else "RGB")
     if picture.mode != "RGB":
         picture, profile = _to_srgb(picture, profile), None
     if alpha is not None:

@@ -186,8 +186,10 @@ def _head_piece(photo: Photo, found: Found, *others: Found) -> tuple[U8, Found, 
     The frame is 5.4 x 6.8 eye distances around the head (`core.frame`); half as much again is kept
     for shoulders, tilt and other crops.
     """
-    scale = min(1.0, PIECE_EYES_PX / found.eye_px)
     height, width = photo.rgb.shape[:2]
+    scale = min(1.0, PIECE_EYES_PX / found.eye_px)
+    if scale > 0.75 and width * height <= PIECE_PIXELS:
+        scale = 1.0  # a little too large costs the next stages less than shrinking here
     left, top, right, bottom = 0, 0, width, height
     if width * height * scale**2 > PIECE_PIXELS:
         (x, y), reach = found.points[:2].mean(axis=0), found.eye_px

@@ -79,8 +79,8 @@ RULES: Final = (
     Rule("sunglasses", "eye_light", 0.3, least=True),
     Rule("sunglasses", "under_eye_tint", 0.75, least=False),
     # exposure by what is lost, never by how dark the skin is: portraits of every third of luminance have 106 to 223
-    # tones and at most 0.5 % burnt; two stops over burn 1 to 93 %, three under leave 52 to 82 tones, four 36 to 60
-    Rule("too_bright", "burnt", 20.0, least=False),
+    # tones and at most 0.5 % burnt; two stops over burn 1 to 93 %; three under leave 52 to 82 tones, four 36 to 60
+    Rule("too_bright", "burnt", 30.0, least=False),
     Rule("too_dark", "tones", 64.0, least=True),
     Rule("harsh_light", "side_light", 8.0, least=False),
     # portraits 0.30 to 0.46; Gauss-blurred by 2 % of the eyes' distance 0.17 to 0.29, by 3 % 0.12 to 0.21
