@@ -68,7 +68,8 @@ class Settings(BaseSettings):
     studio_timeout_minutes: Annotated[float, Field(gt=0)] = 120.0
     stop_grace_s: Annotated[float, Field(ge=0)] = 5.0  # how long work may take to let go before it is killed
     lease_s: Annotated[float, Field(ge=1, le=20)] = 10.0
-    strikes: Annotated[int, Field(ge=1)] = 4  # worker deaths at one and the same step before an order is given up
+    mirror_s: Annotated[float, Field(gt=0)] = 10.0  # how often finished files go to the shelf for another machine
+    strikes: Annotated[int, Field(ge=1)] = 4  # deaths of its process at one step before an order is given up
     look_per_account: Annotated[int, Field(ge=1)] = 40
     studio_per_account: Annotated[int, Field(ge=1)] = 3
     queue_depth: Annotated[int, Field(ge=1)] = 2000

@@ -34,8 +34,8 @@ from jobs.shelf import NotKept, Shelf, ShelfDown, ShelfFull
 
 log = structlog.get_logger("atelier.worker")
 
-BEAT_S: Final = 1.0
-MIRROR_S: Final = 10.0  # how often what is finished goes to the shelf, for another machine to go on from
+BEATS_A_LEASE: Final = 8  # so many heartbeats must be lost before an order is taken away
+WORKER_STRIKES: Final = 5  # a worker's death says less about an order than its child's: so many times the strikes
 SIGN_IN_S: Final = 5.0
 TRIES_LATER: Final = 40  # attempts of an order whose disk or shelf is in trouble; with SLOWEST_S over half an hour
 SLOWEST_S: Final = 60.0
@@ -129,7 +129,7 @@ class Worker:
         finally:
             heart.cancel()
             await asyncio.gather(heart, return_exceptions=True)
-        if outcome != "left":
+        if outcome not in {"left", "again"}:
             await asyncio.to_thread(shutil.rmtree, run.folder, ignore_errors=True)
         self._desk.wake()
         metrics.ORDERS.labels(claimed.kind, outcome).inc()
@@ -260,7 +260,7 @@ class Worker:
     async def _mirror(self, run: _Run) -> None:
         """Keep finished files on the shelf while the work goes on, so that another machine need not begin anew."""
         while True:
-            await asyncio.sleep(MIRROR_S)
+            await asyncio.sleep(self._settings.mirror_s)
             out = run.folder / "out"
             try:
                 if await asyncio.to_thread(out.exists):
@@ -276,7 +276,7 @@ class Worker:
         heard = time.monotonic()
         asked_to_stop: float | None = None
         while True:
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(self._settings.lease_s / BEATS_A_LEASE)
             try:
                 async with self._ledger.write() as page:
                     run.verdict = await book.beat(page, claimed.id, claimed.attempt, run.step)
@@ -350,7 +350,7 @@ class Worker:
     async def _let_go(self, run: _Run) -> None:
         """Stop because the worker is stopped: no strike, no news, files stay."""
         run.child.stop()
-        await asyncio.sleep(min(BEAT_S, self._settings.stop_grace_s))
+        await asyncio.sleep(min(1.0, self._settings.stop_grace_s))
         await run.child.kill()
         async with self._ledger.write() as page:
             await book.release(page, run.claimed.id, run.claimed.attempt)
@@ -379,7 +379,7 @@ class Worker:
             seen[key] = before if before is not None and before[0] == one.beat else (one.beat, now)
             if now - seen[key][1] > self._settings.lease_s:
                 async with self._ledger.write() as page:
-                    taken = await book.take_back(page, one, self._settings.strikes)
+                    taken = await book.take_back(page, one, self._settings.strikes * WORKER_STRIKES)
                 log.warning("order_taken_back", order=one.order, attempt=one.attempt, then=taken)
                 self._desk.wake()
         return seen

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import glob
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ from pydantic import SecretStr
 from jobs import orders, settings
 from jobs.house import House, opened
 from jobs.ledger import Account, open_ledger
+from jobs.news import Notice, to_json, word_of
+from jobs.worker import Worker
 
 TESTS = Path(__file__).parent
+os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS.parent)])  # for the worker's children
 QUICK = "fakes.quick_studio:QuickStudio"
 
 
@@ -36,12 +40,6 @@ def a_house(folder: Path, **more: Any) -> settings.Settings:
     if isinstance(more.get("database_url"), str):
         more["database_url"] = SecretStr(more["database_url"])
     return settings.load(data=folder, **more)
-
-
-@asynccontextmanager
-async def a_person(house: House, user: str = "1", photos: int = 1) -> AsyncIterator[Account]:
-    """A person who agreed and sent photos."""
-    yield await person(house, user, photos)
 
 
 async def person(house: House, user: str = "1", photos: int = 1) -> Account:
@@ -88,42 +86,99 @@ async def state_of(house: House, order: int) -> str:
     return standing.state if standing else "gone"
 
 
-class Process:
-    """A process of the house that a test may kill: `python houses.py SETTINGS PARTS STUDIO`."""
+@dataclass
+class Front:
+    """What people were told, last words only, by a worker and a notifier that run inside the test."""
 
-    def __init__(self, config: settings.Settings, parts: str, studio: str = QUICK, **env: str) -> None:
-        secrets = {k: v.get_secret_value() for k in ("database_url", "redis_url") if (v := getattr(config, k))}
-        plain = {
-            name: str(value)
-            for name, value in config.model_dump(exclude_none=True, exclude={*secrets, "master_key"}).items()
-        }
-        names = {f"ATELIER_{name.upper()}": value for name, value in (plain | secrets).items()}
-        path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
+    told: list[Notice] = field(default_factory=list)
+
+    async def words(self, order: int) -> list[str]:
+        """Wait for the last word on an order; return all there were."""
+        await until(lambda: any(notice.order == order for notice in self.told))
+        return [word_of(notice.news) for notice in self.told if notice.order == order]
+
+
+@asynccontextmanager
+async def working(house: House, studio: str = QUICK) -> AsyncIterator[Front]:
+    """Worker, relay and notifier of a house as tasks of the test; their children are real processes."""
+    front = Front()
+
+    async def deliver(notice: Notice) -> None:
+        if notice.id:
+            front.told.append(notice)
+
+    parts = (
+        Worker(house.settings, house.ledger, house.shelf, house.desk, studio).run(),
+        house.desk.relay(),
+        house.desk.listen("telegram", deliver),
+    )
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        yield front
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Process:
+    """A process of the house that a test may kill; parts are some of `worker` and `notify`, joined by commas.
+
+    Forked from a server that has imported everything already: only the start is quicker than in real life.
+    """
+
+    def __init__(self, config: settings.Settings, parts: str, studio: str = QUICK) -> None:
         self.log = config.data / f"{parts}-{time.monotonic_ns()}.log"
-        self._out = self.log.open("wb")
-        self.process = subprocess.Popen(
-            [sys.executable, str(TESTS / "houses.py"), parts, studio],
-            env={**os.environ, "PYTHONPATH": path, **names, **env},
-            stdout=self._out, stderr=self._out, cwd=TESTS.parent,
-        )  # fmt: skip
+        env = {name: os.environ[name] for name in ("PYTHONPATH", "QUICK_LOG") if name in os.environ}
+        self.process = FORKS.Process(target=be_a_process, args=(config, parts, studio, str(self.log), env))
+        self.process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
 
     def kill(self) -> None:
         """kill -9."""
-        self.process.kill()
-        self.process.wait()
-        self._out.close()
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join()
 
     def stop(self) -> None:
         """SIGTERM, and wait."""
-        if self.process.poll() is None:
+        if self.process.is_alive():
             self.process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(15)
+            self.process.join(15)
         self.kill()
 
     def send(self, sign: signal.Signals) -> None:
         """Send a signal."""
-        self.process.send_signal(sign)
+        os.kill(self.pid, sign)
+
+
+def be_a_process(config: settings.Settings, parts: str, studio: str, log: str, env: dict[str, str]) -> None:
+    """Be a process of the house until killed or stopped."""
+    from jobs.run import run
+
+    os.environ.update(env)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+
+    async def notify(house: House) -> None:
+        async def deliver(notice: Notice) -> None:
+            if notice.id:  # as a bot does it: the message is edited first, the ledger told after
+                line = {"order": notice.order, "word": word_of(notice.news), "news": json.loads(to_json(notice.news))}
+                await asyncio.to_thread(_append, config.data / "told", json.dumps(line) + "\n")
+                await asyncio.sleep(0.02)
+
+        await house.desk.listen("telegram", deliver)
+
+    run(config, [notify] if "notify" in parts.split(",") else [], "worker" in parts.split(","), studio=studio)
+
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["jobs.run", "houses"])
 
 
 @asynccontextmanager
@@ -246,29 +301,6 @@ def told(config: settings.Settings) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def main(parts: str, studio: str) -> None:
-    """Be a process of the house. parts: some of `worker`, `relay` and `notify`, joined by commas."""
-    from jobs.news import Notice, to_json, word_of
-    from jobs.run import run
-
-    config = settings.load()
-
-    async def notify(house: House) -> None:
-        async def deliver(notice: Notice) -> None:
-            if notice.id:  # as a bot does it: the message is edited first, the ledger told after
-                line = {"order": notice.order, "word": word_of(notice.news), "news": json.loads(to_json(notice.news))}
-                await asyncio.to_thread(_append, config.data / "told", json.dumps(line) + "\n")
-                await asyncio.sleep(0.02)
-
-        await house.desk.listen("telegram", deliver)
-
-    run(config, [notify] if "notify" in parts.split(",") else [], "worker" in parts.split(","), studio=studio)
-
-
 def _append(file: Path, line: str) -> None:
     with file.open("a") as out:
         out.write(line)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -45,6 +45,9 @@ class QuickStudio:
         if manner == "full" and not (out / "tried").exists():
             (out / "tried").write_text("once")
             raise OSError(errno.ENOSPC, "No space left on device")
+        if order.train:
+            known = (out / "identity" / "age").exists()
+            _whole(out / "identity" / "age", b"known" if known else b"new")
         portraits = []
         for style in order.styles:
             for number in range(order.count):
