@@ -128,23 +128,25 @@ def _check(options: argparse.Namespace) -> int:
         report = intake.check(_read(options.photos), on_progress=lambda done, total: bars("check", done, total))
     if options.draw:
         _draw_maps(report, options.draw)
-    from core.coverage import MISSING, coverage
+    asks: dict[str, str] = {}
+    if report.kept:  # else mediapipe would be imported to say that all is missing
+        from core.coverage import MISSING, coverage
 
-    covered = coverage(report.kept)
+        asks = {word: MISSING[word] for word in coverage(report.kept).missing}
     if options.json:
         photos: list[dict[str, Any]] = [
             {"name": s.name, "kept": True, "eye_px": round(s.face.eye_px, 1), "notes": list(s.notes)}
             for s in report.kept
         ]
         photos += [{"kept": False, **asdict(item)} for item in report.rejected]
-        print(json.dumps({"photos": photos, "baseline": report.baseline, "missing": covered.missing}, indent=1))
+        print(json.dumps({"photos": photos, "baseline": report.baseline, "missing": list(asks)}, indent=1))
     else:
         for selfie in report.kept:
             print(f"kept      {selfie.name}: {selfie.face.eye_px:.0f} px between the eyes")
         for item in report.rejected:
             print(f"refused   {item.name}: {item.reason}, {item.measured:g} (limit {item.limit:g}). {item.hint}")
-        for word in covered.missing:
-            print(f"missing   {MISSING[word]}")
+        for ask in asks.values():
+            print(f"missing   {ask}")
     return 0 if report.kept else 2
 
 
