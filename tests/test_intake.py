@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ from sitters import MODELS, collins, encoded, hopper
 
 from core import decode as decoding
 from core import intake
+from core.__main__ import main
 from core.intake import REASONS, Models, Photo, check, decode, look, review
 from core.nouns import Rejected, Selfie
 
@@ -284,7 +286,7 @@ def test_both_sitters_are_kept_as_they_are() -> None:
         ("blurred", lambda: sitters.shaken(collins(), 0.15)),
     ],
 )  # fmt: skip
-def test_a_photo_is_refused_for_the_right_reason(reason: str, picture) -> None:  # type: ignore[no-untyped-def]
+def test_a_photo_is_refused_for_the_right_reason(reason: str, picture: Callable[[], sitters.RGB]) -> None:
     assert refused(encoded(np.asarray(picture(), np.uint8))).reason == reason
 
 
@@ -298,7 +300,7 @@ def test_a_photo_is_refused_for_the_right_reason(reason: str, picture) -> None: 
         lambda: sitters.blurred(hopper(), 0.01),
     ],
 )
-def test_an_imperfect_photo_is_kept(picture) -> None:  # type: ignore[no-untyped-def]
+def test_an_imperfect_photo_is_kept(picture: Callable[[], sitters.RGB]) -> None:
     kept(picture())
 
 
@@ -419,3 +421,36 @@ def test_each_rule_and_refusal_is_documented() -> None:
         assert reason.means
         assert reason.hint.endswith(".")
         assert len(reason.hint) < 80
+
+
+# --- the command line ---
+
+
+@pytest.mark.parametrize(
+    ("photos", "reasons"),
+    [
+        (lambda: {"text.jpg": b"hello"}, ["not_a_photo"]),
+        (lambda: {"header.png": png_header(30_000, 30_000)}, ["too_many_pixels"]),
+        (lambda: {"cut.jpg": encoded(hopper(), "JPEG")[:9000]}, ["broken"]),
+        (lambda: {"dot.png": encoded(hopper()[:1, :1])}, ["too_few_pixels"]),
+        (lambda: {"cup.png": encoded(skimage.data.coffee())}, ["no_face"]),
+        (lambda: {"we.png": encoded(sitters.beside(hopper(), collins(), 1.0))}, ["group"]),
+        (lambda: {"me.png": encoded(hopper()), "you.png": encoded(collins())}, ["no_majority", "no_majority"]),
+    ],
+)  # fmt: skip
+def test_check_refuses_with_exit_code_two_and_the_reason(
+    photos: Callable[[], dict[str, bytes]], reasons: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = photos()
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    assert main(["check", *(str(tmp_path / name) for name in files), "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert [(photo["name"], photo["kept"]) for photo in said["photos"]] == [(name, False) for name in files]
+    assert [photo["reason"] for photo in said["photos"]] == reasons
+
+
+def test_check_keeps_with_exit_code_zero(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "me.png").write_bytes(encoded(hopper()))
+    assert main(["check", str(tmp_path / "me.png"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["photos"][0]["kept"] is True
