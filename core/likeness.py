@@ -60,7 +60,7 @@ class Found:
 
     @property
     def turn_deg(self) -> float:
-        """A rough yaw from how far the nose lies off the eyes' middle, taking it to stand out by half their distance."""
+        """A rough yaw: how far the nose lies off the eyes' middle, taking it to stand out by half their distance."""
         along = (self.points[1] - self.points[0]) / max(self.eye_px, 1e-3)
         off = float((self.points[2] - self.points[:2].mean(axis=0)) @ along)
         return float(np.degrees(np.arctan(2 * off / max(self.eye_px, 1e-3))))
