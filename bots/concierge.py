@@ -16,7 +16,9 @@ import json
 import logging
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
@@ -39,6 +41,8 @@ from jobs.shelf import NotKept, ShelfDown
 
 log = logging.getLogger("atelier.bots")
 
+AT_A_TIME = 3  # errands done before they are struck off together: what a kill may repeat at most
+REMEMBERED = 2000  # conversations kept in memory between events
 CALM_S = 1.2  # between two edits of a card that reports progress: Telegram bears about one a second in a chat
 TRIES = 4
 WAITS_S = (1.0, 4.0, 15.0)  # between tries of an errand that failed for the network's sake
@@ -102,12 +106,16 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the ledger keeps of a conversation. tickets: the desk's order id for each order of the conversation."""
+    """What the ledger keeps of a conversation.
+
+    tickets: the desk's order id for each order of the conversation. cards: the handle of each card's message.
+    """
 
     session: Session
     errands: tuple[Errand, ...] = ()
     last: int = 0
     tickets: dict[int, int] = field(default_factory=dict)
+    cards: dict[str, str] = field(default_factory=dict)
 
 
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
@@ -116,6 +124,7 @@ _ERRANDS: dict[str, TypeAdapter[Any]] = {
     for kind in vars(m).values()
     if isinstance(kind, type) and issubclass(kind, m.Reply | m.Order) and kind not in {m.Reply, m.Order}
 }
+_DONE = m.Toast("")  # stands in a line for an errand that is done and not struck off yet
 _AT_ONCE = (m.Consent, m.Place, m.Report)  # done inside the transaction
 
 
@@ -124,6 +133,7 @@ class _Line:
     """The errands of one account that are under way in this process."""
 
     chat: str
+    cards: dict[str, str]
     waiting: dict[int, m.Reply | m.Order] = field(default_factory=dict)
     came: asyncio.Event = field(default_factory=asyncio.Event)
     edited_at: dict[str, float] = field(default_factory=dict)
@@ -139,6 +149,7 @@ class Concierge:
         self._platform = adapter.platform
         self._lines: dict[int, _Line] = {}
         self._fetching: dict[tuple[int, int], asyncio.Task[None]] = {}
+        self._records: OrderedDict[int, tuple[Record, int]] = OrderedDict()
 
     # --- what comes in ---------------------------------------------------------------------------
 
@@ -146,7 +157,7 @@ class Concierge:
         """Take an event, or a button's data, from a person. Returns once its effect is safe; answering goes on."""
         toast: m.Toast | None = None
         try:
-            account, done = await self._commit(self._by(contact), contact.key, event, contact.language)
+            account, done = await self._commit(self._by(contact), contact.key, event, contact.language, contact.chat)
         except Gone:  # everything of theirs is being deleted right now
             await self._answer(contact, None)
             return
@@ -188,7 +199,7 @@ class Concierge:
             await page.set_reachable(account.id, self._platform, reachable)
             record, _ = await self._load(page, account.id, contact.language)
         if reachable:
-            self._set_out(account.id, contact.chat, record.errands)
+            self._set_out(account.id, contact.chat, record)
 
     async def resume(self) -> None:
         """Go on with every errand that an earlier process left."""
@@ -202,7 +213,7 @@ class Concierge:
             except Gone:
                 continue
             if record.errands and chat is not None:
-                self._set_out(account, chat, record.errands)
+                self._set_out(account, chat, record)
 
     async def settle(self) -> None:
         """Wait until nothing is under way."""
@@ -226,6 +237,7 @@ class Concierge:
         key: str,
         event: m.Event | str,
         language: str = "en",
+        chat: str | None = None,
     ) -> tuple[Account, tuple[m.Reply, ...]]:
         """Advance one conversation by one event, durably. Returns the account and what was said."""
         for _ in range(TRIES):
@@ -236,16 +248,14 @@ class Concierge:
                         return account, ()
                     if key and not await page.first_seen(self._platform, key):
                         return account, ()
-                    record, version = await self._load(page, account.id, account.language or language)
+                    record, version = await self._known(page, account.id, account.language or language)
                     record, replies = await self._step(page, account.id, record, event)
-                    await page.save_conversation(
-                        account.id, self._platform, _RECORD.dump_json(record).decode(), version
-                    )
-                    chat = await self._chat(page, account.id)
+                    await self._save(page, account.id, record, version)
+                    chat = chat or await self._chat(page, account.id)
             except Conflict:
                 continue
             if chat is not None:
-                self._set_out(account.id, chat, record.errands)
+                self._set_out(account.id, chat, record)
             return account, replies
         raise Conflict(f"the conversation changed {TRIES} times while one event was handled")
 
@@ -297,6 +307,23 @@ class Concierge:
             return Record(replace(new_session(secrets.token_hex(2), language), keep_days=days)), 0
         return _RECORD.validate_json(text), version
 
+    async def _known(self, page: Page, account: int, language: str = "en") -> tuple[Record, int]:
+        """Return the record this process saved last; the version it is saved over tells when another was faster."""
+        return self._records.get(account) or await self._load(page, account, language)
+
+    async def _save(self, page: Page, account: int, record: Record, version: int) -> None:
+        """Save a record; this process takes it for the newest once the transaction is committed."""
+        self._records.pop(account, None)
+        text = _RECORD.dump_json(record).decode()
+        saved = await page.save_conversation(account, self._platform, text, version)
+
+        def keep() -> None:
+            self._records[account] = (record, saved)
+            while len(self._records) > REMEMBERED:
+                self._records.popitem(last=False)
+
+        page.after.append(keep)
+
     async def _chat(self, page: Page, account: int) -> str | None:
         """Return the chat to write to, None when the person cannot be reached."""
         found = [a for a in await page.addresses(account) if a.platform == self._platform]
@@ -304,12 +331,12 @@ class Concierge:
 
     # --- errands ---------------------------------------------------------------------------------
 
-    def _set_out(self, account: int, chat: str, errands: tuple[Errand, ...]) -> None:
+    def _set_out(self, account: int, chat: str, record: Record) -> None:
         """Begin the errands that are not under way; those of one account are done in order, by one task."""
-        idle = [errand for errand in errands if (account, errand.number) not in self._fetching]
+        idle = [errand for errand in record.errands if (account, errand.number) not in self._fetching]
         if not idle:
             return
-        line = self._lines.setdefault(account, _Line(chat))
+        line = self._lines.setdefault(account, _Line(chat, dict(record.cards)))
         line.chat = chat
         for errand in idle:
             line.waiting.setdefault(errand.number, _ERRANDS[errand.word].validate_python(errand.body))
@@ -321,18 +348,8 @@ class Concierge:
         """Do an account's errands; what fails for the network's sake stays in the ledger for the next event."""
         try:
             while line.waiting:
-                done = _outdated(line.waiting)
-                for number in done:
-                    del line.waiting[number]
-                number = await self._next(line)
-                errand = line.waiting[number]
-                if isinstance(errand, m.Fetch):
-                    self._fetching[account, number] = asyncio.create_task(self._fetch(account, number, errand))
-                    del line.waiting[number]
-                    continue
-                handles = await self._do(account, line, errand)
-                await self._strike(account, [*done, number], getattr(errand, "slot", ""), handles)
-                del line.waiting[number]
+                if not await self._some(account, line):
+                    await self._wait(line)
         except Unreachable:
             log.info("unreachable", extra={"account": account})
             async with self._ledger.write() as page:
@@ -345,25 +362,55 @@ class Concierge:
             line.task = None
             self._lines.pop(account, None)
 
-    async def _next(self, line: _Line) -> int:
-        """Return the first errand that is due: a calm card waits until its last edit is a moment ago."""
-        while True:
-            line.came.clear()
-            now, soonest = time.monotonic(), CALM_S
-            for number in sorted(line.waiting):
+    async def _some(self, account: int, line: _Line) -> bool:
+        """Do the errands that are due, a few at a time, and strike them off; False when none was."""
+        done, sent = _outdated(line.waiting), list[tuple[str, str]]()
+        for old in done:
+            line.waiting[old] = _DONE
+        try:
+            while len(done) < AT_A_TIME and (number := self._due(line)) is not None:
                 errand = line.waiting[number]
-                if not (isinstance(errand, m.Card) and errand.calm):
-                    return number
-                due = line.edited_at.get(errand.slot, 0.0) + CALM_S
-                if due <= now or _to_be_closed(line.waiting, errand.slot):
-                    line.edited_at[errand.slot] = now
-                    return number
-                soonest = min(soonest, due - now)
-            try:
-                async with asyncio.timeout(soonest):
-                    await line.came.wait()
-            except TimeoutError:
+                if isinstance(errand, m.Fetch):
+                    self._fetching[account, number] = asyncio.create_task(self._fetch(account, number, errand))
+                    del line.waiting[number]
+                    continue
+                handles = await self._do(account, line, errand)
+                slot = errand.slot if isinstance(errand, m.Card) else ""
+                sent += [(slot, handle) for handle in handles]
+                if slot and handles:
+                    line.cards[slot] = handles[-1]
+                line.waiting[number] = _DONE
+                done.append(number)
+        finally:
+            if done:
+                await self._strike(account, done, sent)
+            for struck in done:
+                del line.waiting[struck]
+        return bool(done)
+
+    @staticmethod
+    def _due(line: _Line) -> int | None:
+        """Return the first errand that is due: a calm card waits until its last edit is a moment ago."""
+        for number in sorted(line.waiting):
+            errand = line.waiting[number]
+            if errand is _DONE:
                 continue
+            if isinstance(errand, m.Card) and errand.calm:
+                if time.monotonic() < line.edited_at.get(errand.slot, 0.0) + CALM_S and not _to_be_closed(
+                    line.waiting, errand.slot
+                ):
+                    continue
+                line.edited_at[errand.slot] = time.monotonic()
+            return number
+        return None
+
+    async def _wait(self, line: _Line) -> None:
+        """Wait for a new errand, or until a calm card is due."""
+        line.came.clear()
+        soonest = min((at + CALM_S for at in line.edited_at.values()), default=0.0) - time.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.05, soonest)):
+                await line.came.wait()
 
     async def _do(self, account: int, line: _Line, errand: m.Reply | m.Order) -> list[str]:
         """Do one errand, again when the network is at fault; one that can never succeed is logged and let go."""
@@ -371,7 +418,7 @@ class Concierge:
             try:
                 if isinstance(errand, m.Order):
                     return await self._do_order(account, line.chat, errand)
-                return await self._show(account, line.chat, errand)
+                return await self._show(account, line, errand)
             except (NotNow, ShelfDown) as error:
                 if wait is None:
                     raise
@@ -384,16 +431,14 @@ class Concierge:
                 return []
         return []
 
-    async def _show(self, account: int, chat: str, reply: m.Reply) -> list[str]:
+    async def _show(self, account: int, line: _Line, reply: m.Reply) -> list[str]:
+        chat = line.chat
         if isinstance(reply, m.Sweep):
             return []
         if isinstance(reply, m.Toast):
             reply = m.Say(reply.text)
         slot = reply.under if isinstance(reply, m.Say) else getattr(reply, "slot", "")
-        old: str | None = None
-        if slot:
-            async with self._ledger.read() as page:
-                old = await page.message(account, self._platform, slot)
+        old = line.cards.get(slot)
         if isinstance(reply, m.Unbutton) and old is None:
             return []
         if isinstance(reply, m.Card) and reply.fresh and old is not None:
@@ -423,18 +468,17 @@ class Concierge:
                 await self._forget_all(account, chat)
         return []
 
-    async def _strike(self, account: int, numbers: list[int], slot: str, handles: list[str]) -> None:
+    async def _strike(self, account: int, numbers: list[int], sent: list[tuple[str, str]]) -> None:
         """Strike done errands off, and remember the messages that came of them, in one transaction."""
         for _ in range(TRIES):
             try:
                 async with self._ledger.write() as page:
-                    record, version = await self._load(page, account, "en")
+                    record, version = await self._known(page, account)
                     left = tuple(errand for errand in record.errands if errand.number not in numbers)
-                    for handle in handles:
+                    for slot, handle in sent:
                         await page.remember_message(account, self._platform, slot, handle)
-                    if left != record.errands:
-                        text = _RECORD.dump_json(replace(record, errands=left)).decode()
-                        await page.save_conversation(account, self._platform, text, version)
+                    cards = record.cards | {slot: handle for slot, handle in sent if slot}
+                    await self._save(page, account, replace(record, errands=left, cards=cards), version)
                 return
             except Conflict:
                 continue
@@ -451,13 +495,13 @@ class Concierge:
                 placed = await self._desk.place(account, orders.Look(name), ref, self._platform, page)
             if isinstance(placed, Declined):
                 await self.tell(account, m.PhotoFailed(order.photo, "full"))
-            await self._strike(account, [number], "", [])
+            await self._strike(account, [number], [])
         except Gone:
             log.info("photo_for_nobody", extra={"account": account})
         except (PhotoGone, NotNow, ShelfDown) as error:
             log.warning("photo_not_fetched", extra={"account": account, "error": str(error)})
             await self.tell(account, m.PhotoFailed(order.photo, "gone"))
-            await self._strike(account, [number], "", [])
+            await self._strike(account, [number], [])
         finally:
             self._fetching.pop((account, number), None)
 
@@ -478,7 +522,9 @@ class Concierge:
         async with self._ledger.read() as page:
             record, _ = await self._load(page, account, "en")
             handles = await page.messages(account, self._platform)
+        self._records.pop(account, None)
         receipt = await forget(self._house, account)
+        self._records.pop(account, None)
         if receipt is None:
             raise Gone(f"account {account} was never there")
         body = json.dumps(asdict(receipt), indent=1)

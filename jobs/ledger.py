@@ -29,6 +29,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Table, delete, event, func, insert, make_url, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -117,6 +118,7 @@ class Page:
     c: AsyncConnection
     vault: Vault
     after: list[Callable[[], None]] = field(default_factory=list)
+    keys: dict[int, tuple[str, AccountKey]] = field(default_factory=dict)  # asked for once a transaction
 
     # --- people
 
@@ -168,6 +170,8 @@ class Page:
 
     async def key(self, account: int) -> tuple[str, AccountKey]:
         """Return the account's token and its key; raises Gone once it is being deleted."""
+        if account in self.keys:
+            return self.keys[account]
         a = t.accounts.c
         row = (
             await self.c.execute(
@@ -178,7 +182,8 @@ class Page:
         ).first()
         if row is None:
             raise Gone(f"account {account} is deleted")
-        return row[0], self.vault.unwrap(row[0], row[1])
+        self.keys[account] = (row[0], self.vault.unwrap(row[0], row[1]))
+        return self.keys[account]
 
     async def addresses(self, account: int) -> list[Address]:
         """Return where an account can be written to."""
@@ -234,12 +239,9 @@ class Page:
     async def first_seen(self, platform: str, update_id: str) -> bool:
         """Say whether an update is new, and remember it: in the transaction of its effect, so both happen or none."""
         key = self.vault.blind("update", platform, update_id)
-        try:
-            async with self.c.begin_nested():
-                await self.c.execute(insert(t.seen_updates).values(platform=platform, key=key, at=time.time()))
-        except IntegrityError:
-            return False
-        return True
+        into = sqlite.insert if self.c.dialect.name == "sqlite" else postgresql.insert
+        seen = into(t.seen_updates).values(platform=platform, key=key, at=time.time())
+        return (await self.c.execute(seen.on_conflict_do_nothing())).rowcount > 0
 
     async def conversation(self, account: int, platform: str) -> tuple[str, int]:
         """Return a conversation's data and version, ("", 0) before the first."""

@@ -22,7 +22,9 @@ import itertools
 import json
 import time
 import zipfile
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -75,7 +77,7 @@ class TelegramServer:
     calls: list[Call] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     people: dict[int, Person] = field(default_factory=dict)
-    messages: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    chats: dict[int, dict[int, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
     deleted: list[tuple[int, int]] = field(default_factory=list)
     files: dict[str, Stored] = field(default_factory=dict)
     commands: dict[tuple[str, str], list[dict[str, str]]] = field(default_factory=dict)
@@ -143,7 +145,7 @@ class TelegramServer:
 
     def group_texts(self, group: int) -> list[str]:
         """What the bot wrote in a group."""
-        return [m["text"] for (chat, _), m in sorted(self.messages.items()) if chat == group and m["from"] is BOT]
+        return [m["text"] for m in self.chats[group].values() if m["from"] is BOT]
 
     def zip_names(self, file_id: str) -> list[str]:
         """Return the names in an archive the bot sent."""
@@ -245,14 +247,17 @@ class TelegramServer:
                 if len(params.get("text", "")) > 200:
                     raise Refusal(400, "Bad Request: MESSAGE_TOO_LONG")
                 born, person = self._queries.pop(params["callback_query_id"], (0.0, None))
-                if person is not None and params.get("text"):
-                    person.toasts.append(params["text"])
+                if person is not None:
+                    person.toasts += [params["text"]] if params.get("text") else []
+                    person.stirred.set()
                 if time.monotonic() - born > self.query_seconds:
                     raise Refusal(
                         400, "Bad Request: query is too old and response timeout expired or query ID is invalid"
                     )
                 return True
         chat = self._chat(int(params["chat_id"]))
+        if chat in self.people:
+            self.people[chat].stirred.set()
         match method:
             case "sendChatAction":
                 return True
@@ -304,10 +309,10 @@ class TelegramServer:
         }
         if "reply_markup" in params:
             message["reply_markup"] = _keyboard(params["reply_markup"])
-        quoted = self.messages.get((chat, json.loads(params.get("reply_parameters", "{}")).get("message_id", 0)))
+        quoted = self.chats[chat].get(json.loads(params.get("reply_parameters", "{}")).get("message_id", 0))
         if quoted is not None:
             message["reply_to_message"] = {k: v for k, v in quoted.items() if k != "reply_to_message"}
-        self.messages[chat, message["message_id"]] = message
+        self.chats[chat][message["message_id"]] = message
         return message
 
     def _group(self, chat: int, params: dict[str, Any]) -> list[dict[str, Any]]:
@@ -331,7 +336,7 @@ class TelegramServer:
         return {**shape, **_caption(item)}
 
     def _edit(self, chat: int, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        old = self.messages.get((chat, int(params["message_id"])))
+        old = self.chats[chat].get(int(params["message_id"]))
         if old is None:
             raise Refusal(400, "Bad Request: message to edit not found")
         if old["from"] is not BOT:
@@ -361,19 +366,19 @@ class TelegramServer:
                 "same as a current content and reply markup of the message",
             )
         new["edit_date"] = int(time.time())
-        self.messages[chat, old["message_id"]] = new
+        self.chats[chat][old["message_id"]] = new
         return new
 
     def _delete(self, chat: int, ids: list[int], *, strict: bool) -> bool:
         for id in ids:
-            message = self.messages.get((chat, id))
+            message = self.chats[chat].get(id)
             if message is None and strict:
                 raise Refusal(400, "Bad Request: message to delete not found")
             if message is not None and time.time() - message["date"] > 48 * 3600:
                 if strict:
                     raise Refusal(400, "Bad Request: message can't be deleted for everyone")
                 continue
-            if self.messages.pop((chat, id), None):
+            if self.chats[chat].pop(id, None):
                 self.deleted.append((chat, id))
         return True
 
@@ -438,6 +443,7 @@ class Person:
     language: str
     blocked: bool = False
     toasts: list[str] = field(default_factory=list)
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def user(self) -> dict[str, Any]:
@@ -454,7 +460,7 @@ class Person:
             "from": self.user,
             **content,
         }
-        self.server.messages[chat["id"], made["message_id"]] = made
+        self.server.chats[chat["id"]][made["message_id"]] = made
         return made
 
     async def says(self, text: str, group: int = 0, copies: int = 1, **more: Any) -> None:
@@ -516,7 +522,7 @@ class Person:
 
     def chat(self) -> list[dict[str, Any]]:
         """The bot's messages in this chat, oldest first."""
-        return [m for (chat, _), m in sorted(self.server.messages.items()) if chat == self.id and m["from"] is BOT]
+        return [m for m in self.server.chats[self.id].values() if m["from"] is BOT]
 
     def screen(self) -> list[str]:
         """Text or caption of each of the bot's messages."""
@@ -545,7 +551,7 @@ class Person:
                     return message
             if any(words in toast for toast in self.toasts):
                 return {}
-            await asyncio.sleep(0.02)
+            await self._something(deadline)
         raise AssertionError(f"{words!r} did not come; on screen: {self.screen()}")
 
     async def can_tap(self, label: str, within_s: float = 20.0) -> None:
@@ -554,8 +560,14 @@ class Person:
         while time.monotonic() < deadline:
             if any(label in text for text in self.buttons()):
                 return
-            await asyncio.sleep(0.02)
+            await self._something(deadline)
         self.find(label)
+
+    async def _something(self, deadline: float) -> None:
+        """Wait until the bot does something in this chat."""
+        self.stirred.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stirred.wait(), max(0.0, deadline - time.monotonic()))
 
 
 def _chat_json(id: int, person: Person | None) -> dict[str, Any]:
