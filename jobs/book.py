@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
 
 from jobs import news as n
 from jobs import orders as o
@@ -409,7 +409,7 @@ async def _keep(page: Page, claimed: Claimed, drawn: Sequence[Drawn], facts: dic
 async def _standings(page: Page, rows: Sequence[Any]) -> list[Standing]:
     """Work out place and ETA: what is ahead in units, times the measured seconds a unit, over the slots at work."""
     queues = {row.queue for row in rows if row.state in ACTIVE}
-    ahead = {queue: await _line(page, queue) for queue in queues}
+    ahead = {queue: await _line(page, queue, rows[0] if len(rows) == 1 else None) for queue in queues}
     pace = {queue: await _pace(page, queue) for queue in queues}
     found = []
     for row in rows:
@@ -429,13 +429,18 @@ async def _standings(page: Page, rows: Sequence[Any]) -> list[Standing]:
     return found
 
 
-async def _line(page: Page, queue: str) -> dict[int, tuple[int, int]]:
-    """Return for every waiting order its place and the units up to and with it, running ones' included."""
-    running_first = case((_o.state == "running", 0), else_=1)
+async def _line(page: Page, queue: str, only: Any = None) -> dict[int, tuple[int, int]]:
+    """Return for waiting orders, or only one, the place and the units up to and with it, running ones' included."""
+    running = _o.state == "running"
+    if only is not None:
+        before = or_(running, _o.turn < only.turn, and_(_o.turn == only.turn, _o.id <= only.id))
+        counted = select(func.count().filter(~running), func.sum(_o.units)).where(_o.queue == queue, before)
+        place_, units = (await page.c.execute(counted.where(_o.state.in_(ACTIVE)))).one()
+        return {only.id: (place_, units or 0)}
     rows = await page.c.execute(
         select(_o.id, _o.units, _o.state)
         .where(_o.queue == queue, _o.state.in_(ACTIVE))
-        .order_by(running_first, _o.turn, _o.id)
+        .order_by(case((running, 0), else_=1), _o.turn, _o.id)
     )
     line: dict[int, tuple[int, int]] = {}
     units = 0

@@ -78,6 +78,8 @@ class ArqDesk:
         self._redis = redis
         self._settings = settings
         self._unsent = asyncio.Event()
+        self._work_timeout_s = settings.studio_timeout_minutes * 60 + 600
+        self._mark_ms = (self._work_timeout_s + 10) * 1000  # how long arq marks a message as being worked on
 
     async def place(
         self, account: int, order: orders.Order, ref: str, platform: str, page: Page | None = None
@@ -149,7 +151,11 @@ class ArqDesk:
         return len(rows)
 
     async def repair(self) -> int:
-        """Send again what the queue has lost (its server was emptied, or came back without its log)."""
+        """Send again what the queue has lost: its server was emptied, or came back without its log.
+
+        And free what a worker had taken from the queue when it was killed, but not yet claimed in the book: arq would
+        hold that back for as long as the longest work may take.
+        """
         async with self._ledger.read() as page:
             rows = (await page.c.execute(select(t.outbox).where(t.outbox.c.sent_at.is_not(None)))).all()
         lost = 0
@@ -159,11 +165,15 @@ class ArqDesk:
                 for row in some:
                     pipe.exists(job_key_prefix + row.job)
                     pipe.zscore(row.queue, row.job)
+                    pipe.pttl(in_progress_key_prefix + row.job)
                 answers = await pipe.execute()
-            for row, exists, queued in zip(some, answers[::2], answers[1::2], strict=True):
+            for row, exists, queued, mark_ms in zip(some, answers[::3], answers[1::3], answers[2::3], strict=True):
                 if not exists or queued is None:
                     await self.erase([(row.queue, row.job)])
                     await self._enqueue(row)
+                    lost += 1
+                elif row.word == "work" and 0 < mark_ms < self._mark_ms - REPAIR_S * 1000:
+                    await self._redis.delete(in_progress_key_prefix + row.job)
                     lost += 1
         if lost:
             log.warning("queue_repaired", messages=lost)
@@ -199,7 +209,7 @@ class ArqDesk:
         async def run(_: dict[str, Any], order: int, attempt: int) -> None:
             await work(order, attempt)
 
-        await self._consume(queue, run, "work", at_once, self._settings.studio_timeout_minutes * 60 + 600)
+        await self._consume(queue, run, "work", at_once, self._work_timeout_s)
 
     async def close(self) -> None:
         """Close the connections to the queue server."""

@@ -82,7 +82,8 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as together:
                 for queue in queues:
-                    together.create_task(self._desk.consume(queue, self._work_on(queue), self._slots[queue]))
+                    at_once = self._slots[queue] * (2 if queue == "look" else 1)  # the next photo waits at the door
+                    together.create_task(self._desk.consume(queue, self._work_on(queue), at_once))
                 together.create_task(self._reap())
                 together.create_task(self._sign_in(queues))
         finally:
