@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -42,8 +43,12 @@ from jobs.vault import AccountKey, Vault, open_vault
 
 BUSY_MS: Final = 10_000  # how long SQLite waits for another process's transaction
 DAY_S: Final = 86_400.0
+CHECKPOINT_TRIES: Final = 50
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 UPGRADE_LOCK: Final = 0x41544C52  # "ATLR": PostgreSQL's advisory lock while the schema is brought up to date
+
+
+log = structlog.get_logger("atelier.ledger")
 
 
 class Gone(AtelierError):
@@ -425,15 +430,22 @@ class Ledger:
         `secure_delete` has zeroed the rows already; this empties the log that still holds their older images.
         """
         if self.is_sqlite:
-            async with self._one_writer, self.engine.connect() as c:
-                raw = await c.get_raw_connection()
-                cursor = await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
-                await cursor.close()
+            for _ in range(CHECKPOINT_TRIES):
+                async with self._one_writer, self.engine.connect() as c:
+                    raw = await c.get_raw_connection()
+                    cursor = await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+                    busy = (await cursor.fetchone())[0]
+                    await cursor.close()
+                if not busy:
+                    return
+                await asyncio.sleep(0.1)  # somebody is reading an older page
+            log.warning("log_not_emptied")
             return
         async with self.engine.connect() as c:
             await c.execution_options(isolation_level="AUTOCOMMIT")
             for table in t.metadata.sorted_tables:
-                await c.execute(text(f"VACUUM {table.name}"))
+                full = "FULL " if table is t.accounts else ""  # rewritten whole: no dead row keeps a wrapped key
+                await c.execute(text(f"VACUUM {full}{table.name}"))
 
     async def close(self) -> None:
         """Close all connections."""

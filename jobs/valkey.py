@@ -41,6 +41,7 @@ class EmbeddedValkey:
         self.folder = data / "valkey"
         self.socket = _socket_path(self.folder)
         self._owner_file = self.folder / "owner.json"
+        self._pid_file = self.folder / "valkey.pid"  # written by the server before it answers
         self._lock = FileLock(self.folder / "start.lock")
         self._server: ValkeyServer | None = None
 
@@ -87,12 +88,11 @@ class EmbeddedValkey:
             persist=True,
             unix_socket_path=self.socket,
             unix_socket_perm="600",
-            config={"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"},
+            config={"appendonly": "yes", "appendfsync": "everysec", "pidfile": str(self._pid_file)},
         )
         server.start()
         self._server = server
-        pid = int(self._say(b"INFO", b"server").partition(b"process_id:")[2].split()[0])
-        owner = {"owner": os.getpid(), "owner_started": _started(os.getpid()), "server": pid}
+        owner = {"owner": os.getpid(), "owner_started": _started(os.getpid())}
         self._owner_file.write_text(json.dumps(owner), encoding="utf-8")
 
     def _let_go(self) -> None:
@@ -104,12 +104,15 @@ class EmbeddedValkey:
 
     def _reap(self) -> None:
         """End a server that its starter left behind: asked first, then, if it hangs, by force."""
-        pid = self._read().get("server")
+        try:
+            pid = int(self._pid_file.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            pid = 0
         with suppress(OSError):
             self._say(b"SHUTDOWN")
             log.warning("valkey_orphan_reaped", pid=pid)
         ends = time.monotonic() + STOP_S
-        while isinstance(pid, int) and _is_valkey_in(pid, self.folder):
+        while pid and _is_valkey_in(pid, self.folder):
             if time.monotonic() > ends:
                 os.kill(pid, signal.SIGKILL)
             time.sleep(0.02)

@@ -1,0 +1,327 @@
+"""The desk and its queue server: embedded and private by default, any Redis with password and TLS in production."""
+
+import asyncio
+import datetime
+import os
+import signal
+import ssl
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from houses import Process, a_house, house, person, ready_sqlite, shoot, until
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs import orders
+from jobs.desk import ArqDesk, decode, encode, open_desk
+from jobs.house import House, opened
+from jobs.news import Notice, Queued, Step
+from jobs.valkey import EmbeddedValkey, _socket_path
+
+__all__ = ["house", "ready_sqlite"]
+
+
+def server_pid(valkey: EmbeddedValkey) -> int:
+    return int(valkey._say(b"INFO", b"server").partition(b"process_id:")[2].split()[0])
+
+
+def listening_tcp(pid: int) -> list[str]:
+    inodes = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]
+    ]
+    return [line[1] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in inodes]
+
+
+async def test_the_embedded_server_is_the_owner_s_alone_and_has_no_port(tmp_path: Path) -> None:
+    valkey = EmbeddedValkey(tmp_path)
+    valkey.ensure()
+    try:
+        assert stat.S_IMODE(valkey.socket.stat().st_mode) == 0o600
+        assert stat.S_IMODE(valkey.folder.stat().st_mode) == 0o700
+        assert listening_tcp(server_pid(valkey)) == []
+        assert b"yes" in valkey._say(b"CONFIG", b"GET", b"appendonly")
+    finally:
+        valkey.stop()
+    assert not valkey._answers()
+
+
+async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) -> None:
+    for expected in (b"$-1", b"$1"):
+        valkey = EmbeddedValkey(tmp_path)
+        valkey.ensure()
+        assert valkey._say(b"GET", b"k").startswith(expected)
+        valkey._say(b"SET", b"k", b"v")
+        valkey.stop()
+
+
+async def test_an_orphan_of_a_killed_process_is_found_and_reaped(tmp_path: Path) -> None:
+    starter = Process(a_house(tmp_path), "notify")
+    valkey = EmbeddedValkey(tmp_path)
+    await until(valkey._answers)
+    orphan = server_pid(valkey)
+    starter.kill()
+    assert valkey._answers(), "kill -9 of its starter leaves the server running"
+    valkey.ensure()
+    try:
+        assert server_pid(valkey) != orphan
+        await until(lambda: not Path(f"/proc/{orphan}").exists() or "Z" in Path(f"/proc/{orphan}/stat").read_text())
+    finally:
+        valkey.stop()
+
+
+async def test_a_server_that_hangs_after_its_starter_died_is_replaced_too(tmp_path: Path) -> None:
+    starter = Process(a_house(tmp_path), "notify")
+    valkey = EmbeddedValkey(tmp_path)
+    await until(valkey._answers)
+    orphan = server_pid(valkey)
+    os.kill(orphan, signal.SIGSTOP)
+    starter.kill()
+    valkey.ensure()
+    try:
+        assert server_pid(valkey) != orphan
+    finally:
+        valkey.stop()
+
+
+async def test_two_processes_share_one_server_and_the_second_takes_over_from_the_first(tmp_path: Path) -> None:
+    first, second = EmbeddedValkey(tmp_path), EmbeddedValkey(tmp_path)
+    first.ensure()
+    second.ensure()
+    assert server_pid(first) == server_pid(second)
+    second.stop()
+    assert first._answers(), "it was not the second one's to stop"
+    first.stop()
+    second.ensure()
+    assert second._answers()
+    second.stop()
+
+
+def test_a_path_too_long_for_a_socket_gets_a_short_private_one(tmp_path: Path) -> None:
+    assert _socket_path(tmp_path).parent == tmp_path
+    long = tmp_path / ("x" * 100) / "valkey"
+    assert len(os.fsencode(_socket_path(long))) < 100
+    valkey = EmbeddedValkey(long)
+    valkey.ensure()
+    try:
+        assert stat.S_IMODE(valkey.socket.parent.stat().st_mode) == 0o700
+    finally:
+        valkey.stop()
+
+
+async def test_nothing_personal_lies_in_the_queue(house: House) -> None:
+    someone = await person(house, "5556667")
+    await house.desk.place(someone.id, orders.Look("photos/0"), "ref-1", "telegram")
+    await house.desk.send()
+    redis = house.desk._redis
+    messages = [await redis.get(key) for key in await redis.keys("arq:job:*")]
+    assert messages == [b'{"t":null,"f":"work","a":[1,1],"k":{},"et":%d}' % decode(messages[0])["et"]]
+
+
+async def test_a_message_id_is_never_used_for_two_attempts(house: House) -> None:
+    from jobs import book
+
+    someone = await person(house)
+    await house.desk.place(someone.id, shoot(), "r", "telegram")
+    ids = set()
+    for attempt in (1, 2, 3):
+        await house.desk.send()
+        (job,) = await house.desk._redis.zrange("studio", attempt - 1, attempt - 1)
+        ids.add(job)
+        async with house.ledger.write() as page:
+            await book.claim(page, 1, attempt, "w")
+            await book.release(page, 1, attempt)
+    assert ids == {b"shoot:1:1", b"shoot:1:2", b"shoot:1:3"}
+
+
+async def test_fair_turns_are_the_order_in_which_the_queue_is_served(house: House) -> None:
+    greedy, modest = await person(house, "1"), await person(house, "2")
+    for n in range(3):
+        await house.desk.place(greedy.id, orders.Look("photos/0"), f"g{n}", "telegram")
+    await house.desk.place(modest.id, orders.Look("photos/0"), "m", "telegram")
+    await house.desk.send()
+    served: list[int] = []
+
+    async def work(order: int, attempt: int) -> None:
+        served.append(order)
+
+    consumer = asyncio.create_task(house.desk.consume("look", work, 1))
+    await until(lambda: len(served) == 4)
+    consumer.cancel()
+    await asyncio.gather(consumer, return_exceptions=True)
+    assert served == [1, 4, 2, 3]
+
+
+async def test_what_a_killed_worker_took_but_never_claimed_is_freed_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    someone = await person(house)
+    await house.desk.place(someone.id, orders.Look("photos/0"), "r", "telegram")
+    await house.desk.send()
+    await house.desk._redis.psetex("arq:in-progress:look:1:1", int(house.desk._mark_ms), b"1")
+    assert await house.desk.repair() == 0, "a worker may be about to claim it"
+    monkeypatch.setattr("jobs.desk.REPAIR_S", -1.0)
+    assert await house.desk.repair() == 1
+    assert not await house.desk._redis.exists("arq:in-progress:look:1:1")
+
+
+async def test_the_waiting_see_their_place_change_and_never_progress_after_the_last_word(house: House) -> None:
+    from jobs import book
+
+    one, two = await person(house, "1"), await person(house, "2")
+    for who in (one, two):
+        await house.desk.place(who.id, shoot(), "r", "telegram")
+    heard: list[Notice] = []
+
+    async def deliver(notice: Notice) -> None:
+        heard.append(notice)
+
+    tasks = [asyncio.create_task(part) for part in (house.desk.relay(), house.desk.listen("telegram", deliver))]
+    await until(lambda: len(heard) == 2)
+    async with house.ledger.write() as page:
+        claimed = await book.claim(page, 1, 1, "w")
+        assert claimed is not None
+        await book.beat(page, 1, 1, Step("shoot founder", 1, 2))
+    await until(lambda: len(heard) == 4)
+    async with house.ledger.write() as page:
+        page.after.append(house.desk.wake)
+        await book.finish(page, claimed, [], {})
+    await until(lambda: any(n.id for n in heard))
+    await asyncio.sleep(1.2)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert [n.news for n in heard if n.order == 2][:2] == [Queued(2, None), Queued(1, None)]
+    mine = [type(n.news).__name__ for n in heard if n.order == 1]
+    assert mine == ["Queued", "Step", "Done"]
+
+
+async def test_a_delivery_that_fails_is_tried_again(house: House) -> None:
+    someone = await person(house)
+    ticket = await house.desk.place(someone.id, shoot(), "r", "telegram")
+    await house.desk.cancel(someone.id, ticket.order)  # type: ignore[union-attr]
+    tries = 0
+
+    async def deliver(notice: Notice) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise TimeoutError("the platform did not answer")
+
+    tasks = [asyncio.create_task(part) for part in (house.desk.relay(), house.desk.listen("telegram", deliver))]
+    await until(lambda: tries == 2)
+    await asyncio.sleep(0.2)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert tries == 2
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.text(max_size=9), json_values, max_size=3))
+def test_queue_messages_survive_json(message: dict[str, Any]) -> None:
+    assert decode(encode(message)) == message
+
+
+def test_an_exception_travels_as_words_and_a_cancellation_stays_one() -> None:
+    assert isinstance(decode(encode({"r": asyncio.CancelledError("x")}))["r"], asyncio.CancelledError)
+    assert str(decode(encode({"r": ValueError("bad")}))["r"]) == "ValueError: bad"
+    with pytest.raises(TypeError):
+        encode({"r": object()})
+
+
+@asynccontextmanager
+async def tls_in_front_of(valkey: EmbeddedValkey, folder: Path) -> AsyncIterator[int]:
+    """A TLS port in front of the embedded server, as a managed Redis has it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(key.private_bytes(*plain))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            sink.write(data)
+        sink.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_unix_connection(valkey.socket)
+        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer), return_exceptions=True)
+
+    server = await asyncio.start_server(connected, "localhost", 0, ssl=context)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_server_with_password_and_tls_is_spoken_to_by_its_url_alone(house: House, tmp_path: Path) -> None:
+    valkey = EmbeddedValkey(house.settings.data)
+    async with tls_in_front_of(valkey, tmp_path) as port:
+        await house.desk._redis.execute_command("ACL", "SETUSER", "atelier", "on", ">p@ss/w:rd", "~*", "&*", "+@all")
+        user = "atelier:p%40ss%2Fw%3Ard"
+        url = f"rediss://{user}@localhost:{port}/0?ssl_ca_certs={tmp_path / 'cert.pem'}"
+        desk = await open_desk(house.settings, house.ledger, url)
+        await desk.ping()
+        served: list[tuple[int, int]] = []
+
+        async def work(order: int, attempt: int) -> None:
+            served.append((order, attempt))
+
+        someone = await person(house)
+        await desk.place(someone.id, orders.Look("photos/0"), "r", "telegram")
+        await desk.send()
+        consumer = asyncio.create_task(desk.consume("look", work, 1))
+        await until(lambda: served == [(1, 1)])
+        consumer.cancel()
+        await asyncio.gather(consumer, return_exceptions=True)
+        await desk.close()
+        wrong = await open_desk(house.settings, house.ledger, url.replace("p%40ss", "guess"))
+        with pytest.raises(Exception, match=r"WRONGPASS|invalid username"):
+            await wrong.ping()
+        await wrong.close()
+
+
+async def test_a_desk_is_a_desk(house: House) -> None:
+    from jobs.desk import Desk
+
+    desk: Desk = house.desk
+    assert isinstance(desk, ArqDesk)
+    someone, other = await person(house), await person(house, "2")
+    ticket = await desk.place(someone.id, shoot(), "r", "telegram")
+    assert await desk.where(other.id, ticket.order) is None  # type: ignore[union-attr]
+    assert await desk.cancel(other.id, ticket.order) == "unknown"  # type: ignore[union-attr]
+
+
+async def test_a_house_without_any_setting_opens_and_is_ready(tmp_path: Path) -> None:
+    async with opened(a_house(tmp_path)) as whole:
+        for check in whole.checks.values():
+            await check()
