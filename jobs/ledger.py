@@ -402,15 +402,18 @@ class Ledger:
         self.vault = vault
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._one_writer: Any = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self._patient: Any = asyncio.Lock() if self.is_sqlite else nullcontext()
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Page]:
+    async def write(self, urgent: bool = False) -> AsyncIterator[Page]:
         """Open a page to write on; it is committed at the end of the block, thrown away on any exception.
+
+        urgent: a person waits for it; it goes before all but one of this process's other writers.
 
         In SQLite writers of one process queue up here, those of several on the file's lock, taken at once
         (BEGIN IMMEDIATE), so that no transaction fails half-way for another's sake.
         """
-        async with self._one_writer, self.engine.connect() as c:
+        async with nullcontext() if urgent else self._patient, self._one_writer, self.engine.connect() as c:
             await c.execution_options(writes=True)
             async with c.begin():
                 page = Page(c, self.vault)

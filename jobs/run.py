@@ -21,7 +21,6 @@ import structlog
 
 from core.errors import AtelierError
 from jobs import logs, metrics
-from jobs import orders as o
 from jobs.house import House, opened
 from jobs.settings import Settings
 from jobs.sweep import sweep_for_ever
@@ -39,19 +38,17 @@ def run(
     settings: Settings,
     bots: Sequence[Bot] = (),
     work: bool = True,
-    queues: tuple[o.Queue, ...] = QUEUES,
     studio: str = CORE_STUDIO,
 ) -> None:
     """Run `everything` in this process until SIGTERM or SIGINT."""
     logs.configure(settings.log_json)
-    asyncio.run(everything(settings, bots, work, queues, studio))
+    asyncio.run(everything(settings, bots, work, studio))
 
 
 async def everything(
     settings: Settings,
     bots: Sequence[Bot] = (),
     work: bool = True,
-    queues: tuple[o.Queue, ...] = QUEUES,
     studio: str = CORE_STUDIO,
 ) -> None:
     """Run bots and worker until SIGTERM or SIGINT; then orders in work are given back, and all is closed."""
@@ -74,6 +71,7 @@ async def everything(
                 serve = partial(metrics.serve, settings.metrics_host, settings.metrics_port, house.ledger, house.checks)
                 parts.append(("metrics", serve))
             if work:
+                queues = tuple(queue for queue in QUEUES if settings.queues in ("all", queue))
                 worker = Worker(settings, house.ledger, house.shelf, house.desk, studio)
                 parts += [("worker", partial(worker.run, queues)), ("sweep", partial(sweep_for_ever, house))]
             parts += [(getattr(bot, "__name__", "bot"), partial(bot, house)) for bot in bots]

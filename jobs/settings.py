@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = None  # 32 bytes, base64 or hex; made in data/ when not set
     engine: Literal["auto", "embedded", "sdxl", "sd15"] = "auto"
 
+    queues: Literal["all", "look", "studio"] = "all"  # what a worker of this process works on
     retention_days: Annotated[Literal[1, 7, 30], BeforeValidator(_number)] = 30
     look_slots: Annotated[int, Field(ge=1, le=64)] = 1
     look_timeout_s: Annotated[float, Field(gt=0)] = 60.0

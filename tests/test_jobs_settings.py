@@ -1,0 +1,208 @@
+"""Settings that say all that is wrong, logs that hold nothing private, numbers to watch, and a bot without torch."""
+
+import asyncio
+import io
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import yaml
+from houses import a_house, house, person, ready_sqlite, shoot
+
+from jobs import logs, metrics, settings
+from jobs.house import House, opened
+from jobs.settings import SettingsWrong
+
+__all__ = ["house", "ready_sqlite"]
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("ATELIER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_with_nothing_set_everything_lies_in_one_folder() -> None:
+    found = settings.load()
+    assert found.database == f"sqlite+aiosqlite:///{found.data}/ledger.db"
+    assert (found.redis_url, found.shelf_url, found.retention_days) == (None, None, 30)
+
+
+def test_every_problem_is_said_at_once_and_no_secret_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "ATELIER_DATABASE_URL": "mysql://root:hunter2@db/x",
+        "ATELIER_RETENTION_DAYS": "5",
+        "ATELIER_LOOK_SLOTS": "none",
+        "ATELIER_TELEGRAM_TOKEN_FILE": "/does/not/exist",
+        "ATELIER_TELEGRAM_TOKN": "x",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsWrong) as refused:
+        settings.load()
+    assert len(refused.value.problems) == len(wrong)
+    assert all(any(name in line for line in refused.value.problems) for name in wrong)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_secret_may_stand_in_a_file_and_the_environment_wins_over_the_toml(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("123:abc\n")
+    (tmp_path / "atelier.toml").write_text('look_slots = 3\nretention_days = 7\nqueues = "look"\n')
+    monkeypatch.setenv("ATELIER_TELEGRAM_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("ATELIER_RETENTION_DAYS", "1")
+    found = settings.load()
+    assert found.telegram_token is not None
+    assert found.telegram_token.get_secret_value() == "123:abc"
+    assert (found.look_slots, found.retention_days, found.queues) == (3, 1, "look")
+    assert "123:abc" not in repr(found)
+
+
+TOKEN = "1234567890:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0"
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What is logged as JSON, by structlog and by the standard library."""
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", out)
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    logs.configure(as_json=True)
+    yield lambda: [json.loads(line) for line in out.getvalue().splitlines()]
+    logging.getLogger().handlers[:], level = before
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_no_log_line_holds_a_token_a_link_a_caption_or_a_face(lines: Any) -> None:
+    log = structlog.get_logger("atelier.test")
+    log.info("sent", url=f"https://api.telegram.org/bot{TOKEN}/sendPhoto", caption="me, in Rome", order=7)
+    log.info("fetched", where=f"https://api.telegram.org/file/bot{TOKEN}/photos/file_12.jpg", chat_id=42)
+    log.info("nested", facts={"embedding": [0.1, 0.2], "deep": [{"text": "hello", "n": 1}]}, data=b"\xff\xd8 nose")
+    logging.getLogger("other").warning("redis://user:hunter2@host/0 refused %s", TOKEN)
+    try:
+        raise ValueError(f"GET /bot{TOKEN}/getMe")
+    except ValueError:
+        log.exception("failed")
+    logging.getLogger("httpx").info(f"HTTP Request: POST https://api.telegram.org/bot{TOKEN}/getUpdates")
+    everything = json.dumps(lines())
+    for private in (TOKEN, "Rome", "file_12", "0.2", "hello", "hunter2", "nose"):
+        assert private not in everything, private
+    first, _, nested, *_ = lines()
+    assert (first["order"], first["event"], first["level"]) == (7, "sent", "info")
+    assert nested["facts"]["deep"] == [{"text": "[cut]", "n": 1}]
+    assert nested["data"] == "7 bytes"
+    assert len(lines()) == 5, "httpx is silent at this level"
+
+
+async def ask(port: int, path: str) -> tuple[int, str]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+    return int(answer.split()[1]), answer
+
+
+async def test_an_operator_sees_depth_and_age_and_whether_all_parts_answer(house: House, unused_port: int) -> None:
+    someone = await person(house)
+    for n in range(2):
+        await house.desk.place(someone.id, shoot(), f"r{n}", "telegram")
+    checks = dict(house.checks)
+    server = asyncio.create_task(metrics.serve("127.0.0.1", unused_port, house.ledger, checks))
+    await asyncio.sleep(0.1)
+    assert (await ask(unused_port, "/livez"))[0] == 200
+    assert (await ask(unused_port, "/readyz"))[0] == 200
+    _, page = await ask(unused_port, "/metrics")
+    assert 'atelier_queue_depth{queue="studio",state="queued"} 2.0' in page
+    assert 'atelier_queue_age_seconds{queue="studio"}' in page
+    assert 'atelier_outbox_depth{queue="studio"} 2.0' in page
+    assert (await ask(unused_port, "/secret"))[0] == 404
+
+    async def away() -> None:
+        raise ConnectionError
+
+    metrics_checks = checks | {"queue": away}
+    checks |= metrics_checks
+    status, said = await ask(unused_port, "/readyz")
+    assert (status, "queue: ConnectionError" in said) == (503, True)
+    server.cancel()
+    await asyncio.gather(server, return_exceptions=True)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    import socket
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
+
+
+def test_a_bot_process_has_neither_torch_nor_mediapipe_and_stays_small() -> None:
+    program = (
+        "import re, sys; import jobs.run, jobs.forget, jobs.export\n"
+        "print([name for name in ('torch', 'mediapipe', 'cv2', 'diffusers') if name in sys.modules])\n"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) // 1024)"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    heavy, megabytes = out.splitlines()
+    assert heavy == "[]"
+    assert int(megabytes) <= 150
+
+
+async def test_another_retention_is_a_setting_of_the_house(tmp_path: Path) -> None:
+    async with opened(a_house(tmp_path, retention_days=7)) as short, short.ledger.write() as page:
+        assert (await page.account("telegram", "1", "1", short.settings.retention_days)).keep_days == 7
+
+
+def services() -> dict[str, Any]:
+    services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    return services
+
+
+def test_in_compose_nothing_is_published_and_nothing_runs_as_root_or_writes_where_it_should_not() -> None:
+    for name, service in services().items():
+        assert "ports" not in service, name
+        assert service["read_only"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "stop_grace_period" in service, name
+        assert "healthcheck" in service, name
+        assert name == "postgres" or service["user"].partition(":")[0] not in ("", "0", "root"), name
+
+
+def test_in_compose_every_secret_comes_from_a_file() -> None:
+    declared = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["secrets"]
+    used = {secret for service in services().values() for secret in service["secrets"]}
+    assert used == set(declared)
+    for service in services().values():
+        for name, value in service.get("environment", {}).items():
+            assert not any(word in name for word in ("TOKEN", "PASSWORD", "URL", "KEY")) or (
+                value is None or name.endswith("_FILE") or "$" in str(value)
+            ), name
+
+
+def test_in_compose_every_setting_is_one_that_exists() -> None:
+    known = {f"ATELIER_{name.upper()}{end}" for name in settings.Settings.model_fields for end in ("", "_FILE")}
+    named = {name for service in services().values() for name in service.get("environment", {}) if "ATELIER" in name}
+    assert named <= known
+
+
+def test_compose_itself_accepts_the_file(tmp_path: Path) -> None:
+    docker = shutil.which("docker")
+    if not docker or subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
+        pytest.skip("docker's compose plugin is not installed here")
+    for profile in ("cpu", "gpu"):
+        command = [docker, "compose", "-f", str(ROOT / "docker-compose.yml"), "--profile", profile, "config", "-q"]
+        subprocess.run(command, check=True, cwd=ROOT)
