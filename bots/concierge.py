@@ -242,7 +242,7 @@ class Concierge:
         """Advance one conversation by one event, durably. Returns the account and what was said."""
         for _ in range(TRIES):
             try:
-                async with self._ledger.write() as page:
+                async with self._ledger.write(urgent=chat is not None) as page:
                     account = await who(page)
                     if account.blocked:
                         return account, ()
@@ -523,7 +523,13 @@ class Concierge:
             record, _ = await self._load(page, account, "en")
             handles = await page.messages(account, self._platform)
         self._records.pop(account, None)
-        receipt = await forget(self._house, account)
+        for wait in WAITS_S:
+            with suppress(ShelfDown):
+                receipt = await forget(self._house, account)
+                break
+            await asyncio.sleep(wait)
+        else:
+            receipt = await forget(self._house, account)
         self._records.pop(account, None)
         if receipt is None:
             raise Gone(f"account {account} was never there")

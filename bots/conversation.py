@@ -88,7 +88,7 @@ TRANSITIONS: dict[State, dict[type[Event], Targets]] = {
         **LOOKING,
         **VERDICTS,
     },
-    LEAVING: {m.Forgotten: (WELCOME,), m.OrderFailed: (COLLECTING, WELCOME)},
+    LEAVING: {m.Forgotten: (WELCOME,)},
 }
 ANYWHERE: dict[type[Event], Targets] = {
     m.Started: STAY,
@@ -474,10 +474,6 @@ def _order_stopped(turn: Turn, event: m.OrderStopped) -> None:
 
 
 def _order_failed(turn: Turn, event: m.OrderFailed) -> None:
-    if turn.session.state == LEAVING:
-        turn.change(state=COLLECTING if turn.session.consent else WELCOME, running=None)
-        turn.say("forget.failed")
-        return
     _end_order(turn, event.order, f"failed.{event.why}", "failed.other")
 
 
@@ -840,3 +836,7 @@ def drawing() -> str:
                     arrows.setdefault((state, target), []).append(event.__name__)
     lines = [f"    {a} --> {b}: {', '.join(sorted(names))}" for (a, b), names in arrows.items()]
     return "\n".join(["stateDiagram-v2", f"    [*] --> {WELCOME}", *lines])
+
+
+if __name__ == "__main__":
+    print(drawing())

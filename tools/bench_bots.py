@@ -3,9 +3,9 @@
     python tools/bench_bots.py [--people 200] [--think 3]
 
 Everybody goes through a whole chat (consent, four photos, a look, a gallery, an edit, files), thinking for an
-exponentially distributed time between acts. The bot with its ledger, queue and workers is a process of its own;
-the people and the Bot API are this one. Time is measured from the moment an update is at the server until the bot's
-first request for that person. Prints one JSON object.
+exponentially distributed time between acts. The bot with its ledger and queue is a process of its own, a worker that
+closes every order at once is another; the people and the Bot API are this one. Time is measured from the moment an
+update is at the server until the bot's first request for that person. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ async def whole_chat(person: Person, watch: Stopwatch, photos: list[bytes]) -> N
     await watch.act(person, "tap", person.taps("Warmer", within_s=120))
     await person.sees("Edited: Warmer", 600)
     await watch.act(person, "tap", person.taps("Close edits", within_s=120))
-    await watch.act(person, "tap", person.taps("All 3 files", within_s=120))
+    await watch.act(person, "tap", person.taps("All 4 files", within_s=120))
     await person.sees("full quality", 120)
 
 
@@ -77,10 +77,13 @@ async def bench(people: int, think_s: float) -> dict[str, object]:
                 **os.environ, "ATELIER_DATA": folder, "ATELIER_TELEGRAM_TOKEN": TOKEN,
                 "ATELIER_TELEGRAM_API": server.url, "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}",
             }  # fmt: skip
-            bot = await asyncio.create_subprocess_exec(
-                sys.executable, str(ROOT / "tests/fakes/bot_process.py"), "fakes.picture_studio:PictureStudio",
-                env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
+            bot, worker = [
+                await asyncio.create_subprocess_exec(
+                    sys.executable, str(ROOT / "tests/fakes" / name),
+                    env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+                )
+                for name in ("bot_process.py", "stub_worker.py")
+            ]  # fmt: skip
             try:
                 await server.until(lambda: any(c.method == "setMyShortDescription" for c in server.calls), 60)
                 watch, began = Stopwatch(think_s, 1), time.monotonic()
@@ -89,8 +92,9 @@ async def bench(people: int, think_s: float) -> dict[str, object]:
                 took = time.monotonic() - began
                 memory = _resident_kb(bot.pid)
             finally:
-                bot.terminate()
-                await bot.wait()
+                for process in (bot, worker):
+                    process.terminate()
+                    await process.wait()
     everything = sorted(second for seconds in watch.seconds.values() for second in seconds)
     return {
         "people": people,

@@ -1,4 +1,4 @@
-"""A process of bot and worker that a test may kill: `python bot_process.py STUDIO`, PYTHONPATH from the test."""
+"""A process of the bot that a test may kill: `python bot_process.py [STUDIO]`, with a worker when a studio is named."""
 
 from __future__ import annotations
 
@@ -9,4 +9,5 @@ from jobs.run import run
 from jobs.settings import load
 
 if __name__ == "__main__":
-    run(load(), [telegram], studio=sys.argv[1])
+    studio = sys.argv[1:]
+    run(load(), [telegram], work=bool(studio), studio=studio[0] if studio else "")
