@@ -25,9 +25,11 @@ from typing import Any, Protocol
 from pydantic import TypeAdapter
 
 from bots import messages as m
-from bots.conversation import advance, new_session, photo_file
+from bots.collecting import photo_file
+from bots.conversation import advance
 from bots.menu import Menu
 from bots.session import Session
+from bots.turn import new_session
 from bots.wording import say
 from core.errors import AtelierError
 from core.style import FOLDER

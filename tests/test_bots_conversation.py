@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from bots import cards
 from bots import messages as m
-from bots.conversation import ANYWHERE, HANDLERS, TRANSITIONS, Step, advance, drawing, new_session, photo_file
+from bots.collecting import photo_file
+from bots.conversation import ANYWHERE, HANDLERS, TRANSITIONS, Step, advance, drawing
 from bots.menu import Menu, house
 from bots.session import Photo, Running, Session, State, from_json, to_json
+from bots.turn import new_session
 from bots.wording import LANGUAGES, catalogue, duration, say
 from jobs import orders
 from jobs.news import Pictured

@@ -1,0 +1,117 @@
+"""Looks, purpose, details, and Go."""
+
+from __future__ import annotations
+
+import zlib
+
+from bots import cards
+from bots import messages as m
+from bots.collecting import photo_file
+from bots.session import Running
+from bots.turn import CHOOSING, WAITING, Handlers, Turn
+from jobs import orders
+
+
+def _looks_opened(turn: Turn, event: m.LooksOpened) -> None:
+    if not turn.session.kept:
+        turn.toast("looks.no_photos")
+        return
+    first_time = turn.session.state != CHOOSING
+    turn.change(state=CHOOSING)
+    if first_time and turn.session.last_card:
+        turn.replies.append(m.Unbutton(turn.session.last_card))
+        turn.change(last_card="")
+    pictures = cards.previews(turn.session, turn.menu, event.page) if first_time else None
+    if pictures is not None:
+        turn.replies.append(pictures)
+    turn.replies.append(cards.looks(turn.session, turn.menu, event.page % turn.menu.pages, fresh=first_time))
+
+
+def _previews_asked(turn: Turn, event: m.PreviewsAsked) -> None:
+    pictures = cards.previews(turn.session, turn.menu, event.page)
+    if pictures is None or not turn.session.kept:
+        turn.toast("looks.no_previews")
+        return
+    turn.change(state=CHOOSING)
+    turn.replies += [pictures, cards.looks(turn.session, turn.menu, event.page % turn.menu.pages, fresh=True)]
+
+
+def _style_picked(turn: Turn, event: m.StylePicked) -> None:
+    if event.style not in turn.menu:
+        turn.toast("looks.off_menu")
+        return
+    if not turn.session.kept:
+        turn.toast("looks.no_photos")
+        return
+    others = tuple(style for style in turn.session.styles if style != event.style)
+    if event.on and len(others) >= turn.menu.at_most:
+        turn.toast("looks.enough", n=turn.menu.at_most)
+        return
+    turn.change(styles=(*others, event.style) if event.on else others, state=CHOOSING)
+    place = next(i for i, look in enumerate(turn.menu.looks) if look.id == event.style)
+    turn.replies.append(cards.looks(turn.session, turn.menu, place // len(turn.menu.page(0))))
+
+
+def _purpose_picked(turn: Turn, event: m.PurposePicked) -> None:
+    if event.purpose not in turn.menu.purposes or not turn.session.kept:
+        turn.toast("looks.no_photos")
+        return
+    turn.change(purpose=event.purpose, state=CHOOSING)
+    turn.replies.append(cards.looks(turn.session, turn.menu))
+
+
+def _details_opened(turn: Turn, event: m.DetailsOpened) -> None:
+    if not turn.session.kept:
+        turn.toast("looks.no_photos")
+        return
+    turn.change(state=CHOOSING)
+    turn.replies.append(cards.details(turn.session, turn.menu, event.name))
+
+
+def _detail_picked(turn: Turn, event: m.DetailPicked) -> None:
+    choices = dict(turn.menu.details).get(event.name, ())
+    if not turn.session.kept or (event.value and event.value not in choices):
+        turn.toast("looks.off_menu")
+        return
+    chosen = {name: value for name, value in turn.session.details if name != event.name}
+    if event.value:
+        chosen[event.name] = event.value
+    turn.change(details=tuple(sorted(chosen.items())), state=CHOOSING)
+    turn.replies.append(cards.details(turn.session, turn.menu))
+
+
+def _go(turn: Turn, event: m.GoTapped) -> None:
+    session = turn.session
+    if event.sitting <= session.orders:
+        turn.toast("go.already")
+        return
+    if not session.kept or not session.styles or event.sitting != session.orders + 1:
+        turn.toast("go.not_ready")
+        return
+    if session.pending:
+        turn.toast("go.looking")
+        return
+    styles = tuple(style for style in session.styles if style in turn.menu)
+    running = Running(event.sitting, "shoot", turn.now, shown_at=turn.now)
+    turn.change(state=WAITING, orders=event.sitting, running=running)
+    shoot = orders.Shoot(
+        photos=tuple(photo_file(photo.number) for photo in session.kept),
+        styles=styles,
+        purpose=session.purpose or turn.menu.purposes[0],
+        count=turn.menu.count,
+        seed=zlib.crc32(f"{session.mark}{event.sitting}".encode()) & 0x7FFFFFFF,
+        details=session.details,
+    )
+    turn.orders.append(m.Place(event.sitting, shoot))
+    turn.replies += [m.Unbutton("looks"), cards.progress(turn.session, running)]
+
+
+HANDLERS: Handlers = {
+    m.LooksOpened: _looks_opened,
+    m.PreviewsAsked: _previews_asked,
+    m.StylePicked: _style_picked,
+    m.PurposePicked: _purpose_picked,
+    m.DetailsOpened: _details_opened,
+    m.DetailPicked: _detail_picked,
+    m.GoTapped: _go,
+}

@@ -1,0 +1,112 @@
+"""Photos: taken once, answered one by one, taken back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bots import cards
+from bots import messages as m
+from bots.session import Photo
+from bots.turn import COLLECTING, ENHANCING, WAITING, Handlers, Turn
+from bots.wording import said_or
+
+
+def _photo_sent(turn: Turn, event: m.PhotoSent) -> None:
+    session = turn.session
+    if not session.consent:
+        turn.say("consent.before_photo")
+        turn.replies.append(cards.welcome(session))
+    elif any(photo.unique == event.unique and photo.state != "failed" for photo in session.photos):
+        turn.say("photo.twice")
+    elif event.limit_bytes and event.size_bytes > event.limit_bytes:
+        turn.say("photo.too_big", size=_megabytes(event.size_bytes), limit=_megabytes(event.limit_bytes))
+    elif len(session.photos) >= cards.PHOTOS_AT_MOST:
+        turn.say("photo.too_many", n=cards.PHOTOS_AT_MOST)
+    else:
+        _take_photo(turn, event)
+
+
+def _take_photo(turn: Turn, event: m.PhotoSent) -> None:
+    number = turn.session.photo_count + 1
+    batch = event.album or str(number)
+    photo = Photo(number, event.ref, event.unique, batch, compressed=event.compressed)
+    turn.change(photos=(*turn.session.photos, photo), photo_count=number)
+    turn.orders.append(m.Fetch(number, event.ref))
+    if turn.session.state in {WAITING, ENHANCING}:
+        turn.say("photo.for_next_time")
+        return
+    turn.change(state=COLLECTING)
+    show_photos(turn, batch)
+
+
+def show_photos(turn: Turn, batch: str, fresh: bool = False) -> None:
+    """Show the card of photos sent together; the card before it loses its buttons."""
+    card = cards.photos(turn.session, batch, fresh)
+    if turn.session.last_card not in {"", card.slot}:
+        turn.replies.append(m.Unbutton(turn.session.last_card))
+    turn.change(last_card=card.slot)
+    turn.replies.append(card)
+
+
+def _photo_looked(turn: Turn, event: m.PhotoLooked) -> None:
+    photo = _photo(turn, event.photo)
+    if photo is None:
+        return
+    state = "kept" if event.kept else "refused"
+    seen = replace(photo, state=state, reason=event.reason, measured=event.measured, limit=event.limit)
+    turn.session = turn.session.with_photo(seen)
+    turn.change(missing=event.missing)
+    for number, reason in event.others:
+        other = _photo(turn, number)
+        if other is not None and other.state == "kept" and number < event.photo:
+            turn.session = turn.session.with_photo(replace(other, state="refused", reason=reason))
+            why = said_or(turn.session.language, f"reason.{reason}", "reason.other", measured="", limit="")
+            turn.say("photo.after_all", number=number, why=why)
+    show_photos(turn, photo.batch)
+
+
+def _photo_failed(turn: Turn, event: m.PhotoFailed) -> None:
+    photo = _photo(turn, event.photo)
+    if photo is None or photo.state in {"kept", "refused"}:
+        return
+    turn.session = turn.session.with_photo(replace(photo, state="failed", reason=event.why))
+    show_photos(turn, photo.batch)
+
+
+def _photo_undone(turn: Turn, event: m.PhotoUndone) -> None:
+    photo = _photo(turn, event.photo)
+    if photo is None:
+        turn.toast("photo.gone_already")
+        return
+    turn.change(photos=tuple(p for p in turn.session.photos if p.number != photo.number), state=COLLECTING)
+    turn.orders.append(m.Discard(photo.number))
+    turn.toast("photo.dropped", number=photo.number)
+    rest = any(p.batch == photo.batch for p in turn.session.photos)
+    show_photos(turn, photo.batch if rest or not turn.session.photos else turn.session.photos[-1].batch)
+
+
+def _photos_opened(turn: Turn, event: m.PhotosOpened) -> None:
+    turn.change(state=COLLECTING)
+    turn.say("photo.send_more")
+
+
+def _photo(turn: Turn, number: int) -> Photo | None:
+    return next((photo for photo in turn.session.photos if photo.number == number), None)
+
+
+def photo_file(number: int) -> str:
+    """Return the name of a photo on the account's shelf."""
+    return f"photos/{number}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:.0f}"
+
+
+HANDLERS: Handlers = {
+    m.PhotoSent: _photo_sent,
+    m.PhotoLooked: _photo_looked,
+    m.PhotoFailed: _photo_failed,
+    m.PhotoUndone: _photo_undone,
+    m.PhotosOpened: _photos_opened,
+}

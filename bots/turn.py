@@ -1,0 +1,51 @@
+"""One event being handled: what the parts of the dialogue work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from bots import messages as m
+from bots.menu import Menu
+from bots.messages import Event, Order, Reply, Toast
+from bots.session import Session, State
+from bots.wording import LANGUAGES, say
+
+WELCOME, COLLECTING, CHOOSING, WAITING = State.WELCOME, State.COLLECTING, State.CHOOSING, State.WAITING
+BROWSING, ENHANCING, LEAVING = State.BROWSING, State.ENHANCING, State.LEAVING
+
+Handlers = dict[type[Event], Callable[..., None]]
+"""What an event does to a turn: `handler(turn, event)`."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One event being handled: the session as it becomes, and what was said and asked on the way."""
+
+    session: Session
+    now: float
+    menu: Menu
+    replies: list[Reply] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+
+    def change(self, **fields: object) -> None:
+        """Set fields of the session."""
+        self.session = replace(self.session, **fields)  # type: ignore[arg-type]
+
+    def words(self, key: str, **values: object) -> str:
+        """Return a sentence in the person's language."""
+        return say(self.session.language, key, **values)
+
+    def say(self, key: str, **values: object) -> None:
+        """Answer with a sentence."""
+        self.replies.append(m.Say(self.words(key, **values)))
+
+    def toast(self, key: str, **values: object) -> None:
+        """Answer a tap in passing."""
+        self.replies.append(Toast(self.words(key, **values)))
+
+
+def new_session(mark: str, language: str = "en") -> Session:
+    """Return the session of somebody never seen before; a language nobody here speaks becomes English."""
+    code = language.split("-")[0].lower()
+    return Session(mark, language=code if code in LANGUAGES else "en")

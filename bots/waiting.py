@@ -1,0 +1,131 @@
+"""Orders under way: where they are, how they end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bots import cards, carousel
+from bots import messages as m
+from bots.browsing import show_gallery
+from bots.turn import BROWSING, CHOOSING, COLLECTING, ENHANCING, WAITING, Handlers, Turn
+from bots.wording import said_or
+
+STAGE_S = 3.0  # a progress card is edited at most this often: Telegram floods a bot that edits a chat every second
+STAGE_PERCENT = 5
+
+
+def _order_moved(turn: Turn, event: m.OrderMoved) -> None:
+    old = turn.session.running
+    if old is None or old.order != event.order or old.stopping:
+        return
+    new = replace(old, place=event.place, stage=event.stage, percent=event.percent)
+    moved = (new.place, new.stage) != (old.place, old.stage)
+    if not moved and abs(new.percent - old.percent) < STAGE_PERCENT:
+        return
+    if turn.now - old.shown_at < STAGE_S and not (moved and old.stage == "" and old.place == 0):
+        return
+    new = replace(new, shown_at=turn.now)
+    turn.change(running=new)
+    turn.replies.append(cards.progress(turn.session, new, event.eta_s))
+
+
+def _cancel_tapped(turn: Turn, event: m.CancelTapped) -> None:
+    running = turn.session.running
+    if running is None or running.order != event.order:
+        turn.toast("cancel.nothing")
+        return
+    if running.stopping:
+        turn.toast("cancel.already")
+        return
+    turn.change(running=replace(running, stopping=True))
+    turn.orders.append(m.Cancel(running.order))
+    assert turn.session.running is not None
+    turn.replies.append(cards.progress(turn.session, turn.session.running))
+
+
+def _cancel_asked(turn: Turn, event: m.CancelAsked) -> None:
+    if turn.session.running is not None and turn.session.state in {WAITING, ENHANCING}:
+        _cancel_tapped(turn, m.CancelTapped(turn.session.running.order))
+    else:
+        turn.say("cancel.nothing")
+
+
+def _order_stopped(turn: Turn, event: m.OrderStopped) -> None:
+    _end_order(turn, event.order, "cancel.done")
+
+
+def _order_failed(turn: Turn, event: m.OrderFailed) -> None:
+    _end_order(turn, event.order, f"failed.{event.why}", "failed.other")
+
+
+def _end_order(turn: Turn, order: int, key: str, otherwise: str = "failed.other") -> None:
+    """Close an order that brought no picture: its card says why, and the way back is open."""
+    running = turn.session.running
+    if running is None or running.order != order:
+        return
+    back = CHOOSING if running.kind == "shoot" else BROWSING
+    turn.change(state=back, running=None)
+    turn.replies.append(m.Card(cards.order_slot(running), said_or(turn.session.language, key, otherwise)))
+    if back == CHOOSING:
+        turn.replies.append(cards.looks(turn.session, turn.menu, fresh=True))
+
+
+def _gallery_came(turn: Turn, event: m.GalleryCame) -> None:
+    session, running = turn.session, turn.session.running
+    awaited = running is not None and running.order == event.order and running.kind == "shoot"
+    if any(gallery.order == event.order for gallery in session.galleries):
+        return
+    if not event.portraits:
+        if awaited:
+            _end_order(turn, event.order, "failed.none_like_you")
+        return
+    gallery = carousel.hang(len(session.galleries) + 1, event.order, turn.now, event.portraits)
+    turn.session = session.with_gallery(gallery)
+    if awaited:
+        turn.change(state=BROWSING, running=None, styles=(), details=())
+    if awaited or session.state in {COLLECTING, CHOOSING, BROWSING}:
+        turn.change(open_gallery=gallery.number)
+    turn.replies.append(carousel.card(turn.session, turn.menu, gallery))
+    turn.replies.append(m.Say(_counts(turn, event), under=carousel.slot(gallery)))
+
+
+def _counts(turn: Turn, event: m.GalleryCame) -> str:
+    """Ready; how many were drawn, how many kept, and why the others were not."""
+    lines = [turn.words("gallery.ready", n=len(event.portraits))]
+    left_out = event.drawn - len(event.portraits)
+    if left_out > 0:
+        lines.append(turn.words("gallery.left_out", n=left_out, drawn=event.drawn))
+        for reason, n in event.dropped:
+            known = said_or(turn.session.language, f"dropped.{reason}", "dropped.other")
+            lines.append(f"• {known}: {n}")
+    if event.trained is not None:
+        lines.append(turn.words("gallery.trained" if event.trained else "gallery.not_trained"))
+    return "\n".join(lines)
+
+
+def _portrait_came(turn: Turn, event: m.PortraitCame) -> None:
+    running = turn.session.running
+    if running is None or running.order != event.order:
+        return
+    gallery = turn.session.gallery_of(running.gallery)
+    turn.change(state=BROWSING, running=None)
+    if gallery is None:
+        return
+    if running.shown_at != running.since:
+        turn.replies.append(m.Card(cards.order_slot(running), turn.words("tweak.done")))
+    if running.kind == "avatar":
+        picture = m.Picture("shelf", event.portrait.file, turn.words("avatar.alt"))
+        turn.replies.append(m.Files((picture,), turn.words("avatar.caption")))
+        return
+    show_gallery(turn, carousel.add_edit(gallery, running.portrait, running.tweak, event.portrait))
+
+
+HANDLERS: Handlers = {
+    m.OrderMoved: _order_moved,
+    m.CancelTapped: _cancel_tapped,
+    m.CancelAsked: _cancel_asked,
+    m.OrderStopped: _order_stopped,
+    m.OrderFailed: _order_failed,
+    m.GalleryCame: _gallery_came,
+    m.PortraitCame: _portrait_came,
+}
