@@ -87,6 +87,8 @@ class Held:
     order: int
     attempt: int
     beat: int
+    account: int = 0
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,8 @@ async def cancel(page: Page, account: int, order: int) -> str:
 
 async def held(page: Page) -> list[Held]:
     """Return every running order with its heartbeat count."""
-    rows = await page.c.execute(select(_o.id, _o.attempt, _o.beat).where(_o.state == "running"))
+    known = select(_o.id, _o.attempt, _o.beat, _o.account_id, _o.kind)
+    rows = await page.c.execute(known.where(_o.state == "running"))
     return [Held(*row) for row in rows]
 
 

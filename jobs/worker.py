@@ -182,6 +182,8 @@ class Worker:
             dead = Held(claimed.id, claimed.attempt, await self._beat_now(run))
             async with self._ledger.write() as page:
                 taken = await book.take_back(page, dead, self._settings.strikes)
+            if taken in {"failed", "cancelled"}:
+                await self._clear(claimed.account, claimed.id, claimed.kind)
             log.warning("child_died", order=claimed.id, signal=error.signal, then=taken)
             return {"queued": "again", "alive": "lost"}.get(taken, taken)
         finally:
@@ -198,7 +200,7 @@ class Worker:
             return
         if isinstance(order, o.Shoot):
             if not (run.folder / "out").exists():
-                run.filed = await self._shelf.get_folder(claimed.account, _folder_of(claimed), run.folder / "out")
+                run.filed = await self._shelf.get_folder(claimed.account, _folder_of(claimed.id), run.folder / "out")
             names = list(order.photos)
         else:
             async with self._ledger.read() as page:
@@ -246,8 +248,11 @@ class Worker:
                 data = await asyncio.to_thread((out / name).read_bytes)
                 await self._shelf.put(claimed.account, f"{folder}/{name}", data)
             return [_drawn(result, folder, order.portrait)], {"folder": folder}
-        folder = _folder_of(claimed)
-        await self._shelf.put_folder(claimed.account, out, folder, run.filed)
+        folder = _folder_of(claimed.id)
+        if any(record.get("kept", True) for record in result["portraits"]):
+            await self._shelf.put_folder(claimed.account, out, folder, run.filed)
+        else:
+            await self._clear(claimed.account, claimed.id, claimed.kind)
         if run.digest and await self._shelf.put_folder(claimed.account, out / "identity", f"identities/{run.digest}"):
             async with self._ledger.write() as page:
                 await page.add_identity(claimed.account, run.digest, f"identities/{run.digest}")
@@ -265,7 +270,7 @@ class Worker:
             out = run.folder / "out"
             try:
                 if await asyncio.to_thread(out.exists):
-                    await self._shelf.put_folder(run.claimed.account, out, _folder_of(run.claimed), run.filed)
+                    await self._shelf.put_folder(run.claimed.account, out, _folder_of(run.claimed.id), run.filed)
             except (ShelfDown, OSError) as error:
                 log.warning("mirror_waits", order=run.claimed.id, error=str(error))
             except Gone:
@@ -321,13 +326,13 @@ class Worker:
         metrics.FAILURES.labels(run.claimed.kind, failed.reason).inc()
         async with self._ledger.write() as page:
             closed = await book.fail(page, run.claimed.id, run.claimed.attempt, failed)
-        await self._clear(run)
+        await self._clear(run.claimed.account, run.claimed.id, run.claimed.kind)
         return "failed" if closed else "lost"
 
     async def _stopped(self, run: _Run) -> str:
         async with self._ledger.write() as page:
             closed = await book.stopped(page, run.claimed.id, run.claimed.attempt)
-        await self._clear(run)
+        await self._clear(run.claimed.account, run.claimed.id, run.claimed.kind)
         return "cancelled" if closed else "lost"
 
     async def _later(self, run: _Run, reason: str, message: str) -> str:
@@ -340,13 +345,13 @@ class Worker:
             given = await book.release(page, run.claimed.id, run.claimed.attempt, wait)
         return "again" if given else "lost"
 
-    async def _clear(self, run: _Run) -> None:
-        """Take an unfinished shoot's files off the shelf again."""
-        if isinstance(run.claimed.order, o.Shoot):
+    async def _clear(self, account: int, order: int, kind: str) -> None:
+        """Take the files of a shoot that ended without a gallery off the shelf again."""
+        if kind == "shoot":
             try:
-                await self._shelf.delete_folder(run.claimed.account, _folder_of(run.claimed))
+                await self._shelf.delete_folder(account, _folder_of(order))
             except (ShelfDown, Gone) as error:
-                log.warning("left_on_shelf", order=run.claimed.id, error=str(error))
+                log.warning("left_on_shelf", order=order, error=str(error))
 
     async def _let_go(self, run: _Run) -> None:
         """Stop because the worker is stopped: no strike, no news, files stay."""
@@ -383,6 +388,8 @@ class Worker:
                     taken = await book.take_back(page, one, self._settings.strikes * WORKER_STRIKES)
                 log.warning("order_taken_back", order=one.order, attempt=one.attempt, then=taken)
                 self._desk.wake()
+                if taken in {"failed", "cancelled"}:
+                    await self._clear(one.account, one.order, one.kind)
         return seen
 
     async def _sign_in(self, queues: tuple[o.Queue, ...]) -> None:
@@ -397,8 +404,8 @@ class Worker:
             await asyncio.sleep(SIGN_IN_S)
 
 
-def _folder_of(claimed: Claimed) -> str:
-    return f"shoots/{claimed.id}"
+def _folder_of(order: int) -> str:
+    return f"shoots/{order}"
 
 
 def _drawn(record: dict[str, Any], folder: str, parent: int | None = None) -> Drawn:

@@ -12,7 +12,7 @@ from houses import a_house, house, person, ready_sqlite, send_photo, shoot, stat
 
 from jobs import orders
 from jobs.house import House, opened
-from jobs.news import Failed, Step
+from jobs.news import Done, Failed, Step
 
 __all__ = ["house", "ready_sqlite"]
 
@@ -120,6 +120,18 @@ async def test_a_child_that_dies_once_costs_nothing_and_an_order_that_kills_ever
     (news,) = [notice.news for notice in front.told if notice.order == order]
     assert isinstance(news, Failed)
     assert news.reason == "crashed"
+
+
+async def test_a_sitting_without_a_good_portrait_tells_the_counts_and_keeps_no_files(house: House) -> None:
+    someone = await person(house, photos=1)
+    before = {f for f in (house.settings.data / "shelf").rglob("*") if f.is_file()}
+    async with working(house) as front:
+        order = await place(house, someone.id, shoot("none", count=3))
+        assert await front.words(order) == ["done"]
+    (notice,) = front.told
+    assert isinstance(notice.news, Done)
+    assert (notice.news.portraits, notice.news.facts["dropped"]) == ((), {"likeness": 3})
+    assert {f for f in (house.settings.data / "shelf").rglob("*") if f.is_file()} == before
 
 
 async def test_an_order_that_takes_too_long_is_ended_and_not_tried_again(tmp_path: Path) -> None:

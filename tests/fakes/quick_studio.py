@@ -1,9 +1,9 @@
 """A stand-in for the studio's work, for tests of the jobs alone: it writes small files instead of drawing.
 
 It keeps the studio's habits: finished files are reused, the manifest comes last, `should_stop` is asked
-between portraits. Orders steer it by the purpose word: `fast`, `slow`, `stuck` (never asks), `dies`
-(kills its own process), `full` (disk full), `refused`, `broken`. Every portrait really drawn leaves a
-line in $QUICK_LOG.
+between portraits. Orders steer it by the purpose word: `fast`, `slow`, `stuck` (never asks), `dies` (kills
+its own process), `full` (disk full), `refused`, `broken`, `none` (no portrait is good enough). Every
+portrait really drawn leaves a line in $QUICK_LOG.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ class QuickStudio:
                     _whole(out / f"{name}.json", json.dumps(record).encode())
                     _log(f"{out.parent.name} {name}")
                 portraits.append(json.loads((out / f"{name}.json").read_text()))
+        if manner == "none":
+            portraits = [record | {"kept": False, "reasons": ["likeness"]} for record in portraits]
         manifest = {"portraits": portraits, "drawn": len(portraits), "asked": len(portraits), "kept": len(portraits)}
         _whole(out / "manifest.json", json.dumps(manifest).encode())
         return manifest
