@@ -37,7 +37,7 @@ class Rig:
     fill: float = 0.5
     rim: float = 0.0
     warmth: float = 0.0
-    strength: float = 0.7
+    strength: float = 0.6
 
 
 def srgb(light: F32) -> F32:
@@ -97,7 +97,7 @@ def relight(rgb: F32, normals: F32, light: F32, rig: Rig) -> F32:
     """Return the sitter (H, W, 3) in linear light, carried from the photo's light to the rig's.
 
     rgb: (H, W, 3) float32 sRGB 0..1; light: `FaceMap.light`. The ratio is bounded by LIMITS, blurred
-    over a tenth of the eye distance, and centred so that the face keeps its exposure: no skin is made lighter or darker.
+    over a tenth of the eye distance, and centred: no skin is made lighter or darker.
     """
     there = np.maximum(harmonics(normals) @ light, 0.25)
     ratio = shading(rig, normals) / there
@@ -123,7 +123,7 @@ def rim_light(matte: F32, normals: F32, rig: Rig, width: int) -> F32:
         return np.zeros(matte.shape, np.float32)
     away = -np.sign(rig.key_deg) if rig.key_deg else 1.0
     reach = 0.06 * frame.EYE_DISTANCE * width
-    inner = np.clip(1 - cv2.GaussianBlur(matte, (0, 0), reach), 0, 1) * matte
+    inner = np.clip(1 - cv2.GaussianBlur(matte, (0, 0), reach), 0, 1) * matte**3  # haze must not glow
     return (rig.rim * inner * np.clip(away * normals[..., 0], 0, 1)).astype(np.float32)
 
 

@@ -17,6 +17,7 @@ from core import frame
 from core.backdrop import Backdrop
 from core.compose import Look, grain_of
 from core.facemap import CHIN, face_skin
+from core.garment import Body
 from core.light import Rig, exposure, head_normals
 from core.nouns import F32, Cutout, FaceMap, Layers
 from core.style import Lamps, Outfit, Paper, Style, pick, rgb_of
@@ -36,24 +37,6 @@ class Choice:
     backdrop: str | None = None
     light: str | None = None
     angle: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """Where the garment meets the sitter, in frame pixels at full print size.
-
-    neck_x, neck_width: the bare neck at the collar. collar_y: where the collar's upper edge crosses
-    the neck's middle. chin_y: the chin's lowest point. shoulder_y: height of the shoulder points;
-    left, right: their x.
-    """
-
-    neck_x: float
-    neck_width: float
-    collar_y: float
-    chin_y: float
-    shoulder_y: float
-    left: float
-    right: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +107,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "backdrop": backdrop,
         "light": light,
         "key_side": _key_side(face, light, take),
+        "relight": 1.0,
         "tilt_deg": round(tilt, 2),
         "take": take,
         "stops": 0.0,
@@ -156,7 +140,11 @@ def look_of(settings: Mapping[str, Any], seed: int) -> Look:
     rig = Rig(**lamps.model_dump(exclude={"title"}))
     return Look(
         backdrop=Backdrop(paper.kind, rgb_of(paper.colour), paper.pool, paper.vignette, paper.side),
-        rig=replace(rig, key_deg=float(settings["key_side"]) * max(abs(rig.key_deg), 1e-3)),
+        rig=replace(
+            rig,
+            key_deg=float(settings["key_side"]) * max(abs(rig.key_deg), 1e-3),
+            strength=rig.strength * float(settings["relight"]),
+        ),
         seed=seed,
         stops=float(settings["stops"]),
         warmth=float(settings["warmth"]),
@@ -216,12 +204,12 @@ def body_of(face: FaceMap, cutout: Cutout) -> Body:
 
     The collar goes where the source's own clothes begin, so that bare neck is the sitter's own skin
     as far as it goes, but never nearer than 0.28 nor further than 0.62 eye distances below the chin.
-    Shoulders are the photo's own where it shows them, else 2.75 eye distances to each side.
+    Shoulders are the photo's own where it shows them, else 3.1 eye distances to each side.
     """
     chin = float(face.landmarks[CHIN, 1])
     collar = float(np.clip(cutout.neckline, chin + 0.28 * EYE, chin + 0.62 * EYE))
     if cutout.shoulders is None:
-        left, right, level = cutout.neck_x - 2.75 * EYE, cutout.neck_x + 2.75 * EYE, chin + 1.55 * EYE
+        left, right, level = cutout.neck_x - 3.1 * EYE, cutout.neck_x + 3.1 * EYE, chin + 1.55 * EYE
     else:
         left, right, level = cutout.shoulders
     return Body(cutout.neck_x, cutout.neck_width, collar, chin, level, left, right)
@@ -230,17 +218,22 @@ def body_of(face: FaceMap, cutout: Cutout) -> Body:
 def _grow_neck(cutout: Cutout, face: FaceMap, body: Body) -> tuple[F32, F32]:
     """Grow the bare neck down to below the collar: sitter colours (H, W, 3) and neck matte (H, W).
 
-    Above its widest row the neck is the photo's own; below it a column carries on, coloured by
+    Where the photo shows it the neck is the photo's own; else a column from behind the jaw, coloured by
     push-pull from the sitter's own neck, or from the lower cheeks in the chin's shade where no neck
     is bare, and shaded as a cylinder.
     """
     height, width = cutout.matte.shape
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    foot = body.collar_y + 0.9 * EYE
+    top, foot = body.chin_y - 0.5 * EYE, body.collar_y + 0.9 * EYE
     along = np.clip((rows - cutout.neck_y) / (foot - cutout.neck_y), 0, 1)
     half = body.neck_width / 2 * (1 + 0.25 * along**2)
     across = (columns - body.neck_x) / half
-    column = np.clip((1 - np.abs(across)) * half / 2 + 0.5, 0, 1) * ((rows > cutout.neck_y) & (rows < foot))
+    column = np.clip((1 - np.abs(across)) * half / 2 + 0.5, 0, 1) * ((rows > top) & (rows < foot))
+    # it begins behind the jaw, as wide as the head is there at most: nothing may stand out beside a turned face
+    jaw_span = np.flatnonzero(cutout.head[int(top)] > 0.5)
+    if len(jaw_span):
+        inside = (columns > jaw_span[0] + 0.04 * EYE) & (columns < jaw_span[-1] - 0.04 * EYE)
+        column *= cv2.GaussianBlur((inside | (rows > body.collar_y)).astype(np.float32), (0, 0), 2)
     own = np.clip(cutout.neck, 0, 1)
     seeds = (cv2.erode(own, np.ones((15, 15))) > 0.9).astype(np.float32)
     low = (rows > face.landmarks[17, 1]) & (rows < body.chin_y - 0.06 * EYE)

@@ -13,7 +13,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -31,8 +31,16 @@ Progress = Callable[[str, int, int], None]
 """Called with stage, step and total."""
 Stop = Callable[[], bool]
 
-REDRAWS: Final = 1
-"""How often a style that came out short is drawn again with new seeds; after that fewer are delivered, and said."""
+REDRAWS: Final = 2
+"""How often a portrait that was dropped is drawn again, with a new seed; after that fewer are delivered, and said."""
+GENTLER: Final = 0.5
+"""Each redraw re-lights half as much: new light is what costs likeness."""
+
+HONESTY: Final = (
+    "Made by an AI system from a photograph: head and neck are the sitter's own pixels, re-lit and re-set; "
+    "garment and backdrop are drawn. Each file says so in its metadata."
+)
+"""What every gallery says of itself."""
 
 
 def silent(stage: str, step: int, total: int) -> None:
@@ -80,10 +88,8 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
     return intake.look(data, name, models)
 
 
-def learn(
-    selfies: Sequence[Selfie], out: Path, models: Models, train: bool, on_progress: Progress, should_stop: Stop
-) -> Identity:
-    """Map every photo, measure the person's own baseline, and train on them where that is asked and helps."""
+def learn(selfies: Sequence[Selfie], on_progress: Progress) -> Identity:
+    """Map every photo and measure the person's own baseline: how alike their photos are to each other."""
     from core.facemap import map_face
 
     maps = []
@@ -92,12 +98,7 @@ def learn(
         maps.append(map_face(selfie))
     on_progress("map", len(selfies), len(selfies))
     baseline = likeness.baseline([selfie.face.embedding for selfie in selfies])
-    who = Identity(maps=tuple(maps), baseline=baseline)
-    if not train:
-        return replace(who, proof={"trained": False, "why": "not asked for"})
-    from core.train import train as train_lora
-
-    return train_lora(who, models.engine, out / "identity", on_progress, should_stop)
+    return Identity(maps=tuple(maps), baseline=baseline)
 
 
 def shoot(
@@ -120,7 +121,7 @@ def shoot(
     clock.lap("check")
     if not report.kept:
         raise _refusal(report.rejected)
-    who = learn(report.kept, out, models, sitting.train, on_progress, should_stop)
+    who = learn(report.kept, on_progress)
     clock.lap("learn")
     records: list[dict[str, Any]] = []
     drawn = 0
@@ -129,7 +130,7 @@ def shoot(
         records += finished
         drawn += tried
     clock.lap("shoot")
-    manifest = _deliver(records, drawn, who, report, sitting, styles, out, clock)
+    manifest = _deliver(records, drawn, who, report, sitting, out, clock)
     on_progress("deliver", 1, 1)
     return manifest
 
@@ -247,7 +248,8 @@ def _shoot_style(
                     cutouts[key] = cut_out(face, models.segmenter)
                 setup = stage.set_up(face, cutouts[key], style, choice, take, seed, asked.retouch)
                 setup.settings["crop"] = style.crop or asked.crop
-                portrait = generate.generate(setup, who, style.id, sitting.purpose, models.engine, name, should_stop)
+                setup.settings["relight"] = GENTLER**redraw
+                portrait = generate.generate(setup, style.id, sitting.purpose, models.engine, name, should_stop)
                 verdict = judge(portrait, face, who, models.recogniser, models.landmarker)
                 record = deliver.save_portrait(portrait, verdict, out, setup.settings["crop"], asked.exports)
             tried += 1
@@ -281,7 +283,6 @@ def _deliver(
     who: Identity,
     report: intake.CheckReport,
     sitting: Sitting,
-    styles: Sequence[Style],
     out: Path,
     clock: _Clock,
 ) -> dict[str, Any]:
@@ -290,18 +291,7 @@ def _deliver(
 
     kept = rank_records([record for record in records if record["kept"]])
     dropped = [record for record in records if not record["kept"]]
-    names = {selfie.sha256: selfie.name for selfie in report.kept}
-    titles = {style.id: style.title for style in styles}
-    pictures = [deliver.read_picture(out / record["file"]) for record in kept]
-    if kept:
-        deliver.write_whole(out / "contact_sheet.jpg", deliver.encode_plain(deliver.contact_sheet(pictures)))
-    wanted = len(styles) * sitting.count
-    cards = [_card(record, rgb, titles, names) for record, rgb in zip(kept, pictures, strict=True)]
-    deliver.write_whole(
-        out / "gallery.html", deliver.gallery_page(cards, _summary(len(kept), drawn, wanted, dropped, who))
-    )
-    deliver.write_witnesses(out, who)
-    clock.lap("deliver")
+    wanted = len(sitting.styles) * sitting.count
     manifest = {
         "engine": "embedded",
         "seed": sitting.seed,
@@ -320,12 +310,28 @@ def _deliver(
         "portraits": [*kept, *dropped],
         "gallery": "gallery.html",
     }
+    cards = cards_of(manifest, out)
+    if cards:
+        sheet = deliver.contact_sheet([card["rgb"] for card in cards])
+        deliver.write_whole(out / "contact_sheet.jpg", deliver.encode_plain(sheet))
+    summary = _summary(len(kept), drawn, wanted, dropped, who)
+    deliver.write_whole(out / "gallery.html", deliver.gallery_page(cards, summary))
+    deliver.write_witnesses(out, who)
+    clock.lap("deliver")
     deliver.write_json(out / "manifest.json", manifest)
     return manifest
 
 
-def _card(record: dict[str, Any], rgb: U8, titles: dict[str, str], names: dict[str, str]) -> dict[str, Any]:
+def cards_of(manifest: dict[str, Any], out: Path) -> list[dict[str, Any]]:
+    """Return what the gallery page shows of each kept portrait of a manifest, picture included."""
+    names = {photo["sha256"]: photo["name"] for photo in manifest["photos"] if photo["kept"]}
+    kept = [record for record in manifest["portraits"] if record["kept"]]
+    return [_card(record, deliver.read_picture(out / record["file"]), names) for record in kept]
+
+
+def _card(record: dict[str, Any], rgb: U8, names: dict[str, str]) -> dict[str, Any]:
     recipe = record["recipe"]
+    title = load(recipe["style"]).title
     percent, cost = record["percent_of_baseline"], record["cost_points"]
     if percent is None:
         said = "One photo only: there is no second one to measure likeness against"
@@ -338,8 +344,8 @@ def _card(record: dict[str, Any], rgb: U8, titles: dict[str, str], names: dict[s
         "rgb": rgb,
         "width": rgb.shape[1],
         "height": rgb.shape[0],
-        "title": titles[recipe["style"]],
-        "alt": f"Portrait in the style {titles[recipe['style']]}: head and shoulders, "
+        "title": title,
+        "alt": f"Portrait in the style {title}: head and shoulders, "
         f"{wardrobe().outfits[recipe['settings']['outfit']].title.lower()}",
         "likeness": said,
         "about": about,
@@ -358,8 +364,4 @@ def _summary(kept: int, drawn: int, wanted: int, dropped: Sequence[dict[str, Any
     if drawn < wanted:
         counts += f" {wanted} were asked for; the photos carry {drawn}: send more photos for more."
     proof = who.proof.get("said") or f"Training was not used: {who.proof.get('why', 'not asked for')}."
-    honesty = (
-        "Made by an AI system from your own photograph: head and neck are your pixels, re-lit and re-set; "
-        "garment and backdrop are drawn. Each file says so in its metadata."
-    )
-    return {"counts": counts, "proof": proof, "honesty": honesty}
+    return {"counts": counts, "proof": proof, "honesty": HONESTY}

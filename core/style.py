@@ -74,7 +74,7 @@ class Lamps(_Strict):
     fill: float = Field(0.5, gt=0, le=2)
     rim: float = Field(0.0, ge=0, le=1)
     warmth: float = Field(0.0, ge=-1, le=1)
-    strength: float = Field(0.7, ge=0, le=1)
+    strength: float = Field(0.6, ge=0, le=1)
 
 
 class PurposeSettings(_Strict):

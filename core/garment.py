@@ -1,0 +1,333 @@
+"""A garment as a drawing: kind, colours and body in, flat coloured regions out, at any size.
+
+This is the *rough* of "rough to real": the net meets these drawings in training, gets them from the
+studio as its orders, and at print size the same outlines keep edges crisp. Pure geometry, no model.
+
+Units inside this file are eye distances (189 print pixels) from the point where the collar crosses the
+middle of the neck, y downwards. Shoulder slope and neck height are medians of the silhouettes of 539
+official portraits: the outline passes 1.52 to the side at 0.59 above the collar point, and 2.7 to the
+side at 0.09 below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core import frame
+from core.nouns import F32
+
+EYE: Final = frame.EYE_DISTANCE * frame.PRINT[0]
+TOP: Final = frame.GARMENT_TOP * frame.PRINT[1]
+"""First row of the frame that a garment may touch, in print pixels."""
+SIZE: Final = (frame.PRINT[0], round(frame.PRINT[1] - TOP))
+"""Width and height of the garment's part of the frame at print size: 1024 x 576."""
+KINDS: Final = ("suit_tie", "suit_open", "blazer", "blouse", "turtleneck", "crew_neck")
+
+Rgb = tuple[int, int, int]
+Points = list[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Where a garment meets its wearer, in frame pixels at full print size.
+
+    neck_x, neck_width: the bare neck at the collar. collar_y: where the collar's upper edge crosses
+    the neck's middle. chin_y: the chin's lowest point. shoulder_y: a height at which the arms are
+    seen; left, right: the arms' outer edge there. tilt_deg: the shoulder line leans to the picture's
+    right where positive.
+    """
+
+    neck_x: float
+    neck_width: float
+    collar_y: float
+    chin_y: float
+    shoulder_y: float
+    left: float
+    right: float
+    tilt_deg: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cloth:
+    """What a garment is made of: its kind (one of KINDS) and sRGB colours 0..255.
+
+    jacket: the outermost piece, the only one of a turtleneck or crew neck. shirt: what shows in the
+    jacket's opening. tie: of suit_tie alone.
+    """
+
+    kind: str
+    jacket: Rgb
+    shirt: Rgb
+    tie: Rgb = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """A drawn garment of (H, W): the lower 45 % of the frame.
+
+    rgba: (H, W, 4) float32 0..1, sRGB and coverage, not premultiplied, colours filled everywhere.
+    regions: what is seen of each named piece, (H, W) float32 0..1: "jacket", "lapel", "shirt",
+    "collar", "tie", "knot" as the kind has them. collar: (H, W) float32, all that lies round the neck
+    and covers its end. crease: (H, W) float32, thin lines of shadow at edges of lapel, collar and tie.
+    """
+
+    rgba: F32
+    regions: dict[str, F32]
+    collar: F32
+    crease: F32
+
+
+def lay_out(cloth: Cloth, body: Body, size: tuple[int, int] = SIZE, seed: int | None = None) -> Layout:
+    """Draw a garment's regions for a body.
+
+    size: (width, height) of the garment's part of the frame, 16:9. seed: None draws the medians; a
+    number varies collar, lapels, opening and shoulders by about a tenth, the same for the same seed.
+    Raises KeyError for an unknown kind.
+    """
+    build = {
+        "suit_tie": _suit,
+        "suit_open": _suit,
+        "blazer": _blazer,
+        "blouse": _blouse,
+        "turtleneck": _turtleneck,
+        "crew_neck": _crew_neck,
+    }[cloth.kind]
+    vary = _Vary(seed)
+    pieces = build(cloth, _Trunk(body, vary), vary)
+    return _paint(pieces, body, size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One outline with its colour; later pieces lie on earlier ones. A hole cuts what lies below it."""
+
+    name: str
+    outline: Points
+    colour: tuple[float, ...]
+    shade: float = 0.0
+    """How dark the shadow is that its edge throws on the pieces below, 0..1."""
+    collar: bool = False
+
+
+class _Vary:
+    """Factors about 1, drawn from a seed in call order; all 1 without a seed."""
+
+    def __init__(self, seed: int | None) -> None:
+        self._rng = None if seed is None else np.random.default_rng([seed, 77])
+
+    def __call__(self, spread: float = 0.1) -> float:
+        return 1.0 if self._rng is None else float(np.clip(self._rng.normal(1, spread), 1 - 2 * spread, 1 + 2 * spread))
+
+
+class _Trunk:
+    """Neck and shoulders in eye distances from the collar point."""
+
+    def __init__(self, body: Body, vary: _Vary) -> None:
+        self.neck = float(np.clip(body.neck_width / 2 / EYE, 0.62, 1.15))
+        self.left = float(np.clip((body.neck_x - body.left) / EYE, 2.45, 3.5))
+        self.right = float(np.clip((body.right - body.neck_x) / EYE, 2.45, 3.5))
+        self.slope = 0.57 * vary(0.12)
+        self.side = -0.5 * vary(0.1)
+        """Height of the collar at the side of the neck."""
+
+    def outline(self, neck: float, side: float) -> Points:
+        """Return the outline of shoulders and arms, open at the neck: from its left end round to its right."""
+        left, right = ([(-x, y) for x, y in self._half(reach, neck, side)] for reach in (self.left, self.right))
+        return left + [(-x, y) for x, y in reversed(right)]
+
+    def _half(self, reach: float, neck: float, side: float) -> Points:
+        """Trapezius, shoulder, arm: three Bezier curves from the neck's side down to the frame's foot."""
+        at = reach - 0.28  # where the shoulder line begins to round into the arm
+        y = side + self.slope * (at - neck) * 0.78
+        rise = 0.22 * (at - neck)
+        line = bezier((neck, side), (neck + rise, side + 0.42 * self.slope), (at - 0.8, y - 0.3 * self.slope), (at, y))
+        arm = bezier((at, y), (reach - 0.02, y + 0.2), (reach + 0.08, y + 0.6), (reach + 0.16, y + 1.4))
+        return [*line, *arm, (reach + 0.2, 6.0)]
+
+
+def bezier(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float], d: tuple[float, float]) -> Points:
+    """Return 17 points of the cubic Bezier curve with these control points."""
+    t = np.linspace(0, 1, 17)[:, None]
+    curve = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * np.array(d)
+    return [(float(x), float(y)) for x, y in curve]
+
+
+def _mirror(points: Points) -> Points:
+    return [(-x, y) for x, y in points]
+
+
+def _both(points: Points) -> tuple[Points, Points]:
+    return points, _mirror(points)
+
+
+def _shade(colour: Rgb, by: float) -> tuple[float, ...]:
+    """Return a colour as 0..1, lighter or darker by a part of its own value."""
+    return tuple(float(np.clip(c / 255 * (1 + by) + (0.02 if by > 0 else 0.0), 0, 1)) for c in colour)
+
+
+def _rim(half: float, side: float, dip: float) -> Points:
+    """Return the upper edge of a collar from the picture's left to its right: down round the front of the neck."""
+    reach = dip - side
+    return bezier((-half, side), (-half * 0.96, side + reach * 0.85), (-half * 0.5, dip), (0, dip)) + bezier(
+        (0, dip), (half * 0.5, dip), (half * 0.96, side + reach * 0.85), (half, side)
+    )
+
+
+def _jacket(cloth: Cloth, trunk: _Trunk, vary: _Vary, depth: float, narrow: float) -> list[_Piece]:
+    """Return lapels and collar of a jacket, for both sides; the body of it lies below them already."""
+    n, side = trunk.neck + 0.1, trunk.side + 0.05
+    wide, notch = narrow * vary(0.1), 0.62 * vary(0.15)
+    inner = bezier((n, side), (n * 0.93, side + 0.55), (0.62 * wide, depth * 0.45), (0.04, depth))
+    gorge_in, gorge_out = (n * 0.86, notch - 0.12), (n + 0.3 * wide, notch - 0.22)
+    peak = (n + 0.5 * wide, notch - 0.02)
+    belly = bezier(peak, (n + 0.42 * wide, notch + 0.55), (0.5 * wide, depth * 0.78), (0.06, depth + 0.05))
+    lapel = [*inner[6:], *reversed(belly), (n + 0.24 * wide, notch - 0.05), gorge_in]
+    collar = [*inner[:8], gorge_in, gorge_out, (n + 0.34, side + 0.5), (n + 0.2, side - 0.02)]
+    pieces = []
+    for way in (1, -1):
+        for name, outline, tone in (("lapel", lapel, 0.07), ("lapel", collar, 0.02)):
+            turned = [(way * x, y) for x, y in outline]
+            pieces.append(_Piece(name, turned, _shade(cloth.jacket, tone), 0.5))
+    return pieces
+
+
+def _opening(trunk: _Trunk, depth: float) -> Points:
+    """Return the jacket's V, from the left of the neck to its right."""
+    n, side = trunk.neck + 0.1, trunk.side + 0.05
+    half = bezier((n, side), (n * 0.93, side + 0.55), (0.62, depth * 0.45), (0.04, depth))
+    return _mirror(half) + list(reversed(half))
+
+
+def _suit(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
+    depth = 2.3 * vary(0.12)
+    n, side = trunk.neck, trunk.side
+    closed = cloth.kind == "suit_tie"
+    dip = 0.0 if closed else 0.1
+    rim = _rim(n, side, dip)
+    tip, spread = 0.52 * vary(0.15), (0.5 if closed else 0.62) * vary(0.15)
+    wing = [*reversed(rim[: len(rim) // 2 - (0 if closed else 4)]), (-n - 0.1, side + 0.08)]
+    wing += [(-n - 0.06, side + 0.5), (-spread - 0.1, tip + 0.03), (-spread, tip)]
+    wing += [] if closed else [(-0.32 * vary(0.2), dip + 0.1)]
+    pieces = [
+        _Piece("jacket", trunk.outline(n + 0.12, side + 0.02), _shade(cloth.jacket, 0)),
+        _Piece("shirt", [*_opening(trunk, depth), *reversed(rim)], _shade(cloth.shirt, -0.04), collar=True),
+        _Piece("", [*rim, (n + 0.02, -2), (-n - 0.02, -2)], ()),
+    ]
+    if closed:
+        knot, blade = 0.2 * vary(0.12), 0.3 * vary(0.12)
+        low, k, plain = 0.37 * vary(0.1), 0.64 * knot, _shade(cloth.tie, 0)
+        pieces += [
+            _Piece("tie", [(-k, low - 0.02), (k, low - 0.02), (blade, 2.2), (0, 2.6), (-blade, 2.2)], plain, 0.35),
+            _Piece("knot", [(-knot, 0.0), (knot, 0.0), (k, low), (-k, low)], _shade(cloth.tie, 0.06), 0.45, True),
+        ]
+    else:
+        foot = 0.62 * vary(0.15)
+        pieces.append(_Piece("", [(-0.34, -0.1), (-0.27, dip + 0.15), (0, foot), (0.27, dip + 0.15), (0.34, -0.1)], ()))
+    pieces += [_Piece("collar", half, _shade(cloth.shirt, 0.02), 0.35, True) for half in _both(wing)]
+    return [*pieces, *_jacket(cloth, trunk, vary, depth, 1.0)]
+
+
+def _blazer(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
+    depth, n, side = 2.0 * vary(0.15), trunk.neck, trunk.side + 0.08
+    rim = _rim(n + 0.02, side + 0.1, 0.42 * vary(0.2))
+    return [
+        _Piece("jacket", trunk.outline(n + 0.14, side + 0.02), _shade(cloth.jacket, 0)),
+        _Piece("shirt", [*_opening(trunk, depth), *reversed(rim)], _shade(cloth.shirt, 0), collar=True),
+        *_jacket(cloth, trunk, vary, depth, 0.9),
+        _Piece("", [*rim, (n + 0.02, -2), (-n - 0.02, -2)], ()),
+    ]
+
+
+def _blouse(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
+    n, side = trunk.neck, trunk.side + 0.12
+    dip = 0.55 * vary(0.15)
+    rim = bezier((-n - 0.06, side), (-n * 0.9, side + 0.5), (-0.3, dip - 0.15), (0, dip))
+    rim += [(-x, y) for x, y in reversed(rim)]
+    hem = [(x * 1.1, y + 0.13) for x, y in rim]
+    return [
+        _Piece("jacket", [*trunk.outline(n + 0.06, side), *reversed(rim)], _shade(cloth.jacket, 0)),
+        _Piece("collar", [*rim, *reversed(hem)], _shade(cloth.jacket, 0.05), 0.3, True),
+    ]
+
+
+def _turtleneck(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
+    n, side = trunk.neck + 0.06, trunk.side
+    top = _rim(n, side - 0.12, -0.22 * vary(0.1))
+    foot = _rim(n + 0.16, side + 0.22, 0.34 * vary(0.12))
+    return [
+        _Piece("jacket", [*trunk.outline(n + 0.14, side + 0.2), *reversed(foot)], _shade(cloth.jacket, 0)),
+        _Piece("collar", [*top, *reversed(foot)], _shade(cloth.jacket, 0.06), 0.5, True),
+    ]
+
+
+def _crew_neck(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
+    n, side = trunk.neck, trunk.side + 0.1
+    rim = _rim(n + 0.03, side, 0.16 * vary(0.15))
+    band = 0.17 * vary(0.15)
+    hem = [(x * (1 + band / (n + 0.5)), y + band) for x, y in rim]
+    return [
+        _Piece("jacket", [*trunk.outline(n + 0.05, side), *reversed(rim)], _shade(cloth.jacket, 0)),
+        _Piece("collar", [*rim, *reversed(hem)], _shade(cloth.jacket, 0.04), 0.35, True),
+    ]
+
+
+FINE: Final = 2
+"""Regions are filled at twice the size, with 1/16 pixel corners, then averaged down: clean edges at any size."""
+
+
+def _paint(pieces: Sequence[_Piece], body: Body, size: tuple[int, int]) -> Layout:
+    width, height = size
+    scale = width / frame.PRINT[0]
+    fine = FINE if width >= 512 else 4 * FINE
+    colour = np.zeros((height * fine, width * fine, 3), np.float32)
+    cover = np.zeros(colour.shape[:2], np.float32)
+    collar = np.zeros_like(cover)
+    crease = np.zeros_like(cover)
+    regions: dict[str, F32] = {}
+    reach = max(1.0, 0.022 * EYE * scale * fine)
+    for piece in pieces:
+        inside = _fill(piece.outline, body, scale * fine, cover.shape)
+        if not piece.name:
+            cover *= 1 - inside
+            crease *= 1 - inside
+            for region in regions.values():
+                region *= 1 - inside
+            continue
+        if piece.shade:
+            thrown = cv2.GaussianBlur(inside, (0, 0), reach) * (1 - inside) * 2 * piece.shade
+            crease = np.maximum(crease * (1 - inside), thrown * cover)
+        for region in regions.values():
+            region *= 1 - inside
+        regions[piece.name] = np.maximum(regions.get(piece.name, 0), inside)
+        colour += (np.array(piece.colour, np.float32) - colour) * inside[..., None]
+        cover = np.maximum(cover, inside)
+        if piece.collar:
+            collar = np.maximum(collar, inside)
+    colour *= (1 - 0.55 * crease)[..., None]
+    colour[cover == 0] = piece_colour(pieces)
+
+    def down(layer: F32) -> F32:
+        return cv2.resize(layer, size, interpolation=cv2.INTER_AREA)
+
+    rgba = np.dstack([down(colour), down(cover)]).astype(np.float32)
+    return Layout(rgba, {k: down(v) for k, v in regions.items()}, down(collar * cover), down(crease))
+
+
+def piece_colour(pieces: Sequence[_Piece]) -> F32:
+    """Return the colour of the garment's largest piece, for the pixels outside it."""
+    return np.array(pieces[0].colour, np.float32)
+
+
+def _fill(outline: Points, body: Body, scale: float, shape: tuple[int, int]) -> F32:
+    """Fill one outline: eye distances round the collar point, turned by the body's tilt, to pixels."""
+    turn = np.radians(body.tilt_deg)
+    points = np.array(outline) * EYE @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    points = (points + np.array([body.neck_x, body.collar_y - TOP])) * scale - 0.5
+    filled = np.zeros(shape, np.uint8)
+    cv2.fillPoly(filled, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    return filled.astype(np.float32) / 255
