@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bots.concierge import Concierge
+from bots.menu import Menu
 from bots.menu import house as house_menu
 from bots.on_console import Terminal
 from bots.transcript import Line, ScriptWrong, play, read
@@ -60,12 +61,17 @@ def chat(argv: Sequence[str] | None = None) -> int:
 
 
 async def talk(
-    settings: Settings, terminal: Terminal, lines: list[Line] | None, folder: Path, studio: str = CORE_STUDIO
+    settings: Settings,
+    terminal: Terminal,
+    lines: list[Line] | None,
+    folder: Path,
+    studio: str = CORE_STUDIO,
+    menu: Menu | None = None,
 ) -> None:
     """Open the house, with its worker, for one person in front of a terminal."""
     logs.configure(settings.log_json, logging.WARNING)
     async with opened(settings) as house:
-        concierge = terminal.concierge = Concierge(house, terminal, house_menu())
+        concierge = terminal.concierge = Concierge(house, terminal, menu or house_menu())
         worker = Worker(settings, house.ledger, house.shelf, house.desk, studio)
         behind: list[Coroutine[Any, Any, None]] = [
             house.desk.relay(),

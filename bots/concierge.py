@@ -611,7 +611,8 @@ def event_of(notice: news.Notice) -> m.Event | None:
             return m.PortraitCame(n, word.portraits[0])
         case news.Done() if notice.kind == "shoot":
             facts = word.facts
-            return m.GalleryCame(n, word.portraits, facts.get("drawn", 0), _counts(facts), facts.get("trained"))
+            trained = (facts.get("training") or {}).get("used")
+            return m.GalleryCame(n, word.portraits, facts.get("drawn", 0), _counts(facts), trained)
     return m.OrderFailed(n, "other")
 
 

@@ -53,6 +53,7 @@ from telegram.helpers import create_deep_linked_url
 from bots import messages as m
 from bots.commands import COMMANDS, said
 from bots.concierge import Concierge, Contact, Load, NotNow, PhotoGone, Unreachable
+from bots.menu import Menu
 from bots.menu import house as house_menu
 from bots.wording import LANGUAGES, said_or, say
 from core.errors import AtelierError
@@ -379,13 +380,13 @@ def receive(application: App, reception: Reception) -> None:
     application.add_error_handler(failed)
 
 
-async def run(house: House, api: str | None = None) -> None:
+async def run(house: House, menu: Menu | None = None) -> None:
     """Be the Telegram bot of a house until cancelled: by polling, or behind a webhook when one is set."""
     settings = house.settings
     assert settings.telegram_token is not None
-    application = build_application(settings.telegram_token.get_secret_value(), api or settings.telegram_api)
+    application = build_application(settings.telegram_token.get_secret_value(), settings.telegram_api)
     front = Front(application.bot)
-    concierge = Concierge(house, front, house_menu())
+    concierge = Concierge(house, front, menu or house_menu())
     receive(application, Reception(application.bot, front, concierge))
     try:
         async with application:

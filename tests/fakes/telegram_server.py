@@ -113,9 +113,9 @@ class TelegramServer:
         self._news.set()
         await self._runner.cleanup()
 
-    def person(self, id: int, name: str = "Ana", language: str = "en") -> Person:
-        """Return someone with a private chat to the bot."""
-        return self.people.setdefault(id, Person(self, id, name, language))
+    def person(self, id: int, name: str = "Ana", language: str = "en", patience_s: float = 20.0) -> Person:
+        """Return someone with a private chat to the bot, who waits that long for what they expect to see."""
+        return self.people.setdefault(id, Person(self, id, name, language, patience_s))
 
     # --- mishaps ---------------------------------------------------------------------------------
 
@@ -441,6 +441,7 @@ class Person:
     id: int
     name: str
     language: str
+    patience_s: float = 20.0
     blocked: bool = False
     toasts: list[str] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
@@ -501,7 +502,7 @@ class Person:
                 bodies.append(("message", self.message(group, photo=self.server._sizes(stored), **album)))
         await self.server.push_all(bodies, copies, reverse)
 
-    async def taps(self, label: str, copies: int = 1, within_s: float = 20.0) -> None:
+    async def taps(self, label: str, copies: int = 1, within_s: float | None = None) -> None:
         """Wait for a button with these words and tap the newest; copies > 1 are separate, quick taps."""
         await self.can_tap(label, within_s)
         message, button = self.find(label)
@@ -542,9 +543,9 @@ class Person:
         rows = [row for m in reversed(self.chat()) for row in m.get("reply_markup", {}).get("inline_keyboard", [])]
         return [button["text"] for row in rows for button in row]
 
-    async def sees(self, words: str, within_s: float = 20.0) -> dict[str, Any]:
+    async def sees(self, words: str, within_s: float | None = None) -> dict[str, Any]:
         """Wait until one of the bot's messages holds these words; return the newest that does."""
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + (within_s or self.patience_s)
         while time.monotonic() < deadline:
             for message in reversed(self.chat()):
                 if words in message.get("text", message.get("caption", "")):
@@ -554,9 +555,9 @@ class Person:
             await self._something(deadline)
         raise AssertionError(f"{words!r} did not come; on screen: {self.screen()}")
 
-    async def can_tap(self, label: str, within_s: float = 20.0) -> None:
+    async def can_tap(self, label: str, within_s: float | None = None) -> None:
         """Wait until a button with these words is there."""
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + (within_s or self.patience_s)
         while time.monotonic() < deadline:
             if any(label in text for text in self.buttons()):
                 return

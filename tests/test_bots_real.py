@@ -1,0 +1,140 @@
+"""Whole chats with everything real: worker, engine, photos of two real people that ship in packages."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib
+import pytest
+import skimage.data
+from fakes.telegram_server import TOKEN, TelegramServer
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from pydantic import SecretStr
+
+from bots import __main__ as front
+from bots import on_telegram
+from bots.menu import Menu, house
+from bots.on_console import Terminal
+from bots.transcript import play, read
+from jobs import settings as s
+from jobs.house import opened
+from jobs.worker import Worker
+
+pytestmark = pytest.mark.slow
+
+CONSENT = """
+> /start
+< I am Atelier, an AI system
+> [I agree]
+< Thank you
+> + me.jpg me_too.jpg blurred.jpg stranger.jpg
+< It is a bit blurred
+< somebody else
+< I have 2 good photos
+> [Choose looks]
+< Pick one or more looks
+> [Office]
+< Picked: Office
+> [Founder]
+< Picked: Office, Founder
+> [Go: 2]
+< Your portraits
+"""
+GALLERY = """
+< Your 2 portraits are ready
+> [▶]
+< 2/2 · Founder
+> [Edit]
+< 2/2
+> [Warmer]
+< Edited: Warmer
+> [Brighter]
+< Edited: Warmer, Brighter
+> [Light from the left]
+< Edited: Warmer, Brighter, Light from the left
+> [↶ Undo]
+< Edited: Warmer, Brighter
+> [Close edits]
+< 2/2
+> [All 2 files]
+< full quality
+> /forget
+< Delete everything?
+> [Delete everything]
+< This is your receipt
+"""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Grace Hopper twice (once mirrored, in other light), once out of focus, and Eileen Collins as the stranger."""
+    folder = tmp_path_factory.mktemp("photos")
+    with Image.open(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg") as file:
+        me = file.convert("RGB")
+    me_too = ImageEnhance.Brightness(ImageOps.mirror(me)).enhance(0.85).crop((20, 10, me.width - 10, me.height))
+    stranger = Image.fromarray(skimage.data.astronaut())
+    named = {"me": me, "me_too": me_too, "blurred": me.filter(ImageFilter.GaussianBlur(9)), "stranger": stranger}
+    for name, picture in named.items():
+        out = io.BytesIO()
+        picture.save(out, "JPEG", quality=95)
+        (folder / f"{name}.jpg").write_bytes(out.getvalue())
+    return folder
+
+
+@pytest.fixture
+def menu() -> Menu:
+    """The house's menu with one portrait a look, to be done sooner."""
+    return replace(house(), count=1)
+
+
+@pytest.fixture(autouse=True)
+def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANG", "en_GB.UTF-8")
+    monkeypatch.delenv("LC_ALL", raising=False)
+
+
+async def test_a_whole_chat_in_the_terminal_from_consent_to_receipt(photos: Path, tmp_path: Path, menu: Menu) -> None:
+    record = tmp_path / "record.txt"
+    with record.open("w") as out:
+        terminal = Terminal(tmp_path / "pictures", out, patience_s=500)
+        config = s.load(data=tmp_path / "house")
+        await front.talk(config, terminal, read(CONSENT + GALLERY), photos, menu=menu)
+    assert [path for path in (tmp_path / "house" / "shelf").rglob("*") if path.is_file()] == []
+
+
+@asynccontextmanager
+async def bot_and_worker(folder: Path, server: TelegramServer, menu: Menu) -> AsyncIterator[None]:
+    """A life of bot and worker; it ends without goodbye."""
+    config = s.load(data=folder, telegram_token=SecretStr(TOKEN), telegram_api=server.url, lease_s=2.0)
+    async with opened(config) as the_house:
+        worker = Worker(config, the_house.ledger, the_house.shelf, the_house.desk)
+        parts = [the_house.desk.relay(), worker.run(), on_telegram.run(the_house, menu)]
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_the_same_chat_over_telegram_with_a_restart_while_it_draws(
+    photos: Path, tmp_path: Path, menu: Menu
+) -> None:
+    async with TelegramServer() as server:
+        ana = server.person(7, patience_s=500)
+        async with bot_and_worker(tmp_path, server, menu):
+            await play(read(CONSENT), ana, photos)
+            await ana.sees("Making your portraits")
+        async with bot_and_worker(tmp_path, server, menu):
+            await play(read(GALLERY), ana, photos)
+        galleries = [message for message in ana.chat() if "photo" in message]
+        assert server.violations == []
+        assert galleries == [], "the receipt is all that is left"
+    assert os.listdir(tmp_path / "shelf") is not None
