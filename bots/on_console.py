@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TextIO
 
 from bots import messages as m
+from bots.adapter import Contact, Load, PhotoGone
 from bots.commands import said
-from bots.concierge import Concierge, Contact, Load, PhotoGone
+from bots.concierge import Concierge
 from bots.wording import LANGUAGES
 
 PATIENCE_S = 600.0  # how long a script waits for words: a sitting on a laptop takes minutes

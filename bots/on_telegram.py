@@ -51,8 +51,9 @@ from telegram.ext import (
 from telegram.helpers import create_deep_linked_url
 
 from bots import messages as m
+from bots.adapter import Contact, Load, NotNow, PhotoGone, Unreachable
 from bots.commands import COMMANDS, said
-from bots.concierge import Concierge, Contact, Load, NotNow, PhotoGone, Unreachable
+from bots.concierge import Concierge
 from bots.menu import Menu
 from bots.menu import house as house_menu
 from bots.wording import LANGUAGES, said_or, say

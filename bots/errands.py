@@ -1,0 +1,330 @@
+"""What follows from an event: messages to send, photos to fetch, work to cancel, done in order and struck off.
+
+Errands are saved with the event that caused them, so whoever finds them goes on. Those of one account are done by
+one task; a card that reports progress waits for its own next state rather than being edited every second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+
+from bots import messages as m
+from bots.adapter import Adapter, Load, NotNow, PhotoGone, Unreachable
+from bots.collecting import photo_file
+from bots.conversation import advance
+from bots.menu import Menu
+from bots.records import Record, Records, item_of
+from bots.wording import say
+from core.style import FOLDER
+from jobs import orders
+from jobs.book import Declined
+from jobs.export import export
+from jobs.forget import forget
+from jobs.house import House
+from jobs.ledger import Conflict, Gone
+from jobs.shelf import NotKept, ShelfDown
+
+log = logging.getLogger("atelier.errands")
+
+AT_A_TIME = 3  # errands done before they are struck off together: what a kill may repeat at most
+CALM_S = 1.2  # between two edits of a card that reports progress: Telegram bears about one a second in a chat
+TRIES = 4  # when another process saved the conversation first
+WAITS_S = (1.0, 4.0, 15.0)  # between tries of an errand that failed for the network's sake
+
+Tell = Callable[[int, m.Event], Awaitable[None]]
+_DONE = m.Toast("")  # stands in a line for an errand that is done and not struck off yet
+
+
+@dataclass(slots=True)
+class _Line:
+    """The errands of one account that are under way in this process."""
+
+    chat: str
+    cards: dict[str, str]
+    waiting: dict[int, m.Reply | m.Order] = field(default_factory=dict)
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    edited_at: dict[str, float] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+
+
+class Errands:
+    """The errands of one platform's conversations."""
+
+    def __init__(self, house: House, adapter: Adapter, menu: Menu, records: Records, tell: Tell) -> None:
+        self._house, self._adapter, self._menu, self._records, self._tell = house, adapter, menu, records, tell
+        self._ledger, self._shelf, self._desk = house.ledger, house.shelf, house.desk
+        self._platform = adapter.platform
+        self._lines: dict[int, _Line] = {}
+        self._fetching: dict[tuple[int, int], asyncio.Task[None]] = {}
+
+    def set_out(self, account: int, chat: str, record: Record) -> None:
+        """Begin the errands that are not under way; those of one account are done in order, by one task."""
+        idle = [errand for errand in record.errands if (account, errand.number) not in self._fetching]
+        if not idle:
+            return
+        line = self._lines.setdefault(account, _Line(chat, dict(record.cards)))
+        line.chat = chat
+        for errand in idle:
+            line.waiting.setdefault(errand.number, item_of(errand))
+        line.came.set()
+        if line.task is None:
+            line.task = asyncio.create_task(self._run(account, line))
+
+    async def _run(self, account: int, line: _Line) -> None:
+        """Do an account's errands; what fails for the network's sake stays in the ledger for the next event."""
+        try:
+            while line.waiting:
+                if not await self._some(account, line):
+                    await self._wait(line)
+        except Unreachable:
+            log.info("unreachable", extra={"account": account})
+            async with self._ledger.write() as page:
+                await page.set_reachable(account, self._platform, False)
+        except Gone:
+            log.info("errands_for_nobody", extra={"account": account})
+        except (NotNow, ShelfDown) as error:
+            log.warning("errands_left", extra={"account": account, "error": str(error)})
+        finally:
+            line.task = None
+            self._lines.pop(account, None)
+
+    async def _some(self, account: int, line: _Line) -> bool:
+        """Do the errands that are due, a few at a time, and strike them off; False when none was."""
+        done, sent = _outdated(line.waiting), list[tuple[str, str]]()
+        for old in done:
+            line.waiting[old] = _DONE
+        try:
+            while len(done) < AT_A_TIME and (number := self._due(line)) is not None:
+                errand = line.waiting[number]
+                if isinstance(errand, m.Fetch):
+                    self._fetching[account, number] = asyncio.create_task(self._fetch(account, number, errand))
+                    del line.waiting[number]
+                    continue
+                handles = await self._do(account, line, errand)
+                slot = errand.slot if isinstance(errand, m.Card) else ""
+                sent += [(slot, handle) for handle in handles]
+                if slot and handles:
+                    line.cards[slot] = handles[-1]
+                line.waiting[number] = _DONE
+                done.append(number)
+        finally:
+            if done:
+                await self._strike(account, done, sent)
+            for struck in done:
+                del line.waiting[struck]
+        return bool(done)
+
+    @staticmethod
+    def _due(line: _Line) -> int | None:
+        """Return the first errand that is due: a calm card waits until its last edit is a moment ago."""
+        for number in sorted(line.waiting):
+            errand = line.waiting[number]
+            if errand is _DONE:
+                continue
+            if isinstance(errand, m.Card) and errand.calm:
+                if time.monotonic() < line.edited_at.get(errand.slot, 0.0) + CALM_S and not _to_be_closed(
+                    line.waiting, errand.slot
+                ):
+                    continue
+                line.edited_at[errand.slot] = time.monotonic()
+            return number
+        return None
+
+    async def _wait(self, line: _Line) -> None:
+        """Wait for a new errand, or until a calm card is due."""
+        line.came.clear()
+        soonest = min((at + CALM_S for at in line.edited_at.values()), default=0.0) - time.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.05, soonest)):
+                await line.came.wait()
+
+    async def _do(self, account: int, line: _Line, errand: m.Reply | m.Order) -> list[str]:
+        """Do one errand, again when the network is at fault; one that can never succeed is logged and let go."""
+        for wait in (*WAITS_S, None):
+            try:
+                if isinstance(errand, m.Order):
+                    return await self._do_order(account, line.chat, errand)
+                return await self._show(account, line, errand)
+            except (NotNow, ShelfDown) as error:
+                if wait is None:
+                    raise
+                log.warning("errand_waits", extra={"account": account, "error": str(error), "wait_s": wait})
+                await asyncio.sleep(wait)
+            except (Unreachable, Gone):
+                raise
+            except Exception:
+                log.exception("errand_failed", extra={"account": account, "errand": type(errand).__name__})
+                return []
+        return []
+
+    async def _show(self, account: int, line: _Line, reply: m.Reply) -> list[str]:
+        chat = line.chat
+        if isinstance(reply, m.Sweep):
+            return []
+        if isinstance(reply, m.Toast):
+            reply = m.Say(reply.text)
+        slot = reply.under if isinstance(reply, m.Say) else getattr(reply, "slot", "")
+        old = line.cards.get(slot)
+        if isinstance(reply, m.Unbutton) and old is None:
+            return []
+        if isinstance(reply, m.Card) and reply.fresh and old is not None:
+            await self._adapter.show(chat, m.Unbutton(reply.slot), old, self.loader(account))
+            old = None
+        try:
+            return await self._adapter.show(chat, reply, old, self.loader(account))
+        except NotKept:
+            async with self._ledger.read() as page:
+                language = (await self._records.load(page, account))[0].session.language
+            return await self._adapter.show(chat, m.Say(say(language, "failed.gone")), None, self.loader(account))
+
+    async def _do_order(self, account: int, chat: str, order: m.Order) -> list[str]:
+        match order:
+            case m.Discard():
+                async with self._ledger.write() as page:
+                    await page.drop_photo(account, photo_file(order.photo))
+                await self._shelf.delete(account, [photo_file(order.photo)])
+            case m.Cancel():
+                async with self._ledger.read() as page:
+                    record, _ = await self._records.load(page, account)
+                if order.order in record.tickets:
+                    await self._desk.cancel(account, record.tickets[order.order])
+            case m.Export():
+                return await self._export(account, chat)
+            case m.Forget():
+                await self._forget_all(account, chat)
+        return []
+
+    async def _strike(self, account: int, numbers: list[int], sent: list[tuple[str, str]]) -> None:
+        """Strike done errands off, and remember the messages that came of them, in one transaction."""
+        for _ in range(TRIES):
+            try:
+                async with self._ledger.write() as page:
+                    record, version = await self._records.known(page, account)
+                    left = tuple(errand for errand in record.errands if errand.number not in numbers)
+                    for slot, handle in sent:
+                        await page.remember_message(account, self._platform, slot, handle)
+                    cards = record.cards | {slot: handle for slot, handle in sent if slot}
+                    await self._records.save(page, account, replace(record, errands=left, cards=cards), version)
+                return
+            except Conflict:
+                continue
+
+    async def _fetch(self, account: int, number: int, order: m.Fetch) -> None:
+        """Bring a photo onto the shelf and have it looked at; its errand stays until that is certain."""
+        name = photo_file(order.photo)
+        try:
+            data = await self._fetched(order.ref)
+            filed = await self._shelf.put(account, name, data)
+            async with self._ledger.write() as page:
+                await page.add_photo(account, name, hashlib.sha256(data).hexdigest(), filed.size)
+                ref = f"photo:{order.photo}"
+                placed = await self._desk.place(account, orders.Look(name), ref, self._platform, page)
+            if isinstance(placed, Declined):
+                await self._tell(account, m.PhotoFailed(order.photo, "full"))
+            await self._strike(account, [number], [])
+        except Gone:
+            log.info("photo_for_nobody", extra={"account": account})
+        except (PhotoGone, NotNow, ShelfDown) as error:
+            log.warning("photo_not_fetched", extra={"account": account, "error": str(error)})
+            await self._tell(account, m.PhotoFailed(order.photo, "gone"))
+            await self._strike(account, [number], [])
+        finally:
+            self._fetching.pop((account, number), None)
+
+    async def _fetched(self, ref: str) -> bytes:
+        for wait in WAITS_S:
+            try:
+                return await self._adapter.fetch(ref)
+            except NotNow:
+                await asyncio.sleep(wait)
+        return await self._adapter.fetch(ref)
+
+    async def _forget_all(self, account: int, chat: str) -> None:
+        """Delete everything, tell it with the receipt, and take the studio's own messages away.
+
+        The receipt is written by the jobs before the key is destroyed; it goes to the chat from memory, because nothing
+        is left afterwards that could be read again.
+        """
+        async with self._ledger.read() as page:
+            record, _ = await self._records.load(page, account)
+            handles = await page.messages(account, self._platform)
+        self._records.drop(account)
+        for wait in WAITS_S:
+            with suppress(ShelfDown):
+                receipt = await forget(self._house, account)
+                break
+            await asyncio.sleep(wait)
+        else:
+            receipt = await forget(self._house, account)
+        self._records.drop(account)
+        if receipt is None:
+            raise Gone(f"account {account} was never there")
+        body = json.dumps(asdict(receipt), indent=1)
+        counts = tuple((name, n) for name, n in receipt.facts["deleted"].items() if n)
+        gone = advance(record.session, m.Forgotten(body, counts), time.time(), self._menu)
+        for reply in gone.replies:
+            if isinstance(reply, m.Sweep):
+                await self._adapter.remove(chat, handles)
+            else:
+                await self._adapter.show(chat, reply, None, self.loader(account))
+        raise Gone(f"account {account} is deleted")
+
+    async def _export(self, account: int, chat: str) -> list[str]:
+        """Send everything that is kept as one archive, in parts where the platform takes no file as large."""
+        async with self._ledger.read() as page:
+            language = (await self._records.load(page, account))[0].session.language
+        data, most = await export(self._house, account), self._adapter.upload_bytes
+        parts = [data[i : i + most] for i in range(0, len(data), most)]
+        ends = [""] if len(parts) == 1 else [f".{i:03d}" for i in range(1, len(parts) + 1)]
+        named = {f"atelier-export.zip{end}": part for end, part in zip(ends, parts, strict=True)}
+
+        async def load(picture: m.Picture) -> bytes:
+            return named[picture.name]
+
+        caption = say(language, "export.caption", n=len(parts))
+        files = m.Files(tuple(m.Picture("export", name, caption) for name in named), caption)
+        return await self._adapter.show(chat, files, None, load)
+
+    def loader(self, account: int) -> Load:
+        async def load(picture: m.Picture) -> bytes:
+            if picture.kind == "style":
+                return await asyncio.to_thread((FOLDER / "previews" / picture.name).read_bytes)
+            return await self._shelf.get(account, picture.name)
+
+        return load
+
+    async def settle(self) -> None:
+        """Wait until nothing is under way."""
+        while tasks := [line.task for line in self._lines.values() if line.task is not None] + list(
+            self._fetching.values()
+        ):
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop; what is under way is done by the next process."""
+        tasks = [line.task for line in self._lines.values() if line.task is not None] + list(self._fetching.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _outdated(waiting: dict[int, m.Reply | m.Order]) -> list[int]:
+    """List the cards that report progress and have a newer self waiting: nobody needs to see them."""
+    newest = {card.slot: number for number, card in sorted(waiting.items()) if isinstance(card, m.Card)}
+    return [
+        number
+        for number, card in waiting.items()
+        if isinstance(card, m.Card) and card.calm and not card.fresh and newest[card.slot] != number
+    ]
+
+
+def _to_be_closed(waiting: dict[int, m.Reply | m.Order], slot: str) -> bool:
+    """Say whether a card's buttons are to be taken off: then it must be up to date before that."""
+    return any(isinstance(errand, m.Unbutton) and errand.slot == slot for errand in waiting.values())

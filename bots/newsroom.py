@@ -1,0 +1,71 @@
+"""News of the desk -> what happened to a conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bots import messages as m
+from jobs import news
+
+
+def event_of(notice: news.Notice) -> m.Event | None:
+    """Translate news of the desk into what happened to the conversation; None when nobody needs to know."""
+    word = notice.news
+    if isinstance(word, news.Expired):
+        return m.Expired()
+    what, _, number = notice.ref.partition(":")
+    if not number.isdigit():
+        return None
+    n = int(number)
+    if what == "photo":
+        return _of_photo(n, word)
+    match word:
+        case news.Queued():
+            return m.OrderMoved(n, place=word.place, eta_s=word.eta_s)
+        case news.Step():
+            percent = round(100 * word.step / word.total) if word.total else 0
+            stage = word.stage.partition(" ")[0]
+            return m.OrderMoved(n, stage=stage, percent=percent, eta_s=word.eta_s)
+        case news.Failed():
+            return m.OrderFailed(n, word.reason)
+        case news.Cancelled():
+            return m.OrderStopped(n)
+        case news.Done() if notice.kind == "enhance" and word.portraits:
+            return m.PortraitCame(n, word.portraits[0])
+        case news.Done() if notice.kind == "shoot":
+            facts = word.facts
+            trained = (facts.get("training") or {}).get("used")
+            return m.GalleryCame(n, word.portraits, facts.get("drawn", 0), _counts(facts), trained)
+    return m.OrderFailed(n, "other")
+
+
+def _of_photo(number: int, word: news.News) -> m.Event | None:
+    if isinstance(word, news.Failed):
+        return m.PhotoFailed(number, word.reason)
+    if not isinstance(word, news.Done):
+        return None
+    facts = word.facts
+    return m.PhotoLooked(
+        number,
+        kept=bool(facts.get("kept")),
+        reason=str(facts.get("reason") or ""),
+        measured=float(facts.get("measured") or 0.0),
+        limit=float(facts.get("limit") or 0.0),
+        missing=tuple(facts.get("missing") or ()),
+        notes=tuple(facts.get("notes") or ()),
+        others=tuple((_number(name), str(reason)) for name, reason in (facts.get("others") or {}).items()),
+    )
+
+
+def _number(name: str) -> int:
+    """Read a photo's number out of what the studio calls it: `photos_3`."""
+    digits = name.rpartition("_")[2].partition(".")[0]
+    return int(digits) if digits.isdigit() else 0
+
+
+def _counts(facts: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Return why portraits were dropped, most frequent first."""
+    dropped = facts.get("dropped") or {}
+    if not isinstance(dropped, dict):
+        return ()
+    return tuple(sorted(((str(k), int(v)) for k, v in dropped.items()), key=lambda item: -item[1]))

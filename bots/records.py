@@ -1,0 +1,96 @@
+"""What the ledger keeps of each conversation: its session, the errands that are left, the messages its cards are on."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bots import messages as m
+from bots.session import Session
+from bots.turn import new_session
+from jobs.ledger import Page
+
+REMEMBERED = 2000  # conversations kept in memory between events
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Something to do after the transaction: a reply to send or an order that is not the desk's."""
+
+    number: int
+    word: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the ledger keeps of a conversation.
+
+    tickets: the desk's order id for each order of the conversation. cards: the handle of each card's message.
+    """
+
+    session: Session
+    errands: tuple[Errand, ...] = ()
+    last: int = 0
+    tickets: dict[int, int] = field(default_factory=dict)
+    cards: dict[str, str] = field(default_factory=dict)
+
+
+_RECORD: TypeAdapter[Record] = TypeAdapter(Record)
+_ERRANDS: dict[str, TypeAdapter[Any]] = {
+    kind.__name__: TypeAdapter(kind)
+    for kind in vars(m).values()
+    if isinstance(kind, type) and issubclass(kind, m.Reply | m.Order) and kind not in {m.Reply, m.Order}
+}
+
+
+def errand(number: int, item: m.Reply | m.Order) -> Errand:
+    """Write a reply or an order down."""
+    word = type(item).__name__
+    return Errand(number, word, _ERRANDS[word].dump_python(item, mode="json"))
+
+
+def item_of(errand: Errand) -> m.Reply | m.Order:
+    """Read what `errand` wrote down."""
+    item: m.Reply | m.Order = _ERRANDS[errand.word].validate_python(errand.body)
+    return item
+
+
+class Records:
+    """The records of one platform, the newest of them in memory too."""
+
+    def __init__(self, platform: str, keep_days: int) -> None:
+        self._platform, self._keep_days = platform, keep_days
+        self._newest: OrderedDict[int, tuple[Record, int]] = OrderedDict()
+
+    async def load(self, page: Page, account: int, language: str = "en") -> tuple[Record, int]:
+        """Read a record, and the version it has; a new one for somebody new."""
+        text, version = await page.conversation(account, self._platform)
+        if not text:
+            return Record(replace(new_session(secrets.token_hex(2), language), keep_days=self._keep_days)), 0
+        return _RECORD.validate_json(text), version
+
+    async def known(self, page: Page, account: int, language: str = "en") -> tuple[Record, int]:
+        """Return the record this process saved last; the version it is saved over tells when another was faster."""
+        return self._newest.get(account) or await self.load(page, account, language)
+
+    async def save(self, page: Page, account: int, record: Record, version: int) -> None:
+        """Save a record; this process takes it for the newest once the transaction is committed."""
+        self._newest.pop(account, None)
+        text = _RECORD.dump_json(record).decode()
+        saved = await page.save_conversation(account, self._platform, text, version)
+
+        def keep() -> None:
+            self._newest[account] = (record, saved)
+            while len(self._newest) > REMEMBERED:
+                self._newest.popitem(last=False)
+
+        page.after.append(keep)
+
+    def drop(self, account: int) -> None:
+        """Keep nothing of an account in memory."""
+        self._newest.pop(account, None)
