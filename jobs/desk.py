@@ -20,7 +20,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry as RedisRetry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs import book, news, orders
@@ -33,7 +33,7 @@ log = structlog.get_logger("atelier.desk")
 
 POLL_S: Final = 0.08  # how often an idle worker asks the queue: half of it is the mean wait
 RELAY_S: Final = 0.5  # how often the relay looks for messages that another process, or an earlier self, left unsent
-REPAIR_S: Final = 5.0  # how often it compares sent messages with what the queue really holds
+REPAIR_S: Final = 5.0  # how often it compares the next thousand messages with what the queue really holds
 NEWS_S: Final = 1.0  # how often progress is read for the people who wait
 BATCH: Final = 200
 EXPIRES: Final = timedelta(days=60)  # longer than anything is kept: arq's own day would drop a long queue's tail
@@ -156,8 +156,14 @@ class ArqDesk:
         And free what a worker had taken from the queue when it was killed, but not yet claimed in the book: arq would
         hold that back for as long as the longest work may take.
         """
+        x = t.outbox.c
         async with self._ledger.read() as page:
-            rows = (await page.c.execute(select(t.outbox).where(t.outbox.c.sent_at.is_not(None)))).all()
+            sent = (
+                select(t.outbox)
+                .where(x.sent_at.is_not(None))
+                .order_by(case((x.word == "work", 1), else_=0), x.turn, x.id)
+            )
+            rows = (await page.c.execute(sent.limit(5 * BATCH))).all()
         lost = 0
         for start in range(0, len(rows), BATCH):
             some = rows[start : start + BATCH]

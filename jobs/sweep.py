@@ -113,13 +113,15 @@ async def _expire(house: House, account: int, now: float) -> dict[str, int]:
     await house.shelf.delete(account, [row.name for row in due["photos"]])
     for row in (*due["identities"], *due["sittings"]):
         await house.shelf.delete_folder(account, row.folder)
+    counts: dict[str, int] = {}
     async with house.ledger.write() as page:
         for table in (t.photos, t.identities, t.sittings):
-            ids = [row.id for row in due[table.name]]
-            await page.c.execute(delete(table).where(table.c.id.in_(ids)))
-        counts = {name: len(rows) for name, rows in due.items() if rows}
-        await page.note("expired", counts, account)
-        await book.tell_account(page, account, news.Expired(counts))
+            gone = delete(table).where(table.c.id.in_([row.id for row in due[table.name]]))
+            if deleted := (await page.c.execute(gone)).rowcount:
+                counts[table.name] = deleted
+        if counts:  # of several workers that sweep at once, one tells
+            await page.note("expired", counts, account)
+            await book.tell_account(page, account, news.Expired(counts))
     return counts
 
 

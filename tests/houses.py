@@ -9,9 +9,12 @@ import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -129,7 +132,10 @@ class Process:
 
     def __init__(self, config: settings.Settings, parts: str, studio: str = QUICK) -> None:
         self.log = config.data / f"{parts}-{time.monotonic_ns()}.log"
-        env = {name: os.environ[name] for name in ("PYTHONPATH", "QUICK_LOG") if name in os.environ}
+        self.log.touch()
+        env = {
+            name: value for name, value in os.environ.items() if name.startswith(("PYTHONPATH", "QUICK_LOG", "AWS_"))
+        }
         self.process = FORKS.Process(target=be_a_process, args=(config, parts, studio, str(self.log), env))
         self.process.start()
 
@@ -194,6 +200,65 @@ async def running(config: settings.Settings, *parts: str, **more: Any) -> AsyncI
     finally:
         for process in processes:
             process.stop()
+
+
+# --- S3
+
+
+SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, Signature=b"}
+
+
+@dataclass
+class S3Server:
+    """moto's server in a process of its own: an S3 over real HTTP that can be taken away and brought back."""
+
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ends = time.monotonic() + 30
+        while time.monotonic() < ends:
+            with socket.socket() as s:
+                if s.connect_ex(("127.0.0.1", self.port)) == 0:
+                    break
+            time.sleep(0.05)
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/shelf", method="PUT", headers=SIGNED)).close()
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        server = S3Server(s.getsockname()[1])
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def on_s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    if s3_server.process is None:
+        s3_server.start()
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server.url,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return s3_server
 
 
 # --- PostgreSQL

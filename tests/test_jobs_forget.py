@@ -92,6 +92,22 @@ async def test_the_receipt_can_be_checked_is_the_same_when_asked_again_and_names
     assert await forget(house, 12345) is None
 
 
+async def test_asked_twice_at_once_it_is_done_once_with_one_receipt(either: House) -> None:
+    someone = await person(either)
+    first, second = await asyncio.gather(forget(either, someone.id), forget(either, someone.id))
+    assert first == second
+    assert first is not None
+    assert first.genuine
+
+
+async def test_two_workers_that_sweep_at_once_tell_once(either: House) -> None:
+    await person(either)
+    late = sweep.read_clocks().wall + 40 * DAY_S
+    await asyncio.gather(sweep.sweep(either, late), sweep.sweep(either, late))
+    async with either.ledger.read() as page:
+        assert (await page.c.execute(select(t.outbox.c.word))).scalars().all() == ["expired"]
+
+
 def every_file(folder: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 

@@ -5,9 +5,27 @@ import os
 import random
 import signal
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
-from houses import Process, a_house, house, person, ready_sqlite, running, shoot, state_of, told, until
+import pytest
+from houses import (
+    Postgres,
+    Process,
+    S3Server,
+    a_house,
+    house,
+    on_s3,
+    person,
+    postgres,
+    ready_sqlite,
+    running,
+    s3_server,
+    shoot,
+    state_of,
+    told,
+    until,
+)
 from test_jobs_worker import drawn, ends, galleries, place, stands_at, times_drawn
 
 from jobs import orders
@@ -15,7 +33,7 @@ from jobs.house import House, opened
 from jobs.settings import Settings
 from jobs.valkey import EmbeddedValkey
 
-__all__ = ["drawn", "house", "ready_sqlite"]
+__all__ = ["drawn", "house", "on_s3", "postgres", "ready_sqlite", "s3_server"]
 
 
 async def holder_of(house: House, order: int) -> str:
@@ -154,8 +172,48 @@ async def test_a_queue_server_killed_and_emptied_again_and_again_loses_no_order(
             assert await is_told(config, order) == ["done"]
 
 
-async def test_a_second_machine_goes_on_from_the_shelf(tmp_path: Path, drawn: Path) -> None:
-    here, there = (a_house(tmp_path, work=tmp_path / name, mirror_s=0.2) for name in ("here", "there"))
+class Gate:
+    """Stands in front of the S3 server; closed, it answers every request as an overloaded store does."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.open = True
+
+    async def listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._connected, "127.0.0.1", 0)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        await asyncio.gather(self._pump(reader, inner_writer, writer), self._pump(inner_reader, writer, inner_writer))
+
+    async def _pump(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, back: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(65536):
+                if not self.open:
+                    back.write(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    break
+                to.write(data)
+                await to.drain()
+        back.close()
+        to.close()
+
+
+async def test_a_second_machine_goes_on_from_s3_also_when_that_was_away_for_a_while(
+    tmp_path: Path, drawn: Path, postgres: Postgres, on_s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(on_s3.port)
+    async with await gate.listen() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await _goes_on_elsewhere(tmp_path, await postgres.new_database(), gate)
+    names = Counter(name.partition(" ")[2] for name in times_drawn(drawn).elements())
+    assert sum(n - 1 for n in names.values()) <= 2, "only what was drawn after the last mirroring is drawn again"
+
+
+async def _goes_on_elsewhere(tmp_path: Path, url: str, gate: Gate) -> None:
+    here, there = (
+        a_house(tmp_path, database_url=url, shelf_url="s3://shelf/x", work=tmp_path / name, mirror_s=0.2)
+        for name in ("here", "there")
+    )
     async with opened(here) as house:
         someone = await person(house)
         async with running(here, "worker") as (killed,):
@@ -163,11 +221,13 @@ async def test_a_second_machine_goes_on_from_the_shelf(tmp_path: Path, drawn: Pa
             await house.desk.send()
             await stands_at(house, order, 4)
             killed.kill()
-        async with running(there, "worker"):
+        gate.open = False
+        async with running(there, "worker,notify") as (other,):
+            await until(lambda: "order_waits" in other.log.read_text(), 60)
+            gate.open = True
             await ends(house, order)
+            assert await is_told(there, order) == ["done"]
         assert len(await galleries(house, someone.id, order)) == 8
-    names = Counter(name.partition(" ")[2] for name in times_drawn(drawn).elements())
-    assert sum(n - 1 for n in names.values()) <= 2, "only what was drawn after the last mirroring is drawn again"
 
 
 def _children(pid: int) -> list[int]:

@@ -2,17 +2,13 @@
 
 import json
 import os
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from houses import a_house
+from houses import S3Server, a_house, on_s3, s3_server
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
@@ -23,60 +19,7 @@ from jobs.settings import SettingsWrong
 from jobs.shelf import MANIFEST, NotKept, Shelf, ShelfDown, ShelfFull, open_shelf
 from jobs.vault import Torn, Vault, open_vault, signed_by
 
-SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, Signature=b"}
-
-
-@dataclass
-class S3Server:
-    """moto's server in a process of its own: an S3 over real HTTP that can be taken away and brought back."""
-
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        ends = time.monotonic() + 30
-        while time.monotonic() < ends:
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", self.port)) == 0:
-                    break
-            time.sleep(0.05)
-        urllib.request.urlopen(urllib.request.Request(f"{self.url}/shelf", method="PUT", headers=SIGNED)).close()
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3Server]:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        server = S3Server(s.getsockname()[1])
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def on_s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    if s3_server.process is None:
-        s3_server.start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": s3_server.url,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return s3_server
+__all__ = ["on_s3", "s3_server"]
 
 
 @pytest.fixture
