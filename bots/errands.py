@@ -104,7 +104,9 @@ class Errands:
             while len(done) < AT_A_TIME and (number := self._due(line)) is not None:
                 errand = line.waiting[number]
                 if isinstance(errand, m.Fetch):
-                    self._fetching[account, number] = asyncio.create_task(self._fetch(account, number, errand))
+                    before = [task for (whose, _), task in self._fetching.items() if whose == account]
+                    fetching = asyncio.create_task(self._fetch(account, number, errand, before))
+                    self._fetching[account, number] = fetching
                     del line.waiting[number]
                     continue
                 handles = await self._do(account, line, errand)
@@ -216,10 +218,15 @@ class Errands:
             except Conflict:
                 continue
 
-    async def _fetch(self, account: int, number: int, order: m.Fetch) -> None:
-        """Bring a photo onto the shelf and have it looked at; its errand stays until that is certain."""
+    async def _fetch(self, account: int, number: int, order: m.Fetch, before: list[asyncio.Task[None]]) -> None:
+        """Bring a photo onto the shelf and have it looked at; its errand stays until that is certain.
+
+        Photos are looked at in the order they were sent: the first ones say who the person is.
+        """
         name = photo_file(order.photo)
         try:
+            if before:
+                await asyncio.wait(before)
             data = await self._fetched(order.ref)
             filed = await self._shelf.put(account, name, data)
             async with self._ledger.write() as page:

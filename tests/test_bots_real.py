@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib
+import numpy as np
 import pytest
-import skimage.data
+import sitters
 from fakes.telegram_server import TOKEN, TelegramServer
-from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image
 from pydantic import SecretStr
 
 from bots import __main__ as front
@@ -73,17 +71,18 @@ GALLERY = """
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Grace Hopper twice (once mirrored, in other light), once out of focus, and Eileen Collins as the stranger."""
+    """Grace Hopper twice (once with her head turned), once out of focus, and Eileen Collins as the stranger."""
     folder = tmp_path_factory.mktemp("photos")
-    with Image.open(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg") as file:
-        me = file.convert("RGB")
-    me_too = ImageEnhance.Brightness(ImageOps.mirror(me)).enhance(0.85).crop((20, 10, me.width - 10, me.height))
-    stranger = Image.fromarray(skimage.data.astronaut())
-    named = {"me": me, "me_too": me_too, "blurred": me.filter(ImageFilter.GaussianBlur(9)), "stranger": stranger}
-    for name, picture in named.items():
-        out = io.BytesIO()
-        picture.save(out, "JPEG", quality=95)
-        (folder / f"{name}.jpg").write_bytes(out.getvalue())
+    me = sitters.hopper()
+    stranger = np.asarray(Image.fromarray(sitters.collins()).resize((1024, 1024)))
+    named = {
+        "me": me,
+        "me_too": sitters.turned(me, 22),
+        "blurred": sitters.blurred(me, 0.08),
+        "stranger": stranger,
+    }
+    for name, rgb in named.items():
+        (folder / f"{name}.jpg").write_bytes(sitters.encoded(rgb, "JPEG", quality=95))
     return folder
 
 
@@ -137,4 +136,4 @@ async def test_the_same_chat_over_telegram_with_a_restart_while_it_draws(
         galleries = [message for message in ana.chat() if "photo" in message]
         assert server.violations == []
         assert galleries == [], "the receipt is all that is left"
-    assert os.listdir(tmp_path / "shelf") is not None
+    assert [path for path in (tmp_path / "shelf").rglob("*") if path.is_file()] == []

@@ -1,6 +1,6 @@
 """Checks every request of the bot against the published Bot API, where its machine-readable form is at hand.
 
-The file is large and not ours to ship: `ATELIER_TELEGRAM_SPEC` names it, or it lies in the folder `shared/specs` beside
+The file is large and not ours to ship: `TELEGRAM_BOT_API_SPEC` names it, or it lies in the folder `shared/specs` beside
 the repository. Without it the fake server still refuses what it knows by itself; the names, required fields and
 types of everything else are then not checked.
 """
@@ -20,7 +20,7 @@ BESIDE = Path(__file__).resolve().parents[3] / "shared" / "specs" / "telegram-bo
 @cache
 def spec() -> dict[str, Any] | None:
     """Return the published Bot API, or None where the file is not present."""
-    path = Path(os.environ.get("ATELIER_TELEGRAM_SPEC", BESIDE))
+    path = Path(os.environ.get("TELEGRAM_BOT_API_SPEC", BESIDE))
     found: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
     return found
 
