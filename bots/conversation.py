@@ -59,7 +59,7 @@ TRANSITIONS: dict[State, dict[type[Event], Targets]] = {
     CHOOSING: {**PHOTOS, **CHOICES, **LOOKING, **EDITS, **VERDICTS, **LATE},
     WAITING: {
         m.OrderMoved: STAY,
-        m.GalleryCame: (BROWSING,),
+        m.GalleryCame: (BROWSING, CHOOSING),  # CHOOSING when none of the portraits was good enough
         m.PortraitCame: STAY,
         m.OrderFailed: (CHOOSING,),
         m.OrderStopped: (CHOOSING,),
