@@ -301,7 +301,8 @@ def export() -> None:
     config = BASE / "garment" / "config.json"
     settings = json.loads(config.read_text("utf-8"))
     settings.pop("_name_or_path", None)
-    config.write_text(json.dumps({**settings, "atelier_version": f"1.{kept['step']}"}, indent=2) + "\n", "utf-8")
+    config.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
+    (BASE / "version.json").write_text(json.dumps({"version": f"1.{kept['step']}"}) + "\n", "utf-8")
     (BASE / "garment" / "diffusion_pytorch_model.safetensors").chmod(0o644)
     print(f"exported step {kept['step']}")
 

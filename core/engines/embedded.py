@@ -52,7 +52,7 @@ class Embedded:
     @property
     def version(self) -> str:
         """Say which training of the base this is, for the recipe."""
-        return str(json.loads((BASE / "garment" / "config.json").read_text("utf-8")).get("atelier_version", "1"))
+        return str(json.loads((BASE / "version.json").read_text("utf-8"))["version"])
 
     def conditions(self, rough: F32, keep: F32) -> torch.Tensor:
         """Pack what the net is told: (1, 8, 144, 256) float32 in -1..1.

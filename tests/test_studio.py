@@ -1,0 +1,194 @@
+"""Claims about a whole sitting, with real photos and the shipped net: files, proof, resuming, refusals, edits."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import sitters
+from PIL import Image
+
+from core import deliver, judge, studio
+from core.__main__ import main
+from core.errors import NoMajority, Refused, Stopped
+from core.nouns import Identity, Portrait, Recipe, Verdict
+from core.stage import Choice, set_up
+from core.style import load
+
+COLLINS = ("collins.png", sitters.encoded(sitters.collins()))
+ONE = studio.Sitting(styles=("office",), purpose="job", count=1, seed=3)
+
+
+@pytest.fixture(scope="module")
+def shot(tmp_path_factory: pytest.TempPathFactory, models: studio.Models) -> Path:
+    out = tmp_path_factory.mktemp("shot")
+    studio.shoot([COLLINS], ONE, out, models)
+    return out
+
+
+def manifest_of(folder: Path) -> dict[str, object]:
+    return json.loads((folder / "manifest.json").read_text("utf-8"))
+
+
+def test_a_photo_becomes_a_delivered_portrait(shot: Path) -> None:
+    manifest = manifest_of(shot)
+    assert manifest["kept"] == 1
+    portrait = manifest["portraits"][0]
+    assert portrait["kept"] is True
+    assert portrait["reasons"] == []
+    assert portrait["percent_of_baseline"] is None  # one photo: nothing to measure against, and it says so
+    picture = deliver.read_picture(shot / portrait["file"])
+    assert picture.shape == (640, 512, 3)  # 41 px between the eyes carry no more
+    assert (shot / portrait["exports"]["square"]).is_file()
+
+
+def test_the_garment_is_there_in_its_colours(shot: Path) -> None:
+    layers = deliver.load_layers(shot / "layers" / "office-01")
+    matte = layers.garment[..., 3]
+    assert matte[: int(0.55 * 640)].max() == 0
+    assert (matte[-40:] > 200).mean() > 0.7
+    cloth = layers.garment[int(0.86 * 640) :, :90][matte[int(0.86 * 640) :, :90] > 250][:, :3]
+    assert cloth.mean() < 90  # a charcoal jacket
+    assert cloth.std() > 0.5  # and not a flat one
+
+
+def test_every_file_says_what_made_it(shot: Path) -> None:
+    with Image.open(shot / "office-01.jpg") as picture:
+        xmp = picture.info["xmp"].decode()
+        assert picture.info["icc_profile"]
+        assert not picture.getexif()
+    assert deliver.AI_MARK in xmp
+    assert "charcoal_suit" in xmp
+    assert "collins" not in xmp
+
+
+def test_the_page_stands_alone_and_describes_its_pictures(shot: Path) -> None:
+    page = (shot / "gallery.html").read_text("utf-8")
+    assert "data:image/jpeg;base64," in page
+    assert "http" not in page.split("data:image")[0]
+    assert 'alt="Portrait in the style Office' in page
+    assert "Drew 1, kept 1." in page
+
+
+def test_a_killed_sitting_goes_on_where_it_was(
+    shot: Path, models: studio.Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (shot / "office-01.jpg").read_bytes()
+    (shot / "manifest.json").unlink()
+    monkeypatch.setattr("core.generate.generate", None)  # drawing again would fail
+    studio.shoot([COLLINS], ONE, shot, models)
+    assert manifest_of(shot)["kept"] == 1
+    assert (shot / "office-01.jpg").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_same_photos_same_seed_same_bytes(shot: Path, tmp_path: Path, models: studio.Models) -> None:
+    studio.shoot([COLLINS], ONE, tmp_path, models)
+    assert (tmp_path / "office-01.jpg").read_bytes() == (shot / "office-01.jpg").read_bytes()
+
+
+def test_a_stopped_sitting_leaves_no_manifest(tmp_path: Path, models: studio.Models) -> None:
+    with pytest.raises(Stopped):
+        studio.shoot([COLLINS], ONE, tmp_path, models, should_stop=lambda: True)
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def test_two_strangers_are_refused_whole(tmp_path: Path, models: studio.Models) -> None:
+    hopper = ("hopper.png", sitters.encoded(sitters.hopper()))
+    with pytest.raises(NoMajority, match="different people"):
+        studio.shoot([COLLINS, hopper], ONE, tmp_path, models)
+
+
+def test_an_edit_is_replayed_scored_and_undone_to_the_byte(shot: Path, tmp_path: Path, models: studio.Models) -> None:
+    warm = studio.enhance(shot / "office-01.jpg", ["warmer"], tmp_path / "warm.jpg", models)
+    assert warm["parent"] == "office-01"
+    assert warm["recipe"]["tweaks"] == ("warmer",)
+    back = studio.enhance(tmp_path / "warm.jpg", ["undo"], tmp_path / "back.jpg", models)
+    assert back["recipe"]["tweaks"] == ()
+    assert (tmp_path / "back.jpg").read_bytes() == (shot / "office-01.jpg").read_bytes()
+    assert (tmp_path / "warm.jpg").read_bytes() != (tmp_path / "back.jpg").read_bytes()
+
+
+def test_a_picture_without_its_recipe_cannot_be_edited(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(COLLINS[1])
+    with pytest.raises(Refused, match="only portraits made here"):
+        studio.enhance(tmp_path / "holiday.jpg", ["warmer"], tmp_path / "x.jpg")
+
+
+def verdict_on(rgb: np.ndarray, shot: Path, who: Identity, models: studio.Models) -> Verdict:
+    record = studio.read_record(shot / "office-01.jpg")
+    portrait = Portrait("x", rgb, deliver.load_layers(shot / record["layers"]), studio.recipe_of(record))
+    return judge.judge(portrait, who.maps[0], who, models.recogniser, models.landmarker)
+
+
+def test_a_strangers_head_and_a_stretched_face_fall_through(
+    shot: Path, models: studio.Models, collins_map: object, hopper_map: object
+) -> None:
+    """With a second, slightly darker print of her photo as the witness there is a baseline to fall short of."""
+    again = sitters.look(sitters.exposed(sitters.collins(), -0.4), "again.png")
+    assert isinstance(again, studio.Selfie)
+    maps = (collins_map, studio.learn([again], studio.silent).maps[0])
+    baseline = float(maps[0].selfie.face.embedding @ maps[1].selfie.face.embedding)
+    who = Identity(maps=maps, baseline=baseline)
+    good = deliver.read_picture(shot / "office-01.jpg")
+    kept = verdict_on(good, shot, who, models)
+    assert kept.likeness is not None
+    assert kept.reasons in ((), ("drifted",))  # the same photo twice is a harder baseline than any person's
+    stretched = cv2.resize(good, None, fx=1, fy=1.15, interpolation=cv2.INTER_LINEAR)[: good.shape[0]]
+    assert "misshapen" in verdict_on(stretched, shot, who, models).reasons
+    stranger = cv2.resize(sitters.hopper(), (512, 600))[:600]
+    fallen = verdict_on(np.pad(stranger, ((0, 40), (0, 0), (0, 0)), mode="edge"), shot, who, models)
+    assert fallen.reasons[0] == "not_them"
+    assert not fallen.kept
+    empty = verdict_on(np.full_like(good, 128), shot, who, models)
+    assert empty.reasons == ("no_face",)
+
+
+def test_the_command_line_answers_in_json_and_exit_codes(
+    shot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.jpg").write_text("not a photo")
+    assert main(["check", str(tmp_path / "notes.jpg"), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["photos"][0]["reason"] == "not_a_photo"
+    assert main(["styles", "--json"]) == 0
+    assert {style["id"] for style in json.loads(capsys.readouterr().out)["styles"]} >= {"office", "founder"}
+    assert (
+        main(["enhance", str(shot / "office-01.jpg"), "--tweak", "shinier", "--out", str(tmp_path / "x.jpg"), "--json"])
+        == 2
+    )
+    assert "warmer" in json.loads(capsys.readouterr().out)["message"]
+    assert main(["shoot", str(tmp_path / "absent.jpg"), "--style", "office", "--out", str(tmp_path)]) == 2
+    assert main(["shoot", str(tmp_path / "notes.jpg"), "--style", "teal", "--out", str(tmp_path)]) == 2
+    assert main(["weights", "verify"]) == 0
+
+
+def test_a_photo_with_more_styles_than_it_carries_says_so(collins_map: object) -> None:
+    from core.stage import cast
+
+    assert len(cast([collins_map], load("office"), Choice(), 5)) == 2
+
+
+def test_ranking_keeps_neighbours_apart() -> None:
+    def record(name: str, source: str, percent: float) -> dict[str, object]:
+        recipe = {"style": "office", "source": source}
+        return {"file": name, "percent_of_baseline": percent, "measures": {"sharpness": 1.0}, "recipe": recipe}
+
+    order = judge.rank_records([record("a", "1", 100), record("b", "1", 99), record("c", "2", 97)])
+    assert [entry["file"] for entry in order] == ["a", "c", "b"]
+
+
+def test_seeds_change_the_garment_and_nothing_of_the_face(
+    collins_map: object, collins_cutout: object, models: studio.Models
+) -> None:
+    from core.generate import generate
+
+    one = set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 1, 0.3)
+    one.settings["crop"] = "portrait"
+    other = replace(one, seed=2)
+    first = generate(one, "office", "job", models.engine, "a", studio.never)
+    second = generate(other, "office", "job", models.engine, "b", studio.never)
+    assert isinstance(first.recipe, Recipe)
+    assert not np.array_equal(first.layers.garment, second.layers.garment)
+    assert np.array_equal(first.layers.sitter, second.layers.sitter)
