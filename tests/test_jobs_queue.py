@@ -80,7 +80,10 @@ async def test_an_orphan_of_a_killed_process_is_found_and_reaped(tmp_path: Path)
         valkey.stop()
 
 
-async def test_a_server_that_hangs_after_its_starter_died_is_replaced_too(tmp_path: Path) -> None:
+async def test_a_server_that_hangs_after_its_starter_died_is_replaced_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.valkey.STOP_S", 0.3)
     starter = Process(a_house(tmp_path), "notify")
     valkey = EmbeddedValkey(tmp_path)
     await until(valkey._answers)

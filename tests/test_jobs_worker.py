@@ -190,6 +190,7 @@ async def test_a_ledger_that_is_locked_for_longer_than_its_patience_loses_nothin
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.ledger.BUSY_MS", 300)
+    monkeypatch.setattr("jobs.desk.REPAIR_S", 0.5)
     async with opened(a_house(tmp_path)) as house, working(house) as front:
         someone = await person(house)
         order = await place(house, someone.id, shoot("slow", count=4))
