@@ -455,7 +455,7 @@ def test_plurals_are_chosen_by_number() -> None:
 
 def test_durations_are_no_more_precise_than_they_are_known() -> None:
     assert [duration("en", s) for s in (10, 70, 600, 7300)] == [
-        "less than a minute", "1 minute", "10 minutes", "2 hours",
+        "less than a minute", "about 1 minute", "about 10 minutes", "about 2 hours",
     ]  # fmt: skip
 
 

@@ -31,10 +31,11 @@ CONSENT = """
 < I am Atelier, an AI system
 > [I agree]
 < Thank you
-> + me.jpg me_too.jpg blurred.jpg stranger.jpg
+> + me.jpg me_again.jpg blurred.jpg stranger.jpg
+< the same moment as a photo I already have
 < It is a bit blurred
-< somebody else
-< I have 2 good photos
+< These photos show different people
+< I have 1 good photo
 > [Choose looks]
 < Pick one or more looks
 > [Office]
@@ -47,7 +48,7 @@ CONSENT = """
 GALLERY = """
 < Your 2 portraits are ready
 > [▶]
-< 2/2 · Founder
+< 2/2 · Founder · no baseline yet
 > [Edit]
 < 2/2
 > [Warmer]
@@ -71,13 +72,13 @@ GALLERY = """
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Grace Hopper twice (once with her head turned), once out of focus, and Eileen Collins as the stranger."""
+    """Grace Hopper, the same photo saved again, one of her out of focus, and Eileen Collins as the stranger."""
     folder = tmp_path_factory.mktemp("photos")
     me = sitters.hopper()
     stranger = np.asarray(Image.fromarray(sitters.collins()).resize((1024, 1024)))
     named = {
         "me": me,
-        "me_too": sitters.turned(me, 22),
+        "me_again": me[4:, 4:],
         "blurred": sitters.blurred(me, 0.08),
         "stranger": stranger,
     }
@@ -101,7 +102,7 @@ def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_whole_chat_in_the_terminal_from_consent_to_receipt(photos: Path, tmp_path: Path, menu: Menu) -> None:
     record = tmp_path / "record.txt"
     with record.open("w") as out:
-        terminal = Terminal(tmp_path / "pictures", out, patience_s=500)
+        terminal = Terminal(tmp_path / "pictures", out, patience_s=300)
         config = s.load(data=tmp_path / "house")
         await front.talk(config, terminal, read(CONSENT + GALLERY), photos, menu=menu)
     assert [path for path in (tmp_path / "house" / "shelf").rglob("*") if path.is_file()] == []
@@ -127,7 +128,7 @@ async def test_the_same_chat_over_telegram_with_a_restart_while_it_draws(
     photos: Path, tmp_path: Path, menu: Menu
 ) -> None:
     async with TelegramServer() as server:
-        ana = server.person(7, patience_s=500)
+        ana = server.person(7, patience_s=300)
         async with bot_and_worker(tmp_path, server, menu):
             await play(read(CONSENT), ana, photos)
             await ana.sees("Making your portraits")
