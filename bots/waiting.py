@@ -12,11 +12,14 @@ from bots.wording import said_or
 
 STAGE_S = 3.0  # a progress card is edited at most this often: Telegram floods a bot that edits a chat every second
 STAGE_PERCENT = 5
+EDIT_QUIET_S = 8.0  # an edit that takes no longer gets no card of its own: the tap was answered already
 
 
 def _order_moved(turn: Turn, event: m.OrderMoved) -> None:
     old = turn.session.running
     if old is None or old.order != event.order or old.stopping:
+        return
+    if old.kind != "shoot" and turn.now - old.since < EDIT_QUIET_S:
         return
     new = replace(old, place=event.place, stage=event.stage, percent=event.percent)
     moved = (new.place, new.stage) != (old.place, old.stage)

@@ -278,6 +278,14 @@ def test_progress_is_edited_on_changes_only_and_seldom() -> None:
     assert 2 <= edits <= 5
 
 
+def test_a_quick_edit_leaves_no_card_behind_and_a_slow_one_reports() -> None:
+    session = enhancing()
+    assert advance(session, m.OrderMoved(2, stage="enhance"), NOW + 2).replies == ()
+    (card,) = advance(session, m.OrderMoved(2, stage="enhance"), NOW + 12).replies
+    assert isinstance(card, m.Card)
+    assert card.text.startswith("Your edit")
+
+
 def test_another_look_needs_no_new_photos_and_no_new_training() -> None:
     step = walk(browsing(), m.LooksOpened(), m.StylePicked("founder", True), m.GoTapped(2))
     (placed,) = step.orders
