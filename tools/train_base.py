@@ -199,7 +199,7 @@ def train(steps: int | None) -> None:
         rng = np.random.default_rng([SEED, step])
         torch.manual_seed(step)
         rate = RATE * min(1, (step + 1) / 50) * (0.575 + 0.425 * np.cos(np.pi * min(1, step / SCHEDULE)))
-        optimiser.param_groups[0]["lr"] = rate
+        optimiser.param_groups[0]["lr"] = float(rate)  # numpy's own float would not load back from the checkpoint
         drawn = zip(rng.integers(0, len(examples), BATCH), rng.choice(4, BATCH, p=(0.2, 0.35, 0.3, 0.15)), strict=True)
         target, told, valid = _stack([pair(examples[i], labels[i][k], rng, vary=True) for i, k in drawn])
         loss = _loss(engine, target, told, valid)
@@ -212,7 +212,7 @@ def train(steps: int | None) -> None:
             torch._foreach_lerp_(
                 list(ema.parameters()), list(net.parameters()), 1 - min(0.995, (1 + step) / (10 + step))
             )
-        losses.append(float(loss))
+        losses.append(loss.item())
         if step % 10 == 0:
             pace = (time.monotonic() - since) / (step - first)
             print(f"step {step} loss {np.mean(losses[-50:]):.4f} {pace:.2f} s/step", file=sys.stderr, flush=True)

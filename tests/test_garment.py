@@ -1,0 +1,96 @@
+"""Garments as drawings: they obey in colour, cover the neck's end, and look the same at every size."""
+
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+
+from core import frame
+from core.garment import KINDS, SIZE, TOP, Body, Cloth, Layout, lay_out
+
+BODY = Body(neck_x=512, neck_width=190, collar_y=945, chin_y=858, shoulder_y=1200, left=-9, right=1033)
+NAVY, WHITE, RED = (31, 42, 68), (237, 241, 247), (130, 30, 40)
+
+
+def cloth(kind: str) -> Cloth:
+    return Cloth(kind, NAVY, WHITE, RED)
+
+
+@cache
+def at_print(kind: str) -> Layout:
+    return lay_out(cloth(kind), BODY)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_closes_round_the_foot_of_the_neck(kind: str) -> None:
+    matte = at_print(kind).rgba[..., 3]
+    foot = round(BODY.collar_y + 0.7 * frame.EYE_DISTANCE * frame.PRINT[0] - TOP)
+    left, right = (round(BODY.neck_x + side * BODY.neck_width / 2) for side in (-1, 1))
+    assert matte[foot:, left:right].min() > 0.99  # nothing of where the neck ends is seen below
+    assert matte[foot:].min(axis=0)[200:824].min() > 0.99  # and the chest has no gaps
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_covers_the_face(kind: str) -> None:
+    matte = at_print(kind).rgba[..., 3]
+    chin = round(BODY.chin_y - TOP)
+    middle = slice(round(BODY.neck_x) - 40, round(BODY.neck_x) + 40)
+    assert matte[: chin - 20, middle].max() == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_collar_lies_inside_the_garment_and_meets_the_neck_in_the_middle(kind: str) -> None:
+    drawn = at_print(kind)
+    assert (drawn.collar <= drawn.rgba[..., 3] + 1e-3).all()
+    assert drawn.collar[:, round(BODY.neck_x)].max() > 0.99
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_small_layout_is_the_large_one_seen_from_afar(kind: str) -> None:
+    large, small = at_print(kind), lay_out(cloth(kind), BODY, (256, 144))
+    shrunk = cv2.resize(large.rgba, (256, 144), interpolation=cv2.INTER_AREA)
+    assert np.abs(shrunk[..., 3] - small.rgba[..., 3]).mean() < 0.005
+    both = (shrunk[..., 3] > 0.99) & (small.rgba[..., 3] > 0.99)
+    assert np.abs(shrunk - small.rgba)[both].mean() < 0.01
+
+
+@pytest.mark.parametrize("colour", [(20, 20, 24), (120, 30, 60), (200, 190, 170), (60, 110, 80)])
+def test_jacket_is_the_colour_that_was_asked_for(colour: tuple[int, int, int]) -> None:
+    drawn = lay_out(Cloth("suit_open", colour, WHITE), BODY, (512, 288))
+    plain = (drawn.regions["jacket"] > 0.99) & (drawn.crease < 0.01)
+    assert np.abs(drawn.rgba[..., :3][plain] * 255 - colour).max() < 2
+
+
+def test_suit_shows_shirt_and_tie_in_their_own_colours() -> None:
+    drawn = at_print("suit_tie")
+    for region, colour in (("shirt", WHITE), ("tie", RED)):
+        seen = drawn.rgba[..., :3][(drawn.regions[region] > 0.99) & (drawn.crease < 0.01)] * 255
+        assert len(seen) > 500
+        assert np.abs(np.median(seen, axis=0) - colour).max() < 12
+
+
+def test_regions_never_claim_a_pixel_twice() -> None:
+    for kind in KINDS:
+        drawn = at_print(kind)
+        total = sum(drawn.regions.values())
+        assert np.max(total) < 1.02
+
+
+def test_same_seed_draws_the_same_and_another_draws_another() -> None:
+    first, again, other = (lay_out(cloth("suit_tie"), BODY, (256, 144), seed).rgba for seed in (3, 3, 4))
+    assert (first == again).all()
+    assert np.abs(first - other).mean() > 0.002
+
+
+def test_shoulders_fall_from_the_neck_to_both_sides() -> None:
+    matte = at_print("suit_tie").rgba[..., 3] > 0.5
+    tops = matte.argmax(axis=0)
+    assert tops[60] > tops[200] > tops[340]
+    assert tops[-60] > tops[-200] > tops[-340]
+    assert SIZE == (1024, 576)
+
+
+def test_unknown_kind_is_an_error_not_a_guess() -> None:
+    with pytest.raises(KeyError, match="toga"):
+        lay_out(cloth("toga"), BODY)
