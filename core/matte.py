@@ -64,7 +64,7 @@ def cut_out(face: FaceMap, segmenter: Segmenter) -> Cutout:
     guide = picture.astype(np.float32) / 255
     matte = _at_print(alpha, guide, radius=3) * valid
     neck_soft = _at_print(neck, guide, radius=6) * matte
-    head = np.clip(matte * (1 - _at_print(gone, guide, radius=6)) - neck_soft, 0, 1)
+    head: F32 = np.clip(matte * (1 - _at_print(gone, guide, radius=6)) - neck_soft, 0, 1)
     face_inside = np.clip(
         cv2.resize(oval.astype(np.float32), frame.PRINT, interpolation=cv2.INTER_LINEAR) * 2 - 1, 0, 1
     )
@@ -160,6 +160,7 @@ def _parts(picture: U8, person: F32, face: FaceMap) -> tuple[U8, U8, U8]:
     falling = _thick(bare & column & (skin < 0.12), 2)  # hair in front of the neck, not the shadow under the chin
     _, blobs = cv2.connectedComponents((hair | falling).astype(np.uint8))
     neck = bare & column & ~(falling & np.isin(blobs, np.unique(blobs[hair])))
+    neck &= ~_thick(neck & (skin < 0.03) & (rows > points[152, 1]), 3)  # a microphone before the neck is none of it
     neck = _largest(neck)  # a pin of skin colour on a lapel is no neck
     head = _thick((bare & ~neck) | (inside > 0), 6)  # a neighbour's hair hangs on by a thread, a microphone by a neck
     _, blobs = cv2.connectedComponents(head.astype(np.uint8))
