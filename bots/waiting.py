@@ -108,8 +108,8 @@ def _counts(turn: Turn, event: m.GalleryCame) -> str:
 
 def _portrait_came(turn: Turn, event: m.PortraitCame) -> None:
     running = turn.session.running
-    if running is None or running.order != event.order:
-        return
+    if turn.session.state is not ENHANCING or running is None or running.order != event.order:
+        return  # an edit's picture, while a sitting is under way or after it was called off
     gallery = turn.session.gallery_of(running.gallery)
     turn.change(state=BROWSING, running=None)
     if gallery is None:

@@ -347,6 +347,7 @@ def any_event() -> st.SearchStrategy[m.Event]:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(any_event(), max_size=40), st.sampled_from(list(State)), st.sampled_from(list(LANGUAGES)))
+@example([m.PortraitCame(1, portrait(1, None))], State.WAITING, "en")
 @example([m.GalleryCame(1, ())], State.WAITING, "es")
 @example([m.PhotoLooked(1, False, "other_person", others=((1, "blurred"),))], State.CHOOSING, "en")
 def test_any_sequence_of_events_loses_no_photo_and_raises_nothing(
