@@ -40,7 +40,7 @@ CONTACT: Final = 0.42
 
 
 def compose(layers: Layers, look: Look) -> U8:
-    """Put the layers together under a look: (H, W, 3) uint8 sRGB; 2 s at full print size on two busy cores, 0.3 s at half."""
+    """Put the layers together under a look: (H, W, 3) uint8 sRGB; 2 s at full print size on busy cores."""
     height, width = layers.head.shape
     head, neck = layers.head.astype(np.float32) / 255, layers.neck.astype(np.float32) / 255
     garment_matte = layers.garment[..., 3].astype(np.float32) / 255
