@@ -314,7 +314,7 @@ def _deliver(
     if cards:
         sheet = deliver.contact_sheet([card["rgb"] for card in cards])
         deliver.write_whole(out / "contact_sheet.jpg", deliver.encode_plain(sheet))
-    summary = _summary(len(kept), drawn, wanted, dropped, who)
+    summary = _summary(len(kept), drawn, wanted, dropped)
     deliver.write_whole(out / "gallery.html", deliver.gallery_page(cards, summary))
     deliver.write_witnesses(out, who)
     clock.lap("deliver")
@@ -352,8 +352,8 @@ def _card(record: dict[str, Any], rgb: U8, names: dict[str, str]) -> dict[str, A
     }
 
 
-def _summary(kept: int, drawn: int, wanted: int, dropped: Sequence[dict[str, Any]], who: Identity) -> dict[str, str]:
-    """Tell the counts, what training proved, and what these pictures are."""
+def _summary(kept: int, drawn: int, wanted: int, dropped: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Tell the counts, that nothing was trained, and what these pictures are."""
     from core.judge import REASONS
 
     why: dict[str, int] = {}
@@ -363,5 +363,5 @@ def _summary(kept: int, drawn: int, wanted: int, dropped: Sequence[dict[str, Any
     counts = f"Drew {drawn}, kept {kept}." + (f" Dropped {told}." if told else "")
     if drawn < wanted:
         counts += f" {wanted} were asked for; the photos carry {drawn}: send more photos for more."
-    proof = who.proof.get("said") or f"Training was not used: {who.proof.get('why', 'not asked for')}."
+    proof = "Nothing was trained on these photos: this engine cannot learn a person yet."
     return {"counts": counts, "proof": proof, "honesty": HONESTY}
