@@ -7,7 +7,7 @@ ARG PIP_ARGS=""
 WORKDIR /src
 RUN python -m venv /opt/atelier
 ENV PATH=/opt/atelier/bin:$PATH ATELIER_CACHE=/opt/atelier/weights
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE THIRD_PARTY.md ./
 COPY core core
 COPY jobs jobs
 COPY bots bots
@@ -15,7 +15,9 @@ COPY styles styles
 RUN pip install --no-cache-dir $PIP_ARGS -c constraints.txt ".[$EXTRAS]" && atelier weights pull
 
 FROM python:3.11-slim-bookworm
-# libgl1, libgles2 and libegl1: mediapipe's graph library is linked to them, though nothing is drawn on a screen
+# libgl1, libgles2 and libegl1: mediapipe's graph library is linked to them, though nothing is drawn on a screen;
+# no versions, because Debian's security updates are wanted as they come
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libgles2 libegl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin atelier \

@@ -64,8 +64,7 @@ class Concierge:
             await self._adapter.answer(contact.tap, toast)
 
     def _by(self, contact: Contact) -> Callable[[Page], Awaitable[Account]]:
-        keep_days = self._house.settings.retention_days
-        return lambda page: page.account(self._platform, contact.user, contact.chat, keep_days)
+        return lambda page: page.account(self._platform, contact.user, contact.chat)
 
     async def bring(self, notice: news.Notice) -> None:
         """Take news from the desk; the same notice twice is one."""

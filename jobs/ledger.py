@@ -122,12 +122,13 @@ class Page:
 
     c: AsyncConnection
     vault: Vault
+    promised_days: int  # how long the house keeps the things of somebody new, until they choose
     after: list[Callable[[], None]] = field(default_factory=list)
     keys: dict[int, tuple[str, AccountKey]] = field(default_factory=dict)  # asked for once a transaction
 
     # --- people
 
-    async def account(self, platform: str, user: str, chat: str, keep_days: int = 30) -> Account:
+    async def account(self, platform: str, user: str, chat: str) -> Account:
         """Find the account of a platform's user, or open one; remembers the chat they write from."""
         lookup = self.vault.blind("address", platform, user)
         known = select(t.addresses.c.account_id).where(
@@ -137,14 +138,14 @@ class Page:
         if row is None:
             try:
                 async with self.c.begin_nested():
-                    return await self._open_account(platform, lookup, [user, chat], keep_days)
+                    return await self._open_account(platform, lookup, [user, chat])
             except IntegrityError:  # the same person's other update was faster
                 row = (await self.c.execute(known)).one()
         return await self.account_of(row[0])
 
-    async def _open_account(self, platform: str, lookup: str, address: list[str], keep_days: int) -> Account:
+    async def _open_account(self, platform: str, lookup: str, address: list[str]) -> Account:
         token = secrets.token_hex(16)
-        values = {"token": token, "wrapped_key": self.vault.new_key(token), "keep_days": keep_days}
+        values = {"token": token, "wrapped_key": self.vault.new_key(token), "keep_days": self.promised_days}
         opened = insert(t.accounts).values(created_at=time.time(), **values).returning(t.accounts.c.id)
         account: int = (await self.c.execute(opened)).scalar_one()
         sealed = (await self.key(account))[1].seal(json.dumps(address).encode(), "address")
@@ -397,9 +398,10 @@ class Page:
 class Ledger:
     """The database, open."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
+    def __init__(self, engine: AsyncEngine, vault: Vault, promised_days: int) -> None:
         self.engine = engine
         self.vault = vault
+        self._promised_days = promised_days
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._one_writer: Any = asyncio.Lock() if self.is_sqlite else nullcontext()
         self._patient: Any = asyncio.Lock() if self.is_sqlite else nullcontext()
@@ -416,7 +418,7 @@ class Ledger:
         async with nullcontext() if urgent else self._patient, self._one_writer, self.engine.connect() as c:
             await c.execution_options(writes=True)
             async with c.begin():
-                page = Page(c, self.vault)
+                page = Page(c, self.vault, self._promised_days)
                 yield page
         for run in page.after:
             run()
@@ -425,7 +427,7 @@ class Ledger:
     async def read(self) -> AsyncIterator[Page]:
         """Open a page to read from: one consistent picture, waiting for nobody."""
         async with self.engine.connect() as c, c.begin():
-            yield Page(c, self.vault)
+            yield Page(c, self.vault, self._promised_days)
 
     async def forget_free_pages(self) -> None:
         """Overwrite what deleted rows left behind: SQLite's write-ahead log and free pages, PostgreSQL's dead rows.
@@ -465,7 +467,7 @@ async def open_ledger(settings: Settings, vault: Vault | None = None) -> Ledger:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         event.listen(engine.sync_engine, "invalidate", _unlock_sqlite)
-    ledger = Ledger(engine, vault or open_vault(settings))
+    ledger = Ledger(engine, vault or open_vault(settings), settings.retention_days)
     async with engine.connect() as c:
         await c.execution_options(writes=True)
         async with c.begin():
