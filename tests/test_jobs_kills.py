@@ -4,12 +4,14 @@ import asyncio
 import os
 import random
 import signal
+import sqlite3
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from houses import (
+    QUICK,
     Postgres,
     Process,
     S3Server,
@@ -85,6 +87,57 @@ async def test_workers_killed_at_random_moments_cost_no_portrait_and_make_none_t
     assert max(again.values()) == 1, "it went on from its files"
 
 
+@pytest.mark.slow
+async def test_an_order_killed_at_ten_random_points_loses_nothing_makes_nothing_twice_and_is_delivered_once(
+    tmp_path: Path, drawn: Path
+) -> None:
+    """Real processes, queue and ledger; pictures by the quick studio, as ten restarts of the real one take minutes."""
+    config = a_house(tmp_path)
+    async with opened(config) as house, running(config, "worker", "worker", "relay", "notify") as processes:
+        someone = await person(house)
+        order = await place(house, someone.id, shoot("slow", count=16, styles=("founder", "editorial")))
+        looks = await killed_at_ten_points(house, processes, order, QUICK)
+        await ends(house, order)
+        for number in (order, *looks):
+            assert await is_told(config, number) == ["done"]
+        pictures = await galleries(house, someone.id, order)
+        assert len(set(pictures)) == len(pictures) == 32
+        async with house.ledger.read() as page:
+            assert len(await page.sittings(someone.id)) == 1
+    again = Counter(name.partition(" ")[2] for name in times_drawn(drawn).elements())
+    assert max(again.values()) == 1, "it went on from its files"
+
+
+async def killed_at_ten_points(house: House, processes: list[Process], order: int, studio: str) -> list[int]:
+    """Kill whoever has a part in a running order, ten times at moments drawn from a seed; return looks placed between.
+
+    processes: two workers and a relay first; a killed one is put in its own place again.
+    """
+    dice = random.Random(8)
+    victims = ["worker"] * 4 + ["child"] * 3 + ["relay"] + ["valkey"] * 2
+    dice.shuffle(victims)
+    valkey = EmbeddedValkey(house.settings.data)
+    looks = []
+    for victim in victims:
+        await until(lambda: holder_of(house, order), 60)
+        await asyncio.sleep(dice.uniform(0.0, 0.6))
+        looks.append(await place(house, 1, orders.Look("photos/0")))
+        holder = await holder_of(house, order)
+        assert holder or await state_of(house, order) == "queued", "it was over before it was killed ten times"
+        number = next((n for n in (0, 1) if holder.endswith(f":{processes[n].pid}")), 0)
+        if victim == "valkey":
+            os.kill(int(valkey._say(b"INFO", b"server").partition(b"process_id:")[2].split()[0]), signal.SIGKILL)
+        elif victim == "child":
+            for pid in _children(processes[number].pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        else:
+            number = 2 if victim == "relay" else number
+            processes[number].kill()
+            processes[number] = Process(house.settings, victim, studio)
+    return looks
+
+
 async def test_with_the_lease_that_ships_a_killed_worker_s_order_runs_elsewhere_within_thirty_seconds(
     tmp_path: Path,
 ) -> None:
@@ -148,6 +201,45 @@ async def test_an_order_saved_by_a_bot_that_was_killed_before_sending_it_is_sent
     order = await place(house, someone.id, shoot())  # nobody relays in this process
     async with running(house.settings, "worker"):
         await ends(house, order)
+
+
+async def in_the_outbox(house: House) -> tuple[str, float | None]:
+    """The one message that has not taken effect: its id, and when a relay noted it as sent."""
+    async with house.ledger.read() as page:
+        row = (await page.c.exec_driver_sql("SELECT job, sent_at FROM outbox")).one()
+    return row[0], row[1]
+
+
+@pytest.mark.parametrize("moment", ["before it is in the queue", "in the queue and not noted"])
+async def test_a_relay_killed_after_the_commit_costs_no_order_and_doubles_none(
+    house: House, drawn: Path, moment: str
+) -> None:
+    someone = await person(house)
+    valkey = EmbeddedValkey(house.settings.data)
+    ledger = sqlite3.connect(house.settings.data / "ledger.db", isolation_level=None, timeout=10)
+    async with running(house.settings, "relay") as (relay,):
+        await until(lambda: "'relay'" in relay.log.read_text())
+        valkey._say(b"CLIENT", b"PAUSE", b"60000", b"WRITE")  # the relay comes as far as its first word to the queue
+        order = await place(house, someone.id, shoot("slow", count=3))
+        await until(lambda: b"blocked_clients:0" not in valkey._say(b"INFO", b"clients"))
+        if moment == "in the queue and not noted":
+            ledger.execute("BEGIN IMMEDIATE")  # and here as far as its note in the ledger
+            valkey._say(b"CLIENT", b"UNPAUSE")
+
+            async def queued() -> bool:
+                return await house.desk.depth("studio") == 1
+
+            await until(queued)
+            await asyncio.sleep(0.2)
+        relay.kill()
+        valkey._say(b"CLIENT", b"UNPAUSE")
+        ledger.close()
+        assert await in_the_outbox(house) == (f"shoot:{order}:1", None)
+        assert await house.desk.depth("studio") == (0 if moment == "before it is in the queue" else 1)
+    async with running(house.settings, "worker,notify"):
+        await ends(house, order)
+        assert await is_told(house.settings, order) == ["done"]
+    assert sorted(times_drawn(drawn).values()) == [1, 1, 1]
 
 
 async def test_a_queue_server_killed_and_emptied_again_and_again_loses_no_order(tmp_path: Path) -> None:
