@@ -18,7 +18,7 @@ FROM python:3.11-slim-bookworm
 # libgl1, libgles2 and libegl1: mediapipe's graph library is linked to them, though nothing is drawn on a screen;
 # no versions, because Debian's security updates are wanted as they come
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libgles2 libegl1 libglib2.0-0 \
+RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libgles2 libegl1 libglib2.0-0 libsm6 libice6 \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin atelier \
     && install -d -o atelier -g atelier -m 700 /data /work

