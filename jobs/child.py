@@ -49,9 +49,11 @@ class TaskFailed(AtelierError):
 class Child:
     """One slot's process, seen from the worker."""
 
-    def __init__(self, queue: str, studio: str) -> None:
+    def __init__(self, queue: str, studio: str, engine: str) -> None:
         self._queue = queue
         self._studio = studio
+        self._engine = engine
+        self.gpu_bytes: tuple[int, int] | None = None  # in use by anybody, and there in all; None without a GPU
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -63,7 +65,7 @@ class Child:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "jobs.child", self._queue, self._studio,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES,
-            env={**os.environ, **limits}, start_new_session=True,
+            env={**os.environ, **limits, "ATELIER_ENGINE": self._engine}, start_new_session=True,
         )  # fmt: skip
 
     async def do(
@@ -78,6 +80,7 @@ class Child:
         while line := await process.stdout.readline():
             word: dict[str, Any] = json.loads(line)
             if "step" in word:
+                self.gpu_bytes = tuple(word["gpu"]) if word["gpu"] else None
                 on_progress(*word["step"])
             elif "done" in word:
                 done: dict[str, Any] = word["done"]
@@ -122,14 +125,29 @@ def main(queue: str, studio: str) -> None:
         answers.write(json.dumps(word) + "\n")
         answers.flush()
 
+    def on_progress(stage: str, step: int, total: int) -> None:
+        say(step=[stage, step, total], gpu=gpu_bytes())
+
     while True:
         word = _tasks_in.take()
         try:
-            say(done=_done(word, real, lambda stage, step, total: say(step=[stage, step, total]), _tasks_in.stopped))
+            say(done=_done(word, real, on_progress, _tasks_in.stopped))
         except Stopped as stopped:
             say(stopped=str(stopped))
         except Exception as error:
             say(failed=failure_of(error))
+
+
+def gpu_bytes() -> tuple[int, int] | None:
+    """Return how many bytes of the GPU's memory are in use, and how many there are; None where torch has no GPU.
+
+    Never the one to load torch: that is the engine's business, when an order needs it.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None
+    free, total = torch.cuda.mem_get_info()
+    return total - free, total
 
 
 def failure_of(error: Exception) -> dict[str, Any]:
@@ -140,7 +158,7 @@ def failure_of(error: Exception) -> dict[str, Any]:
         return {"reason": "setup", "message": str(error), "later": False}
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return {"reason": "disk_full", "message": str(error), "later": True}
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # the latter is torch's own
         return {"reason": "memory", "message": str(error), "later": True}
     where = "".join(traceback.format_exception(error))
     return {"reason": "fault", "message": where[-4000:], "later": False}  # the same bytes would fail the same way

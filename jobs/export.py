@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
-import tempfile
 import zipfile
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, Final
 
 from jobs import tables as t
@@ -30,32 +28,17 @@ async def export(house: House, account: int) -> bytes:
         kept["conversations"] = {name: (await page.conversation(account, name))[0] for name in sorted(platforms)}
         kept["account"] = {"token": about.token, "language": about.language, "keep_days": about.keep_days}
     rows = {name: [_plain(row) for row in part] if isinstance(part, list) else part for name, part in kept.items()}
-    with tempfile.TemporaryDirectory(prefix="atelier-export-") as scratch:
-        folder = Path(scratch)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:  # in memory: nothing in the clear on a disk
+        archive.writestr("account.json", json.dumps(rows, indent=1, ensure_ascii=False))
         for photo in kept["photos"]:
-            try:
-                data = await house.shelf.get(account, photo["name"])
-            except NotKept:
-                continue
-            await asyncio.to_thread(_put, folder / photo["name"], data)
+            with suppress(NotKept):
+                archive.writestr(photo["name"], await house.shelf.get(account, photo["name"]))
         for part in (*kept["sittings"], *kept["identities"]):
-            await house.shelf.get_folder(account, part["folder"], folder / part["folder"])
-        return await asyncio.to_thread(_zipped, folder, json.dumps(rows, indent=1, ensure_ascii=False))
+            async for filed, data in house.shelf.files_in(account, part["folder"]):
+                archive.writestr(filed.name, data)
+    return out.getvalue()
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in SEALED}
-
-
-def _put(file: Path, data: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(data)
-
-
-def _zipped(folder: Path, about: str) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("account.json", about)
-        for file in sorted(f for f in folder.rglob("*") if f.is_file()):
-            archive.write(file, file.relative_to(folder).as_posix())
-    return out.getvalue()

@@ -33,6 +33,7 @@ FIRST_PORTRAIT: Final = Histogram(
 )
 DEPTH: Final = Gauge("atelier_queue_depth", "Orders by queue and state", ["queue", "state"])
 AGE: Final = Gauge("atelier_queue_age_seconds", "Age of the oldest waiting order", ["queue"])
+GPU: Final = Gauge("atelier_gpu_memory_bytes", "Memory of the studio's GPU, by anybody's use of it", ["part"])
 OUTBOX: Final = Gauge("atelier_outbox_depth", "Messages and news whose effect has not taken place", ["queue"])
 
 CHECK_S: Final = 3.0

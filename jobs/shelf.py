@@ -105,14 +105,19 @@ class Shelf:
 
     async def get_folder(self, account: int, name: str, into: Path) -> dict[str, str]:
         """Write a kept folder's files below a local one; return relative path -> sha256, empty when there is none."""
-        token, key = await self._key(account)
         found: dict[str, str] = {}
+        async for filed, data in self.files_in(account, name):
+            relative = filed.name.removeprefix(name + "/")
+            await asyncio.to_thread(_write, into / relative, data)
+            found[relative] = filed.sha256
+        return found
+
+    async def files_in(self, account: int, name: str) -> AsyncIterator[tuple[Filed, bytes]]:
+        """Give a kept folder's files one after another, in no order; raises Gone, ShelfDown, Torn."""
+        token, key = await self._key(account)
         async for place in self._places(f"{_box(token, key, name + '/x')}/"):
             head, data = await self._read(place, key)
-            relative = str(head["name"]).removeprefix(name + "/")
-            await asyncio.to_thread(_write, into / relative, data)
-            found[relative] = head["sha256"]
-        return found
+            yield Filed(str(head["name"]), str(head["sha256"]), len(data)), data
 
     async def delete_folder(self, account: int, name: str) -> int:
         """Delete a kept folder; return how many files went."""

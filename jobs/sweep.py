@@ -11,7 +11,6 @@ import asyncio
 import shutil
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -54,9 +53,9 @@ def read_clocks() -> Clocks:
 async def sweep_for_ever(house: House) -> None:
     """Sweep every ten minutes until cancelled."""
     before: Clocks | None = None
-    await asyncio.to_thread(_tidy_work_folder, house.settings.work_folder, await _running(house))
     while True:
         try:
+            await _tidy_work_folder(house)
             for account in await forget.unfinished(house):
                 await forget.forget(house, account)
             now = read_clocks()
@@ -138,17 +137,17 @@ async def _sweep_stragglers(house: House, now: float) -> None:
             await page.c.execute(update(t.receipts).where(r.token == token).values(swept_at=now))
 
 
-async def _running(house: House) -> set[str]:
-    """Return the orders that are not over, as their working folders are named: token/number."""
+async def _tidy_work_folder(house: House) -> None:
+    """Delete working folders whose order is over: what a killed process could not clear away.
+
+    First the folders, then the orders: so a folder that is found here was claimed before the ledger is asked.
+    """
+    folders = await asyncio.to_thread(lambda: list(house.settings.work_folder.glob("*/*")))
     async with house.ledger.read() as page:
         o = t.orders.c
         active = select(t.accounts.c.token, o.id).join(t.accounts, t.accounts.c.id == o.account_id)
         rows = await page.c.execute(active.where(o.state.in_(book.ACTIVE)))
-        return {f"{row[0]}/{row[1]}" for row in rows}
-
-
-def _tidy_work_folder(work: Path, running: set[str]) -> None:
-    """Delete working folders whose order is over: what a killed process could not clear away."""
-    for folder in work.glob("*/*"):
+        running = {f"{row[0]}/{row[1]}" for row in rows}
+    for folder in folders:
         if f"{folder.parent.name}/{folder.name.partition('.')[0]}" not in running:
-            shutil.rmtree(folder, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -9,15 +9,11 @@ kills his child and leaves; who cannot reach the ledger for as long as a lease d
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Final
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,12 +21,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.errors import Stopped
 from jobs import book, metrics, news
 from jobs import orders as o
-from jobs.book import Claimed, Drawn, Held
+from jobs.book import Claimed, Held
 from jobs.child import Child, Died, TaskFailed
 from jobs.desk import ArqDesk
 from jobs.ledger import Gone, Ledger
 from jobs.settings import Settings
 from jobs.shelf import NotKept, Shelf, ShelfDown, ShelfFull
+from jobs.workbench import Workbench, take_down
 
 log = structlog.get_logger("atelier.worker")
 
@@ -49,13 +46,11 @@ class _Run:
 
     claimed: Claimed
     child: Child
-    folder: Path
+    bench: Workbench
     step: news.Step = field(default_factory=news.Step)
     verdict: str = "go on"
-    filed: dict[str, str] = field(default_factory=dict)
     since: float = field(default_factory=time.monotonic)
     stage_since: float = field(default_factory=time.monotonic)
-    digest: str = ""
 
 
 class Worker:
@@ -74,7 +69,11 @@ class Worker:
 
     async def run(self, queues: tuple[o.Queue, ...] = QUEUES) -> None:
         """Work until cancelled; then give back what is unfinished and end the children."""
-        children = [(queue, Child(queue, self._studio)) for queue in queues for _ in range(self._slots[queue])]
+        children = [
+            (queue, Child(queue, self._studio, self._settings.engine))
+            for queue in queues
+            for _ in range(self._slots[queue])
+        ]
         self._children = {queue: asyncio.Queue() for queue in queues}
         for queue, child in children:
             self._children[queue].put_nowait(child)
@@ -113,7 +112,8 @@ class Worker:
         if claimed is None:
             return
         log.info("order_started", order=order, attempt=attempt, kind=claimed.kind)
-        run = _Run(claimed, child, self._settings.work_folder / claimed.token / f"{order}.{attempt}")
+        folder = self._settings.work_folder / claimed.token / f"{order}.{attempt}"
+        run = _Run(claimed, child, Workbench(self._shelf, self._ledger, claimed, folder))
         doing = asyncio.create_task(self._do(run))
         heart = asyncio.create_task(self._heart(run, doing))
         try:
@@ -131,7 +131,7 @@ class Worker:
             heart.cancel()
             await asyncio.gather(heart, return_exceptions=True)
         if outcome not in {"left", "again"}:
-            await asyncio.to_thread(shutil.rmtree, run.folder, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, run.bench.folder, ignore_errors=True)
         self._desk.wake()
         metrics.ORDERS.labels(claimed.kind, outcome).inc()
         metrics.SECONDS.labels(claimed.kind).observe(time.monotonic() - run.since)
@@ -143,15 +143,18 @@ class Worker:
         limit_s = (
             self._settings.look_timeout_s if claimed.queue == "look" else self._settings.studio_timeout_minutes * 60
         )
-        mirror = asyncio.create_task(self._mirror(run)) if isinstance(order, o.Shoot) else None
+        mirror: asyncio.Task[None] | None = None
+        if isinstance(order, o.Shoot):
+            mirror = asyncio.create_task(run.bench.mirror(self._settings.mirror_s))
         try:
-            await self._lay_ready(run)
+            await run.bench.lay_ready()
             async with asyncio.timeout(limit_s):
-                result = await run.child.do(claimed.kind, o.to_json(order), run.folder, self._progress(run))
+                result = await run.child.do(claimed.kind, o.to_json(order), run.bench.folder, self._progress(run))
             if mirror is not None:
                 mirror.cancel()
                 await asyncio.gather(mirror, return_exceptions=True)
-            drawn, facts = await self._publish(run, result)
+            run.step = news.Step("publish", 0, 1)
+            drawn, facts = await run.bench.publish(result)
             async with self._ledger.write() as page:
                 if isinstance(order, o.Look):
                     await page.judge_photo(claimed.account, order.photo, facts)
@@ -183,98 +186,13 @@ class Worker:
             async with self._ledger.write() as page:
                 taken = await book.take_back(page, dead, self._settings.strikes)
             if taken in {"failed", "cancelled"}:
-                await self._clear(claimed.account, claimed.id, claimed.kind)
+                await take_down(self._shelf, claimed.account, claimed.id, claimed.kind)
             log.warning("child_died", order=claimed.id, signal=error.signal, then=taken)
             return {"queued": "again", "alive": "lost"}.get(taken, taken)
         finally:
             if mirror is not None:
                 mirror.cancel()
                 await asyncio.gather(mirror, return_exceptions=True)
-
-    async def _lay_ready(self, run: _Run) -> None:
-        """Fill the order's folder: what an earlier attempt left, here or on the shelf, and the photos."""
-        claimed, order = run.claimed, run.claimed.order
-        await asyncio.to_thread(_inherit, run.folder)
-        if isinstance(order, o.Enhance):
-            await self._lay_portrait(run, order)
-            return
-        if isinstance(order, o.Shoot):
-            if not (run.folder / "out").exists():
-                run.filed = await self._shelf.get_folder(claimed.account, _folder_of(claimed.id), run.folder / "out")
-            names = list(order.photos)
-        else:
-            async with self._ledger.read() as page:
-                known = [photo.name for photo in await page.photos(claimed.account) if photo.facts.get("kept")]
-            names = [name for name in known if name != order.photo] + [order.photo]
-        for number, name in enumerate(names):
-            data = await self._shelf.get(claimed.account, name)
-            await asyncio.to_thread(_write, run.folder / "photos" / f"{number:03d}-{quote(name, safe='')}", data)
-        if isinstance(order, o.Shoot) and order.train:
-            await self._lay_identity(run, order)
-
-    async def _lay_identity(self, run: _Run, order: o.Shoot) -> None:
-        """Bring what an earlier sitting learnt of the same photos, so that it is not learnt again."""
-        account = run.claimed.account
-        async with self._ledger.read() as page:
-            sums = sorted(photo.sha256 for photo in await page.photos(account) if photo.name in order.photos)
-            run.digest = hashlib.sha256("".join(sums).encode()).hexdigest()
-            folder = await page.identity(account, run.digest)
-        if folder is not None and not await asyncio.to_thread((run.folder / "out" / "identity").exists):
-            await self._shelf.get_folder(account, folder, run.folder / "out" / "identity")
-
-    async def _lay_portrait(self, run: _Run, order: o.Enhance) -> None:
-        """Fetch the sitting's records and layers, and say which portrait is meant and what the edit will be called."""
-        account = run.claimed.account
-        async with self._ledger.read() as page:
-            found = [portrait for portrait in await page.portraits(account) if portrait.id == order.portrait]
-        if not found:
-            raise NotKept(f"portrait {order.portrait} is deleted")
-        folder, _, file = found[0].file.rpartition("/")
-        await self._shelf.get_folder(account, folder, run.folder / "out")
-        await asyncio.to_thread(_write, run.folder / "names", f"{file} e{run.claimed.id}{Path(file).suffix}".encode())
-
-    async def _publish(self, run: _Run, result: dict[str, Any]) -> tuple[list[Drawn], dict[str, Any]]:
-        """Put what was made on the shelf, manifest last; return the portraits and what the person is told of them."""
-        claimed, order = run.claimed, run.claimed.order
-        out = run.folder / "out"
-        if isinstance(order, o.Look):
-            return [], result
-        run.step = news.Step("publish", 0, 1)
-        if isinstance(order, o.Enhance):
-            async with self._ledger.read() as page:
-                parent = next(p for p in await page.portraits(claimed.account) if p.id == order.portrait)
-            folder = parent.file.rpartition("/")[0]
-            for name in (result["file"], f"{Path(result['file']).stem}.json"):
-                data = await asyncio.to_thread((out / name).read_bytes)
-                await self._shelf.put(claimed.account, f"{folder}/{name}", data)
-            return [_drawn(result, folder, order.portrait)], {"folder": folder}
-        folder = _folder_of(claimed.id)
-        if any(record.get("kept", True) for record in result["portraits"]):
-            await self._shelf.put_folder(claimed.account, out, folder, run.filed)
-        else:
-            await self._clear(claimed.account, claimed.id, claimed.kind)
-        if run.digest and await self._shelf.put_folder(claimed.account, out / "identity", f"identities/{run.digest}"):
-            async with self._ledger.write() as page:
-                await page.add_identity(claimed.account, run.digest, f"identities/{run.digest}")
-        kept = [_drawn(record, folder) for record in result["portraits"] if record.get("kept", True)]
-        dropped = [record for record in result["portraits"] if not record.get("kept", True)]
-        facts: dict[str, Any] = {
-            name: result[name] for name in ("drawn", "asked", "training", "baseline", "photos") if name in result
-        }
-        return kept, {**facts, "folder": folder, "dropped": _counted(dropped)}
-
-    async def _mirror(self, run: _Run) -> None:
-        """Keep finished files on the shelf while the work goes on, so that another machine need not begin anew."""
-        while True:
-            await asyncio.sleep(self._settings.mirror_s)
-            out = run.folder / "out"
-            try:
-                if await asyncio.to_thread(out.exists):
-                    await self._shelf.put_folder(run.claimed.account, out, _folder_of(run.claimed.id), run.filed)
-            except (ShelfDown, OSError) as error:
-                log.warning("mirror_waits", order=run.claimed.id, error=str(error))
-            except Gone:
-                return
 
     async def _heart(self, run: _Run, doing: asyncio.Task[str]) -> None:
         """Beat, and carry back what the ledger says: go on, let go, or it is not yours any more."""
@@ -310,6 +228,9 @@ class Worker:
                     metrics.STAGE_SECONDS.labels(run.claimed.kind, word).observe(now - run.stage_since)
                 run.stage_since = now
             run.step = news.Step(stage[:40], step, total)
+            if run.child.gpu_bytes is not None:
+                for part, size in zip(("used", "total"), run.child.gpu_bytes, strict=True):
+                    metrics.GPU.labels(part).set(size)
 
         return on_progress
 
@@ -326,13 +247,13 @@ class Worker:
         metrics.FAILURES.labels(run.claimed.kind, failed.reason).inc()
         async with self._ledger.write() as page:
             closed = await book.fail(page, run.claimed.id, run.claimed.attempt, failed)
-        await self._clear(run.claimed.account, run.claimed.id, run.claimed.kind)
+        await take_down(self._shelf, run.claimed.account, run.claimed.id, run.claimed.kind)
         return "failed" if closed else "lost"
 
     async def _stopped(self, run: _Run) -> str:
         async with self._ledger.write() as page:
             closed = await book.stopped(page, run.claimed.id, run.claimed.attempt)
-        await self._clear(run.claimed.account, run.claimed.id, run.claimed.kind)
+        await take_down(self._shelf, run.claimed.account, run.claimed.id, run.claimed.kind)
         return "cancelled" if closed else "lost"
 
     async def _later(self, run: _Run, reason: str, message: str) -> str:
@@ -344,14 +265,6 @@ class Worker:
         async with self._ledger.write() as page:
             given = await book.release(page, run.claimed.id, run.claimed.attempt, wait)
         return "again" if given else "lost"
-
-    async def _clear(self, account: int, order: int, kind: str) -> None:
-        """Take the files of a shoot that ended without a gallery off the shelf again."""
-        if kind == "shoot":
-            try:
-                await self._shelf.delete_folder(account, _folder_of(order))
-            except (ShelfDown, Gone) as error:
-                log.warning("left_on_shelf", order=order, error=str(error))
 
     async def _let_go(self, run: _Run) -> None:
         """Stop because the worker is stopped: no strike, no news, files stay."""
@@ -389,7 +302,7 @@ class Worker:
                 log.warning("order_taken_back", order=one.order, attempt=one.attempt, then=taken)
                 self._desk.wake()
                 if taken in {"failed", "cancelled"}:
-                    await self._clear(one.account, one.order, one.kind)
+                    await take_down(self._shelf, one.account, one.order, one.kind)
         return seen
 
     async def _sign_in(self, queues: tuple[o.Queue, ...]) -> None:
@@ -402,46 +315,3 @@ class Worker:
             except (SQLAlchemyError, OSError) as error:
                 log.warning("sign_in_waits", error=type(error).__name__)
             await asyncio.sleep(SIGN_IN_S)
-
-
-def _folder_of(order: int) -> str:
-    return f"shoots/{order}"
-
-
-def _drawn(record: dict[str, Any], folder: str, parent: int | None = None) -> Drawn:
-    recipe = record.get("recipe", {})
-    names = ("likeness", "percent_of_baseline", "cost_points", "exports")
-    facts = {name: record.get(name) for name in names} | {"tweaks": list(recipe.get("tweaks", ()))}
-    return Drawn(f"{folder}/{record['file']}", recipe.get("style", ""), facts, parent)
-
-
-def _counted(dropped: list[dict[str, Any]]) -> dict[str, int]:
-    """Count dropped portraits by their first reason."""
-    counts: dict[str, int] = {}
-    for record in dropped:
-        reason = next(iter(record.get("reasons") or ["unknown"]))
-        counts[reason] = counts.get(reason, 0) + 1
-    return counts
-
-
-def _inherit(folder: Path) -> None:
-    """Give the newest earlier attempt's files on this machine to this one, by a rename.
-
-    A worker that still runs that attempt has lost it; what it writes from now on is nobody's.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    order = folder.name.partition(".")[0]
-    earlier = sorted(folder.parent.glob(f"{order}.*"), key=lambda f: int(f.suffix[1:]), reverse=True)
-    for left in earlier:
-        if left == folder:
-            continue
-        if folder.exists():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            os.rename(left, folder)
-    folder.mkdir(exist_ok=True, mode=0o700)
-
-
-def _write(file: Path, data: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file.write_bytes(data)

@@ -30,7 +30,7 @@ from houses import (
 )
 from test_jobs_worker import drawn, ends, galleries, place, stands_at, times_drawn
 
-from jobs import orders
+from jobs import book, orders, sweep
 from jobs.house import House, opened
 from jobs.settings import Settings
 from jobs.valkey import EmbeddedValkey
@@ -136,6 +136,44 @@ async def killed_at_ten_points(house: House, processes: list[Process], order: in
             processes[number].kill()
             processes[number] = Process(house.settings, victim, studio)
     return looks
+
+
+async def test_a_training_whose_worker_is_killed_goes_on_from_its_last_checkpoint(house: House, drawn: Path) -> None:
+    someone = await person(house)
+    async with running(house.settings, "worker", "notify") as processes:
+        order = await place(house, someone.id, shoot("slow", train=True))
+        await house.desk.send()
+        await stands_at(house, order, 3)
+        processes[0].kill()
+        (left,) = house.settings.work_folder.glob(f"*/{order}.1")
+        assert [f.stat().st_mode & 0o77 for f in (left.parent.parent, left.parent, left, *left.rglob("*"))] == [0] * (
+            3 + len(list(left.rglob("*")))
+        ), "what lies in the clear is its owner's alone"
+        processes[0] = Process(house.settings, "worker")
+        await ends(house, order)
+        assert await is_told(house.settings, order) == ["done"]
+    steps = Counter(name.partition(" ")[2] for name in times_drawn(drawn).elements() if "trained" in name)
+    assert steps == {f"trained-{n}": 1 for n in range(6)}
+    assert {name.partition(" ")[0] for name in times_drawn(drawn) if "trained" in name} == {f"{order}.1", f"{order}.2"}
+    assert not list(house.settings.work_folder.glob("*/*"))
+
+
+async def test_pictures_in_the_clear_that_a_killed_worker_left_are_swept_once_their_order_is_over(house: House) -> None:
+    someone = await person(house)
+    async with running(house.settings, "worker") as (killed,):
+        order = await place(house, someone.id, shoot("slow", count=8))
+        await house.desk.send()
+        await stands_at(house, order, 1)
+        killed.kill()
+    sweeping = asyncio.create_task(sweep.sweep_for_ever(house))
+    await asyncio.sleep(0.5)
+    assert list(house.settings.work_folder.glob(f"*/{order}.1/out/*.jpg")), "the next attempt goes on with them"
+    sweeping.cancel()
+    async with house.ledger.write() as page:
+        await book.stopped(page, order, 1)  # as another machine would have ended it
+    sweeping = asyncio.create_task(sweep.sweep_for_ever(house))
+    await until(lambda: not list(house.settings.work_folder.glob("*/*")))
+    sweeping.cancel()
 
 
 async def test_with_the_lease_that_ships_a_killed_worker_s_order_runs_elsewhere_within_thirty_seconds(

@@ -11,6 +11,7 @@ import pytest
 from houses import a_house, house, person, ready_sqlite, send_photo, shoot, state_of, until, working
 
 from jobs import orders
+from jobs import tables as t
 from jobs.house import House, opened
 from jobs.news import Done, Failed, Step
 
@@ -239,15 +240,30 @@ async def test_thousand_years_of_clock_jump_do_not_steal_an_order(
         assert await column(house, "attempt") == 1
 
 
-async def test_what_was_learnt_of_a_set_of_photos_is_there_for_the_next_sitting(house: House) -> None:
-    someone = await person(house)
+async def test_what_was_learnt_of_a_set_of_photos_is_sealed_and_there_for_the_next_sitting(
+    house: House, drawn: Path
+) -> None:
+    someone = await person(house, photos=2)
     async with working(house):
-        for style in ("founder", "editorial"):
-            await ends(house, await place(house, someone.id, shoot(styles=(style,), train=True)))
+        for photos, style in (((0, 1), "founder"), ((1, 0), "editorial")):
+            names = tuple(f"photos/{n}" for n in photos)
+            await ends(house, await place(house, someone.id, shoot(styles=(style,), train=True, photos=names)))
+        assert sorted(name for name in times_drawn(drawn) if "trained" in name) == [
+            f"1.1 trained-{n}" for n in range(6)
+        ]
+        await ends(house, await place(house, someone.id, shoot(train=True, photos=("photos/0",))))
+        assert times_drawn(drawn)["3.1 trained-5"] == 1, "another set of photos is learnt anew"
     async with house.ledger.read() as page:
-        files = [p.file for p in await page.portraits(someone.id)]
-    ages = [await house.shelf.get(someone.id, f"{file.rpartition('/')[0]}/identity/age") for file in files[::2]]
-    assert ages == [b"new", b"known"]
+        folders = [row["folder"] for row in await page.rows_of(t.identities, someone.id)]
+        sittings = [sitting.folder for sitting in await page.sittings(someone.id)]
+    assert len(folders) == 2
+    kept = {filed.name: data async for filed, data in house.shelf.files_in(someone.id, folders[0])}
+    assert kept == {f"{folders[0]}/lora/adapter_model.safetensors": b"six steps", f"{folders[0]}/training.json": b"{}"}
+    assert not any(b"six steps" in f.read_bytes() for f in (house.settings.data / "shelf").rglob("*") if f.is_file())
+    for folder in sittings:
+        there = {filed.name async for filed, _ in house.shelf.files_in(someone.id, folder)}
+        beside = {name.removeprefix(f"{folder}/identity/") for name in there if "/identity/" in name}
+        assert beside == {"witnesses.npz"}, "it is kept once, in its own place"
 
 
 async def test_a_worker_that_is_told_to_stop_gives_its_order_back_without_a_strike(house: House) -> None:
