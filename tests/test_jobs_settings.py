@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import yaml
 from houses import a_house, house, person, ready_sqlite, shoot
 
 from jobs import logs, metrics, settings
+from jobs.child import gpu_bytes
 from jobs.house import House, opened
 from jobs.settings import SettingsWrong
 
@@ -138,6 +140,17 @@ async def test_an_operator_sees_depth_and_age_and_whether_all_parts_answer(house
     assert (status, "queue: ConnectionError" in said) == (503, True)
     server.cancel()
     await asyncio.gather(server, return_exceptions=True)
+
+
+def test_a_gpu_s_memory_is_watched_where_torch_has_one_and_torch_is_not_loaded_for_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert gpu_bytes() is None
+    assert "torch" not in sys.modules
+    card = SimpleNamespace(is_available=lambda: True, mem_get_info=lambda: (3_000, 80_000))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=card))
+    assert gpu_bytes() == (77_000, 80_000)
 
 
 @pytest.fixture

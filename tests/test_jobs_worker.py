@@ -2,8 +2,10 @@
 
 import asyncio
 import sqlite3
+import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,11 +156,40 @@ async def test_what_cannot_succeed_is_not_tried_again(house: House, manner: str,
         assert await column(house, "attempt") == 1
 
 
-async def test_a_full_disk_delays_an_order_and_does_not_lose_it(house: House, drawn: Path) -> None:
+async def test_a_studio_that_finds_the_disk_full_delays_an_order_and_does_not_lose_it(house: House) -> None:
     someone = await person(house)
     async with working(house):
         await ends(house, await place(house, someone.id, shoot("full")))
         assert await column(house, "attempt") == 2
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 128 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk to fill up")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.parametrize("full", ["work", "shelf"])
+async def test_a_full_disk_delays_an_order_and_does_not_lose_it(tmp_path: Path, small_disk: Path, full: str) -> None:
+    where: dict[str, Any] = {"work": small_disk} if full == "work" else {"shelf_url": f"file://{small_disk}"}
+    async with opened(a_house(tmp_path, **where)) as house, working(house) as front:
+        someone = await person(house)
+        (small_disk / "rubbish").write_bytes(b"x" * (120 * 1024))
+        order = await place(house, someone.id, shoot(count=8))
+
+        async def put_back() -> bool:
+            return bool(await column(house, "attempt") == 2)
+
+        await until(put_back)
+        (small_disk / "rubbish").unlink()
+        await ends(house, order)
+        assert await front.words(order) == ["done"]
+        assert len(await galleries(house, someone.id, order)) == 8
 
 
 async def test_a_store_that_is_away_for_a_while_delays_an_order_and_does_not_lose_it(tmp_path: Path) -> None:
