@@ -85,8 +85,9 @@ def cut_out(face: FaceMap, segmenter: Segmenter) -> Cutout:
     _, neck, _ = _parts(picture, person, face)
     sure = cv2.resize(person, MATTE_SIZE, interpolation=cv2.INTER_LINEAR)
     guide = picture.astype(np.float32) / 255
-    matte = _at_print(_closed_form(small, sure, face), guide, radius=3) * valid
-    region, inside, jaw = _head(small, sure, face)
+    alpha = _closed_form(small, sure, face)
+    matte = _at_print(alpha, guide, radius=3) * valid
+    region, inside, jaw = _head(small, sure, alpha, face)
     head = region * matte
     bare = cv2.resize(neck.astype(np.float32), MATTE_SIZE, interpolation=cv2.INTER_CUBIC)
     bare = cv2.ximgproc.guidedFilter(small.astype(np.float32) / 255, bare, 3, 1e-4)
@@ -167,7 +168,7 @@ def _person(picture: U8, face: FaceMap, segmenter: Segmenter) -> F32:
     return (sure * (blobs == blobs[y, x])).astype(np.float32)
 
 
-def _head(rgb: U8, person: F32, face: FaceMap) -> tuple[F32, F32, F32]:
+def _head(rgb: U8, person: F32, alpha: F32, face: FaceMap) -> tuple[F32, F32, F32]:
     """Return what is head, if it is the person at all: (1280, 1024) float32 0..1, soft by three pixels at the jaw.
 
     Inside the jaw everything; beside it and above the ear lobes everything (ears, hair, hat); below them
@@ -181,30 +182,39 @@ def _head(rgb: U8, person: F32, face: FaceMap) -> tuple[F32, F32, F32]:
     lobes = [_lobe(rgb, person, ring / 2, face, side) for side in (0, 1)]
     middle = np.interp(rows[:, 0], [points[10, 1], points[152, 1]], [points[10, 0], points[152, 0]])[:, None]
     lowest = np.where(columns < middle, *lobes)
-    behind = np.maximum(_beside_oval(ring / 2, rows, columns) - 0.22 * eye, 0)  # what tapers away behind the lobe
+    behind = np.maximum(_beside_oval(ring / 2, rows, columns) - 0.38 * eye, 0)  # what tapers away behind the lobe
     above = np.clip((lowest - behind - rows) / 4 + 0.5, 0, 1)
     hair = _hanging_hair(rgb, person, face, lowest)
-    above *= _near_head(person, above > 0.5, points, eye)
+    above *= _near_head(alpha, above > 0.5, points, eye)
     blunt = ((above > 0.5) & (person > 0.5)) | (cv2.resize(inside, MATTE_SIZE) > 0.5)
     rounded = cv2.GaussianBlur(_thick(blunt, round(0.11 * eye)).astype(np.float32), (0, 0), 1.2)
     left = columns < middle
     short = np.where(left, *((hair * (rows > lowest) * side).sum() < 0.05 * eye**2 for side in (left, ~left)))
-    ends = short & (rows > lowest - 0.3 * eye)
-    above = np.where(ends, np.minimum(above, rounded), above)  # a cut ear or nape ends round
+    ends = short * np.clip((rows - lowest) / (0.15 * eye) + 1.6, 0, 1)
+    above += ends * (np.minimum(above, rounded) - above)  # a cut ear or nape ends round
     region = np.maximum(above, hair).astype(np.float32)
     hairy = cv2.dilate((hair > 0.1).astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
-    jaw = ((rows > lowest) & ~hairy).astype(np.float32)
+    jaw = ((rows > lowest - 0.2 * eye) & (_beside_oval(ring / 2, rows, columns) < 0.12 * eye) & ~hairy).astype(
+        np.float32
+    )
     region, jaw = (cv2.resize(part, frame.PRINT, interpolation=cv2.INTER_CUBIC).clip(0, 1) for part in (region, jaw))
     return np.maximum(region, inside), inside, jaw
 
 
-def _near_head(person: F32, above: NDArray[np.bool_], points: F32, eye: float) -> F32:
-    """Return (640, 512) 0..1 where the head can be above the lobes: a neighbour's hair hangs on by a thread only."""
-    solid = _thick((person > 0.5) & above, round(0.13 * eye))
-    _, blobs = cv2.connectedComponents(solid.astype(np.uint8))
-    mine = blobs == blobs[int(points[168, 1]), int(points[168, 0])]
-    near = cv2.dilate(mine.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25)))
-    return cv2.GaussianBlur(near.astype(np.float32), (0, 0), 2)
+def _near_head(alpha: F32, above: NDArray[np.bool_], points: F32, eye: float) -> F32:
+    """Return (640, 512) 0..1 where the head can be above the lobes: what is solid and hangs together, and its strands.
+
+    A neighbour's hair beside the ear is a solid of its own once the matte is solved, and is kept out.
+    """
+    _, blobs, stats, _ = cv2.connectedComponentsWithStats(
+        _thick((alpha > 0.5) & above, round(0.05 * eye)).astype(np.uint8)
+    )
+    own = blobs[int(points[168, 1]), int(points[168, 0])]
+    foreign = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] > 0.1 * eye**2)
+    others = np.isin(blobs, foreign[(foreign != own) & (foreign > 0)]).astype(np.uint8)
+    near = cv2.dilate((blobs == own).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25)))
+    near &= 1 - cv2.dilate(others, np.ones((7, 7), np.uint8))
+    return cv2.GaussianBlur(near.astype(np.float32), (0, 0), 1.2)
 
 
 def _jaw_ring(rgb: U8, person: F32, face: FaceMap) -> F32:
@@ -346,7 +356,7 @@ def _without_rim(rgb: F32, photo: F32, head: F32, jaw: F32) -> F32:
     same_way = along**2 / np.maximum(far * ((rgb - own) ** 2).sum(axis=-1), 1e-6)  # a highlight is not the backdrop's
     edge = np.clip(1 - (cv2.resize(depth, frame.PRINT, interpolation=cv2.INTER_LINEAR) - 2) / 7, 0, 1)
     strength = edge * np.clip((np.sqrt(far) - 0.08) / 0.08, 0, 1)
-    excess = np.clip(share - 0.15, 0, 1.3) * strength * same_way
+    excess = (np.clip(share - 0.15, 0, 1.3) + np.clip(share + 0.15, -1.3, 0)) * strength * same_way
     cleaned = rgb - excess[..., None] * towards
     foreign = np.linalg.norm(cleaned - own, axis=-1)
     swap = (edge * jaw * np.clip((foreign - 0.12) / 0.15, 0, 1))[..., None]

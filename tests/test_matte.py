@@ -1,10 +1,50 @@
 """Claims about the cutout: the whole head, none of the clothes, none of the old backdrop."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
+import pytest
+import sitters
+from numpy.typing import NDArray
 
 from core.facemap import FACE_OVAL, fill
-from core.matte import EYE
+from core.matte import EYE, cut_out
 from core.nouns import Cutout, FaceMap
+from core.studio import Models
+
+
+@pytest.fixture(scope="module")
+def collared_map(hopper_map: FaceMap) -> FaceMap:
+    """Hopper with a stiff white collar painted up to her jaw, seen as she was before."""
+    rgb, points = hopper_map.selfie.rgb, hopper_map.selfie.face.landmarks
+    distance = sitters.eye_px(rgb)
+    (left, right), chin = points[[172, 397], 1], points[152]
+    corners = [(-2, left), (2, right), (2.5, rgb.shape[0]), (-2.5, rgb.shape[0])]
+    collar = np.zeros(rgb.shape[:2], np.uint8)
+    cv2.fillPoly(collar, [np.array([(chin[0] + x * distance, y) for x, y in corners], np.int32)], 1)
+    collar[fill(rgb.shape[:2], points, FACE_OVAL)] = 0
+    soft = cv2.GaussianBlur(collar.astype(np.float32), (0, 0), 0.8)[..., None]
+    painted = (rgb * (1 - soft) + soft * np.array([245, 246, 250])).astype(np.uint8)
+    return replace(hopper_map, selfie=replace(hopper_map.selfie, rgb=painted))
+
+
+def _jaw_rim(cutout: Cutout, face: FaceMap) -> NDArray[np.floating]:
+    """Lab of the 12 px along the lower edge of a head, less the median of the lower face."""
+    solid = (cutout.head > 0.5).astype(np.uint8)
+    rows = np.arange(len(solid))[:, None]
+    rim = (cutout.head > 0.3) & (cv2.erode(solid, np.ones((25, 25))) == 0) & (rows > face.landmarks[13, 1])
+    inner = (cv2.erode(solid, np.ones((41, 41))) > 0) & (rows > face.landmarks[2, 1])
+    lab = cv2.cvtColor(cutout.rgb, cv2.COLOR_RGB2LAB)
+    return lab[rim] - np.median(lab[inner], axis=0)
+
+
+def _beyond_the_jaw(face: FaceMap) -> NDArray[np.bool_]:
+    """Everything below the mouth that is more than 0.12 eye distances outside the face's outline."""
+    oval = fill((1280, 1024), face.landmarks, FACE_OVAL).astype(np.uint8)
+    reach = 2 * round(0.12 * EYE) + 1
+    near = cv2.dilate(oval, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))) > 0
+    return ~near & (np.arange(1280)[:, None] > face.landmarks[13, 1] + 0.25 * EYE)
 
 
 def test_face_is_all_in_and_the_frame_edge_is_out(hopper_cutout: Cutout, hopper_map: FaceMap) -> None:
@@ -45,3 +85,45 @@ def test_edge_pixels_hold_the_sitters_colour_not_the_backdrops(collins_cutout: C
 def test_the_matte_is_finer_than_a_mask(collins_cutout: Cutout) -> None:
     partial = (collins_cutout.head > 0.05) & (collins_cutout.head < 0.95)
     assert partial.sum() > 4000
+
+
+def test_the_head_ends_at_the_jaw(
+    hopper_cutout: Cutout, hopper_map: FaceMap, collins_cutout: Cutout, collins_map: FaceMap
+) -> None:
+    for cutout, face in ((hopper_cutout, hopper_map), (collins_cutout, collins_map)):
+        assert cutout.head[_beyond_the_jaw(face)].max() < 0.02
+
+
+def test_the_jaws_edge_is_a_few_pixels_soft(hopper_cutout: Cutout, hopper_map: FaceMap) -> None:
+    x, y = hopper_map.landmarks[152, :2].astype(int)
+    falling = hopper_cutout.head[y - 20 : y + 20, x]
+    partial = (falling > 0.1) & (falling < 0.9)
+    assert 2 <= partial.sum() <= 8
+    assert np.all(np.diff(falling) <= 1e-3)
+
+
+def test_no_collar_white_is_left_along_the_jaw(collared_map: FaceMap, models: Models) -> None:
+    rim = _jaw_rim(cut_out(collared_map, models.segmenter), collared_map)
+    assert len(rim) > 5000
+    assert (rim[:, 0] > 20).mean() < 0.002  # as much lighter as cloth
+    assert (np.hypot(rim[:, 1], rim[:, 2]) > 22).mean() < 0.002
+
+
+def test_no_dark_line_is_left_under_the_chin(
+    hopper_cutout: Cutout, hopper_map: FaceMap, collins_cutout: Cutout, collins_map: FaceMap
+) -> None:
+    for cutout, face in ((hopper_cutout, hopper_map), (collins_cutout, collins_map)):
+        assert (_jaw_rim(cutout, face)[:, 0] < -35).mean() < 0.02
+
+
+def test_the_flag_beside_the_cap_is_not_hers(hopper_cutout: Cutout) -> None:
+    """Her cap's left edge stands at 250 px; the flag behind it is as dark as the cap."""
+    assert hopper_cutout.head[430:545, :246].max() < 0.1
+
+
+def test_no_row_of_the_head_is_cut_straight_across(hopper_cutout: Cutout, collins_cutout: Cutout) -> None:
+    """Between two rows the head never loses a quarter of an eye distance at once, on either side of the face."""
+    for cutout in (hopper_cutout, collins_cutout):
+        for side in (cutout.head[400:, :512], cutout.head[400:, 512:]):
+            width = (side > 0.5).sum(axis=1)
+            assert np.abs(np.diff(width.astype(int))).max() < 0.25 * EYE
