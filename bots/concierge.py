@@ -26,7 +26,7 @@ from bots.wording import say
 from jobs import news
 from jobs.book import Declined
 from jobs.house import House
-from jobs.ledger import Account, Conflict, Gone, Page
+from jobs.page import Account, Conflict, Gone, Page
 
 log = logging.getLogger("atelier.bots")
 

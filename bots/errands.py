@@ -28,7 +28,7 @@ from jobs.book import Declined
 from jobs.export import export
 from jobs.forget import forget
 from jobs.house import House
-from jobs.ledger import Conflict, Gone
+from jobs.page import Conflict, Gone
 from jobs.shelf import NotKept, ShelfDown
 
 log = logging.getLogger("atelier.errands")

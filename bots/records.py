@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from bots import messages as m
 from bots.session import Session
 from bots.turn import new_session
-from jobs.ledger import Page
+from jobs.page import Page
 
 REMEMBERED = 2000  # conversations kept in memory between events
 

@@ -11,24 +11,20 @@ message that leaves for the queue is written in the same transaction (`jobs.tabl
 from __future__ import annotations
 
 import json
-import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from jobs import news as n
 from jobs import orders as o
 from jobs import tables as t
-from jobs.ledger import DAY_S, Gone, Page
+from jobs.page import DAY_S, Gone, Page
 from jobs.settings import Settings
+from jobs.standing import ACTIVE, where
 
-ACTIVE: Final = ("queued", "running")
-MEASURED: Final = 20  # latest finished orders of a kind that an ETA is the median of
-WORKER_SEEN_S: Final = 30.0  # a worker that has not said anything for so long does not count for an ETA
-_LAST_WORDS: Final[dict[str, n.News]] = {"done": n.Done(), "cancelled": n.Cancelled()}
 _o = t.orders.c
 
 
@@ -65,19 +61,6 @@ class Claimed:
     queue: str
     order: o.Order
     placed_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where an order is, for the person who waits for it."""
-
-    order: int
-    account: int
-    platform: str
-    ref: str
-    kind: str
-    state: str
-    news: n.News
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,30 +278,6 @@ async def delivered(page: Page, row_id: int) -> bool:
     return (await page.c.execute(delete(t.outbox).where(t.outbox.c.id == row_id))).rowcount > 0
 
 
-async def where(page: Page, order: int) -> Standing | None:
-    """Return where an order stands, None when it is unknown."""
-    row = (await page.c.execute(select(t.orders).where(_o.id == order))).first()
-    if row is None:
-        return None
-    return (await _standings(page, [row]))[0]
-
-
-async def underway(page: Page, platform: str) -> list[Standing]:
-    """Return where every order placed from a platform stands that is not over."""
-    rows = (await page.c.execute(select(t.orders).where(_o.platform == platform, _o.state.in_(ACTIVE)))).all()
-    return await _standings(page, rows)
-
-
-async def sign_in(page: Page, worker: str, queue: str, slots: int) -> None:
-    """Say that a worker is there; slots 0 takes it off the list."""
-    w = t.workers.c
-    await page.c.execute(
-        delete(t.workers).where((w.name == worker) & (w.queue == queue) | (w.seen_at < time.time() - DAY_S))
-    )
-    if slots:
-        await page.c.execute(insert(t.workers).values(name=worker, queue=queue, slots=slots, seen_at=time.time()))
-
-
 async def _send_for(page: Page, order: int, delay_s: float = 0.0) -> None:
     """Write the message that will start the order's present attempt."""
     row = (await page.c.execute(select(t.orders).where(_o.id == order))).one()
@@ -407,65 +366,6 @@ async def _keep(page: Page, claimed: Claimed, drawn: Sequence[Drawn], facts: dic
         percent, tweaks = d.facts.get("percent_of_baseline"), tuple(d.facts.get("tweaks") or ())
         kept.append(n.Pictured(number, d.file, d.style, percent, d.parent, tweaks))
     return tuple(kept)
-
-
-async def _standings(page: Page, rows: Sequence[Any]) -> list[Standing]:
-    """Work out place and ETA: what is ahead in units, times the measured seconds a unit, over the slots at work."""
-    queues = {row.queue for row in rows if row.state in ACTIVE}
-    ahead = {queue: await _line(page, queue, rows[0] if len(rows) == 1 else None) for queue in queues}
-    pace = {queue: await _pace(page, queue) for queue in queues}
-    found = []
-    for row in rows:
-        if row.state == "queued":
-            place_, units = ahead[row.queue].get(row.id, (1, row.units))
-            seconds, slots = pace[row.queue]
-            eta = None if seconds is None or not slots else seconds * (row.units + (units - row.units) / slots)
-            word: n.News = n.Queued(place_, eta)
-        elif row.state == "running":
-            seconds, _ = pace[row.queue]
-            spent = time.time() - (row.started_at or time.time())
-            eta = None if seconds is None else max(0.0, seconds * row.units - spent)
-            word = n.Step(row.stage, row.step, row.total, eta)
-        else:
-            word = _LAST_WORDS.get(row.state) or n.Failed(row.reason)
-        found.append(Standing(row.id, row.account_id, row.platform, row.ref, row.kind, row.state, word))
-    return found
-
-
-async def _line(page: Page, queue: str, only: Any = None) -> dict[int, tuple[int, int]]:
-    """Return for waiting orders, or only one, the place and the units up to and with it, running ones' included."""
-    running = _o.state == "running"
-    if only is not None:
-        before = or_(running, _o.turn < only.turn, and_(_o.turn == only.turn, _o.id <= only.id))
-        counted = select(func.count().filter(~running), func.sum(_o.units)).where(_o.queue == queue, before)
-        place_, units = (await page.c.execute(counted.where(_o.state.in_(ACTIVE)))).one()
-        return {only.id: (place_, units or 0)}
-    rows = await page.c.execute(
-        select(_o.id, _o.units, _o.state)
-        .where(_o.queue == queue, _o.state.in_(ACTIVE))
-        .order_by(case((running, 0), else_=1), _o.turn, _o.id)
-    )
-    line: dict[int, tuple[int, int]] = {}
-    units = 0
-    for row in rows:
-        units += row.units
-        if row.state == "queued":
-            line[row.id] = (len(line) + 1, units)
-    return line
-
-
-async def _pace(page: Page, queue: str) -> tuple[float | None, int]:
-    """Return the measured seconds a unit takes (None before anything was) and the slots of the workers at work."""
-    latest = await page.c.execute(
-        select(_o.units, _o.finished_at - _o.started_at)
-        .where(_o.queue == queue, _o.state == "done", _o.started_at.is_not(None))
-        .order_by(_o.id.desc())
-        .limit(MEASURED)
-    )
-    took = [seconds / units for units, seconds in latest if seconds >= 0]
-    w = t.workers.c
-    counted = select(func.sum(w.slots)).where(w.queue == queue, w.seen_at > time.time() - WORKER_SEEN_S)
-    return statistics.median(took) if took else None, (await page.c.execute(counted)).scalar_one() or 0
 
 
 def _ours(order: int, attempt: int) -> tuple[ColumnElement[bool], ...]:

@@ -23,11 +23,13 @@ from redis.exceptions import RedisError
 from sqlalchemy import case, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs import book, news, orders
+from jobs import book, news, orders, standing
 from jobs import tables as t
-from jobs.book import Declined, Standing, Ticket
-from jobs.ledger import Ledger, Page
+from jobs.book import Declined, Ticket
+from jobs.ledger import Ledger
+from jobs.page import Page
 from jobs.settings import Settings
+from jobs.standing import Standing
 
 log = structlog.get_logger("atelier.desk")
 
@@ -100,8 +102,8 @@ class ArqDesk:
     async def where(self, account: int, order: int) -> Standing | None:
         """See `Desk.where`."""
         async with self._ledger.read() as page:
-            standing = await book.where(page, order)
-        return standing if standing and standing.account == account else None
+            found = await standing.where(page, order)
+        return found if found and found.account == account else None
 
     async def listen(self, platform: str, deliver: Deliver) -> None:
         """See `Desk.listen`."""
@@ -292,7 +294,7 @@ class ArqDesk:
         while True:
             try:
                 async with self._ledger.read() as page:
-                    standings = await book.underway(page, platform)
+                    standings = await standing.underway(page, platform)
                 await told.progress(standings)
             except SQLAlchemyError as error:
                 log.warning("progress_waits", error=type(error).__name__)

@@ -22,7 +22,8 @@ from core.errors import AtelierError
 from jobs import book, forget, news
 from jobs import tables as t
 from jobs.house import House
-from jobs.ledger import DAY_S, Gone
+from jobs.page import DAY_S, Gone
+from jobs.standing import ACTIVE
 
 log = structlog.get_logger("atelier.sweep")
 
@@ -146,7 +147,7 @@ async def _tidy_work_folder(house: House) -> None:
     async with house.ledger.read() as page:
         o = t.orders.c
         active = select(t.accounts.c.token, o.id).join(t.accounts, t.accounts.c.id == o.account_id)
-        rows = await page.c.execute(active.where(o.state.in_(book.ACTIVE)))
+        rows = await page.c.execute(active.where(o.state.in_(ACTIVE)))
         running = {f"{row[0]}/{row[1]}" for row in rows}
     for folder in folders:
         if f"{folder.parent.name}/{folder.name.partition('.')[0]}" not in running:

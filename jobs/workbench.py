@@ -23,7 +23,8 @@ import structlog
 
 from jobs import orders as o
 from jobs.book import Claimed, Drawn
-from jobs.ledger import Gone, Ledger
+from jobs.ledger import Ledger
+from jobs.page import Gone
 from jobs.shelf import NotKept, Shelf, ShelfDown
 
 log = structlog.get_logger("atelier.workbench")

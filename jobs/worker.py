@@ -19,12 +19,13 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import Stopped
-from jobs import book, metrics, news
+from jobs import book, metrics, news, standing
 from jobs import orders as o
 from jobs.book import Claimed, Held
 from jobs.child import Child, Died, TaskFailed
 from jobs.desk import ArqDesk
-from jobs.ledger import Gone, Ledger
+from jobs.ledger import Ledger
+from jobs.page import Gone
 from jobs.settings import Settings
 from jobs.shelf import NotKept, Shelf, ShelfDown, ShelfFull
 from jobs.workbench import Workbench, take_down
@@ -90,7 +91,7 @@ class Worker:
                 await child.kill()
             async with self._ledger.write() as page:
                 for queue in queues:
-                    await book.sign_in(page, self._settings.host, queue, 0)
+                    await standing.sign_in(page, self._settings.host, queue, 0)
 
     def _work_on(self, queue: str) -> Callable[[int, int], Awaitable[None]]:
         async def work(order: int, attempt: int) -> None:
@@ -311,7 +312,7 @@ class Worker:
             try:
                 async with self._ledger.write() as page:
                     for queue in queues:
-                        await book.sign_in(page, self._settings.host, queue, self._slots[queue])
+                        await standing.sign_in(page, self._settings.host, queue, self._slots[queue])
             except (SQLAlchemyError, OSError) as error:
                 log.warning("sign_in_waits", error=type(error).__name__)
             await asyncio.sleep(SIGN_IN_S)

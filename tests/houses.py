@@ -27,8 +27,10 @@ from pydantic import SecretStr
 
 from jobs import orders, settings
 from jobs.house import House, opened
-from jobs.ledger import Account, open_ledger
+from jobs.ledger import open_ledger
 from jobs.news import Notice, to_json, word_of
+from jobs.page import Account
+from jobs.standing import where
 from jobs.worker import Worker
 
 TESTS = Path(__file__).parent
@@ -82,10 +84,8 @@ async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool], within
 
 async def state_of(house: House, order: int) -> str:
     """The state of an order in the ledger."""
-    from jobs import book
-
     async with house.ledger.read() as page:
-        standing = await book.where(page, order)
+        standing = await where(page, order)
     return standing.state if standing else "gone"
 
 

@@ -17,7 +17,7 @@ from jobs.desk import ArqDesk
 from jobs.export import export
 from jobs.forget import Receipt, find, forget, unfinished
 from jobs.house import House, opened
-from jobs.ledger import DAY_S, Gone
+from jobs.page import DAY_S, Gone
 
 __all__ = ["database", "house", "postgres", "ready_sqlite"]
 

@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import select, text
 
+from core.errors import AtelierError
 from jobs import book, news, orders
 from jobs import tables as t
 from jobs.book import Declined, Held, Ticket
-from jobs.ledger import Conflict, Gone, Ledger, Page, open_ledger
+from jobs.ledger import Ledger, open_ledger
+from jobs.page import Conflict, Gone, Page
 from jobs.settings import Settings
+from jobs.standing import sign_in, underway, where
 
 __all__ = ["database", "postgres", "ready_sqlite"]
 
@@ -45,7 +48,7 @@ async def placed(page: Page, account: int, ref: str, limits: Settings, order: or
 
 
 async def state(page: Page, order: int) -> str:
-    standing = await book.where(page, order)
+    standing = await where(page, order)
     assert standing is not None
     return standing.state
 
@@ -67,6 +70,13 @@ async def test_several_processes_may_bring_an_empty_database_up_to_date_at_once(
         async with one.read() as page:
             assert (await page.c.execute(select(t.accounts))).all() == []
         await one.close()
+
+
+async def test_a_ledger_that_a_newer_version_wrote_is_left_alone(ledger: Ledger, limits: Settings) -> None:
+    async with ledger.write() as page:
+        await page.c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(AtelierError, match="version 9999"):
+        await open_ledger(limits)
 
 
 async def test_a_person_is_found_again_and_nobody_else_is(ledger: Ledger) -> None:
@@ -357,10 +367,10 @@ async def test_place_and_eta_are_of_the_fair_line_and_measured(ledger: Ledger, l
     async with ledger.write() as page:
         people = [await someone(page, str(n)) for n in range(3)]
         first, second, third = [await placed(page, who, "a", limits, shoot(count=4)) for who in people]
-        standing = await book.where(page, third)
+        standing = await where(page, third)
         assert standing is not None
         assert standing.news == news.Queued(3, None)
-        await book.sign_in(page, "w", "studio", 1)
+        await sign_in(page, "w", "studio", 1)
         claimed = await book.claim(page, first, 1, "w")
         assert claimed is not None
         await book.finish(page, claimed, [], {})
@@ -368,10 +378,10 @@ async def test_place_and_eta_are_of_the_fair_line_and_measured(ledger: Ledger, l
             t.orders.update().where(t.orders.c.id == first).values(finished_at=t.orders.c.started_at + 40)
         )
         for order, place in ((second, 1), (third, 2)):
-            standing = await book.where(page, order)
+            standing = await where(page, order)
             assert standing is not None
             assert standing.news == news.Queued(place, pytest.approx(40.0 * place))
-        assert [s.order for s in await book.underway(page, "telegram")] == [second, third]
+        assert [s.order for s in await underway(page, "telegram")] == [second, third]
 
 
 async def test_an_edit_hangs_below_its_parent_and_a_deleted_parent_takes_it_along(

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from jobs import tables as t
-from jobs.ledger import Gone, Ledger, open_ledger
+from jobs.ledger import Ledger, open_ledger
+from jobs.page import Gone
 from jobs.settings import SettingsWrong
 from jobs.shelf import MANIFEST, NotKept, Shelf, ShelfDown, ShelfFull, open_shelf
 from jobs.vault import Torn, Vault, open_vault, signed_by
