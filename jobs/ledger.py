@@ -111,10 +111,14 @@ async def open_ledger(settings: Settings, vault: Vault | None = None) -> Ledger:
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         event.listen(engine.sync_engine, "invalidate", _unlock_sqlite)
     ledger = Ledger(engine, vault or open_vault(settings), settings.retention_days)
-    async with engine.connect() as c:
-        await c.execution_options(writes=True)
-        async with c.begin():
-            await c.run_sync(_upgrade)
+    try:
+        async with engine.connect() as c:
+            await c.execution_options(writes=True)
+            async with c.begin():
+                await c.run_sync(_upgrade)
+    except BaseException:
+        await ledger.close()
+        raise
     return ledger
 
 
