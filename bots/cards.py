@@ -83,6 +83,12 @@ def photos(session: Session, batch: str, fresh: bool = False) -> Card:
     return Card(f"photos:{batch}", text, in_rows(buttons, 1), fresh=fresh, calm=True)
 
 
+def past_photos(session: Session, batch: str) -> Card:
+    """The same for photos of before, when a verdict has turned: one goes on from the newest card only."""
+    lines = [photo_line(session, photo) for photo in session.photos if photo.batch == batch]
+    return Card(f"photos:{batch}", "\n".join(lines), calm=True)
+
+
 def photo_line(session: Session, photo: Photo) -> str:
     """One photo: kept or not, and why."""
     where = {"number": photo.number}
@@ -90,11 +96,16 @@ def photo_line(session: Session, photo: Photo) -> str:
         return say(session.language, "photo.kept", **where)
     if photo.state in {"coming", "looking"}:
         return say(session.language, "photo.looking", **where)
+    return say(session.language, "photo.refused", why=reason(session, photo), **where)
+
+
+def reason(session: Session, photo: Photo) -> str:
+    """Why a photo is not used, with its number and the limit where people can do something with them."""
     known = {"measured": round(photo.measured, 1), "limit": round(photo.limit, 1)}
     why = said_or(session.language, f"reason.{photo.reason}", "reason.other", **known)
     if photo.compressed and photo.reason in {"face_small", "too_few_pixels"}:
         why += " " + say(session.language, "photo.send_as_file")
-    return say(session.language, "photo.refused", why=why, **where)
+    return why
 
 
 def count_line(session: Session) -> str:

@@ -8,7 +8,6 @@ from bots import cards
 from bots import messages as m
 from bots.session import Photo
 from bots.turn import COLLECTING, ENHANCING, WAITING, Handlers, Turn
-from bots.wording import said_or
 
 
 def _photo_sent(turn: Turn, event: m.PhotoSent) -> None:
@@ -49,24 +48,45 @@ def show_photos(turn: Turn, batch: str, fresh: bool = False) -> None:
 
 
 def _photo_looked(turn: Turn, event: m.PhotoLooked) -> None:
-    photo = _photo(turn, event.photo)
+    """Note the verdict and those on the photos before it; where one of these has turned, say so."""
+    photo = turn.session.photo(event.verdict.photo)
     if photo is None:
         return
-    state = "kept" if event.kept else "refused"
-    seen = replace(photo, state=state, reason=event.reason, measured=event.measured, limit=event.limit)
-    turn.session = turn.session.with_photo(seen)
+    before = turn.session
+    for verdict in (*event.others, event.verdict):
+        _judge(turn, verdict)
     turn.change(missing=event.missing)
-    for number, reason in event.others:
-        other = _photo(turn, number)
-        if other is not None and other.state == "kept" and number < event.photo:
-            turn.session = turn.session.with_photo(replace(other, state="refused", reason=reason))
-            why = said_or(turn.session.language, f"reason.{reason}", "reason.other", measured="", limit="")
-            turn.say("photo.after_all", number=number, why=why)
+    changed = [now for old, now in zip(before.photos, turn.session.photos, strict=True) if _turned(old, now)]
+    said = [_after_all(turn, now) for old, now in zip(before.photos, turn.session.photos, strict=True)
+            if _turned(old, now) and old.state != now.state]  # fmt: skip
+    if said:
+        turn.replies.append(m.Say("\n".join(said)))
+    batches = dict.fromkeys(now.batch for now in changed if now.batch != photo.batch)
+    turn.replies += [cards.past_photos(turn.session, batch) for batch in batches]
     show_photos(turn, photo.batch)
 
 
+def _judge(turn: Turn, verdict: m.Verdict) -> None:
+    old = turn.session.photo(verdict.photo)
+    if old is not None:
+        state = "kept" if verdict.kept else "refused"
+        seen = replace(old, state=state, reason=verdict.reason, measured=verdict.measured, limit=verdict.limit)
+        turn.session = turn.session.with_photo(seen)
+
+
+def _turned(old: Photo, now: Photo) -> bool:
+    """Whether an earlier verdict, or its reason, is another one now."""
+    return old.state in {"kept", "refused"} and (old.state, old.reason) != (now.state, now.reason)
+
+
+def _after_all(turn: Turn, photo: Photo) -> str:
+    if photo.state == "kept":
+        return turn.words("photo.good_after_all", number=photo.number)
+    return turn.words("photo.after_all", number=photo.number, why=cards.reason(turn.session, photo))
+
+
 def _photo_failed(turn: Turn, event: m.PhotoFailed) -> None:
-    photo = _photo(turn, event.photo)
+    photo = turn.session.photo(event.photo)
     if photo is None or photo.state in {"kept", "refused"}:
         return
     turn.session = turn.session.with_photo(replace(photo, state="failed", reason=event.why))
@@ -74,7 +94,7 @@ def _photo_failed(turn: Turn, event: m.PhotoFailed) -> None:
 
 
 def _photo_undone(turn: Turn, event: m.PhotoUndone) -> None:
-    photo = _photo(turn, event.photo)
+    photo = turn.session.photo(event.photo)
     if photo is None:
         turn.toast("photo.gone_already")
         return
@@ -90,13 +110,15 @@ def _photos_opened(turn: Turn, event: m.PhotosOpened) -> None:
     turn.say("photo.send_more")
 
 
-def _photo(turn: Turn, number: int) -> Photo | None:
-    return next((photo for photo in turn.session.photos if photo.number == number), None)
-
-
 def photo_file(number: int) -> str:
     """Return the name of a photo on the account's shelf."""
     return f"photos/{number}"
+
+
+def number_of(name: str) -> int:
+    """Read the number back out of a photo's name; 0 when it has none."""
+    digits = name.rpartition("/")[2]
+    return int(digits) if digits.isdigit() else 0
 
 
 def _megabytes(size: int) -> str:

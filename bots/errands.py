@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from bots import messages as m
 from bots.adapter import Adapter, Load, NotNow, PhotoGone, Unreachable
-from bots.collecting import photo_file
+from bots.collecting import number_of, photo_file
 from bots.conversation import advance
 from bots.menu import Menu
 from bots.records import Record, Records, item_of
@@ -189,9 +189,7 @@ class Errands:
     async def _do_order(self, account: int, chat: str, order: m.Order) -> list[str]:
         match order:
             case m.Discard():
-                async with self._ledger.write() as page:
-                    await page.drop_photo(account, photo_file(order.photo))
-                await self._shelf.delete(account, [photo_file(order.photo)])
+                await self._discard(account, order.photo)
             case m.Cancel():
                 async with self._ledger.read() as page:
                     record, _ = await self._records.load(page, account)
@@ -202,6 +200,16 @@ class Errands:
             case m.Forget():
                 await self._forget_all(account, chat)
         return []
+
+    async def _discard(self, account: int, photo: int) -> None:
+        """Delete a photo; those that only it spoke against are looked at again."""
+        async with self._ledger.write() as page:
+            await page.drop_photo(account, photo_file(photo))
+            rest = [other for other in await page.photos(account) if other.votes]
+            if any(not other.facts["kept"] for other in rest):
+                ref = f"photo:{number_of(rest[-1].name)}:without:{photo}"
+                await self._desk.place(account, orders.Look(rest[-1].name), ref, self._platform, page)
+        await self._shelf.delete(account, [photo_file(photo)])
 
     async def _strike(self, account: int, numbers: list[int], sent: list[tuple[str, str]]) -> None:
         """Strike done errands off, and remember the messages that came of them, in one transaction."""

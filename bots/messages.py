@@ -331,22 +331,28 @@ class PhotoFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class PhotoLooked(Event):
-    """The verdict on one photo.
-
-    reason, measured, limit: of `core.intake` when it was not kept. missing: what the set still lacks,
-    most wanted first. notes: what was mended on the way in. others: photos kept before that the set as a whole
-    speaks against now, and why.
-    """
+class Verdict:
+    """What the studio says of a photo. reason, measured, limit: of `core.intake` when it is not kept."""
 
     photo: int
     kept: bool
     reason: str = ""
     measured: float = 0.0
     limit: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoLooked(Event):
+    """The verdict on one photo.
+
+    missing: what the set still lacks, most wanted first. notes: what was mended on the way in. others: the photos
+    before it, which are judged again with every new one: the majority says who the person is.
+    """
+
+    verdict: Verdict
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    others: tuple[tuple[int, str], ...] = ()
+    others: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

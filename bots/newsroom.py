@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bots import messages as m
+from bots.collecting import number_of
 from jobs import news
 
 
@@ -14,6 +15,7 @@ def event_of(notice: news.Notice) -> m.Event | None:
     if isinstance(word, news.Expired):
         return m.Expired()
     what, _, number = notice.ref.partition(":")
+    number = number.partition(":")[0]  # a photo looked at again has a longer ref
     if not number.isdigit():
         return None
     n = int(number)
@@ -45,22 +47,18 @@ def _of_photo(number: int, word: news.News) -> m.Event | None:
     if not isinstance(word, news.Done):
         return None
     facts = word.facts
+    others = facts.get("others") or {}
     return m.PhotoLooked(
-        number,
-        kept=bool(facts.get("kept")),
-        reason=str(facts.get("reason") or ""),
-        measured=float(facts.get("measured") or 0.0),
-        limit=float(facts.get("limit") or 0.0),
+        _verdict(number, facts),
         missing=tuple(facts.get("missing") or ()),
         notes=tuple(facts.get("notes") or ()),
-        others=tuple((_number(name), str(reason)) for name, reason in (facts.get("others") or {}).items()),
+        others=tuple(_verdict(number_of(name), other) for name, other in others.items()),
     )
 
 
-def _number(name: str) -> int:
-    """Read a photo's number out of what the studio calls it: `photos_3`."""
-    digits = name.rpartition("_")[2].partition(".")[0]
-    return int(digits) if digits.isdigit() else 0
+def _verdict(number: int, facts: dict[str, Any]) -> m.Verdict:
+    measured, limit = float(facts.get("measured") or 0.0), float(facts.get("limit") or 0.0)
+    return m.Verdict(number, bool(facts.get("kept")), str(facts.get("reason") or ""), measured, limit)
 
 
 def _counts(facts: dict[str, Any]) -> tuple[tuple[str, int], ...]:

@@ -140,6 +140,10 @@ class Session:
         """Photos that passed."""
         return tuple(photo for photo in self.photos if photo.state == "kept")
 
+    def photo(self, number: int) -> Photo | None:
+        """Return a photo by its number."""
+        return next((photo for photo in self.photos if photo.number == number), None)
+
     @property
     def pending(self) -> tuple[Photo, ...]:
         """Photos without a verdict yet."""

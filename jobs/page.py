@@ -28,6 +28,8 @@ from jobs import tables as t
 from jobs.vault import AccountKey, Vault
 
 DAY_S: Final = 86_400.0
+BY_THE_SET: Final = frozenset({"other_person", "no_majority", "duplicate", "eyes_closed"})
+"""Reasons of `core.intake.review`: they rest on the other photos, and may change with the next one or without one."""
 
 
 class Gone(AtelierError):
@@ -69,6 +71,11 @@ class Photo:
     name: str
     sha256: str
     facts: dict[str, Any]
+
+    @property
+    def votes(self) -> bool:
+        """Whether it has a say in who the person is: it is kept, or only the others of its set speak against it."""
+        return bool(self.facts.get("kept")) or self.facts.get("reason") in BY_THE_SET
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,23 +91,26 @@ class CoreStudio:
             _ = self._models.recogniser, self._models.landmarker
 
     def look(self, photos: Photos) -> dict[str, Any]:
-        """See `Studio.look`: `kept`, `reason`, `measured`, `limit`, `notes`, then `others` and `missing` of the set."""
+        """See `Studio.look`: `kept`, `reason`, `measured`, `limit`, `notes`; `missing` of the set; `others`, by name.
+
+        The set is judged as a whole, so that the majority decides who the person is and not who came first.
+        """
         from core.coverage import coverage
         from core.intake import review
         from core.nouns import Rejected
 
         seen = [self._look(name, data) for name, data in photos]
         self._forget_oldest()
-        newest = seen[-1]
         kept, refused = review([selfie for selfie in seen if not isinstance(selfie, Rejected)])
         verdicts = {item.name: item for item in (*(s for s in seen if isinstance(s, Rejected)), *refused)}
-        facts: dict[str, Any] = {"kept": newest.name not in verdicts, "missing": list(coverage(kept).missing)}
-        if newest.name in verdicts:
-            facts |= asdict(verdicts[newest.name])
-        else:
-            facts |= {"notes": list(getattr(newest, "notes", ()))}
-        facts["others"] = {name: item.reason for name, item in verdicts.items() if name != newest.name}
-        return facts
+        facts: dict[str, Any] = {
+            item.name: asdict(verdicts[item.name]) | {"kept": False}
+            if item.name in verdicts
+            else {"kept": True, "notes": list(getattr(item, "notes", ()))}
+            for item in seen
+        }
+        verdict: dict[str, Any] = facts.pop(seen[-1].name)
+        return {**verdict, "missing": list(coverage(kept).missing), "others": facts}
 
     def shoot(
         self, photos: Photos, order: o.Shoot, out: Path, on_progress: Progress, should_stop: Stop

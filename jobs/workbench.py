@@ -66,7 +66,7 @@ class Workbench:
             names = list(order.photos)
         else:
             async with self.ledger.read() as page:
-                known = [photo.name for photo in await page.photos(account) if photo.facts.get("kept")]
+                known = [photo.name for photo in await page.photos(account) if photo.votes]
             names = [name for name in known if name != order.photo] + [order.photo]
         for number, name in enumerate(names):
             data = await self.shelf.get(account, name)

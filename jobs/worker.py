@@ -158,7 +158,8 @@ class Worker:
             drawn, facts = await run.bench.publish(result)
             async with self._ledger.write() as page:
                 if isinstance(order, o.Look):
-                    await page.judge_photo(claimed.account, order.photo, facts)
+                    for name, verdict in {**facts.get("others", {}), order.photo: facts}.items():
+                        await page.judge_photo(claimed.account, name, verdict)
                 done = await book.finish(page, claimed, drawn, facts)
             if done is not None and isinstance(order, o.Shoot):
                 metrics.FIRST_PORTRAIT.observe(max(0.0, time.time() - claimed.placed_at))

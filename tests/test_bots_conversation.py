@@ -44,7 +44,7 @@ def portrait(number: int, percent: float | None = 93.0, parent: int | None = Non
 def with_photos(n: int = 2) -> Session:
     events: list[m.Event] = [m.Agreed(cards.CONSENT_VERSION)]
     for number in range(1, n + 1):
-        events += [photo(number), m.PhotoLooked(number, kept=True)]
+        events += [photo(number), m.PhotoLooked(m.Verdict(number, True))]
     return walk(new_session("k3f9"), *events).session
 
 
@@ -98,7 +98,7 @@ SAMPLES: dict[type[m.Event], m.Event] = {
     m.FilesAsked: m.FilesAsked(1, 1, "all"),
     m.AvatarAsked: m.AvatarAsked(1, 1),
     m.PhotoFailed: m.PhotoFailed(1, "gone"),
-    m.PhotoLooked: m.PhotoLooked(1, kept=False, reason="blurred", measured=0.1, limit=0.3),
+    m.PhotoLooked: m.PhotoLooked(m.Verdict(1, False, "blurred", 0.1, 0.3)),
     m.OrderMoved: m.OrderMoved(1, place=3),
     m.GalleryCame: m.GalleryCame(1, (portrait(11),)),
     m.PortraitCame: m.PortraitCame(2, portrait(21, parent=11)),
@@ -150,7 +150,13 @@ def test_the_first_picture_is_at_most_six_taps_away() -> None:
     taps = 0
     for words in ("I agree", "looks", "Office", "Business", "Go"):
         if words == "looks":  # photos are sent, not tapped
-            step = walk(step.session, photo(1, "a"), photo(2, "a"), m.PhotoLooked(1, True), m.PhotoLooked(2, True))
+            step = walk(
+                step.session,
+                photo(1, "a"),
+                photo(2, "a"),
+                m.PhotoLooked(m.Verdict(1, True)),
+                m.PhotoLooked(m.Verdict(2, True)),
+            )
         step = advance(step.session, tap_on(step, words), NOW)
         taps += 1
     assert taps <= 6
@@ -176,15 +182,35 @@ def tap_on(step: Step, label: str) -> m.Tap:
 
 def test_a_verdict_says_why_how_many_and_what_is_missing() -> None:
     session = walk(new_session("k3f9"), m.Agreed(1), photo(1), photo(2)).session
-    good = walk(session, m.PhotoLooked(1, kept=True, missing=("turn_left",)))
+    good = walk(session, m.PhotoLooked(m.Verdict(1, True), ("turn_left",)))
     (card,) = good.replies[-1:]
     assert isinstance(card, m.Card)
     assert card.text.startswith("Photo 1: ✓ good, I keep it.")
     assert card.text.endswith("I have 1 good photo. Good; now one with your head turned a little to your left.")
-    bad = walk(good.session, m.PhotoLooked(2, False, "face_small", 31.04, 40.0, ("turn_left",)))
+    bad = walk(good.session, m.PhotoLooked(m.Verdict(2, False, "face_small", 31.04, 40.0), ("turn_left",)))
     (card,) = bad.replies[-1:]
     assert isinstance(card, m.Card)
     assert "Your face is too small in it (31.0 pixels between the eyes, 40.0 are needed)" in card.text
+
+
+def test_an_earlier_verdict_that_turns_is_told_and_its_card_put_right() -> None:
+    none_of_most = [m.Verdict(number, False, "no_majority", 1, 2) for number in (1, 2)]
+    session = walk(
+        new_session("k3f9"), m.Agreed(1), photo(1), m.PhotoLooked(m.Verdict(1, True)), photo(2),
+        m.PhotoLooked(none_of_most[1], others=(none_of_most[0],)), photo(3),
+    ).session  # fmt: skip
+    assert session.kept == ()
+    stranger = m.Verdict(1, False, "other_person", 0.1, 0.36)
+    step = walk(session, m.PhotoLooked(m.Verdict(3, True), others=(stranger, m.Verdict(2, True))))
+    assert [kept.number for kept in step.session.kept] == [2, 3]
+    told, stranger_card, older, newest = step.replies[0], step.replies[1], step.replies[2], step.replies[-1]
+    assert told == m.Say("Now that I have seen more of you, photo 2 is good after all: I keep it.")
+    assert isinstance(stranger_card, m.Card)
+    assert "somebody else" in stranger_card.text
+    assert older == m.Card("photos:2", "Photo 2: ✓ good, I keep it.", calm=True)
+    assert isinstance(newest, m.Card)
+    assert newest.slot == "photos:3"
+    assert "I have 2 good photos" in newest.text
 
 
 def test_double_taps_order_once() -> None:
@@ -312,12 +338,13 @@ def test_old_buttons_of_a_gone_gallery_answer_well() -> None:
 NUMBERS = st.integers(0, 6) | st.integers(0, 10**9)
 SMALL = st.integers(1, 5)
 WORDS = st.sampled_from(["office", "founder", "job", "outfit", "navy_suit", "warmer", "backdrop=park", "all", ""])
+VERDICTS = st.builds(m.Verdict, SMALL, st.booleans(), st.sampled_from(["blurred", "other_person", "new_word"]))
 PORTRAITS = st.builds(portrait, st.integers(1, 40), st.none() | st.floats(0, 110))
 SPECIAL: dict[type[m.Event], st.SearchStrategy[Any]] = {
     m.PhotoSent: st.builds(photo, SMALL, st.sampled_from(["", "a", "b"])),
     m.GalleryCame: st.builds(m.GalleryCame, SMALL, st.lists(PORTRAITS, max_size=4).map(tuple), SMALL),
     m.PortraitCame: st.builds(m.PortraitCame, SMALL, PORTRAITS),
-    m.PhotoLooked: st.builds(m.PhotoLooked, SMALL, st.booleans(), WORDS),
+    m.PhotoLooked: st.builds(m.PhotoLooked, VERDICTS, others=st.lists(VERDICTS, max_size=3).map(tuple)),
     m.OrderFailed: st.builds(m.OrderFailed, SMALL, WORDS),
     m.OrderStopped: st.builds(m.OrderStopped, SMALL),
     m.GoTapped: st.builds(m.GoTapped, SMALL),
@@ -349,7 +376,7 @@ def any_event() -> st.SearchStrategy[m.Event]:
 @given(st.lists(any_event(), max_size=40), st.sampled_from(list(State)), st.sampled_from(list(LANGUAGES)))
 @example([m.PortraitCame(1, portrait(1, None))], State.WAITING, "en")
 @example([m.GalleryCame(1, ())], State.WAITING, "es")
-@example([m.PhotoLooked(1, False, "other_person", others=((1, "blurred"),))], State.CHOOSING, "en")
+@example([m.PhotoLooked(m.Verdict(1, False, "x"), others=(m.Verdict(1, True),))], State.CHOOSING, "en")
 def test_any_sequence_of_events_loses_no_photo_and_raises_nothing(
     events: list[m.Event], start: State, language: str
 ) -> None:

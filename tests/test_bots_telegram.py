@@ -92,14 +92,14 @@ async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_
         await ana.taps("I agree")
         await ana.sees("Thank you")
 
-        good = [picture("gray", mark=str(i)) for i in range(2)]
-        await ana.sends(good[0], good[1], picture("black"), picture("red"), copies=2, reverse=True)
-        card = await ana.sees("I have 2 good photos")
+        good = [picture("gray", mark=str(i)) for i in range(3)]
+        await ana.sends(*good, picture("black"), picture("red"), copies=2, reverse=True)
+        card = await ana.sees("I have 3 good photos")
         await ana.sees("It is too dark")
         await ana.sees("somebody else")
-        assert "head turned a little to your left" in (await ana.sees("I have 2 good photos"))["text"]
+        assert "head turned a little to your left" in (await ana.sees("I have 3 good photos"))["text"]
         assert len([m for m in ana.chat() if "Photo 1" in m.get("text", "")]) == 1, "one card for the album"
-        assert card["message_id"] == (await ana.sees("I have 2 good photos"))["message_id"]
+        assert card["message_id"] == (await ana.sees("I have 3 good photos"))["message_id"]
 
         await ana.taps("Take back")
         await ana.can_tap("Choose looks")
@@ -162,12 +162,40 @@ async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_
         receipt_message = await ana.sees("Everything is deleted")
         receipt = json.loads(server.files[receipt_message["document"]["file_id"]].data)
         assert signed_by(receipt["public_key"], receipt["body"].encode(), receipt["signature"])
-        assert json.loads(receipt["body"])["deleted"]["photos"] == 3
+        assert json.loads(receipt["body"])["deleted"]["photos"] == 4
         assert [m["message_id"] for m in ana.chat()] == [receipt_message["message_id"]], "the bot's messages are gone"
         left = [file for file in (tmp_path / "shelf").rglob("*") if file.is_file()]
         assert left == []
         await ana.says("/start")
         await ana.sees("I am Atelier")
+
+
+async def test_a_stranger_sent_first_is_outvoted_and_the_person_is_told(server: TelegramServer, tmp_path: Path) -> None:
+    async with house_with(tmp_path, server):
+        ana = server.person(7)
+        await begins(ana)
+        await ana.sends(picture("red"))
+        await ana.sees("I have 1 good photo")
+        await ana.sends(picture("gray", mark="1"))
+        await ana.sees("I no longer use photo 1. These photos show different people")
+        for number in (2, 3):
+            await ana.sends(picture("gray", mark=str(number)))
+        await ana.sees("photo 2 is good after all")
+        await ana.sees("I have 3 good photos")
+        assert any("Photo 1: ✗ not used. This seems to be somebody else" in m.get("text", "") for m in ana.chat())
+
+
+async def test_taking_back_a_stranger_makes_the_own_photo_good_again(server: TelegramServer, tmp_path: Path) -> None:
+    async with house_with(tmp_path, server):
+        ana = server.person(7)
+        await begins(ana)
+        await ana.sends(picture("gray"))
+        await ana.sees("I have 1 good photo")
+        await ana.sends(picture("red"))
+        await ana.sees("I no longer use photo 1")
+        await ana.taps("Take back")
+        await ana.sees("photo 1 is good after all")
+        await ana.sees("I have 1 good photo.")
 
 
 def count(server: TelegramServer, method: str) -> int:

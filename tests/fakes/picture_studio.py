@@ -26,6 +26,11 @@ def picture(colour: str, size: tuple[int, int] = (640, 800), mark: str = "") -> 
     return out.getvalue()
 
 
+def _colour(data: bytes) -> tuple[int, int, int]:
+    with Image.open(io.BytesIO(data)) as image:
+        return image.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[return-value]
+
+
 class PictureStudio:
     """Implements `jobs.tasks.Studio`."""
 
@@ -33,14 +38,23 @@ class PictureStudio:
         pass
 
     def look(self, photos: Any) -> dict[str, Any]:
-        name, data = photos[-1]
-        with Image.open(io.BytesIO(data)) as image:
-            red, green, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
-        if red + green + blue < 90:
-            return {"kept": False, "name": name, "reason": "too_dark", "measured": 8.0, "limit": 20.0, "missing": []}
-        if red > 200 and green < 90:
-            return {"kept": False, "name": name, "reason": "other_person", "measured": 0.1, "limit": 0.4, "missing": []}
-        return {"kept": True, "notes": [], "missing": ["turn_left"], "others": {}}
+        """As `core.intake` does: a dark photo is refused alone, and of the others the majority says who it is."""
+        colours = {name: _colour(data) for name, data in photos}
+        dark = [name for name, colour in colours.items() if sum(colour) < 90]
+        strangers = [name for name, (red, green, _) in colours.items() if red > 200 and green < 90]
+        own = [name for name in colours if name not in {*dark, *strangers}]
+        most, fewer = (own, strangers) if len(own) >= len(strangers) else (strangers, own)
+        why = dict.fromkeys(dark, "too_dark")
+        if len(own) == len(strangers):
+            why |= dict.fromkeys([*own, *strangers], "no_majority")
+        else:
+            why |= dict.fromkeys(fewer, "other_person")
+        facts: dict[str, Any] = {
+            name: {"kept": name not in why, "reason": why.get(name, ""), "measured": 8.0, "limit": 20.0}
+            for name in colours
+        }
+        newest = facts.pop(photos[-1][0])
+        return {**newest, "missing": ["turn_left"] if len(most) > len(fewer) else [], "others": facts}
 
     def shoot(self, photos: Any, order: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
         out.mkdir(parents=True, exist_ok=True)
