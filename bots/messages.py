@@ -368,13 +368,18 @@ class OrderMoved(Event):
 
 @dataclass(frozen=True, slots=True)
 class GalleryCame(Event):
-    """A sitting is done. drawn: how many were drawn; trained: did training on the person help."""
+    """A sitting is done.
+
+    drawn: how many were drawn. training: what training on the person came to, a word of `core.train`, empty where it
+    is not told; gain_percent: how much lower the error on the held-out photo was with it, None where none was held out.
+    """
 
     order: int
     portraits: tuple[Pictured, ...]
     drawn: int = 0
     dropped: tuple[tuple[str, int], ...] = ()
-    trained: bool | None = None
+    training: str = ""
+    gain_percent: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

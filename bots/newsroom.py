@@ -36,8 +36,9 @@ def event_of(notice: news.Notice) -> m.Event | None:
             return m.PortraitCame(n, word.portraits[0])
         case news.Done() if notice.kind == "shoot":
             facts = word.facts
-            trained = (facts.get("training") or {}).get("used")
-            return m.GalleryCame(n, word.portraits, facts.get("drawn", 0), _counts(facts), trained)
+            training = facts.get("training") or {}
+            reason, gain = str(training.get("reason") or ""), training.get("gain_percent")
+            return m.GalleryCame(n, word.portraits, facts.get("drawn", 0), _counts(facts), reason, gain)
     return m.OrderFailed(n, "other")
 
 

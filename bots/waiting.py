@@ -8,7 +8,7 @@ from bots import cards, carousel
 from bots import messages as m
 from bots.browsing import show_gallery
 from bots.turn import BROWSING, CHOOSING, COLLECTING, ENHANCING, WAITING, Handlers, Turn
-from bots.wording import said_or
+from bots.wording import catalogue, said_or
 
 STAGE_S = 3.0  # a progress card is edited at most this often: Telegram floods a bot that edits a chat every second
 STAGE_PERCENT = 5
@@ -101,8 +101,11 @@ def _counts(turn: Turn, event: m.GalleryCame) -> str:
         for reason, n in event.dropped:
             known = said_or(turn.session.language, f"dropped.{reason}", "dropped.other")
             lines.append(f"• {known}: {n}")
-    if event.trained is not None:
-        lines.append(turn.words("gallery.trained" if event.trained else "gallery.not_trained"))
+    key = f"training.{event.training}"
+    if event.training in {"helped", "did_not_help"} and (event.gain_percent or -1) >= 0:
+        lines.append(turn.words(f"{key}_by", percent=round(event.gain_percent or 0)))
+    elif key in catalogue(turn.session.language):
+        lines.append(turn.words(key))
     return "\n".join(lines)
 
 

@@ -16,11 +16,12 @@ from bots import messages as m
 from bots.collecting import photo_file
 from bots.conversation import ANYWHERE, HANDLERS, TRANSITIONS, Step, advance, drawing
 from bots.menu import Menu, house
+from bots.newsroom import event_of
 from bots.session import Photo, Running, Session, State, from_json, to_json
 from bots.turn import new_session
 from bots.wording import LANGUAGES, catalogue, duration, say
 from jobs import orders
-from jobs.news import Pictured
+from jobs.news import Done, Notice, Pictured
 
 NOW = 1_800_000_000.0
 
@@ -266,7 +267,7 @@ def test_without_a_baseline_the_card_says_so() -> None:
 
 
 def test_the_counts_are_told() -> None:
-    step = walk(waiting(), m.GalleryCame(1, (portrait(11),), 8, (("not_them", 6), ("soft", 1)), trained=False))
+    step = walk(waiting(), m.GalleryCame(1, (portrait(11),), 8, (("not_them", 6), ("soft", 1)), "did_not_help", 3.6))
     said = step.replies[1]
     assert isinstance(said, m.Say)
     assert said.text.splitlines() == [
@@ -274,8 +275,39 @@ def test_the_counts_are_told() -> None:
         "I made 8 and left 7 out:",
         "• not enough like you: 6",
         "• not sharp: 1",
-        "Training did not help with these photos, so I did not use it.",
+        "I trained on your photos, but on one it had not seen it changed only 4 %: too little to help, "
+        "so I did not use it.",
     ]
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+@pytest.mark.parametrize(
+    ("reason", "gain", "key"),
+    [
+        ("helped", 31.2, "helped_by"),
+        ("helped", None, "helped"),
+        ("did_not_help", 3.6, "did_not_help_by"),
+        ("did_not_help", -40.0, "did_not_help"),
+        ("one_photo", None, "one_photo"),
+        ("no_proof", None, "no_proof"),
+        ("photos_sharp", None, "photos_sharp"),
+        ("nothing_to_learn_from", None, "nothing_to_learn_from"),
+        ("not_asked", None, ""),
+        ("a_newer_word", 5.0, ""),
+    ],
+)
+def test_what_training_came_to_is_told_from_the_manifest(
+    language: str, reason: str, gain: float | None, key: str
+) -> None:
+    """Nothing is said where nobody trained; every other outcome has its sentence."""
+    facts = {"drawn": 1, "training": {"used": reason == "helped", "reason": reason, "gain_percent": gain}}
+    event = event_of(Notice(1, 1, 1, "shoot", "order:1", Done((portrait(11),), facts)))
+    assert event is not None
+    step = advance(dataclasses.replace(waiting(), language=language), event, NOW)
+    said = step.replies[1]
+    assert isinstance(said, m.Say)
+    told = said.text.splitlines()[1:]
+    assert told == ([say(language, f"training.{key}", percent=round(gain or 0))] if key else [])
 
 
 def test_a_sitting_without_one_good_portrait_says_so_and_leads_back_to_the_looks() -> None:
