@@ -25,9 +25,8 @@ def event_of(notice: news.Notice) -> m.Event | None:
         case news.Queued():
             return m.OrderMoved(n, place=word.place, eta_s=word.eta_s)
         case news.Step():
-            percent = round(100 * word.step / word.total) if word.total else 0
             stage = word.stage.partition(" ")[0]
-            return m.OrderMoved(n, stage=stage, percent=percent, eta_s=word.eta_s)
+            return m.OrderMoved(n, stage=stage, percent=round(100 * word.done), eta_s=word.eta_s)
         case news.Failed():
             return m.OrderFailed(n, word.reason)
         case news.Cancelled():

@@ -21,7 +21,7 @@ def _order_moved(turn: Turn, event: m.OrderMoved) -> None:
         return
     if old.kind != "shoot" and turn.now - old.since < EDIT_QUIET_S:
         return
-    new = replace(old, place=event.place, stage=event.stage, percent=event.percent)
+    new = replace(old, place=event.place, stage=event.stage, percent=max(old.percent, event.percent))
     moved = (new.place, new.stage) != (old.place, old.stage)
     if not moved and abs(new.percent - old.percent) < STAGE_PERCENT:
         return

@@ -22,12 +22,16 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Running. stage: machine word, "" before the first; step of total; eta_s: seconds until it is done."""
+    """Running. stage: machine word, "" before the first; step of total; eta_s: seconds until it is done.
+
+    done: the part of the whole order that is done, 0..1.
+    """
 
     stage: str = ""
     step: int = 0
     total: int = 0
     eta_s: float | None = None
+    done: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

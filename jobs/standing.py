@@ -16,6 +16,8 @@ from sqlalchemy import and_, case, delete, func, insert, or_, select
 
 from jobs import news as n
 from jobs import tables as t
+from jobs.course import done_of, left_s
+from jobs.orders import from_json
 from jobs.page import DAY_S, Page
 
 ACTIVE: Final = ("queued", "running")
@@ -77,8 +79,9 @@ async def _standings(page: Page, rows: Sequence[Any]) -> list[Standing]:
         elif row.state == "running":
             seconds, _ = pace[row.queue]
             spent = time.time() - (row.started_at or time.time())
-            eta = None if seconds is None else max(0.0, seconds * row.units - spent)
-            word = n.Step(row.stage, row.step, row.total, eta)
+            done = done_of(from_json(row.kind, row.body), row.stage, row.step, row.total)
+            eta = left_s(done, spent, None if seconds is None else seconds * row.units)
+            word = n.Step(row.stage, row.step, row.total, eta, done)
         else:
             word = _LAST_WORDS.get(row.state) or n.Failed(row.reason)
         found.append(Standing(row.id, row.account_id, row.platform, row.ref, row.kind, row.state, word))

@@ -336,6 +336,14 @@ def test_progress_is_edited_on_changes_only_and_seldom() -> None:
     assert 2 <= edits <= 5
 
 
+def test_the_percent_never_goes_back_not_even_when_an_order_begins_anew_on_another_machine() -> None:
+    session = waiting()
+    for second, percent in enumerate((10, 40, 5, 45)):
+        session = advance(session, m.OrderMoved(1, stage=f"s{second}", percent=percent), NOW + 10 * second).session
+        assert session.running is not None
+        assert session.running.percent == max((10, 40, 5, 45)[: second + 1])
+
+
 def test_a_quick_edit_leaves_no_card_behind_and_a_slow_one_reports() -> None:
     session = enhancing()
     assert advance(session, m.OrderMoved(2, stage="enhance"), NOW + 2).replies == ()
