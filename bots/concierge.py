@@ -23,7 +23,7 @@ from bots.menu import Menu
 from bots.newsroom import event_of
 from bots.records import Record, Records, errand
 from bots.wording import say
-from jobs import news
+from jobs import farewell, news
 from jobs.book import Declined
 from jobs.house import House
 from jobs.page import Account, Conflict, Gone, Page
@@ -95,7 +95,12 @@ class Concierge:
         """Go on with every errand that an earlier process left."""
         async with self._ledger.read() as page:
             accounts = await page.talking(self._platform)
+            leaving = {one.account: one for one in await farewell.promised(page, self._platform)}
+        for one in leaving.values():
+            self._errands.take_leave(one)
         for account in accounts:
+            if account in leaving:
+                continue
             try:
                 async with self._ledger.read() as page:
                     record, _ = await self._records.load(page, account)

@@ -21,12 +21,15 @@ from bots.collecting import number_of, photo_file
 from bots.conversation import advance
 from bots.menu import Menu
 from bots.records import Record, Records, item_of
+from bots.session import State
+from bots.turn import new_session
 from bots.wording import say
 from core.style import FOLDER
-from jobs import orders
+from jobs import farewell, orders
 from jobs.book import Declined
 from jobs.export import export
-from jobs.forget import forget
+from jobs.farewell import Farewell
+from jobs.forget import Receipt, forget
 from jobs.house import House
 from jobs.page import Conflict, Gone
 from jobs.shelf import NotKept, ShelfDown
@@ -262,14 +265,31 @@ class Errands:
         return await self._adapter.fetch(ref)
 
     async def _forget_all(self, account: int, chat: str) -> None:
-        """Delete everything, tell it with the receipt, and take the studio's own messages away.
-
-        The receipt is written by the jobs before the key is destroyed; it goes to the chat from memory, because nothing
-        is left afterwards that could be read again.
-        """
-        async with self._ledger.read() as page:
+        """Promise the receipt, then delete everything: who is killed in between is reminded at the next start."""
+        async with self._ledger.write() as page:
             record, _ = await self._records.load(page, account)
-            handles = await page.messages(account, self._platform)
+            handles = tuple(await page.messages(account, self._platform))
+            parting = Farewell(account, chat, record.session.language, record.session.mark, handles)
+            await farewell.promise(page, self._platform, parting)
+        await self.part(parting)
+        raise Gone(f"account {account} is deleted")
+
+    def take_leave(self, parting: Farewell) -> None:
+        """Go on with a deletion that an earlier process left, or with telling of it."""
+        task = asyncio.create_task(self._take_leave(parting))
+        self._fetching[parting.account, 0] = task
+
+    async def _take_leave(self, parting: Farewell) -> None:
+        try:
+            await self.part(parting)
+        except (NotNow, ShelfDown) as error:
+            log.warning("errands_left", extra={"account": parting.account, "error": str(error)})
+        finally:
+            self._fetching.pop((parting.account, 0), None)
+
+    async def part(self, parting: Farewell) -> None:
+        """Delete everything, tell it with the receipt, and take the studio's own messages away."""
+        account = parting.account
         self._records.drop(account)
         for wait in WAITS_S:
             with suppress(ShelfDown):
@@ -279,17 +299,24 @@ class Errands:
         else:
             receipt = await forget(self._house, account)
         self._records.drop(account)
-        if receipt is None:
-            raise Gone(f"account {account} was never there")
+        if receipt is not None:
+            try:
+                await self._tell_receipt(parting, receipt)
+            except Unreachable:
+                log.info("unreachable", extra={"account": account})
+        async with self._ledger.write() as page:
+            await farewell.keep(page, account)
+        await self._ledger.forget_free_pages()
+
+    async def _tell_receipt(self, parting: Farewell, receipt: Receipt) -> None:
         body = json.dumps(asdict(receipt), indent=1)
         counts = tuple((name, n) for name, n in receipt.facts["deleted"].items() if n)
-        gone = advance(record.session, m.Forgotten(body, counts), time.time(), self._menu)
-        for reply in gone.replies:
+        leaving = replace(new_session(parting.mark, parting.language), state=State.LEAVING)
+        for reply in advance(leaving, m.Forgotten(body, counts), time.time(), self._menu).replies:
             if isinstance(reply, m.Sweep):
-                await self._adapter.remove(chat, handles)
+                await self._adapter.remove(parting.chat, list(parting.handles))
             else:
-                await self._adapter.show(chat, reply, None, self.loader(account))
-        raise Gone(f"account {account} is deleted")
+                await self._adapter.show(parting.chat, reply, None, self.loader(parting.account))
 
     async def _export(self, account: int, chat: str) -> list[str]:
         """Send everything that is kept as one archive, in parts where the platform takes no file as large."""

@@ -222,3 +222,11 @@ receipts: Final = _table(  # proof of a deletion; names no one
     Column("at", Double, nullable=False),
     Column("swept_at", Double, nullable=True),  # when stragglers on the shelf were looked for again
 )
+
+farewells: Final = _table(  # who is to be told that they are forgotten, see `jobs.farewell`
+    "farewells",
+    Column("account", _Id, nullable=False, unique=True),  # no reference: it outlives the account by a moment
+    Column("platform", String(16), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # a key of its own, wrapped, and what it seals
+    Column("created_at", Double, nullable=False),
+)

@@ -15,10 +15,12 @@ import pytest
 from fakes.picture_studio import picture
 from fakes.telegram_server import TOKEN, Person, TelegramServer
 from pydantic import SecretStr
+from sqlalchemy import select
 
-from bots import on_telegram
+from bots import errands, on_telegram
 from bots.wording import LANGUAGES
 from jobs import settings as s
+from jobs import tables as t
 from jobs.house import House, opened
 from jobs.vault import signed_by
 from jobs.worker import Worker
@@ -394,6 +396,41 @@ async def test_a_bot_killed_again_and_again_loses_nothing(server: TelegramServer
         account = await page.account("telegram", "7", "7")
         assert len(await page.photos(account.id)) == 4
         assert len(await page.portraits(account.id)) == 4, "three kept, one edit, none twice"
+
+
+@pytest.mark.parametrize("killed", ["before anything is deleted", "before the receipt is sent"])
+async def test_a_forgetting_that_is_killed_is_finished_and_told_after_a_restart(
+    server: TelegramServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: str
+) -> None:
+    died = asyncio.Event()
+
+    async def die(*_: object) -> None:
+        died.set()
+        await asyncio.Event().wait()
+
+    ana = server.person(7)
+    with monkeypatch.context() as patch:
+        if killed == "before anything is deleted":
+            patch.setattr(errands, "forget", die)
+        else:
+            patch.setattr(errands.Errands, "_tell_receipt", die)
+        async with house_with(tmp_path, server):
+            await has_photos(ana)
+            await ana.says("/forget")
+            await ana.taps("Delete everything")
+            await died.wait()
+    async with house_with(tmp_path, server) as house:
+        receipt_message = await ana.sees("Everything is deleted")
+        receipt = json.loads(server.files[receipt_message["document"]["file_id"]].data)
+        assert signed_by(receipt["public_key"], receipt["body"].encode(), receipt["signature"])
+
+        async def nobody_is_to_be_told() -> bool:
+            async with house.ledger.read() as page:
+                return (await page.c.execute(select(t.farewells))).first() is None
+
+        await server.until(nobody_is_to_be_told)
+        assert [m["message_id"] for m in ana.chat()] == [receipt_message["message_id"]]
+    assert len([m for m in ana.chat() if "document" in m]) == 1
 
 
 async def test_a_webhook_without_a_secret_is_refused() -> None:
