@@ -49,14 +49,16 @@ async def test_a_real_photo_is_looked_at_shot_killed_half_way_edited_and_deliver
 
         async def half_way() -> bool:
             standing = await house.desk.where(someone.id, order)
-            where = standing.news if standing is not None else None
+            assert standing is not None
+            assert standing.state in ("queued", "running"), standing
+            where = standing.news
             return isinstance(where, Step) and where.stage.startswith("shoot") and where.step >= 1
 
-        await until(half_way, 120)
+        await until(half_way, 240)
         processes[0].kill()
         left = {f.name for f in config.work_folder.rglob("*.jpg")}
         processes[0] = Process(config, "worker,notify", CORE_STUDIO)
-        await done(house, order, 150)
+        await done(house, order, 240)
         async with house.ledger.read() as page:
             drawn = await page.portraits(someone.id, order)
             assert drawn, told(config)
