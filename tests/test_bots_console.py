@@ -24,6 +24,7 @@ SCRIPT = """
 > [I agree]
 < Thank you
 > + one.jpg two.jpg dark.jpg stranger.jpg
+< This seems to be somebody else
 < I have 2 good photos
 > [Choose looks]
 < Pick one or more looks

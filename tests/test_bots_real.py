@@ -35,6 +35,8 @@ CONSENT = """
 < the same moment as a photo I already have
 < It is a bit blurred
 < These photos show different people
+> [Take back]
+< is good after all
 < I have 1 good photo
 > [Choose looks]
 < Pick one or more looks
