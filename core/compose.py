@@ -53,7 +53,7 @@ def compose(layers: Layers, look: Look) -> U8:
 
     picture = draw_backdrop(look.backdrop, look.seed, width, height)
     behind = cv2.GaussianBlur(picture, (0, 0), 0.02 * width)
-    picture = _over(picture, sitter * _neck_shadow(head, layers.chin)[..., None], neck)
+    picture = _over(picture, sitter, neck)
     picture = _over(picture, garment, garment_matte)
     picture = _over(picture, sitter, head)
 
@@ -91,14 +91,6 @@ def _contact_shadow(head: F32, chin: float) -> F32:
     rows = np.arange(height, dtype=np.float32)[:, None]
     fade = np.clip(1 - (rows - chin) / (1.2 * eye), 0, 1)
     return 1 - CONTACT * soft * fade
-
-
-def _neck_shadow(head: F32, chin: float) -> F32:
-    """Return the shade (H, W) towards the collar: a neck gets darker where it goes into cloth."""
-    height, width = head.shape
-    rows = np.arange(height, dtype=np.float32)[:, None]
-    into = np.clip((rows - chin) / (0.9 * frame.EYE_DISTANCE * width), 0, 1)
-    return np.repeat(1 - 0.25 * into, width, axis=1)
 
 
 def _figure_normals(normals: F32, head: F32, garment: F32) -> F32:

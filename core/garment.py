@@ -1,7 +1,7 @@
 """A garment as a drawing: kind, colours and body in, flat coloured regions out, at any size.
 
-This is the *rough* of "rough to real": the net meets these drawings in training, gets them from the
-studio as its orders, and at print size the same outlines keep edges crisp. Pure geometry, no model.
+Shrunk to which cloth lies where, this is what the torso net is told; at print size the drawing itself
+keeps edges crisp and the net's picture gives it shade and folds. Pure geometry, no model.
 
 Units inside this file are eye distances (189 print pixels) from the point where the collar crosses the
 middle of the neck, y downwards. Shoulder slope and neck height are medians of the silhouettes of 539
@@ -17,6 +17,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from core import frame
 from core.nouns import F32
@@ -102,6 +103,20 @@ def lay_out(cloth: Cloth, body: Body, size: tuple[int, int] = SIZE, seed: int | 
     return _paint(pieces, body, size)
 
 
+JACKET, SHIRT, TIE = range(3)
+"""The cloths of a garment. A jacket is the outermost piece, the only one of a blouse, turtleneck or crew neck."""
+_CLOTH: Final = {"jacket": JACKET, "lapel": JACKET, "shirt": SHIRT, "collar": SHIRT, "tie": TIE, "knot": TIE}
+
+
+def cloths_of(layout: Layout, kind: str) -> NDArray[np.uint8]:
+    """Return which cloth lies where in a layout, (H, W) uint8: JACKET, SHIRT or TIE, JACKET where nothing is."""
+    parts = np.zeros((3, *layout.collar.shape), np.float32)
+    for name, region in layout.regions.items():
+        parts[JACKET if kind in ("blouse", "turtleneck", "crew_neck") else _CLOTH[name]] += region
+    parts[JACKET] += 1e-3
+    return parts.argmax(axis=0).astype(np.uint8)
+
+
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """One outline with its colour; later pieces lie on earlier ones. A hole cuts what lies below it."""
@@ -129,8 +144,8 @@ class _Trunk:
 
     def __init__(self, body: Body, vary: _Vary) -> None:
         self.neck = float(np.clip(body.neck_width / 2 / EYE, 0.62, 1.15))
-        self.left = float(np.clip((body.neck_x - body.left) / EYE, 2.45, 3.5))
-        self.right = float(np.clip((body.right - body.neck_x) / EYE, 2.45, 3.5))
+        self.left = float(np.clip((body.neck_x - body.left) / EYE, 2.9, 3.7))
+        self.right = float(np.clip((body.right - body.neck_x) / EYE, 2.9, 3.7))
         self.slope = 0.57 * vary(0.12)
         self.side = -0.5 * vary(0.1)
         """Height of the collar at the side of the neck."""
@@ -188,7 +203,7 @@ def _jacket(cloth: Cloth, trunk: _Trunk, vary: _Vary, depth: float, narrow: floa
     peak = (n + 0.5 * wide, notch - 0.02)
     belly = bezier(peak, (n + 0.42 * wide, notch + 0.55), (0.5 * wide, depth * 0.78), (0.06, depth + 0.05))
     lapel = [*inner[6:], *reversed(belly), (n + 0.24 * wide, notch - 0.05), gorge_in]
-    collar = [*inner[:8], gorge_in, gorge_out, (n + 0.34, side + 0.5), (n + 0.2, side - 0.02)]
+    collar = [*inner[:8], gorge_in, gorge_out, (n + 0.33, side + 0.46), (n + 0.24, side + 0.16), (n + 0.1, side - 0.01)]
     pieces = []
     for way in (1, -1):
         for name, outline, tone in (("lapel", lapel, 0.07), ("lapel", collar, 0.02)):

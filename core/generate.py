@@ -1,11 +1,7 @@
-"""Setup -> Portrait: the denoising loop, the decoding, the garment put on, and the first composing.
-
-The loop knows no engine: it is handed a function that predicts the clean picture.
-"""
+"""Setup -> Portrait: the torso drawn under the head, brought to print size, put on, and the first composing."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -15,54 +11,22 @@ import numpy as np
 import torch
 
 from core import frame
-from core.engines.embedded import SIZE, Embedded
+from core.denoise import denoise
+from core.engines.embedded import DRAWN, SIZE, Embedded, conditions
 from core.enhance import develop
-from core.errors import Stopped
-from core.facemap import linear
-from core.garment import Cloth, Layout, lay_out
+from core.facemap import LUMINANCE, linear
+from core.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
 from core.light import srgb
-from core.nouns import F32, U8, Portrait, Recipe
-from core.stage import Setup
-from core.style import rgb_of
+from core.nouns import F32, U8, Layers, Portrait, Recipe
+from core.stage import EYE, Setup
+from core.style import Outfit, rgb_of
 
 STEPS: Final = 12
 """DPM-Solver++(2M) steps; all our pictures and figures were made with this number, no other was compared."""
-
-
-SHADE: Final = 0.09
-"""How far folds may lead cloth away from its ordered colour, in sRGB 0..1; by eye on the two demo sitters."""
-
-
-def signal(time: float) -> float:
-    """Return the part of the variance that is picture at a time 0..1: cosine schedule (Nichol & Dhariwal 2021)."""
-    return min(max(math.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2, 1e-5), 1 - 1e-5)
-
-
-@torch.no_grad()
-def denoise(
-    predict: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    x: torch.Tensor,
-    steps: int,
-    should_stop: Callable[[], bool],
-) -> torch.Tensor:
-    """Walk from noise to a picture: DPM-Solver++(2M) on the predicted clean picture (Lu et al. 2022).
-
-    predict(x, time) returns the clean picture, time (N,); x: noise of its shape. Raises Stopped between steps.
-    """
-    times = [0.999 * (1 - step / steps) for step in range(steps + 1)]
-    clean, before, last = x, None, 0.0
-    for step in range(steps):
-        if should_stop():
-            raise Stopped(f"stopped at denoising step {step} of {steps}")
-        here, there = signal(times[step]), signal(times[step + 1])
-        clean = predict(x, torch.full((len(x),), times[step]))
-        stride = 0.5 * (math.log(there / (1 - there)) - math.log(here / (1 - here)))
-        guess = clean
-        if before is not None and step < steps - 1:
-            guess = clean + 0.5 * stride / last * (clean - before)
-        x = math.sqrt((1 - there) / (1 - here)) * x - math.sqrt(there) * math.expm1(-stride) * guess
-        before, last = clean, stride
-    return clean
+SHADE: Final = 0.12
+"""How far folds may lead cloth away from its drawing, in sRGB 0..1; by eye on the demo sitters."""
+SCALE: Final = SIZE[0] / frame.PRINT[0]
+"""The net's pixels per print pixel: 1/8."""
 
 
 def generate(
@@ -80,60 +44,118 @@ def generate(
         height=height,
         settings=setup.settings,
     )
-    layers = replace(setup.layers, garment=draw_garment(setup, engine, should_stop))
+    layers = dress(setup, draw_torso(setup, engine, should_stop), engine)
     return Portrait(id=name, rgb=develop(layers, recipe), layers=layers, recipe=recipe)
 
 
-def draw_garment(setup: Setup, engine: Embedded, should_stop: Callable[[], bool]) -> U8:
-    """Draw the setup's garment at its print size: (H, W, 4) uint8 sRGB and matte, empty above the collar.
+def draw_torso(setup: Setup, engine: Embedded, should_stop: Callable[[], bool]) -> F32:
+    """Draw neck, collar and clothes under the head: (72, 128, 5) float32 0..1, sRGB, person's matte, neck's matte.
 
-    The layout orders outline and colour, the net makes cloth of it at a quarter of the print,
-    Real-ESRGAN enlarges, the layout's creases and a weave bring back what lies between the pixels.
+    The layout orders outline and colours, the sitter's face the skin; everything else is the net's.
     """
-    height, width = setup.layers.head.shape
-    top = round(frame.GARMENT_TOP * height)
+    told = torch.from_numpy(order(setup)[None].copy())
+    kind = torch.tensor([KINDS.index(setup.outfit.kind) + 1])
+    noise = torch.randn((1, DRAWN, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(setup.seed))
+    drawn = denoise(lambda x, time: engine.predict_torso(x, told, time, kind), noise, STEPS, should_stop)[0]
+    return np.clip((drawn.permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
+
+
+def order(setup: Setup) -> F32:
+    """Write down what the torso net is told of a setup: (9, 72, 128), as `engines.embedded.conditions` packs it."""
+    layout, cover = _layout(setup, SIZE)
+    colours = _colours(setup.outfit)[cloths_of(layout, setup.outfit.kind)]
+    head, neck, sitter = (_lower(layer, SIZE) for layer in (setup.layers.head, setup.layers.neck, setup.layers.sitter))
+    throat = throat_of(setup.body, head, SCALE) * (1 - head) * (1 - cover)
+    rough = colours * (1 - throat[..., None]) + np.array(setup.skin, np.float32) * throat[..., None]
+    told = cv2.GaussianBlur(np.dstack([rough, cover * (1 - head), throat]), (0, 0), 0.6)
+    known = np.clip(head + cv2.erode(neck, np.ones((3, 3))) * (1 - cover), 0, 1)
+    return conditions(told.astype(np.float32), np.dstack([sitter, known]).astype(np.float32))
+
+
+def _layout(setup: Setup, size: tuple[int, int]) -> tuple[Layout, F32]:
+    """Draw the setup's garment at a size; returns it and what it covers, (H, W)."""
     wanted = setup.outfit
     cloth = Cloth(wanted.kind, rgb_of(wanted.jacket), rgb_of(wanted.shirt), rgb_of(wanted.tie))
-    rough = lay_out(cloth, setup.body, SIZE, setup.seed)
-    told = engine.conditions(rough.rgba, _keep(setup, top))
-    noise = torch.randn((1, 4, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(setup.seed))
-    drawn = denoise(lambda x, time: engine.predict(x, told, time), noise, STEPS, should_stop)[0]
-    small = np.clip((drawn.permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
-    small[..., :3] = _near_order(small[..., :3], rough.rgba[..., :3])
-    size = (width, height - top)
-    large = cv2.resize(engine.enlarge(small[..., :3]), size, interpolation=cv2.INTER_AREA)
-    matte = _matte(small[..., 3], size)
-    colours = _weave(large, lay_out(cloth, setup.body, size, setup.seed), setup.seed)
+    layout = lay_out(cloth, setup.body, size, setup.seed)
+    return layout, layout.rgba[..., 3]
+
+
+def _colours(outfit: Outfit) -> F32:
+    """Return the colours of jacket, shirt and tie, (3, 3) float32 sRGB 0..1."""
+    return np.array([rgb_of(colour) for colour in (outfit.jacket, outfit.shirt, outfit.tie)], np.float32) / 255
+
+
+def _lower(layer: U8, size: tuple[int, int]) -> F32:
+    """Cut a print's layer to the torso's part of the frame and bring it to a size, 0..1."""
+    part = layer[round(frame.GARMENT_TOP * layer.shape[0]) :].astype(np.float32) / 255
+    return cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def throat_of(body: Body, head: F32, scale: float) -> F32:
+    """Return where the neck is, below and behind the jaw: (H, W) float32 for a head matte of the torso's part.
+
+    A column that begins narrower behind the jaw and is a quarter wider at its foot, never wider than
+    the head is there: nothing may stand out beside a turned face. scale: these pixels per print pixel.
+    """
+    rows, columns = np.mgrid[: head.shape[0], : head.shape[1]].astype(np.float32) / scale
+    rows += frame.GARMENT_TOP * frame.PRINT[1]
+    top, foot = body.chin_y - 0.5 * EYE, body.collar_y + 0.9 * EYE
+    along = np.clip((rows - body.chin_y) / (foot - body.chin_y), 0, 1)
+    behind = np.clip((body.chin_y - rows) / (body.chin_y - top), 0, 1)
+    half = body.neck_width / 2 * (1 + 0.25 * along**2 - 0.16 * behind)
+    column = np.clip((half - np.abs(columns - body.neck_x)) * scale / 2 + 0.5, 0, 1) * ((rows > top) & (rows < foot))
+    level = int(np.clip((top - frame.GARMENT_TOP * frame.PRINT[1]) * scale, 0, len(head) - 1))
+    span = np.flatnonzero(head[level] > 0.5) / scale
+    if len(span):
+        inside = (columns > span[0] + 0.04 * EYE) & (columns < span[-1] - 0.04 * EYE)
+        column *= inside | (rows > body.collar_y)
+    return column.astype(np.float32)
+
+
+def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
+    """Bring a drawn torso to print size and put it on: the neck below the head, the garment below the neck's end.
+
+    Real-ESRGAN makes half the print of the net's picture. Its neck is used as it is, but for what the
+    photo surely shows of the sitter's own; its clothes shade the layout's drawing, whose edges are
+    sharper than any eighth of a print can be.
+    """
+    layers = setup.layers
+    height, width = layers.head.shape
+    top = round(frame.GARMENT_TOP * height)
+    size, scale = (width, height - top), width / frame.PRINT[0]
+    large = np.clip(cv2.resize(engine.enlarge(torso[..., :3]), size, interpolation=cv2.INTER_LANCZOS4), 0, 1)
+    head, own = _lower(layers.head, size), _lower(layers.neck, size)
+    layout, cover = _layout(setup, size)
+    neck = throat_of(setup.body, head, scale)
+    sure = cv2.erode(own, np.ones((round(26 * scale) | 1,) * 2)) * neck
+    keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), head)[..., None]
+    sitter = layers.sitter.astype(np.float32) / 255
+    sitter[top:] = sitter[top:] * keep + large * (1 - keep)
+    cloth = _weave(_shaded(setup, layout, torso, engine), layout, setup.seed)
     soft = max(0.0, 0.35 * (setup.enlarged - 1))  # as sharp as the head, no sharper
     if soft > 0.2:
-        colours = cv2.GaussianBlur(colours, (0, 0), soft)
-    garment = np.zeros((height, width, 4), np.uint8)
-    garment[top:] = np.round(np.clip(np.dstack([colours, matte]), 0, 1) * 255).astype(np.uint8)
-    return garment
+        cloth = cv2.GaussianBlur(cloth, (0, 0), soft)
+    garment, whole_neck = np.zeros((height, width, 4), np.uint8), np.zeros((height, width), np.uint8)
+    garment[top:] = _bytes(np.dstack([cloth, cover]))
+    whole_neck[top:] = _bytes(neck)
+    return replace(layers, sitter=_bytes(sitter), neck=whole_neck, garment=garment)
 
 
-def _keep(setup: Setup, top: int) -> F32:
-    """Return head and neck as the net sees them: (144, 256, 4) float32 0..1, the garment's part of the frame."""
-    matte = np.maximum(setup.layers.head, setup.layers.neck)
-    part = np.dstack([setup.layers.sitter, matte])[top:].astype(np.float32) / 255
-    return cv2.resize(part, SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
+def _shaded(setup: Setup, layout: Layout, torso: F32, engine: Embedded) -> F32:
+    """Shade the layout's drawing (H, W, 3) with what the net made of its order, by no more than SHADE."""
+    size = layout.collar.shape[::-1]
+    cloths = cloths_of(_layout(setup, SIZE)[0], setup.outfit.kind)
+    ordered = cv2.GaussianBlur(_colours(setup.outfit)[cloths], (0, 0), 0.6)
+    # light and shade only, the less the darker the cloth: its colour was ordered
+    most = SHADE * (0.35 + 0.65 * ordered @ LUMINANCE)
+    fold = most * np.tanh(((torso[..., :3] - ordered) @ LUMINANCE) / most)
+    # enlarged the same way, order and answer differ by the net's folds alone
+    folds = engine.enlarge(np.clip(ordered + fold[..., None], 0, 1)) - engine.enlarge(ordered)
+    return np.clip(layout.rgba[..., :3] + cv2.resize(folds, size, interpolation=cv2.INTER_CUBIC), 0, 1)
 
 
-def _near_order(drawn: F32, ordered: F32) -> F32:
-    """Hold the drawn cloth near the colours that were ordered: folds may shade them, smudges may not.
-
-    The net has had 400 steps of training and still smudges light cloth; past SHADE its opinion fades.
-    """
-    return np.clip(ordered + SHADE * np.tanh((drawn - ordered) / SHADE), 0, 1)
-
-
-def _matte(alpha: F32, size: tuple[int, int]) -> F32:
-    """Bring the net's matte (144, 256) to print size with an edge two pixels wide."""
-    large = cv2.resize(alpha, size, interpolation=cv2.INTER_CUBIC)
-    steep = size[0] / SIZE[0] * 0.8
-    return np.clip((cv2.GaussianBlur(large, (0, 0), 0.25 * size[0] / SIZE[0]) - 0.5) * steep + 0.5, 0, 1).astype(
-        np.float32
-    )
+def _bytes(picture: F32) -> U8:
+    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
 def _weave(rgb: F32, layout: Layout, seed: int) -> F32:

@@ -1,7 +1,7 @@
 """FaceMap + Style -> Setup: the sitter placed in the frame, everything round them laid out, nothing drawn yet.
 
 Chooses which photo serves which portrait, how large it may be printed, where collar and shoulders go,
-grows the neck skin down to the collar, and makes the layers that need no network.
+and makes the layers that need no network.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 from core import frame
 from core.backdrop import Backdrop
 from core.compose import Look, grain_of
-from core.facemap import CHIN, face_skin
+from core.facemap import CHIN, FACE_OVAL, face_skin, fill
 from core.garment import Body
 from core.light import Rig, exposure, head_normals
-from core.nouns import F32, Cutout, FaceMap, Layers
+from core.nouns import F32, U8, Cutout, FaceMap, Layers
 from core.style import Lamps, Outfit, Paper, Style, pick, rgb_of
 
 ENLARGE_LIMIT: Final = 2.35
@@ -27,6 +27,7 @@ ENLARGE_LIMIT: Final = 2.35
 PER_SOURCE: Final = 2
 """Portraits of one style from one photo; a third would only repeat the expression."""
 EYE: Final = frame.EYE_DISTANCE * frame.PRINT[0]
+Skin = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setup:
-    """One portrait before it is drawn: layers without a garment, where the garment goes, and the settings."""
+    """One portrait before it is drawn: layers without a garment, where the garment goes, and the settings.
+
+    skin: sRGB 0..1 of the face's lower half, which the neck is to have.
+    """
 
     face: FaceMap
     layers: Layers
     body: Body
+    skin: Skin
     outfit: Outfit
     settings: dict[str, Any]
     seed: int
@@ -96,7 +101,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
     rng = np.random.default_rng([seed, take])
     tilt = 0.0 if take == 0 else float(rng.choice([-1, 1]) * rng.uniform(1.5, 3.0))
     size = print_size(face)
-    layers, body = _layers(face, cutout, tilt, size)
+    layers, body, skin = _layers(face, cutout, tilt, size)
     outfit, backdrop, light = (
         choice.outfit or style.outfit,
         choice.backdrop or style.backdrop,
@@ -115,7 +120,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "retouch": retouch,
         "least_percent": style.least_percent,
     }
-    return Setup(face, layers, body, garment_of(outfit), settings, seed, face.enlarged * size[0] / frame.PRINT[0])
+    return Setup(face, layers, body, skin, garment_of(outfit), settings, seed, face.enlarged * size[0] / frame.PRINT[0])
 
 
 def garment_of(outfit: str) -> Outfit:
@@ -160,10 +165,9 @@ def _key_side(face: FaceMap, light: str, take: int) -> float:
     return side if take == 0 else -side
 
 
-def _layers(face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int]) -> tuple[Layers, Body]:
-    """Turn the cutout into the layers of one portrait at its print size, the neck grown down to the collar."""
+def _layers(face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int]) -> tuple[Layers, Body, Skin]:
+    """Turn the cutout into the layers of one portrait at its print size: head and own neck, no torso yet."""
     body = body_of(face, cutout)
-    sitter, neck = _grow_neck(cutout, face, body)
     turn = cv2.getRotationMatrix2D((body.neck_x, body.collar_y), -tilt_deg, size[0] / frame.PRINT[0])
     shift = np.array([body.neck_x, body.collar_y]) * (size[0] / frame.PRINT[0] - 1)
     turn[:, 2] += shift
@@ -174,7 +178,7 @@ def _layers(face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int
         flags = cv2.INTER_LINEAR if tilt_deg == 0 else cv2.INTER_CUBIC
         return np.clip(cv2.warpAffine(smooth, turn, size, flags=flags, borderMode=border), -1, 1)
 
-    rgb = _crisp(place(sitter, cv2.BORDER_REPLICATE), face.enlarged * size[0] / frame.PRINT[0])
+    rgb = _crisp(place(cutout.rgb, cv2.BORDER_REPLICATE), face.enlarged * size[0] / frame.PRINT[0])
     points = frame.carry(face.landmarks, turn.astype(np.float32))
     pixels = np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
     skin = face_skin(pixels, points).astype(np.float32)
@@ -186,7 +190,7 @@ def _layers(face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int
     layers = Layers(
         sitter=pixels,
         head=np.round(np.clip(head, 0, 1) * 255).astype(np.uint8),
-        neck=np.round(np.clip(place(neck), 0, 1) * 255).astype(np.uint8),
+        neck=np.round(np.clip(place(cutout.neck), 0, 1) * 255).astype(np.uint8),
         garment=np.zeros((size[1], size[0], 4), np.uint8),
         normals=np.round(place(head_normals(face, cutout)) * 127).astype(np.int8),
         light=face.light,
@@ -196,7 +200,7 @@ def _layers(face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int
         crown=float(rows[0]) if len(rows) else 0.0,
         chin=float(points[CHIN, 1]),
     )
-    return layers, body
+    return layers, body, _lower_face(pixels, points, head)
 
 
 def body_of(face: FaceMap, cutout: Cutout) -> Body:
@@ -215,68 +219,12 @@ def body_of(face: FaceMap, cutout: Cutout) -> Body:
     return Body(cutout.neck_x, cutout.neck_width, collar, chin, level, left, right)
 
 
-def _grow_neck(cutout: Cutout, face: FaceMap, body: Body) -> tuple[F32, F32]:
-    """Grow the bare neck down to below the collar: sitter colours (H, W, 3) and neck matte (H, W).
-
-    Where the photo shows it the neck is the photo's own; else a column from behind the jaw, coloured by
-    push-pull from the sitter's own neck, or from the lower cheeks in the chin's shade where no neck
-    is bare, and shaded as a cylinder.
-    """
-    height, width = cutout.matte.shape
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    top, foot = body.chin_y - 0.5 * EYE, body.collar_y + 0.9 * EYE
-    along = np.clip((rows - cutout.neck_y) / (foot - cutout.neck_y), 0, 1)
-    half = body.neck_width / 2 * (1 + 0.25 * along**2)
-    across = (columns - body.neck_x) / half
-    column = np.clip((1 - np.abs(across)) * half / 2 + 0.5, 0, 1) * ((rows > top) & (rows < foot))
-    # it begins behind the jaw, as wide as the head is there at most: nothing may stand out beside a turned face
-    jaw_span = np.flatnonzero(cutout.head[int(top)] > 0.5)
-    if len(jaw_span):
-        inside = (columns > jaw_span[0] + 0.04 * EYE) & (columns < jaw_span[-1] - 0.04 * EYE)
-        column *= cv2.GaussianBlur((inside | (rows > body.collar_y)).astype(np.float32), (0, 0), 2)
-    own = np.clip(cutout.neck, 0, 1)
-    seeds = (cv2.erode(own, np.ones((15, 15))) > 0.9).astype(np.float32)
-    low = (rows > face.landmarks[17, 1]) & (rows < body.chin_y - 0.06 * EYE)
-    jaw = face.landmarks[397, 0] - face.landmarks[172, 0]
-    cheeks = low & (cutout.head > 0.9) & (np.abs(columns - face.landmarks[CHIN, 0]) < 0.5 * jaw)
-    bare = float(np.clip(seeds.sum() / (0.5 * EYE**2), 0, 1))
-    shade = 1 - 0.22 * np.clip(np.abs(across), 0, 1) ** 3
-    shade *= 1 - 0.3 * (1 - bare) * np.clip(1 - (rows - body.chin_y) / (0.6 * EYE), 0, 1)
-    grown = push_pull(cutout.rgb, np.clip(seeds + 0.4 * (1 - bare) * cheeks, 0, 1)) * shade[..., None]
-    keep = cv2.GaussianBlur(cv2.erode(own, np.ones((13, 13))), (0, 0), 5)
-    blend = (np.clip(np.maximum(own, column) - cutout.head, 0, 1) * (1 - keep))[..., None]
-    # the neck's matte goes on behind the jaw's soft edge, or the backdrop would shine through it
-    jaw_shelter = cv2.dilate(own, np.ones((21, 21))) * (cutout.head > 0.02) * (rows > body.chin_y - 0.6 * EYE)
-    sitter = cutout.rgb * (1 - blend) + grown * blend
-    return sitter.astype(np.float32), np.clip(np.max([own, column, jaw_shelter], axis=0), 0, 1).astype(np.float32)
-
-
-def push_pull(picture: F32, known: F32) -> F32:
-    """Fill a picture (H, W, 3) outward from where it is known (H, W): Gortler et al. 1996, by a pyramid of means."""
-    small = (max(8, picture.shape[1] // 4), max(8, picture.shape[0] // 4))
-    colours = cv2.resize(picture * known[..., None], small, interpolation=cv2.INTER_AREA)
-    weight = cv2.resize(known, small, interpolation=cv2.INTER_AREA)
-    levels = [(colours, weight)]
-    while min(levels[-1][1].shape) > 2:
-        colours, weight = levels[-1]
-        half = ((weight.shape[1] + 1) // 2, (weight.shape[0] + 1) // 2)
-        levels.append(
-            (
-                cv2.resize(colours, half, interpolation=cv2.INTER_AREA),
-                cv2.resize(weight, half, interpolation=cv2.INTER_AREA),
-            )
-        )
-    colours, weight = levels[-1]
-    filled = colours / np.maximum(weight, 1e-6)[..., None]
-    for colours, weight in reversed(levels[:-1]):
-        up = cv2.resize(filled, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        sure = np.clip(weight * 4, 0, 1)[..., None]
-        filled = colours / np.maximum(weight, 1e-6)[..., None] * sure + up * (1 - sure)
-    return cv2.resize(filled, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC).astype(np.float32)
-
-
-def _half(layer: F32, size: tuple[int, int]) -> F32:
-    return cv2.resize(layer, size, interpolation=cv2.INTER_AREA)
+def _lower_face(pixels: U8, points: F32, head: F32) -> Skin:
+    """Return the median colour of the face below the torso's upper edge, as the base model's training takes it."""
+    inside = fill(pixels.shape[:2], points, FACE_OVAL) & (head > 0.7)
+    inside[: round(frame.GARMENT_TOP * len(pixels))] = False
+    red, green, blue = np.median(pixels[inside], axis=0) / 255 if inside.sum() > 20 else (0.7, 0.55, 0.47)
+    return float(red), float(green), float(blue)
 
 
 def _crisp(rgb: F32, enlarged: float) -> F32:

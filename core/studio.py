@@ -1,6 +1,6 @@
 """The story of one sitting, top to bottom; each step is the file of that name.
 
-    look -> learn -> shoot -> enhance
+    look -> learn -> train -> shoot -> enhance
 
 Knows nothing of chats, queues or accounts: photos in, portraits and reasons out. Files are the only
 memory: call `shoot` again with the same folder after a kill and it goes on where it was.
@@ -13,14 +13,14 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core import deliver, intake, likeness
 from core.errors import NoMajority, Refused, Stopped
-from core.nouns import U8, Identity, Recipe, Rejected, Selfie
+from core.nouns import U8, Cutout, FaceMap, Identity, Recipe, Rejected, Selfie
 from core.style import Purpose, Style, load, wardrobe
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ GENTLER: Final = 0.5
 """Each redraw re-lights half as much: new light is what costs likeness."""
 
 HONESTY: Final = (
-    "Made by an AI system from a photograph: head and neck are the sitter's own pixels, re-lit and re-set; "
-    "garment and backdrop are drawn. Each file says so in its metadata."
+    "Made by an AI system from a photograph: the head is the sitter's own pixels, repaired where soft, re-lit "
+    "and re-set; neck, garment and backdrop are drawn. Each file says so in its metadata."
 )
 """What every gallery says of itself."""
 
@@ -66,6 +66,12 @@ class Models(intake.Models):
         from core.engines.embedded import Embedded
 
         return Embedded()
+
+    def head(self, lora: str | None) -> Any:
+        """Return the net that repairs heads, with what was learnt of a person merged in."""
+        from core.train import learned
+
+        return learned(self.engine.head, Path(lora)) if lora else self.engine.head
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,19 @@ def learn(selfies: Sequence[Selfie], on_progress: Progress) -> Identity:
     return Identity(maps=tuple(maps), baseline=baseline)
 
 
+def train(who: Identity, folder: Path, models: Models, on_progress: Progress, should_stop: Stop) -> Identity:
+    """Learn the person where a photo needs repair: a LoRA on the head net, kept only if it is proven to help.
+
+    folder: keeps training's state and outcome; an outcome that is there already is used again.
+    """
+    from core import train
+
+    came_to = train.train(
+        who.maps, models.engine.head, folder, lambda step, total, loss: on_progress("train", step, total), should_stop
+    )
+    return replace(who, lora=str(folder / "lora") if came_to.used else None, proof=asdict(came_to))
+
+
 def shoot(
     photos: Sequence[tuple[str, bytes]],
     sitting: Sitting,
@@ -123,6 +142,9 @@ def shoot(
         raise _refusal(report.rejected)
     who = learn(report.kept, on_progress)
     clock.lap("learn")
+    if sitting.train:
+        who = train(who, out / "identity", models, on_progress, should_stop)
+    clock.lap("train")
     records: list[dict[str, Any]] = []
     drawn = 0
     for style in styles:
@@ -231,6 +253,7 @@ def _shoot_style(
     choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
     cast = stage.cast(who.maps, style, choice, sitting.count)
     cutouts: dict[str, Any] = {}
+    head = models.head(who.lora)
     records: list[dict[str, Any]] = []
     tried = 0
     for number, (face, take) in enumerate(cast, start=1):
@@ -245,7 +268,7 @@ def _shoot_style(
             if not record:
                 key = face.selfie.sha256
                 if key not in cutouts:
-                    cutouts[key] = cut_out(face, models.segmenter)
+                    cutouts[key] = _repaired(cut_out(face, models.segmenter), face, head)
                 setup = stage.set_up(face, cutouts[key], style, choice, take, seed, asked.retouch)
                 setup.settings["crop"] = style.crop or asked.crop
                 setup.settings["relight"] = GENTLER**redraw
@@ -261,6 +284,14 @@ def _shoot_style(
         records.append(record)
     on_progress(f"shoot {style.id}", len(cast), len(cast))
     return records, tried
+
+
+def _repaired(cutout: Cutout, face: FaceMap, net: Any) -> Cutout:
+    """Repair the head as much as its photo needs; a sharp one is left as it is."""
+    from core.engines.embedded import repaired
+    from core.repair import need_of, repair
+
+    return replace(cutout, rgb=repair(partial(repaired, net), cutout.rgb, need_of(face)))
 
 
 def _finished(beside: Path, sitting: Sitting, seed: int) -> dict[str, Any]:
@@ -292,7 +323,7 @@ def _deliver(
     kept = rank_records([record for record in records if record["kept"]])
     dropped = [record for record in records if not record["kept"]]
     wanted = len(sitting.styles) * sitting.count
-    manifest = {
+    manifest: dict[str, Any] = {
         "engine": "embedded",
         "seed": sitting.seed,
         "styles": list(sitting.styles),
@@ -303,7 +334,7 @@ def _deliver(
             *({"kept": False, **asdict(item)} for item in report.rejected),
         ],
         "baseline": None if who.baseline is None else round(who.baseline, 4),
-        "training": who.proof,
+        "training": who.proof or {"used": False, "reason": "not_asked"},
         "asked": wanted,
         "drawn": drawn,
         "kept": len(kept),
@@ -314,7 +345,7 @@ def _deliver(
     if cards:
         sheet = deliver.contact_sheet([card["rgb"] for card in cards])
         deliver.write_whole(out / "contact_sheet.jpg", deliver.encode_plain(sheet))
-    summary = _summary(len(kept), drawn, wanted, dropped)
+    summary = _summary(len(kept), drawn, wanted, dropped, manifest["training"])
     deliver.write_whole(out / "gallery.html", deliver.gallery_page(cards, summary))
     deliver.write_witnesses(out, who)
     clock.lap("deliver")
@@ -352,8 +383,10 @@ def _card(record: dict[str, Any], rgb: U8, names: dict[str, str]) -> dict[str, A
     }
 
 
-def _summary(kept: int, drawn: int, wanted: int, dropped: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Tell the counts, that nothing was trained, and what these pictures are."""
+def _summary(
+    kept: int, drawn: int, wanted: int, dropped: Sequence[dict[str, Any]], training: dict[str, Any]
+) -> dict[str, str]:
+    """Tell the counts, what training came to, and what these pictures are."""
     from core.judge import REASONS
 
     why: dict[str, int] = {}
@@ -363,5 +396,24 @@ def _summary(kept: int, drawn: int, wanted: int, dropped: Sequence[dict[str, Any
     counts = f"Drew {drawn}, kept {kept}." + (f" Dropped {told}." if told else "")
     if drawn < wanted:
         counts += f" {wanted} were asked for; the photos carry {drawn}: send more photos for more."
-    proof = "Nothing was trained on these photos: this engine cannot learn a person yet."
-    return {"counts": counts, "proof": proof, "honesty": HONESTY}
+    return {"counts": counts, "proof": _trained(training), "honesty": HONESTY}
+
+
+def _trained(training: dict[str, Any]) -> str:
+    """Say what training on the person came to, with the numbers of the held-out photo where there are any."""
+    said = {
+        "not_asked": "Nothing was trained on these photos, as asked.",
+        "photos_sharp": "Nothing had to be trained: the photos are sharp enough to be used as they are.",
+        "nothing_to_learn_from": "Nothing could be trained: none of the photos is sharp enough to learn from.",
+        "no_proof": "A small file was trained on these photos to repair the soft ones; with fewer than three sharp "
+        "photos there was none to prove it on.",
+    }
+    if training["reason"] in said:
+        return said[training["reason"]]
+    numbers = (
+        f"on a photo it never saw, the error was {training['error_with']:.2f} with and {training['error_without']:.2f} "
+        "without it"
+    )
+    if training["used"]:
+        return f"A small file was trained on these photos and repaired the soft ones: {numbers}."
+    return f"Training did not help and was not used: {numbers}."

@@ -1,27 +1,34 @@
-"""The shipped base model: stock diffusers opens it, it repeats itself, it draws cloth in the asked colours."""
+"""The shipped base model: stock diffusers opens it, it repeats itself, its clothes obey, its repair repairs."""
 
+import csv
 import pickle
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import sitters
 import torch
 from diffusers import UNet2DModel
 from skimage.color import deltaE_ciede2000, rgb2lab
-from skimage.data import astronaut
 
-from core.engines.embedded import BASE, SIZE, Embedded
+from core import repair
+from core.denoise import denoise
+from core.engines.embedded import BASE, SIZE, Embedded, repaired, told_torso
 from core.errors import Stopped
-from core.garment import Body, Cloth, Layout, lay_out
-from core.generate import denoise
-from core.nouns import F32
-from tools import train_base
-from tools.train_base import Example
+from core.garment import KINDS, TIE, Cloth, cloths_of, lay_out
+from core.generate import draw_torso, order
+from core.matte import Segmenter
+from core.nouns import F32, Cutout, FaceMap
+from core.stage import Choice, Setup, set_up
+from core.style import Outfit, load
+from core.train import proof_error
+from tools import pairs, train_base
 
-BODY = Body(neck_x=512, neck_width=190, collar_y=945, chin_y=858, shoulder_y=1200, left=-9, right=1033)
-JACKETS = {"charcoal": (48, 52, 59), "navy": (31, 42, 68), "royal": (44, 74, 134), "wine": (110, 30, 48),
-           "sand": (190, 170, 140), "green": (40, 84, 62)}  # fmt: skip
+JACKETS = {"charcoal": "#303439", "navy": "#1f2a44", "royal": "#2c4a86", "wine": "#6e1e30", "sand": "#beaa8c",
+           "green": "#28543e"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +36,23 @@ def engine() -> Embedded:
     return Embedded()
 
 
-def ordered(jacket: tuple[int, int, int], tie: tuple[int, int, int] = (130, 30, 40)) -> Layout:
-    return lay_out(Cloth("suit_tie", jacket, (237, 241, 247), tie), BODY, SIZE)
+def suit(jacket: str, tie: str = "#821e28") -> Outfit:
+    return Outfit(title="Suit", kind="suit_tie", jacket=jacket, shirt="#edf1f7", tie=tie)
 
 
-def drawn(engine: Embedded, rough: Layout, seed: int = 1) -> F32:
-    """Draw a garment under a plain head and neck: (144, 256, 4) float32 0..1, the net's own answer."""
-    keep = np.zeros((SIZE[1], SIZE[0], 4), np.float32)
-    keep[..., :3] = (0.72, 0.52, 0.42)
-    keep[:70, 104:152, 3] = 1
-    told = engine.conditions(rough.rgba, keep)
-    noise = torch.randn((1, 4, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
-    clean = denoise(lambda x, time: engine.predict(x, told, time), noise, 6, lambda: False)
-    return np.clip((clean[0].permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
+@pytest.fixture(scope="module")
+def setup(hopper_map: FaceMap, hopper_cutout: Cutout) -> Setup:
+    return set_up(hopper_map, hopper_cutout, load("office"), Choice(), 0, 5, 0.3)
 
 
-def test_stock_diffusers_opens_the_shipped_net() -> None:
-    net = UNet2DModel.from_pretrained(BASE / "garment", local_files_only=True)
-    assert sum(p.numel() for p in net.parameters()) < 12e6
+def drawn(engine: Embedded, setup: Setup, outfit: Outfit, seed: int = 1) -> F32:
+    return draw_torso(replace(setup, outfit=outfit, seed=seed), engine, lambda: False)
+
+
+@pytest.mark.parametrize("name", ["torso", "head"])
+def test_stock_diffusers_opens_the_shipped_nets(name: str) -> None:
+    net = UNet2DModel.from_pretrained(BASE / name, local_files_only=True)
+    assert sum(p.numel() for p in net.parameters()) < 14e6
     assert all(torch.isfinite(p).all() for p in net.parameters())
 
 
@@ -54,44 +60,71 @@ def test_all_weights_together_stay_under_40_megabytes() -> None:
     assert sum(file.stat().st_size for file in BASE.rglob("*.safetensors")) < 40e6
 
 
-def test_same_seed_draws_the_same_bytes_and_another_seed_another_cloth(engine: Embedded) -> None:
-    rough = ordered(JACKETS["navy"])
-    first, again, other = (drawn(engine, rough, seed) for seed in (1, 1, 2))
+def test_same_seed_draws_the_same_bytes_and_another_seed_another_cloth(engine: Embedded, setup: Setup) -> None:
+    first, again, other = (drawn(engine, setup, suit("#1f2a44"), seed) for seed in (1, 1, 2))
     assert first.tobytes() == again.tobytes()
     assert np.abs(first - other).max() > 0.01
 
 
-def test_nearest_named_colour_of_the_drawn_jacket_is_the_asked_one(engine: Embedded) -> None:
+def test_nearest_named_colour_of_the_drawn_jacket_is_the_asked_one(engine: Embedded, setup: Setup) -> None:
+    labs = {name: rgb2lab(np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) / 255) for name, c in JACKETS.items()}
     for name, colour in JACKETS.items():
-        rough = ordered(colour)
-        picture = drawn(engine, rough)
-        jacket = picture[..., :3][(rough.regions["jacket"] > 0.99) & (picture[..., 3] > 0.9)]
-        seen = rgb2lab(np.median(jacket, axis=0))
-        away = {other: float(deltaE_ciede2000(seen, rgb2lab(np.array(rgb) / 255))) for other, rgb in JACKETS.items()}
+        picture = drawn(engine, setup, suit(colour))
+        seen = rgb2lab(np.median(picture[45:, 4:30, :3].reshape(-1, 3), axis=0))  # the left sleeve
+        away = {other: float(deltaE_ciede2000(seen, lab)) for other, lab in labs.items()}
         assert min(away, key=away.__getitem__) == name, away
 
 
-def test_garment_is_solid_where_it_was_ordered_and_leaves_the_backdrop_free(engine: Embedded) -> None:
-    rough = ordered(JACKETS["charcoal"])
-    matte = drawn(engine, rough)[..., 3]
-    inside = cv2.erode(rough.rgba[..., 3], np.ones((9, 9))) > 0.99
-    outside = cv2.dilate(rough.rgba[..., 3], np.ones((13, 13))) < 0.01
-    assert matte[inside].mean() > 0.97
-    assert matte[outside].mean() < 0.04
+def test_the_person_is_solid_where_ordered_and_leaves_the_backdrop_free(engine: Embedded, setup: Setup) -> None:
+    matte = drawn(engine, setup, suit("#303439"))[..., 3]
+    told = (order(setup) + 1) / 2
+    ordered = np.clip(told[3] + told[4] + told[8], 0, 1)
+    assert matte[cv2.erode(ordered, np.ones((5, 5))) > 0.99].mean() > 0.96
+    assert matte[cv2.dilate(ordered, np.ones((9, 9))) < 0.01].mean() < 0.05
 
 
-def test_net_shades_the_flat_rough_instead_of_giving_it_back(engine: Embedded) -> None:
-    rough = ordered(JACKETS["navy"])
-    picture = drawn(engine, rough)
-    jacket = (rough.regions["jacket"] > 0.99) & (rough.crease < 0.01)
-    assert picture[..., :3][jacket].std(axis=0).mean() > 2 * rough.rgba[..., :3][jacket].std(axis=0).mean()
+def test_the_net_draws_folds_and_edges_where_the_order_is_flat(engine: Embedded, setup: Setup) -> None:
+    picture = drawn(engine, setup, suit("#1f2a44"))
+    flat = told_torso(torch.from_numpy(order(setup)[None]))[0, :3].permute(1, 2, 0).numpy() / 2 + 0.5
+    sleeve = (slice(40, 72), slice(2, 40))
+    assert picture[sleeve][..., :3].std(axis=(0, 1)).mean() > 2 * flat[sleeve].std(axis=(0, 1)).mean()
 
 
-def test_net_leaves_no_grid_of_its_own_patches(engine: Embedded) -> None:
-    picture = drawn(engine, ordered(JACKETS["sand"]))
-    across = np.abs(np.diff(picture[..., :3].mean(axis=-1)[60:], axis=1)).mean(axis=0)
-    seams = across[7::8].mean()
-    assert seams < 1.5 * np.delete(across, np.s_[7::8]).mean()
+def test_the_neck_has_the_colour_of_the_face(engine: Embedded, setup: Setup) -> None:
+    picture = drawn(engine, setup, suit("#1f2a44"))
+    neck = rgb2lab(np.median(picture[picture[..., 4] > 0.9][:, :3], axis=0))
+    face = rgb2lab(np.array(setup.skin))
+    neck[0] = face[0]  # it may stand in the chin's shadow
+    assert float(deltaE_ciede2000(neck, face)) < 10
+
+
+def test_the_net_leaves_no_grid_of_its_own_patches(engine: Embedded, setup: Setup) -> None:
+    picture = drawn(engine, setup, suit("#beaa8c"))
+    across = np.abs(np.diff(picture[40:, :, :3].mean(axis=-1), axis=1)).mean(axis=0)
+    seams = across[3::4].mean()
+    assert seams < 1.5 * np.delete(across, np.s_[3::4]).mean()
+
+
+def spoilt(strength: float) -> tuple[F32, F32]:
+    rgb = sitters.hopper()
+    head = cv2.GaussianBlur(repair.head_of(rgb, sitters.landmarks(rgb)), (0, 0), 0.6)  # the scan's own noise away
+    return head, repair.degrade(head, strength, np.random.default_rng(3))
+
+
+@pytest.mark.parametrize("strength", [0.4, 0.8])
+def test_a_spoilt_head_comes_back_nearer_to_the_truth(engine: Embedded, strength: float) -> None:
+    truth, rough = spoilt(strength)
+    restored = repair.restore(partial(repaired, engine.head), rough, strength)
+    assert proof_error(restored, truth) < 0.93 * proof_error(rough, truth)
+
+
+def test_a_clean_head_is_left_exactly_as_it_is(engine: Embedded) -> None:
+    truth, _ = spoilt(0.5)
+    assert repair.restore(partial(repaired, engine.head), truth, 0.0) is truth
+    rough = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        out = repaired(engine.head, torch.randn(1, 3, 64, 64), rough, torch.ones(1), torch.zeros(1))
+    assert torch.equal(out, rough)  # even when asked
 
 
 def test_stop_is_obeyed_between_two_denoising_steps() -> None:
@@ -105,17 +138,45 @@ def test_denoising_arrives_at_the_picture_a_perfect_net_knows() -> None:
     assert torch.allclose(denoise(lambda x, time: truth, noise, 12, lambda: False), truth)
 
 
+def test_every_kind_of_garment_was_labelled_often_enough_to_be_learnt() -> None:
+    with pairs.KINDS_FILE.open(encoding="utf-8") as lines:
+        kinds = [row["kind"] for row in csv.DictReader(lines)]
+    assert len(kinds) == 539
+    assert all(kinds.count(kind) >= 8 for kind in KINDS)
+
+
+@pytest.fixture(scope="module")
+def example(hopper_map: FaceMap) -> pairs.Example:
+    sighting = pairs.intake.sight(sitters.encoded(hopper_map.selfie.rgb), "sitter", sitters.MODELS)
+    assert isinstance(sighting, pairs.intake.Sighting)
+    return pairs._example(sighting, Segmenter(), False, "suit_tie")
+
+
+def test_a_training_pair_tells_the_layout_and_hides_what_is_to_be_drawn(example: pairs.Example) -> None:
+    torso = pairs.torso(example)
+    target, told, weight, kind = pairs.torso_pair(torso, np.random.default_rng(0), vary=False)
+    assert (target.shape, told.shape, weight.shape) == ((5, 72, 128), (9, 72, 128), (72, 128))
+    assert kind == 1 + KINDS.index("suit_tie")
+    known = (told[8] + 1) / 2
+    cloth = (target[3] > 0.9) & (target[4] < -0.9) & (torso.layers[..., 4] < 0.05)
+    assert known[cloth].max() < 0.1  # nothing of the clothes is given away
+    laid_out = lay_out(Cloth("suit_tie", (0, 0, 0), (0, 0, 0)), example.body, SIZE, 0)
+    assert (torso.drawn[0] == cloths_of(laid_out, "suit_tie")).all()
+    assert (torso.drawn[0] == TIE).any()
+
+
 @pytest.mark.slow
-def test_training_goes_on_from_the_checkpoint_a_kill_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = cv2.resize(astronaut()[256:], SIZE, interpolation=cv2.INTER_AREA)
-    garment = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
-    example = Example(False, garment, np.zeros_like(garment), np.full(picture.shape[:2], 255, np.uint8))
-    (tmp_path / "garments.pkl").write_bytes(pickle.dumps([example]))
+@pytest.mark.parametrize("mode", ["torso", "head"])
+def test_training_goes_on_from_the_checkpoint_a_kill_left(
+    mode: str, example: pairs.Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "examples.pkl").write_bytes(pickle.dumps([example]))
     monkeypatch.setattr(train_base, "CACHE", tmp_path)
-    train_base.train(steps=1)
-    first = torch.load(tmp_path / "garment.pt")  # all that is left of the first run
-    train_base.train(steps=2)
-    second = torch.load(tmp_path / "garment.pt")
+    monkeypatch.setattr(pairs, "CACHE", tmp_path)
+    train_base.train(mode, steps=1)
+    first = torch.load(tmp_path / f"{mode}.pt")  # all that is left of the first run
+    train_base.train(mode, steps=2)
+    second = torch.load(tmp_path / f"{mode}.pt")
     assert (first["step"], second["step"]) == (1, 2)
     adam = second["optimiser"]["state"][0]
     assert adam["step"] == 2  # the optimiser remembers the run before

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core import frame
-from core.garment import KINDS, SIZE, TOP, Body, Cloth, Layout, lay_out
+from core.garment import JACKET, KINDS, SHIRT, SIZE, TIE, TOP, Body, Cloth, Layout, cloths_of, lay_out
 
 BODY = Body(neck_x=512, neck_width=190, collar_y=945, chin_y=858, shoulder_y=1200, left=-9, right=1033)
 NAVY, WHITE, RED = (31, 42, 68), (237, 241, 247), (130, 30, 40)
@@ -75,6 +75,23 @@ def test_regions_never_claim_a_pixel_twice() -> None:
         drawn = at_print(kind)
         total = sum(drawn.regions.values())
         assert np.max(total) < 1.02
+
+
+def test_a_suit_is_told_as_jacket_shirt_and_tie_and_a_jumper_as_one_cloth() -> None:
+    def cloths(kind: str) -> set[int]:
+        layout = at_print(kind)
+        return set(np.unique(cloths_of(layout, kind)[layout.rgba[..., 3] > 0.99]).tolist())
+
+    assert cloths("suit_tie") == {JACKET, SHIRT, TIE}
+    assert cloths("suit_open") == {JACKET, SHIRT}
+    assert cloths("turtleneck") == {JACKET}
+
+
+def test_the_tie_hangs_from_the_collar_down_the_middle() -> None:
+    rows, columns = np.nonzero(cloths_of(at_print("suit_tie"), "suit_tie") == TIE)
+    assert abs(columns.mean() - BODY.neck_x) < 3
+    assert abs(rows.min() - (BODY.collar_y - TOP)) < 8
+    assert rows.max() == SIZE[1] - 1
 
 
 def test_same_seed_draws_the_same_and_another_draws_another() -> None:

@@ -70,6 +70,14 @@ def test_the_page_stands_alone_and_describes_its_pictures(shot: Path) -> None:
     assert "http" not in page.split("data:image")[0]
     assert 'alt="Portrait in the style Office' in page
     assert "Drew 1, kept 1." in page
+    assert "none of the photos is sharp enough to learn from" in page  # 41 px between the eyes
+
+
+def test_the_manifest_says_what_training_came_to(shot: Path, models: studio.Models) -> None:
+    training = manifest_of(shot)["training"]
+    assert (training["used"], training["reason"]) == (False, "nothing_to_learn_from")
+    untrained = studio.shoot([COLLINS], replace(ONE, train=False), shot, models)
+    assert untrained["training"] == {"used": False, "reason": "not_asked"}
 
 
 def test_a_killed_sitting_goes_on_where_it_was(

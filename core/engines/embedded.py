@@ -1,8 +1,8 @@
-"""The embedded engine: our own small diffusion net and Real-ESRGAN's smallest, both on an ordinary CPU.
+"""The embedded engine: our own two small diffusion nets and Real-ESRGAN's smallest, all on an ordinary CPU.
 
-It draws garments and nothing else: the sitter's head and neck are their own pixels. The net is a stock
-`UNet2DModel` that turns a *rough* (flat regions in the asked colours) into cloth, conditioned on the
-rough itself and on the head it belongs under; `core/base/README.md` is its model card.
+Both nets turn *rough to real*. The torso net draws neck, collar and clothes under a head, from flat
+regions in the asked colours. The head net gives a soft or noisy head back clearer, and a LoRA on it is
+what the studio learns of a person. `core/base/README.md` is their model card.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from diffusers import UNet2DModel
 from torch.nn import functional
 
 from core import weights
+from core.denoise import quiet
 from core.nouns import F32
+from core.repair import CLASSES
 
 BASE: Final = Path(__file__).resolve().parent.parent / "base"
-SIZE: Final = (256, 144)
-"""Width and height of a garment as the net draws it: a quarter of the print."""
-PATCH: Final = 8
-"""The net sees 8 x 8 pixels as one token, as Li & He 2025 ("Back to Basics") do: x0-prediction allows it."""
-ROWS: Final = 160
-"""144 rows are padded to 160, so that the tokens halve twice."""
-GARMENT: Final = 0
-"""Class label of the garment mode."""
+SIZE: Final = (128, 72)
+"""Width and height of a torso as the net draws it: an eighth of the print; Real-ESRGAN makes it half."""
+PATCH: Final = {"torso": 4, "head": 2}
+"""Sides of the square of pixels that a net sees as one token."""
+DETAIL: Final = 8.0
+"""What brings the finest detail of a photo to about unit variance."""
+DRAWN: Final = 5
+"""Channels of a torso: colours, matte of the whole person, and of the bare neck."""
 
 
 class Embedded:
@@ -37,13 +39,11 @@ class Embedded:
 
     name: Final = "embedded"
 
-    def __init__(self, net: torch.nn.Module | None = None) -> None:
-        """Load the nets; `net` stands in for the shipped one while it is being trained."""
+    def __init__(self, torso: torch.nn.Module | None = None, head: torch.nn.Module | None = None) -> None:
+        """Load the nets; `torso` and `head` stand in for the shipped ones while they are being trained."""
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0))))
-        if net is None:
-            loaded: Any = UNet2DModel.from_pretrained(BASE / "garment", local_files_only=True)
-            net = loaded.float().eval().to(memory_format=torch.channels_last)
-        self._net: Any = net
+        self._torso: Any = torso if torso is not None else load_net("torso")
+        self.head: Any = head if head is not None else load_net("head")
         self._enlarger = ncnn.Net()
         self._enlarger.opt.num_threads = torch.get_num_threads()
         self._enlarger.load_param(str(weights.path("realesr-animevideov3-x4.param")))
@@ -54,31 +54,77 @@ class Embedded:
         """Say which training of the base this is, for the recipe."""
         return str(json.loads((BASE / "version.json").read_text("utf-8"))["version"])
 
-    def conditions(self, rough: F32, keep: F32) -> torch.Tensor:
-        """Pack what the net is told: (1, 8, 144, 256) float32 in -1..1.
+    def predict_torso(
+        self, x: torch.Tensor, told: torch.Tensor, time: torch.Tensor, kind: torch.Tensor
+    ) -> torch.Tensor:
+        """Predict clean torsos from noisy ones: (N, 5, 72, 128) in -1..1; time (N,), 0 clean .. 1 noise.
 
-        rough, keep: (144, 256, 4) float32 0..1, sRGB and coverage; keep's colours are multiplied by
-        its coverage, so that nothing outside head and neck is seen.
+        told: (N, 9, 72, 128) in -1..1 as `conditions` packs it; kind: (N,) int64, 0 for none. The net
+        gives what is to be added to the rough with the head laid over it.
         """
-        seen = np.dstack([keep[..., :3] * keep[..., 3:], keep[..., 3:]])
-        packed = np.concatenate([rough, seen], axis=-1).astype(np.float32) * 2 - 1
-        return torch.from_numpy(packed.transpose(2, 0, 1)[None].copy())
+        return told_torso(told) + tokens(
+            self._torso, torch.cat([quiet(x, time), told], dim=1), time, kind, DRAWN, PATCH["torso"]
+        )
 
-    def predict(self, x: torch.Tensor, conditions: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-        """Predict clean garments from noisy ones: (N, 4, 144, 256) in -1..1; time (N,), 0 clean .. 1 noise.
+    def predict_head(
+        self, x: torch.Tensor, rough: torch.Tensor, time: torch.Tensor, strength: torch.Tensor
+    ) -> torch.Tensor:
+        """Predict clean heads from noisy ones: (N, 3, H, W) in -1..1, sides divisible by 16; strength (N,) 0..1.
 
-        The net gives what is to be added to the rough, so an untrained one would return the rough.
+        Strength 0 gives the rough back exactly: a clean head stays as it is.
         """
-        height = x.shape[2]
-        together = functional.pad(torch.cat([x, conditions], dim=1), (0, 0, 0, ROWS - height), mode="replicate")
-        tokens = functional.pixel_unshuffle(together, PATCH).contiguous(memory_format=torch.channels_last)
-        mode = torch.full((len(x),), GARMENT, dtype=torch.long)
-        added = self._net(tokens, time * 1000, class_labels=mode).sample
-        return conditions[:, :4] + functional.pixel_shuffle(added, PATCH)[:, :, :height]
+        return repaired(self.head, x, rough, time, strength)
 
     def enlarge(self, rgb: F32) -> F32:
         """Enlarge a picture (H, W, 3) float32 0..1 four times: Real-ESRGAN animevideov3 (Wang et al. 2021)."""
+        packed = np.ascontiguousarray(rgb.transpose(2, 0, 1), np.float32)  # ncnn reads it in place: it must live on
         extractor = self._enlarger.create_extractor()
-        extractor.input("data", ncnn.Mat(np.ascontiguousarray(rgb.transpose(2, 0, 1), np.float32)))
+        extractor.input("data", ncnn.Mat(packed))
         _, out = extractor.extract("output")
         return np.clip(np.array(out).transpose(1, 2, 0), 0, 1).astype(np.float32)
+
+
+def conditions(rough: F32, keep: F32) -> F32:
+    """Pack what the torso net is told: (9, 72, 128) float32 in -1..1.
+
+    rough: (72, 128, 5) float32 0..1: sRGB, coverage of the clothes, coverage of the bare neck. keep:
+    (72, 128, 4), sRGB and coverage of the head and of what is known of the neck; nothing outside is seen.
+    """
+    seen = np.dstack([keep[..., :3] * keep[..., 3:], keep[..., 3:]])
+    return (np.concatenate([rough, seen], axis=-1).astype(np.float32) * 2 - 1).transpose(2, 0, 1)
+
+
+def told_torso(told: torch.Tensor) -> torch.Tensor:
+    """Lay the head over the rough: the torso (N, 5, 72, 128) in -1..1 that an untrained net would give back."""
+    known = (told[:, 8:9] + 1) / 2
+    colours = told[:, :3] * (1 - known) + told[:, 5:8] + (1 - known)  # kept colours are premultiplied, in -1..1
+    matte = torch.maximum(torch.maximum(told[:, 3:4], told[:, 4:5]), told[:, 8:9])
+    return torch.cat([colours, matte, told[:, 4:5]], dim=1)
+
+
+def repaired(
+    net: torch.nn.Module, x: torch.Tensor, rough: torch.Tensor, time: torch.Tensor, strength: torch.Tensor
+) -> torch.Tensor:
+    """Predict clean heads with a given head net, as `Embedded.predict_head`; training uses it on its own nets."""
+    level = (strength * (CLASSES - 1)).round().clamp(0, CLASSES - 1).long()
+    # neighbouring pixels are so alike that fine detail would drown in their mean: it is told apart, at its own scale
+    fine = DETAIL * (rough - functional.avg_pool2d(functional.pad(rough, (2, 2, 2, 2), mode="replicate"), 5, 1))
+    change = tokens(net, torch.cat([quiet(x, time), rough, fine], dim=1), time, level, 3, PATCH["head"])
+    return rough + change / DETAIL * (strength > 0).to(change.dtype)[:, None, None, None]
+
+
+def tokens(
+    net: torch.nn.Module, told: torch.Tensor, time: torch.Tensor, label: torch.Tensor, channels: int, patch: int
+) -> torch.Tensor:
+    """Run a net on squares of pixels as tokens (Li & He 2025, "Back to Basics"); rows are padded and cut."""
+    height = told.shape[2]
+    padded = functional.pad(told, (0, 0, 0, -height % (4 * patch)), mode="replicate")
+    patches = functional.pixel_unshuffle(padded, patch).contiguous(memory_format=torch.channels_last)
+    out = net(patches, time * 1000, class_labels=label).sample
+    return functional.pixel_shuffle(out, patch)[:, :channels, :height]
+
+
+def load_net(name: str) -> Any:
+    """Load one of the shipped nets, "torso" or "head", as 32-bit floats."""
+    net: Any = UNet2DModel.from_pretrained(BASE / name, local_files_only=True)
+    return net.float().eval().to(memory_format=torch.channels_last)

@@ -1,0 +1,125 @@
+"""Learning a person: only where a photo needs it, proven on a photo held out, resumable, the base untouched."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import sitters
+import torch
+
+from core import repair, train
+from core.errors import Stopped
+from core.facemap import map_face
+from core.nouns import FaceMap, Selfie
+from core.studio import Models
+
+
+def photo(eye_px: float, turn_deg: float = 0.0, stops: float = 0.0) -> FaceMap:
+    """Grace Hopper's photo at another size, angle and exposure, its scanner's noise averaged away."""
+    rgb = sitters.exposed(sitters.hopper(), stops)
+    turn = cv2.getRotationMatrix2D((256, 280), turn_deg, 1.0)
+    rgb = cv2.warpAffine(rgb, turn, (512, 600), borderMode=cv2.BORDER_REPLICATE)
+    scale = eye_px / 82
+    rgb = cv2.resize(cv2.bilateralFilter(rgb, 7, 45, 3), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    selfie = sitters.look(np.asarray(rgb, np.uint8), f"{eye_px}-{turn_deg}-{stops}")
+    assert isinstance(selfie, Selfie), selfie
+    return map_face(selfie)
+
+
+@pytest.fixture(scope="module")
+def sharp() -> list[FaceMap]:
+    return [photo(64), photo(66, 4.0), photo(68, -4.0, -0.3)]
+
+
+@pytest.fixture(scope="module")
+def small() -> FaceMap:
+    return photo(42)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "STEPS", 4)
+    monkeypatch.setattr(train, "CHECK_EVERY", 2)
+    monkeypatch.setattr(train, "SPOILT", (0.7,))
+
+
+def run(maps: list[FaceMap], models: Models, folder: Path, stop_at: int | None = None) -> train.Training:
+    seen: list[int] = []
+    return train.train(
+        maps,
+        models.engine.head,
+        folder,
+        lambda step, total, loss: seen.append(step),
+        lambda: stop_at is not None and len(seen) >= stop_at,
+    )
+
+
+def test_a_small_photo_needs_repair_and_a_large_one_none(sharp: list[FaceMap], small: FaceMap) -> None:
+    assert [repair.need_of(face) for face in sharp] == [0, 0, 0]
+    assert repair.need_of(small) > repair.LEAST
+
+
+def test_a_noisy_print_needs_repair_however_large(hopper_map: FaceMap) -> None:
+    assert repair.need_of(hopper_map) > repair.LEAST
+
+
+def test_sharp_photos_are_left_alone_and_nothing_is_trained(
+    sharp: list[FaceMap], models: Models, tmp_path: Path
+) -> None:
+    came_to = run(sharp, models, tmp_path)
+    assert (came_to.used, came_to.reason) == (False, "photos_sharp")
+    assert [file.name for file in tmp_path.iterdir()] == ["training.json"]
+
+
+def test_soft_photos_alone_teach_nothing(small: FaceMap, models: Models, tmp_path: Path) -> None:
+    assert run([small], models, tmp_path).reason == "nothing_to_learn_from"
+
+
+@pytest.mark.usefixtures("short")
+def test_a_held_out_photo_decides_whether_training_is_used(
+    sharp: list[FaceMap], small: FaceMap, models: Models, tmp_path: Path
+) -> None:
+    came_to = run([*sharp, small], models, tmp_path)
+    assert came_to.held_out in {face.selfie.sha256 for face in sharp}
+    assert came_to.error_without is not None
+    assert came_to.error_with is not None
+    assert came_to.error_without > 0
+    gain = 100 * (1 - came_to.error_with / came_to.error_without)
+    assert came_to.gain_percent == pytest.approx(gain, abs=0.2)
+    assert came_to.used == (came_to.gain_percent >= train.LEAST_GAIN) == (tmp_path / "lora").is_dir()
+
+
+@pytest.mark.usefixtures("short")
+def test_two_sharp_photos_teach_without_a_proof(
+    sharp: list[FaceMap], small: FaceMap, models: Models, tmp_path: Path
+) -> None:
+    before = {name: tensor.clone() for name, tensor in models.engine.head.state_dict().items()}
+    came_to = run([*sharp[:2], small], models, tmp_path)
+    assert (came_to.used, came_to.reason, came_to.held_out) == (True, "no_proof", None)
+    assert (tmp_path / "lora" / "adapter_model.safetensors").stat().st_size < 5e6
+    learned = train.learned(models.engine.head, tmp_path / "lora")
+    head = repair.head_of(small.selfie.rgb, small.selfie.face.landmarks)
+    predict = [lambda x, r, t, s, net=net: train.repaired(net, x, r, t, s) for net in (models.engine.head, learned)]
+    plain, own = (repair.restore(each, head, 0.5) for each in predict)
+    assert np.abs(plain - own).max() > 1e-3
+    assert all(torch.equal(before[name], tensor) for name, tensor in models.engine.head.state_dict().items())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short")
+def test_a_killed_training_goes_on_and_comes_to_the_same(
+    sharp: list[FaceMap], small: FaceMap, models: Models, tmp_path: Path
+) -> None:
+    whole = run([*sharp, small], models, tmp_path / "whole")
+    with pytest.raises(Stopped, match="step 3 of 4"):
+        run([*sharp, small], models, tmp_path / "cut", stop_at=3)
+    assert not (tmp_path / "cut" / "training.json").exists()
+    resumed = run([*sharp, small], models, tmp_path / "cut")
+    assert {**asdict(resumed), "seconds": 0} == {**asdict(whole), "seconds": 0}
+
+
+def test_what_training_came_to_is_not_worked_out_twice(sharp: list[FaceMap], models: Models, tmp_path: Path) -> None:
+    first = run(sharp, models, tmp_path)
+    assert run([], models, tmp_path) == first

@@ -1,0 +1,240 @@
+"""Measure the shipped base model on the held-out portraits: what `python -m tools.train_base eval` prints.
+
+Every figure is a median with n and a 95 % bootstrap interval; a group under eight is not claimed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import torch
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from core import garment, repair
+from core.denoise import denoise, signal
+from core.engines.embedded import DRAWN, SIZE, Embedded, repaired
+from core.generate import STEPS
+from core.likeness import Recogniser, cosine
+from core.nouns import F32
+from core.train import proof_error
+from tools import pairs
+
+JACKETS: Final = {
+    "charcoal": (48, 52, 59), "navy": (31, 42, 68), "royal": (44, 74, 134), "wine": (110, 30, 48),
+    "sand": (190, 170, 140), "green": (40, 84, 62), "grey": (128, 130, 134), "brown": (92, 64, 44),
+}  # fmt: skip
+TIES: Final = {"red": (150, 28, 38), "blue": (50, 88, 160), "green": (46, 100, 66), "gold": (190, 150, 60),
+               "purple": (92, 52, 118), "silver": (168, 172, 180)}  # fmt: skip
+LEAST: Final = 8
+"""No figure is given for fewer pictures than this."""
+
+
+def evaluate() -> dict[str, Any]:
+    """Measure everything; some minutes on two cores."""
+    engine, examples = Embedded(), pairs.load(held_out=True)
+    torsos = [pairs.torso(example) for example in examples]
+    heads = [example for example in examples if example.scale < 1.25]
+    return {
+        "torso": _torsos(engine, torsos),
+        "colour": _colours(engine, [t for t, e in zip(torsos, examples, strict=True) if e.kind == "suit_tie"][:8]),
+        "loss": {"held_out": _losses(engine, torsos), "trained_on": _losses(engine, _some(held_out=False))},
+        "repair": _repairs(engine, heads),
+        "seconds": _seconds(engine, torsos[0], heads[0]),
+    }
+
+
+def _some(held_out: bool) -> list[pairs.Torso]:
+    return [pairs.torso(example) for example in pairs.load(held_out)[::9]]
+
+
+def _draw(engine: Embedded, told: F32, kind: int, seed: int) -> F32:
+    packed, kinds = torch.from_numpy(told[None].copy()), torch.tensor([kind])
+    noise = torch.randn((1, DRAWN, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
+    drawn = denoise(lambda x, at: engine.predict_torso(x, packed, at, kinds), noise, STEPS, lambda: False)
+    return np.clip((drawn[0].permute(1, 2, 0).numpy() + 1) / 2, 0, 1).astype(np.float32)
+
+
+def _torsos(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
+    """Detail and edges against the real picture's own, colour against the order, neck against the face, copies."""
+    figures: dict[str, list[float]] = {name: [] for name in ("colour", "detail", "edge", "neck_to_face", "nearest")}
+    bank = np.stack([_thumb(t.layers[..., :3], t.layers[..., 3]) for t in _some(held_out=False)])
+    skins = []
+    for seed, torso in enumerate(torsos):
+        target, told, weight, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
+        drawn, real = _draw(engine, told, kind, seed), (target.transpose(1, 2, 0) + 1) / 2
+        rough = (told.transpose(1, 2, 0) + 1) / 2
+        cloth = (real[..., 3] > 0.9) & (real[..., 4] < 0.1) & (weight > 0.9)
+        labs = [rgb2lab(picture[..., :3]) for picture in (drawn, rough)]
+        figures["colour"].append(float(np.median(deltaE_ciede2000(labs[0][cloth], labs[1][cloth]))))
+        large, large_real = (
+            engine.enlarge(drawn[..., :3]),
+            engine.enlarge(np.ascontiguousarray(real[..., :3], np.float32)),
+        )
+        wide = cv2.resize(cloth.astype(np.uint8), (large.shape[1], large.shape[0])) > 0
+        figures["detail"].append(_fine(large, wide) / _fine(large_real, wide))
+        figures["edge"].append(_steep(drawn[..., 3]) / max(_steep(real[..., 3]), 1e-3))
+        neck, face = drawn[..., 4] > 0.9, (torso.layers[..., 6] > 0.7) & (torso.layers[..., 4] > 0.7)
+        if neck.sum() > 40 and face.sum() > 20:
+            skins.append(float(np.median(labs[1][face][:, 0])))
+            figures["neck_to_face"].append(_skin_distance(drawn[..., :3], neck, face))
+        thumb = _thumb(drawn[..., :3], drawn[..., 3])
+        figures["nearest"].append(float(np.abs(bank - thumb).mean(axis=(1, 2, 3)).min()))
+    told_apart: dict[str, Any] = {name: interval(values) for name, values in figures.items()}
+    thirds = np.argsort(np.argsort(skins)) * 3 // max(len(skins), 1)
+    told_apart["neck_to_face_by_skin"] = {
+        name: interval([d for d, third in zip(figures["neck_to_face"], thirds, strict=True) if third == index])
+        for index, name in enumerate(("darker", "middle", "lighter"))
+    }
+    return told_apart
+
+
+def _thumb(rgb: F32, matte: F32) -> F32:
+    return cv2.resize(rgb * matte[..., None], (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _fine(rgb: F32, where: np.ndarray) -> float:  # type: ignore[type-arg]
+    luma = rgb.mean(axis=-1)
+    return float(np.abs(luma - cv2.GaussianBlur(luma, (0, 0), 2))[where].mean())
+
+
+def _steep(matte: F32) -> float:
+    return float(np.percentile(np.abs(np.diff(matte, axis=0)), 99))
+
+
+def _skin_distance(rgb: F32, neck: np.ndarray, face: np.ndarray) -> float:  # type: ignore[type-arg]
+    """CIEDE2000 between neck and face at one lightness: a neck stands in the chin's shadow by right."""
+    one, other = (np.median(rgb2lab(rgb)[where], axis=0) for where in (neck, face))
+    return float(deltaE_ciede2000([other[0], *one[1:]], other))
+
+
+def _colours(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
+    """Ask for each jacket and tie on several held-out sitters; which named colour is what came nearest to?"""
+    found: dict[str, Any] = {}
+    for cloth, palette in ((garment.JACKET, JACKETS), (garment.TIE, TIES)):
+        confusion = {name: dict.fromkeys(palette, 0) for name in palette}
+        away = []
+        for number, (name, colour) in enumerate(palette.items()):
+            for seed, torso in enumerate(torsos):
+                _, told, _, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
+                where = (torso.drawn[0] == cloth) & (told[3] > 0.9)
+                told = told.copy()
+                told[:3, where] = (np.array(colour, np.float32) / 127.5 - 1)[:, None]
+                drawn = _draw(engine, told, kind, 100 * number + seed)
+                seen = rgb2lab(np.median(drawn[cv2.erode(where.astype(np.uint8), np.ones((3, 3))) > 0][:, :3], axis=0))
+                far = {n: float(deltaE_ciede2000(seen, rgb2lab(np.array(c) / 255))) for n, c in palette.items()}
+                confusion[name][min(far, key=far.__getitem__)] += 1
+                away.append(far[name])
+        right = [float(count) for name in palette for n, count in confusion[name].items() if n == name]
+        found["jackets" if palette is JACKETS else "ties"] = {
+            "nearest_is_asked_percent": round(100 * sum(right) / len(away), 1),
+            "distance": interval(away),
+            "confusion": confusion,
+        }
+    return found
+
+
+def _losses(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
+    """Mean square error of one prediction, by noise level."""
+    told_by_level = {}
+    for level in (0.3, 0.6, 0.9):
+        errors = []
+        for seed, torso in enumerate(torsos):
+            target, told, weight, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
+            clean = torch.from_numpy(target[None].copy())
+            noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
+            share = signal(level)
+            noisy = share**0.5 * clean + (1 - share) ** 0.5 * noise
+            with torch.no_grad():
+                out = engine.predict_torso(
+                    noisy, torch.from_numpy(told[None].copy()), torch.tensor([level]), torch.tensor([kind])
+                )
+            errors.append(float((((out - clean)[0, :3] ** 2).mean(0).numpy() * weight).sum() / weight.sum()))
+        told_by_level[str(level)] = interval(errors)
+    return told_by_level
+
+
+def _repairs(engine: Embedded, heads: Sequence[pairs.Example]) -> dict[str, Any]:
+    """Spoil held-out heads and restore them: the error left, over the spoilt picture's and a classical repair's."""
+    recogniser = Recogniser()
+    ratios: dict[str, list[float]] = {
+        name: [] for name in ("colour", "gradient", "identity", "colour_to_classical", "gradient_to_classical")
+    }
+    predict = partial(repaired, engine.head)
+    for seed, example in enumerate(heads):
+        rng = np.random.default_rng(seed)
+        truth = example.face.astype(np.float32) / 255
+        strength = float(rng.uniform(0.3, 1.0))
+        rough = repair.degrade(truth, strength, rng)
+        restored, classical = repair.restore(predict, rough, strength), _classical(rough)
+        for name, measure in (("colour", proof_error), ("gradient", _gradient_error)):
+            left = measure(restored, truth)
+            ratios[name].append(left / measure(rough, truth))
+            ratios[f"{name}_to_classical"].append(left / measure(classical, truth))
+        faces = [_embedding(recogniser, picture) for picture in (truth, rough, restored)]
+        if all(face is not None for face in faces):
+            ratios["identity"].append((1 - cosine(faces[0], faces[2])) / max(1 - cosine(faces[0], faces[1]), 1e-3))
+    return {name: interval(values) for name, values in ratios.items()}
+
+
+def _classical(rough: F32) -> F32:
+    """Repair as one would without a net: non-local means (Buades et al. 2005), then unsharp masking."""
+    pixels = np.round(rough * 255).astype(np.uint8)
+    calm = cv2.fastNlMeansDenoisingColored(pixels, None, 3, 3, 5, 15).astype(np.float32) / 255
+    return np.clip(calm + 0.6 * (calm - cv2.GaussianBlur(calm, (0, 0), 1.2)), 0, 1).astype(np.float32)
+
+
+def _gradient_error(one: F32, other: F32) -> float:
+    def slope(rgb: F32) -> F32:
+        luma = rgb.mean(axis=-1).astype(np.float32)
+        return np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
+
+    return float(np.abs(slope(one) - slope(other)).mean())
+
+
+def _embedding(recogniser: Recogniser, picture: F32) -> Any:
+    large = cv2.resize(np.round(picture * 255).astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    large = cv2.copyMakeBorder(large, 80, 80, 80, 80, cv2.BORDER_REPLICATE)
+    faces = recogniser.find(large)
+    return recogniser.embed(large, faces[0]) if len(faces) == 1 else None
+
+
+def _seconds(engine: Embedded, torso: pairs.Torso, head: pairs.Example) -> dict[str, Any]:
+    _, told, _, kind = pairs.torso_pair(torso, np.random.default_rng(0), vary=False)
+    rough = head.face.astype(np.float32) / 255
+
+    def drawn() -> None:
+        engine.enlarge(_draw(engine, told, kind, 0)[..., :3])
+
+    def mended() -> None:
+        repair.restore(partial(repaired, engine.head), rough, 0.5)
+
+    return {"torso": _timed(drawn), "head": _timed(mended)}
+
+
+def _timed(work: Callable[[], None]) -> dict[str, float]:
+    work()
+    taken = []
+    for _ in range(5):
+        since = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - since)
+    return {"min": round(min(taken), 2), "median": round(float(np.median(taken)), 2), "max": round(max(taken), 2)}
+
+
+def interval(values: Sequence[float]) -> dict[str, float] | str:
+    """Return n, median and a 95 % bootstrap interval of the median (1,000 resamples); words where n is too small."""
+    if len(values) < LEAST:
+        return f"n = {len(values)}, too few"
+    medians = np.median(np.random.default_rng(0).choice(values, (1000, len(values))), axis=1)
+    low, high = np.percentile(medians, (2.5, 97.5))
+    return {
+        "n": len(values),
+        "median": round(float(np.median(values)), 3),
+        "low": round(float(low), 3),
+        "high": round(float(high), 3),
+    }
