@@ -370,7 +370,7 @@ def _card(record: dict[str, Any], rgb: U8, names: dict[str, str]) -> dict[str, A
         said = f"{percent:.0f} % of how alike your own photos are"
     about = f"From {names.get(recipe['source'], 'your photo')}, printed at {recipe['width']} x {recipe['height']} px"
     if cost is not None:
-        about += f"; light and repair cost {max(cost, 0):.1f} points"
+        about += f"; new light cost {max(cost, 0):.1f} points"
     return {
         "rgb": rgb,
         "width": rgb.shape[1],
