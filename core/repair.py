@@ -25,8 +25,8 @@ FRAME: Final = (320, 400)
 WINDOW: Final = (slice(40, 280), slice(64, 256))
 """Rows and columns of that frame which are repaired: crown to chin, ear to ear; (240, 192)."""
 STEPS: Final = 1
-"""Denoising steps of a repair. One, from noise straight to the net's best guess, leaves 0.78 of the error on six held-out
-heads; three leave 0.87: they add detail of their own, and a repair is to add none."""
+"""Denoising steps of a repair. One, from noise straight to the net's best guess, leaves 0.78 of the error on six
+held-out heads; three leave 0.87: they add detail of their own, and a repair is to add none."""
 LEAST: Final = 0.12
 """Strength below which a head is left alone."""
 CLASSES: Final = 16
