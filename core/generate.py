@@ -18,7 +18,7 @@ from core.facemap import LUMINANCE, linear
 from core.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
 from core.light import srgb
 from core.nouns import F32, U8, Layers, Portrait, Recipe
-from core.stage import EYE, Setup
+from core.stage import EYE, Setup, Skin
 from core.style import Outfit, rgb_of
 
 STEPS: Final = 12
@@ -130,7 +130,7 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     sure = cv2.erode(own, np.ones((round(26 * scale) | 1,) * 2)) * neck
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), head)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
-    sitter[top:] = sitter[top:] * keep + large * (1 - keep)
+    sitter[top:] = sitter[top:] * keep + _calm(large, setup.skin) * (1 - keep)
     cloth = _weave(_shaded(setup, layout, torso, engine), layout, setup.seed)
     soft = max(0.0, 0.35 * (setup.enlarged - 1))  # as sharp as the head, no sharper
     if soft > 0.2:
@@ -139,6 +139,14 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     garment[top:] = _bytes(np.dstack([cloth, cover]))
     whole_neck[top:] = _bytes(neck)
     return replace(layers, sitter=_bytes(sitter), neck=whole_neck, garment=garment)
+
+
+def _calm(rgb: F32, skin: Skin) -> F32:
+    """Bring drawn skin's hue and saturation six tenths of the way to the face's own: the net overdoes both in shade."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    own = cv2.cvtColor(np.array([[skin]], np.float32), cv2.COLOR_RGB2LAB)[0, 0]
+    lab[..., 1:] += 0.6 * (own[1:] - lab[..., 1:])
+    return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1).astype(np.float32)
 
 
 def _shaded(setup: Setup, layout: Layout, torso: F32, engine: Embedded) -> F32:
