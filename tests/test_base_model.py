@@ -105,21 +105,23 @@ def test_the_net_leaves_no_grid_of_its_own_patches(engine: Embedded, setup: Setu
     assert seams < 1.5 * np.delete(across, np.s_[3::4]).mean()
 
 
-def spoilt(strength: float) -> tuple[F32, F32]:
+def clean_head() -> F32:
     rgb = sitters.hopper()
-    head = cv2.GaussianBlur(repair.head_of(rgb, sitters.landmarks(rgb)), (0, 0), 0.6)  # the scan's own noise away
-    return head, repair.degrade(head, strength, np.random.default_rng(3))
+    return cv2.GaussianBlur(repair.head_of(rgb, sitters.landmarks(rgb)), (0, 0), 0.6)  # the scan's own noise away
 
 
 @pytest.mark.parametrize("strength", [0.4, 0.8])
-def test_a_spoilt_head_comes_back_nearer_to_the_truth(engine: Embedded, strength: float) -> None:
-    truth, rough = spoilt(strength)
-    restored = repair.restore(partial(repaired, engine.head), rough, strength)
-    assert proof_error(restored, truth) < 0.93 * proof_error(rough, truth)
+def test_spoilt_heads_come_back_nearer_to_the_truth(engine: Embedded, strength: float) -> None:
+    truth, left = clean_head(), []
+    for seed in (3, 4):
+        rough = repair.degrade(truth, strength, np.random.default_rng(seed))
+        restored = repair.restore(partial(repaired, engine.head), rough, strength)
+        left.append(proof_error(restored, truth) / proof_error(rough, truth))
+    assert np.mean(left) < 0.95
 
 
 def test_a_clean_head_is_left_exactly_as_it_is(engine: Embedded) -> None:
-    truth, _ = spoilt(0.5)
+    truth = clean_head()
     assert repair.restore(partial(repaired, engine.head), truth, 0.0) is truth
     rough = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
