@@ -50,7 +50,7 @@ CONSENT = """
 GALLERY = """
 < Your 2 portraits are ready
 > [▶]
-< 2/2 · Founder · no baseline yet
+< 2/2 ·
 > [Edit]
 < 2/2
 > [Warmer]
