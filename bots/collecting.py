@@ -56,12 +56,12 @@ def _photo_looked(turn: Turn, event: m.PhotoLooked) -> None:
     for verdict in (*event.others, event.verdict):
         _judge(turn, verdict)
     turn.change(missing=event.missing)
-    changed = [now for old, now in zip(before.photos, turn.session.photos, strict=True) if _turned(old, now)]
-    said = [_after_all(turn, now) for old, now in zip(before.photos, turn.session.photos, strict=True)
-            if _turned(old, now) and old.state != now.state]  # fmt: skip
+    pairs = zip(before.photos, turn.session.photos, strict=True)
+    turned = [(old, now) for old, now in pairs if _turned(old, now)]
+    said = [_after_all(turn, now) for old, now in turned if old.state != now.state]
     if said:
         turn.replies.append(m.Say("\n".join(said)))
-    batches = dict.fromkeys(now.batch for now in changed if now.batch != photo.batch)
+    batches = dict.fromkeys(now.batch for _, now in turned if now.batch != photo.batch)
     turn.replies += [cards.past_photos(turn.session, batch) for batch in batches]
     show_photos(turn, photo.batch)
 

@@ -12,14 +12,14 @@ import torch
 
 from core import frame
 from core.denoise import denoise
-from core.engines.embedded import DRAWN, SIZE, Embedded, conditions
+from core.engines.embedded import DRAWN, SIZE, Embedded, conditions, drawn, soften
 from core.enhance import develop
 from core.facemap import LUMINANCE, linear
 from core.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
 from core.light import srgb
 from core.nouns import F32, U8, Layers, Portrait, Recipe
 from core.stage import EYE, Setup, Skin
-from core.style import Outfit, rgb_of
+from core.style import rgb_of
 
 STEPS: Final = 12
 """DPM-Solver++(2M) steps; all our pictures and figures were made with this number, no other was compared."""
@@ -53,36 +53,41 @@ def draw_torso(setup: Setup, engine: Embedded, should_stop: Callable[[], bool]) 
 
     The layout orders outline and colours, the sitter's face the skin; everything else is the net's.
     """
-    told = torch.from_numpy(order(setup)[None].copy())
-    kind = torch.tensor([KINDS.index(setup.outfit.kind) + 1])
-    noise = torch.randn((1, DRAWN, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(setup.seed))
-    drawn = denoise(lambda x, time: engine.predict_torso(x, told, time, kind), noise, STEPS, should_stop)[0]
-    return np.clip((drawn.permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
+    return draw_told(order(setup), KINDS.index(setup.outfit.kind) + 1, setup.seed, engine, should_stop)
+
+
+def draw_told(told: F32, kind: int, seed: int, engine: Embedded, should_stop: Callable[[], bool]) -> F32:
+    """Draw the torso (72, 128, 5) that an order (9, 72, 128) and a kind ask for; the same for the same seed."""
+    packed, kinds = torch.from_numpy(told[None].copy()), torch.tensor([kind])
+    noise = torch.randn((1, DRAWN, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
+    clean = denoise(lambda x, time: drawn(engine.torso, x, packed, time, kinds), noise, STEPS, should_stop)[0]
+    return np.clip((clean.permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
 
 
 def order(setup: Setup) -> F32:
     """Write down what the torso net is told of a setup: (9, 72, 128), as `engines.embedded.conditions` packs it."""
-    layout, cover = _layout(setup, SIZE)
-    colours = _colours(setup.outfit)[cloths_of(layout, setup.outfit.kind)]
+    cover = _layout(setup, SIZE).rgba[..., 3]
+    colours = _flat(setup)
     head, neck, sitter = (_lower(layer, SIZE) for layer in (setup.layers.head, setup.layers.neck, setup.layers.sitter))
     throat = throat_of(setup.body, head, SCALE) * (1 - head) * (1 - cover)
     rough = colours * (1 - throat[..., None]) + np.array(setup.skin, np.float32) * throat[..., None]
-    told = cv2.GaussianBlur(np.dstack([rough, cover * (1 - head), throat]), (0, 0), 0.6)
     known = np.clip(head + cv2.erode(neck, np.ones((3, 3))) * (1 - cover), 0, 1)
+    told = np.dstack([rough, cover * (1 - head), throat])
     return conditions(told.astype(np.float32), np.dstack([sitter, known]).astype(np.float32))
 
 
-def _layout(setup: Setup, size: tuple[int, int]) -> tuple[Layout, F32]:
-    """Draw the setup's garment at a size; returns it and what it covers, (H, W)."""
+def _layout(setup: Setup, size: tuple[int, int]) -> Layout:
+    """Draw the setup's garment at a size."""
     wanted = setup.outfit
     cloth = Cloth(wanted.kind, rgb_of(wanted.jacket), rgb_of(wanted.shirt), rgb_of(wanted.tie))
-    layout = lay_out(cloth, setup.body, size, setup.seed)
-    return layout, layout.rgba[..., 3]
+    return lay_out(cloth, setup.body, size, setup.seed)
 
 
-def _colours(outfit: Outfit) -> F32:
-    """Return the colours of jacket, shirt and tie, (3, 3) float32 sRGB 0..1."""
-    return np.array([rgb_of(colour) for colour in (outfit.jacket, outfit.shirt, outfit.tie)], np.float32) / 255
+def _flat(setup: Setup) -> F32:
+    """Paint each cloth of the setup's garment in its colour, flat: (72, 128, 3) float32 sRGB 0..1."""
+    wanted = setup.outfit
+    colours = np.array([rgb_of(colour) for colour in (wanted.jacket, wanted.shirt, wanted.tie)], np.float32) / 255
+    return colours[cloths_of(_layout(setup, SIZE), wanted.kind)]
 
 
 def _lower(layer: U8, size: tuple[int, int]) -> F32:
@@ -125,7 +130,7 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     size, scale = (width, height - top), width / frame.PRINT[0]
     large = np.clip(cv2.resize(engine.enlarge(torso[..., :3]), size, interpolation=cv2.INTER_LANCZOS4), 0, 1)
     head, own = _lower(layers.head, size), _lower(layers.neck, size)
-    layout, cover = _layout(setup, size)
+    layout = _layout(setup, size)
     neck = throat_of(setup.body, head, scale)
     sure = cv2.erode(own, np.ones((round(26 * scale) | 1,) * 2)) * neck
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), head)[..., None]
@@ -136,7 +141,7 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     if soft > 0.2:
         cloth = cv2.GaussianBlur(cloth, (0, 0), soft)
     garment, whole_neck = np.zeros((height, width, 4), np.uint8), np.zeros((height, width), np.uint8)
-    garment[top:] = _bytes(np.dstack([cloth, cover]))
+    garment[top:] = _bytes(np.dstack([cloth, layout.rgba[..., 3]]))
     whole_neck[top:] = _bytes(neck)
     return replace(layers, sitter=_bytes(sitter), neck=whole_neck, garment=garment)
 
@@ -152,8 +157,7 @@ def _calm(rgb: F32, skin: Skin) -> F32:
 def _shaded(setup: Setup, layout: Layout, torso: F32, engine: Embedded) -> F32:
     """Shade the layout's drawing (H, W, 3) with what the net made of its order, by no more than SHADE."""
     size = layout.collar.shape[::-1]
-    cloths = cloths_of(_layout(setup, SIZE)[0], setup.outfit.kind)
-    ordered = cv2.GaussianBlur(_colours(setup.outfit)[cloths], (0, 0), 0.6)
+    ordered = soften(_flat(setup))
     # light and shade only, the less the darker the cloth: its colour was ordered
     most = SHADE * (0.35 + 0.65 * ordered @ LUMINANCE)
     fold = most * np.tanh(((torso[..., :3] - ordered) @ LUMINANCE) / most)

@@ -84,7 +84,7 @@ def judge(
     likeness = float(np.median([cosine(drawn, other) for other in others]))
     source_likeness = float(np.median([cosine(own, other) for other in others]))
     percent = 100 * likeness / who.baseline
-    as_lit = _embedded(in_own_light(portrait), recogniser)
+    as_lit = recogniser.embed_only(in_own_light(portrait))
     unlit = source_likeness if as_lit is None else float(np.median([cosine(as_lit, other) for other in others]))
     cost = 100 * (unlit - likeness) / who.baseline
     measures["setting_points"] = 100 * (source_likeness - unlit) / who.baseline
@@ -103,11 +103,6 @@ def in_own_light(portrait: Portrait) -> U8:
     """Return a portrait with the head as its photo lit it and everything else as drawn."""
     head = portrait.layers.head[..., None].astype(np.float32) / 255
     return np.round(portrait.rgb * (1 - head) + portrait.layers.sitter * head).astype(np.uint8)
-
-
-def _embedded(rgb: U8, recogniser: Recogniser) -> F32 | None:
-    faces = recogniser.find(rgb)
-    return recogniser.embed(rgb, faces[0]) if len(faces) == 1 else None
 
 
 def portrait_limit(portrait: Portrait) -> float:

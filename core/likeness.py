@@ -124,6 +124,11 @@ class Recogniser:
         feature = self._recogniser.feature(aligned)[0].astype(np.float32)
         return np.asarray(feature / max(float(np.linalg.norm(feature)), 1e-6), np.float32)
 
+    def embed_only(self, rgb: U8) -> F32 | None:
+        """Measure the face of a picture that shows one; None where it shows none or several."""
+        faces = self.find(rgb)
+        return self.embed(rgb, faces[0]) if len(faces) == 1 else None
+
 
 def cosine(one: F32, other: F32) -> float:
     """Likeness of two embeddings, -1..1."""

@@ -94,7 +94,7 @@ def cut_out(face: FaceMap, segmenter: Segmenter) -> Cutout:
     neck_soft = cv2.resize(bare, frame.PRINT, interpolation=cv2.INTER_LINEAR).clip(0, 1) * matte * (1 - head)
     neckline, neck_x, neck_y, neck_width = _neckline(neck, face)
     return Cutout(
-        rgb=_without_rim(_foreground(guide, matte), guide, head, jaw),
+        rgb=_without_rim(_upper_foreground(guide, matte), guide, head, jaw),
         matte=matte,
         head=head.astype(np.float32),
         neck=neck_soft.astype(np.float32),
@@ -152,7 +152,7 @@ def _person(picture: U8, face: FaceMap, segmenter: Segmenter) -> F32:
     """
     answers = []
     for left, top, right, bottom in ((0, 0, WIDTH, HEIGHT), HEAD_CROP):
-        view = cv2.resize(picture[top:bottom, left:right], (512, 640), interpolation=cv2.INTER_AREA)
+        view = cv2.resize(picture[top:bottom, left:right], MATTE_SIZE, interpolation=cv2.INTER_AREA)
         seen = (segmenter.person(view) + segmenter.person(view[:, ::-1])[:, ::-1]) / 2
         answers.append(cv2.resize(seen, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR))
     sure, close = answers
@@ -541,9 +541,14 @@ def _at_print(mask: F32 | U8, guide: F32, radius: int) -> F32:
 
 def _foreground(guide: F32, matte: F32) -> F32:
     """Estimate the sitter's own colours in edge pixels (multi-level foreground estimation, Germer et al. 2020)."""
-    foot = round(0.8 * len(guide))  # nothing of the sitter but hair is kept further down
+    return pymatting.estimate_foreground_ml(guide.astype(np.float64), matte.astype(np.float64)).astype(np.float32)
+
+
+def _upper_foreground(guide: F32, matte: F32) -> F32:
+    """Estimate them for a head's cutout: nothing of the sitter but hair is kept below 0.8 of the height."""
+    foot = round(0.8 * len(guide))
     own = guide.copy()
-    own[:foot] = pymatting.estimate_foreground_ml(guide[:foot].astype(np.float64), matte[:foot].astype(np.float64))
+    own[:foot] = _foreground(guide[:foot], matte[:foot])
     return own
 
 

@@ -90,29 +90,25 @@ def noise_of(face: FaceMap) -> float:
 
 
 @torch.no_grad()
-def restore(
-    predict: Predict, rough: F32, strength: float, seed: int = 0, should_stop: Callable[[], bool] = lambda: False
-) -> F32:
+def restore(predict: Predict, rough: F32, strength: float, seed: int = 0) -> F32:
     """Repair a head picture (H, W, 3) float32 sRGB 0..1 whose sides 8 divides; strength 0 gives it back unchanged."""
     if strength <= 0:
         return rough
     told = torch.from_numpy(rough.transpose(2, 0, 1)[None].copy()).float() * 2 - 1
     level = torch.tensor([strength])
     noise = torch.randn(told.shape, generator=torch.Generator().manual_seed(seed))
-    clean = denoise(lambda x, time: predict(x, told, time, level), noise, STEPS, should_stop)
+    clean = denoise(lambda x, time: predict(x, told, time, level), noise, STEPS, lambda: False)
     return np.clip((clean[0].permute(1, 2, 0).numpy() + 1) / 2, 0, 1).astype(np.float32)
 
 
-def repair(
-    predict: Predict, picture: F32, strength: float, seed: int = 0, should_stop: Callable[[], bool] = lambda: False
-) -> F32:
+def repair(predict: Predict, picture: F32, strength: float) -> F32:
     """Repair the head in a print (1280, 1024, 3) float32 sRGB 0..1: the net's change, enlarged, is added."""
     if strength <= 0:
         return picture
     small = cv2.resize(picture, FRAME, interpolation=cv2.INTER_AREA)
     rough = np.ascontiguousarray(small[WINDOW])
     change = np.zeros_like(small)
-    change[WINDOW] = (restore(predict, rough, strength, seed, should_stop) - rough) * _feather()[..., None]
+    change[WINDOW] = (restore(predict, rough, strength) - rough) * _feather()[..., None]
     size = (picture.shape[1], picture.shape[0])
     return np.clip(picture + cv2.resize(change, size, interpolation=cv2.INTER_CUBIC), 0, 1).astype(np.float32)
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from core import frame
 from core.backdrop import Backdrop
@@ -220,10 +221,18 @@ def body_of(face: FaceMap, cutout: Cutout) -> Body:
 
 
 def _lower_face(pixels: U8, points: F32, head: F32) -> Skin:
-    """Return the median colour of the face below the torso's upper edge, as the base model's training takes it."""
+    """Return the skin's colour on the face below the torso's upper edge."""
     inside = fill(pixels.shape[:2], points, FACE_OVAL) & (head > 0.7)
     inside[: round(frame.GARMENT_TOP * len(pixels))] = False
-    red, green, blue = np.median(pixels[inside], axis=0) / 255 if inside.sum() > 20 else (0.7, 0.55, 0.47)
+    return skin_colour(pixels.astype(np.float32) / 255, inside)
+
+
+def skin_colour(rgb: F32, face: NDArray[np.bool_]) -> Skin:
+    """Return the median colour of a face (H, W, 3) float32 sRGB 0..1; a stand-in where fewer than 20 pixels show it.
+
+    The base model's training takes the neck's colour from here too.
+    """
+    red, green, blue = np.median(rgb[face], axis=0) if face.sum() > 20 else (0.7, 0.55, 0.47)
     return float(red), float(green), float(blue)
 
 

@@ -67,12 +67,6 @@ class Models(intake.Models):
 
         return Embedded()
 
-    def head(self, lora: str | None) -> Any:
-        """Return the net that repairs heads, with what was learnt of a person merged in."""
-        from core.train import learned
-
-        return learned(self.engine.head, Path(lora)) if lora else self.engine.head
-
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
@@ -115,7 +109,11 @@ def train(who: Identity, folder: Path, models: Models, on_progress: Progress, sh
     from core import train
 
     came_to = train.train(
-        who.maps, models.engine.head, folder, lambda step, total, loss: on_progress("train", step, total), should_stop
+        who.maps,
+        lambda: models.engine.head,
+        folder,
+        lambda step, total, loss: on_progress("train", step, total),
+        should_stop,
     )
     return replace(who, lora=str(folder / "lora") if came_to.used else None, proof=asdict(came_to))
 
@@ -146,9 +144,10 @@ def shoot(
         who = train(who, out / "identity", models, on_progress, should_stop)
     clock.lap("train")
     records: list[dict[str, Any]] = []
+    cutouts: dict[str, Cutout] = {}
     drawn = 0
     for style in styles:
-        finished, tried = _shoot_style(who, style, sitting, out, models, on_progress, should_stop)
+        finished, tried = _shoot_style(who, style, sitting, out, models, cutouts, on_progress, should_stop)
         records += finished
         drawn += tried
     clock.lap("shoot")
@@ -206,11 +205,10 @@ def recipe_of(record: dict[str, Any]) -> Recipe:
 
 def _judge_again(rgb: U8, record: dict[str, Any], folder: Path, models: Models) -> dict[str, Any]:
     """Score an edit against the photos its parent was scored against; nothing changes where they are gone."""
-    faces = models.recogniser.find(rgb)
     witnesses, baseline = deliver.read_witnesses(folder, record["recipe"]["source"])
-    if len(faces) != 1 or not witnesses or baseline is None:
+    drawn = models.recogniser.embed_only(rgb)
+    if drawn is None or not witnesses or baseline is None:
         return {}
-    drawn = models.recogniser.embed(rgb, faces[0])
     value = statistics.median(likeness.cosine(drawn, witness) for witness in witnesses)
     return {"likeness": round(value, 4), "percent_of_baseline": round(100 * value / baseline, 1)}
 
@@ -242,9 +240,19 @@ def _refusal(rejected: Sequence[Rejected]) -> Refused:
 
 
 def _shoot_style(
-    who: Identity, style: Style, sitting: Sitting, out: Path, models: Models, on_progress: Progress, should_stop: Stop
+    who: Identity,
+    style: Style,
+    sitting: Sitting,
+    out: Path,
+    models: Models,
+    cutouts: dict[str, Cutout],
+    on_progress: Progress,
+    should_stop: Stop,
 ) -> tuple[list[dict[str, Any]], int]:
-    """Draw, judge and keep one style's portraits; returns their records, kept or not, and how many were drawn."""
+    """Draw, judge and keep one style's portraits; returns their records, kept or not, and how many were drawn.
+
+    cutouts: by photo, for all styles of the sitting; what is missing is added.
+    """
     from core import generate, stage
     from core.judge import judge
     from core.matte import cut_out
@@ -252,8 +260,6 @@ def _shoot_style(
     asked = wardrobe().purposes[sitting.purpose]
     choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
     cast = stage.cast(who.maps, style, choice, sitting.count)
-    cutouts: dict[str, Any] = {}
-    head = models.head(who.lora)
     records: list[dict[str, Any]] = []
     tried = 0
     for number, (face, take) in enumerate(cast, start=1):
@@ -268,7 +274,7 @@ def _shoot_style(
             if not record:
                 key = face.selfie.sha256
                 if key not in cutouts:
-                    cutouts[key] = _repaired(cut_out(face, models.segmenter), face, head)
+                    cutouts[key] = _repaired(cut_out(face, models.segmenter), face, who, models)
                 setup = stage.set_up(face, cutouts[key], style, choice, take, seed, asked.retouch)
                 setup.settings["crop"] = style.crop or asked.crop
                 setup.settings["relight"] = GENTLER**redraw
@@ -286,12 +292,17 @@ def _shoot_style(
     return records, tried
 
 
-def _repaired(cutout: Cutout, face: FaceMap, net: Any) -> Cutout:
-    """Repair the head as much as its photo needs; a sharp one is left as it is."""
+def _repaired(cutout: Cutout, face: FaceMap, who: Identity, models: Models) -> Cutout:
+    """Repair the head as much as its photo needs, with what was learnt of the person; a sharp one is left as it is."""
     from core.engines.embedded import repaired
     from core.repair import need_of, repair
+    from core.train import learned
 
-    return replace(cutout, rgb=repair(partial(repaired, net), cutout.rgb, need_of(face)))
+    need = need_of(face)
+    if need <= 0:
+        return cutout
+    net = learned(models.engine.head, Path(who.lora)) if who.lora else models.engine.head
+    return replace(cutout, rgb=repair(partial(repaired, net), cutout.rgb, need))
 
 
 def _finished(beside: Path, sitting: Sitting, seed: int) -> dict[str, Any]:

@@ -36,6 +36,7 @@ STEPS: Final = 60
 """Most steps; a training of 60 takes under a minute on two free cores."""
 BATCH: Final = 4
 CROP: Final = 64
+"""Heads are trained on squares of this side: a whole head costs eleven times as much a step."""
 CHECK_EVERY: Final = 15
 PATIENCE: Final = 2
 """Checks without a lower held-out error after which training ends."""
@@ -48,7 +49,8 @@ LATE: Final = 3.0
 SPOILT: Final = (0.35, 0.55, 0.75, 0.95)
 """Strengths at which the held-out head is spoilt for the proof, each with its own fixed noise."""
 
-Layer = ["conv1", "conv2", "conv_shortcut", "to_q", "to_k", "to_v", "conv_in"]
+ADAPTED: Final = ["conv1", "conv2", "conv_shortcut", "to_q", "to_k", "to_v", "conv_in"]
+"""Layers that get a LoRA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +83,28 @@ class Lesson:
 
 def train(
     maps: Sequence[FaceMap],
-    net: Any,
+    net: Callable[[], Any],
     folder: Path,
     on_progress: Callable[[int, int, float], None],
     should_stop: Callable[[], bool],
 ) -> Training:
     """Learn a person from their photos; writes `lora/` (PEFT) where it is to be used, and always `training.json`.
 
-    Goes on where a killed run stopped. on_progress(step, total, loss). Raises Stopped after saving.
+    Goes on where a killed run stopped. net: the head net, asked for only if it is trained on.
+    on_progress(step, total, loss). Raises Stopped after saving.
     """
     done = folder / "training.json"
     if done.is_file():
         return Training(**json.loads(done.read_text("utf-8")))
     folder.mkdir(parents=True, exist_ok=True)
-    came_to = _train(maps, net, folder, on_progress, should_stop)
+    needs = {face.selfie.sha256: repair.need_of(face) for face in maps}
+    lessons = lessons_of([face for face in maps if needs[face.selfie.sha256] == 0])
+    if not any(needs.values()):
+        came_to = Training(False, "photos_sharp")
+    elif not lessons:
+        came_to = Training(False, "nothing_to_learn_from")
+    else:
+        came_to = _taught(_Pupil(net(), folder), lessons, on_progress, should_stop)
     part = done.with_suffix(".part")
     part.write_text(json.dumps(asdict(came_to), indent=1) + "\n", "utf-8")
     os.replace(part, done)
@@ -102,23 +112,16 @@ def train(
     return came_to
 
 
-def _train(
-    maps: Sequence[FaceMap],
-    net: Any,
-    folder: Path,
+def _taught(
+    pupil: _Pupil,
+    lessons: Sequence[Lesson],
     on_progress: Callable[[int, int, float], None],
     should_stop: Callable[[], bool],
 ) -> Training:
-    poor = [face for face in maps if repair.need_of(face) > 0]
-    lessons = lessons_of(maps)
-    if not poor:
-        return Training(False, "photos_sharp")
-    if not lessons:
-        return Training(False, "nothing_to_learn_from")
+    """Teach until the steps are spent or nothing gets better; say whether the held-out head came out nearer."""
     held_out = lessons[-1] if len(lessons) >= 3 else None
     taught = lessons[:-1] if held_out else lessons
     since = time.monotonic()
-    pupil = _Pupil(net, folder)
     without = pupil.begin(held_out)
     while pupil.step < STEPS and not pupil.tired:
         if should_stop():
@@ -142,11 +145,10 @@ def _train(
     )  # fmt: skip
 
 
-def lessons_of(maps: Sequence[FaceMap]) -> list[Lesson]:
-    """Return the heads that are sharp enough to teach, the sharpest first."""
-    sharp = [face for face in maps if face.enlarged * repair.FRAME[0] / frame.PRINT[0] <= NATIVE]
-    clear = [face for face in sharp if repair.need_of(face) == 0]
-    ordered = sorted(clear, key=lambda face: (-face.selfie.sharpness, face.selfie.sha256))
+def lessons_of(clear: Sequence[FaceMap]) -> list[Lesson]:
+    """Return the heads of photos that need no repair and are large enough to teach, the sharpest first."""
+    sharp = [face for face in clear if face.enlarged * repair.FRAME[0] / frame.PRINT[0] <= NATIVE]
+    ordered = sorted(sharp, key=lambda face: (-face.selfie.sharpness, face.selfie.sha256))
     return [
         Lesson(face.selfie.sha256, repair.head_of(face.selfie.rgb, face.selfie.face.landmarks), _weight(face))
         for face in ordered
@@ -164,7 +166,7 @@ class _Pupil:
 
     def __init__(self, net: Any, folder: Path) -> None:
         torch.manual_seed(0)
-        wanted = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=Layer)
+        wanted = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=ADAPTED)
         self._model: Any = get_peft_model(learner(net), wanted)
         trained = [p for p in self._model.parameters() if p.requires_grad]
         self._optimiser = torch.optim.AdamW(trained, lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
@@ -268,16 +270,27 @@ def _batch(lessons: Sequence[Lesson], rng: np.random.Generator) -> tuple[torch.T
     """Draw squares of spoilt heads: clean and rough (N, 3, CROP, CROP) in -1..1, weight (N, 1, ...), strength (N,)."""
     clean, rough, weight, strength = [], [], [], []
     for index in rng.integers(0, len(lessons), BATCH):
-        lesson, level = lessons[index], float(rng.uniform(repair.LEAST, 1))
-        spoilt = repair.degrade(lesson.head, level, rng)
-        row, column = (int(rng.integers(0, side - CROP + 1)) for side in lesson.weight.shape)
-        window = (slice(row, row + CROP), slice(column, column + CROP))
+        lesson = lessons[index]
+        spoilt, level = spoil(lesson.head, rng)
+        window = square(lesson.weight.shape, rng)
         clean.append(lesson.head[window].transpose(2, 0, 1) * 2 - 1)
         rough.append(spoilt[window].transpose(2, 0, 1) * 2 - 1)
         weight.append(lesson.weight[window][None])
         strength.append(level)
     stacked = (torch.from_numpy(np.stack(part).astype(np.float32)) for part in (clean, rough, weight))
     return (*stacked, torch.tensor(strength))
+
+
+def spoil(head: F32, rng: np.random.Generator) -> tuple[F32, float]:
+    """Spoil a clean head at a strength drawn at random; returns it and the strength."""
+    strength = float(rng.uniform(repair.LEAST, 1))
+    return repair.degrade(head, strength, rng), strength
+
+
+def square(shape: tuple[int, ...], rng: np.random.Generator) -> tuple[slice, slice]:
+    """Choose rows and columns of a square of CROP anywhere in a head."""
+    row, column = (int(rng.integers(0, side - CROP + 1)) for side in shape[:2])
+    return slice(row, row + CROP), slice(column, column + CROP)
 
 
 def head_loss(

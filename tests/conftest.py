@@ -1,4 +1,6 @@
-"""What the studio's tests share: nets loaded once, and the two real sitters mapped and cut out once."""
+"""What tests share: nets loaded once, the two real sitters mapped and cut out once, a port that nobody uses."""
+
+import socket
 
 import pytest
 import sitters
@@ -38,3 +40,11 @@ def hopper_cutout(hopper_map: FaceMap, models: Models) -> Cutout:
 @pytest.fixture(scope="session")
 def collins_cutout(collins_map: FaceMap, models: Models) -> Cutout:
     return cut_out(collins_map, models.segmenter)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port

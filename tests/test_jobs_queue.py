@@ -330,14 +330,6 @@ async def test_a_queue_server_of_production_is_used_by_its_url_alone_from_order_
             await unsure.close()
 
 
-@pytest.fixture
-def unused_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
-
-
 async def test_a_desk_is_a_desk(house: House) -> None:
     from jobs.desk import Desk
 

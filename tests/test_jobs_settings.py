@@ -153,16 +153,6 @@ def test_a_gpu_s_memory_is_watched_where_torch_has_one_and_torch_is_not_loaded_f
     assert gpu_bytes() == (77_000, 80_000)
 
 
-@pytest.fixture
-def unused_port() -> int:
-    import socket
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
-
-
 def test_a_bot_process_has_neither_torch_nor_mediapipe_and_stays_small() -> None:
     program = (
         "import re, sys; import jobs.run, jobs.forget, jobs.export\n"

@@ -49,7 +49,7 @@ def run(maps: list[FaceMap], models: Models, folder: Path, stop_at: int | None =
     seen: list[int] = []
     return train.train(
         maps,
-        models.engine.head,
+        lambda: models.engine.head,
         folder,
         lambda step, total, loss: seen.append(step),
         lambda: stop_at is not None and len(seen) >= stop_at,

@@ -20,7 +20,7 @@ from PIL import Image
 
 from core import intake, studio
 from core.facemap import map_face
-from core.generate import draw_garment
+from core.generate import draw_torso, dress
 from core.matte import cut_out
 from core.nouns import Selfie
 from core.stage import Choice, set_up
@@ -47,7 +47,7 @@ def main() -> int:
     face = map_face(selfie)
     _line("cutout at print size", lambda: cut_out(face, models.segmenter), 3)
     setup = set_up(face, cut_out(face, models.segmenter), load("office"), Choice(), 0, 1, 0.3)
-    _line("one garment, decoded", lambda: draw_garment(setup, models.engine, studio.never), 3)
+    _line("one torso, put on", lambda: dress(setup, draw_torso(setup, models.engine, studio.never), models.engine), 3)
     with TemporaryDirectory() as folder:
         sitting = studio.Sitting(styles=("office", "founder"), count=1)
         photos = [(hopper.name, hopper.read_bytes())]

@@ -16,9 +16,9 @@ import torch
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from core import garment, repair
-from core.denoise import denoise, signal
-from core.engines.embedded import DRAWN, SIZE, Embedded, repaired
-from core.generate import STEPS
+from core.denoise import signal
+from core.engines.embedded import Embedded, drawn, repaired
+from core.generate import draw_told
 from core.likeness import Recogniser, cosine
 from core.nouns import F32
 from core.train import proof_error
@@ -42,27 +42,25 @@ def evaluate() -> dict[str, Any]:
     return {
         "torso": _torsos(engine, torsos),
         "colour": _colours(engine, [t for t, e in zip(torsos, examples, strict=True) if e.kind == "suit_tie"][:8]),
-        "loss": {"held_out": _losses(engine, torsos), "trained_on": _losses(engine, _some(held_out=False))},
+        "loss": {"held_out": _losses(engine, torsos), "trained_on": _losses(engine, _trained_on())},
         "repair": _repairs(engine, heads),
         "seconds": _seconds(engine, torsos[0], heads[0]),
     }
 
 
-def _some(held_out: bool) -> list[pairs.Torso]:
-    return [pairs.torso(example) for example in pairs.load(held_out)[::9]]
+def _trained_on() -> list[pairs.Torso]:
+    """Return every ninth torso that was not held out."""
+    return [pairs.torso(example) for example in pairs.load(held_out=False)[::9]]
 
 
 def _draw(engine: Embedded, told: F32, kind: int, seed: int) -> F32:
-    packed, kinds = torch.from_numpy(told[None].copy()), torch.tensor([kind])
-    noise = torch.randn((1, DRAWN, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
-    drawn = denoise(lambda x, at: engine.predict_torso(x, packed, at, kinds), noise, STEPS, lambda: False)
-    return np.clip((drawn[0].permute(1, 2, 0).numpy() + 1) / 2, 0, 1).astype(np.float32)
+    return draw_told(told, kind, seed, engine, lambda: False)
 
 
 def _torsos(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
     """Detail and edges against the real picture's own, colour against the order, neck against the face, copies."""
     figures: dict[str, list[float]] = {name: [] for name in ("colour", "detail", "edge", "neck_to_face", "nearest")}
-    bank = np.stack([_thumb(t.layers[..., :3], t.layers[..., 3]) for t in _some(held_out=False)])
+    bank = np.stack([_thumb(t.layers[..., :3], t.layers[..., 3]) for t in _trained_on()])
     skins = []
     for seed, torso in enumerate(torsos):
         target, told, weight, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
@@ -150,8 +148,12 @@ def _losses(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
             share = signal(level)
             noisy = share**0.5 * clean + (1 - share) ** 0.5 * noise
             with torch.no_grad():
-                out = engine.predict_torso(
-                    noisy, torch.from_numpy(told[None].copy()), torch.tensor([level]), torch.tensor([kind])
+                out = drawn(
+                    engine.torso,
+                    noisy,
+                    torch.from_numpy(told[None].copy()),
+                    torch.tensor([level]),
+                    torch.tensor([kind]),
                 )
             errors.append(float((((out - clean)[0, :3] ** 2).mean(0).numpy() * weight).sum() / weight.sum()))
         told_by_level[str(level)] = interval(errors)
@@ -199,21 +201,20 @@ def _gradient_error(one: F32, other: F32) -> float:
 def _embedding(recogniser: Recogniser, picture: F32) -> Any:
     large = cv2.resize(np.round(picture * 255).astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     large = cv2.copyMakeBorder(large, 80, 80, 80, 80, cv2.BORDER_REPLICATE)
-    faces = recogniser.find(large)
-    return recogniser.embed(large, faces[0]) if len(faces) == 1 else None
+    return recogniser.embed_only(large)
 
 
 def _seconds(engine: Embedded, torso: pairs.Torso, head: pairs.Example) -> dict[str, Any]:
     _, told, _, kind = pairs.torso_pair(torso, np.random.default_rng(0), vary=False)
     rough = head.face.astype(np.float32) / 255
 
-    def drawn() -> None:
+    def torso_drawn() -> None:
         engine.enlarge(_draw(engine, told, kind, 0)[..., :3])
 
     def mended() -> None:
         repair.restore(partial(repaired, engine.head), rough, 0.5)
 
-    return {"torso": _timed(drawn), "head": _timed(mended)}
+    return {"torso": _timed(torso_drawn), "head": _timed(mended)}
 
 
 def _timed(work: Callable[[], None]) -> dict[str, float]:

@@ -21,7 +21,8 @@ from core.engines.embedded import SIZE, conditions
 from core.facemap import map_face
 from core.matte import Segmenter, torso_of
 from core.nouns import F32, U8, Face, Selfie
-from core.stage import body_of
+from core.stage import body_of, skin_colour
+from core.train import spoil, square
 
 CACHE: Final = Path(".train")
 KINDS_FILE: Final = Path(__file__).with_name("garment_kinds.csv")
@@ -30,8 +31,6 @@ STORED: Final = (256, 144)
 """Torsos are kept at twice the net's size."""
 CLUSTERS: Final = (2, 3, 4, 6)
 """How many flat regions a rough taken from the photo may have; three is a suit, a shirt and a tie."""
-CROP: Final = 64
-"""Heads are trained on squares of this side: a whole head costs eleven times as much a step."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,10 +205,10 @@ def torso_pair(example: Torso, rng: np.random.Generator, vary: bool) -> tuple[F3
     cover = _bent((cloth > 0.5).astype(np.float32), near)
     throat = _bent((neck > 0.5).astype(np.float32), bend(0.6 if vary else 0.0)) * (cover < 0.5)
     rough = _flat(rgb, label, bent, (cloth > 0.5) & (valid > 0.5))
-    rough = np.where((throat > 0.5)[..., None], _skin(rgb, oval, head), rough)
-    soft = cv2.GaussianBlur(np.dstack([rough, cover, throat]), (0, 0), 0.6)
+    rough = np.where((throat > 0.5)[..., None], skin_colour(rgb, (oval > 0.7) & (head > 0.7)), rough)
+    flat = np.dstack([rough, cover, throat]).astype(np.float32)
     known = np.clip(head + _known_neck(neck, rng, vary), 0, 1) * person
-    told = conditions(soft.astype(np.float32), np.dstack([rgb, known]).astype(np.float32)).transpose(1, 2, 0)
+    told = conditions(flat, np.dstack([rgb, known]).astype(np.float32)).transpose(1, 2, 0)
     target = np.dstack([rgb, person, neck]) * 2 - 1
     whole = np.dstack([target, told, valid * (0.12 + 0.88 * (1 - head))]).astype(np.float32)
     if vary:
@@ -227,12 +226,6 @@ def _flat(rgb: F32, label: U8, bent: U8, inside: np.ndarray) -> F32:  # type: ig
         if here.sum() > 12:
             rough[bent == region] = np.median(rgb[here], axis=0)
     return rough.astype(np.float32)
-
-
-def _skin(rgb: F32, oval: F32, head: F32) -> F32:
-    """Return the colour of the face's lower half, which stands for the skin the neck is to have."""
-    face = (oval > 0.7) & (head > 0.7)
-    return np.median(rgb[face], axis=0) if face.sum() > 20 else np.float32([0.7, 0.55, 0.47])
 
 
 def _known_neck(neck: F32, rng: np.random.Generator, vary: bool) -> F32:
@@ -279,12 +272,9 @@ def head_pair(face: U8, rng: np.random.Generator, vary: bool) -> tuple[F32, F32,
     if vary:
         clean = clean[:, ::-1] if rng.random() < 0.5 else clean
         clean = np.clip(clean * np.float32(np.exp(rng.normal(0, 0.15))), 0, 1)
-    strength = float(rng.uniform(repair.LEAST, 1.0))
-    spoilt = repair.degrade(np.ascontiguousarray(clean, np.float32), strength, rng)
+    spoilt, strength = spoil(np.ascontiguousarray(clean, np.float32), rng)
     if vary:
-        row = int(rng.integers(0, clean.shape[0] - CROP + 1))
-        column = int(rng.integers(0, clean.shape[1] - CROP + 1))
-        window = (slice(row, row + CROP), slice(column, column + CROP))
+        window = square(clean.shape, rng)
         clean, spoilt = clean[window], spoilt[window]
     return (
         np.float32(clean * 2 - 1).transpose(2, 0, 1).copy(),

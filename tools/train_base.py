@@ -27,8 +27,7 @@ import numpy as np
 import torch
 from diffusers import UNet2DModel
 
-from core.denoise import quiet
-from core.engines.embedded import BASE, DRAWN, PATCH, repaired, tokens, told_torso
+from core.engines.embedded import BASE, DRAWN, PATCH, drawn, repaired, told_torso
 from core.progress import Bars
 from core.repair import CLASSES
 from core.train import head_loss, times_of, weighed
@@ -144,12 +143,12 @@ def torso_batches() -> Callable[[Any, np.random.Generator, Plan], torch.Tensor]:
     often = np.array([count[torso.kind] ** -0.5 for torso in torsos])  # rare kinds are shown more than their share
 
     def loss(net: Any, rng: np.random.Generator, plan: Plan) -> torch.Tensor:
-        drawn = [
+        batch = [
             pairs.torso_pair(torsos[i], rng, vary=True)
             for i in rng.choice(len(torsos), plan.batch, p=often / often.sum())
         ]
-        target, told, weight = (torch.from_numpy(np.stack(part)) for part in list(zip(*drawn, strict=True))[:3])
-        kinds = torch.tensor([pair[3] for pair in drawn])
+        target, told, weight = (torch.from_numpy(np.stack(part)) for part in list(zip(*batch, strict=True))[:3])
+        kinds = torch.tensor([pair[3] for pair in batch])
         return torso_loss(net, target, told, weight[:, None], kinds, plan.late)
 
     return loss
@@ -166,11 +165,7 @@ def torso_loss(
     noisy = noisy * known + (left.sqrt() * told_torso(told) + (1 - left).sqrt() * torch.randn_like(target)) * (
         1 - known
     )
-    error = (
-        told_torso(told)
-        + tokens(net, torch.cat([quiet(noisy, times), told], 1), times, kinds, DRAWN, PATCH["torso"])
-        - target
-    )
+    error = drawn(net, noisy, told, times, kinds) - target
     matte = (target[:, 3:4] + 1) / 2
     channels = torch.cat(
         [(0.05 + 0.95 * matte).expand(-1, 3, -1, -1), torch.ones_like(matte), 0.6 * torch.ones_like(matte)], 1
@@ -183,9 +178,9 @@ def head_batches() -> Callable[[Any, np.random.Generator, Plan], torch.Tensor]:
     faces = [example.face for example in pairs.load(held_out=False) if example.scale < 1.25]
 
     def loss(net: Any, rng: np.random.Generator, plan: Plan) -> torch.Tensor:
-        drawn = [pairs.head_pair(faces[i], rng, vary=True) for i in rng.integers(0, len(faces), plan.batch)]
-        clean, rough = (torch.from_numpy(np.stack(part)) for part in list(zip(*drawn, strict=True))[:2])
-        strength, even = torch.tensor([pair[2] for pair in drawn]), torch.ones_like(clean[:, :1])
+        batch = [pairs.head_pair(faces[i], rng, vary=True) for i in rng.integers(0, len(faces), plan.batch)]
+        clean, rough = (torch.from_numpy(np.stack(part)) for part in list(zip(*batch, strict=True))[:2])
+        strength, even = torch.tensor([pair[2] for pair in batch]), torch.ones_like(clean[:, :1])
         return head_loss(partial(repaired, net), clean, rough, even, strength, plan.late)
 
     return loss

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
 import ncnn
 import numpy as np
 import torch
@@ -39,11 +40,10 @@ class Embedded:
 
     name: Final = "embedded"
 
-    def __init__(self, torso: torch.nn.Module | None = None, head: torch.nn.Module | None = None) -> None:
-        """Load the nets; `torso` and `head` stand in for the shipped ones while they are being trained."""
+    def __init__(self) -> None:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0))))
-        self._torso: Any = torso if torso is not None else load_net("torso")
-        self.head: Any = head if head is not None else load_net("head")
+        self.torso: Any = load_net("torso")
+        self.head: Any = load_net("head")
         self._enlarger = ncnn.Net()
         self._enlarger.opt.num_threads = torch.get_num_threads()
         self._enlarger.load_param(str(weights.path("realesr-animevideov3-x4.param")))
@@ -53,27 +53,6 @@ class Embedded:
     def version(self) -> str:
         """Say which training of the base this is, for the recipe."""
         return str(json.loads((BASE / "version.json").read_text("utf-8"))["version"])
-
-    def predict_torso(
-        self, x: torch.Tensor, told: torch.Tensor, time: torch.Tensor, kind: torch.Tensor
-    ) -> torch.Tensor:
-        """Predict clean torsos from noisy ones: (N, 5, 72, 128) in -1..1; time (N,), 0 clean .. 1 noise.
-
-        told: (N, 9, 72, 128) in -1..1 as `conditions` packs it; kind: (N,) int64, 0 for none. The net
-        gives what is to be added to the rough with the head laid over it.
-        """
-        return told_torso(told) + tokens(
-            self._torso, torch.cat([quiet(x, time), told], dim=1), time, kind, DRAWN, PATCH["torso"]
-        )
-
-    def predict_head(
-        self, x: torch.Tensor, rough: torch.Tensor, time: torch.Tensor, strength: torch.Tensor
-    ) -> torch.Tensor:
-        """Predict clean heads from noisy ones: (N, 3, H, W) in -1..1, sides divisible by 16; strength (N,) 0..1.
-
-        Strength 0 gives the rough back exactly: a clean head stays as it is.
-        """
-        return repaired(self.head, x, rough, time, strength)
 
     def enlarge(self, rgb: F32) -> F32:
         """Enlarge a picture (H, W, 3) float32 0..1 four times: Real-ESRGAN animevideov3 (Wang et al. 2021)."""
@@ -87,11 +66,17 @@ class Embedded:
 def conditions(rough: F32, keep: F32) -> F32:
     """Pack what the torso net is told: (9, 72, 128) float32 in -1..1.
 
-    rough: (72, 128, 5) float32 0..1: sRGB, coverage of the clothes, coverage of the bare neck. keep:
-    (72, 128, 4), sRGB and coverage of the head and of what is known of the neck; nothing outside is seen.
+    rough: (72, 128, 5) float32 0..1: sRGB, coverage of the clothes, coverage of the bare neck; told a
+    little soft. keep: (72, 128, 4), sRGB and coverage of the head and of what is known of the neck;
+    nothing outside is seen.
     """
     seen = np.dstack([keep[..., :3] * keep[..., 3:], keep[..., 3:]])
-    return (np.concatenate([rough, seen], axis=-1).astype(np.float32) * 2 - 1).transpose(2, 0, 1)
+    return (np.concatenate([soften(rough), seen], axis=-1).astype(np.float32) * 2 - 1).transpose(2, 0, 1)
+
+
+def soften(flat: F32) -> F32:
+    """Soften flat regions (72, 128, C) to the edges a photo has at the torso net's size."""
+    return cv2.GaussianBlur(flat, (0, 0), 0.6).astype(np.float32)
 
 
 def told_torso(told: torch.Tensor) -> torch.Tensor:
@@ -102,10 +87,22 @@ def told_torso(told: torch.Tensor) -> torch.Tensor:
     return torch.cat([colours, matte, told[:, 4:5]], dim=1)
 
 
+def drawn(net: Any, x: torch.Tensor, told: torch.Tensor, time: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
+    """Predict clean torsos from noisy ones with a torso net: (N, 5, 72, 128) in -1..1; time (N,), 0 clean .. 1 noise.
+
+    told: (N, 9, 72, 128) in -1..1 as `conditions` packs it; kind: (N,) int64, 0 for none. The net gives
+    what is to be added to the rough with the head laid over it.
+    """
+    return told_torso(told) + tokens(net, torch.cat([quiet(x, time), told], dim=1), time, kind, DRAWN, PATCH["torso"])
+
+
 def repaired(
-    net: torch.nn.Module, x: torch.Tensor, rough: torch.Tensor, time: torch.Tensor, strength: torch.Tensor
+    net: Any, x: torch.Tensor, rough: torch.Tensor, time: torch.Tensor, strength: torch.Tensor
 ) -> torch.Tensor:
-    """Predict clean heads with a given head net, as `Embedded.predict_head`; training uses it on its own nets."""
+    """Predict clean heads from noisy ones with a head net: (N, 3, H, W) in -1..1; strength (N,) 0..1.
+
+    W must be divisible by 8. Strength 0 gives the rough back exactly: a clean head stays as it is.
+    """
     level = (strength * (CLASSES - 1)).round().clamp(0, CLASSES - 1).long()
     # neighbouring pixels are so alike that fine detail would drown in their mean: it is told apart, at its own scale
     fine = DETAIL * (rough - functional.avg_pool2d(functional.pad(rough, (2, 2, 2, 2), mode="replicate"), 5, 1))
@@ -114,7 +111,7 @@ def repaired(
 
 
 def tokens(
-    net: torch.nn.Module, told: torch.Tensor, time: torch.Tensor, label: torch.Tensor, channels: int, patch: int
+    net: Any, told: torch.Tensor, time: torch.Tensor, label: torch.Tensor, channels: int, patch: int
 ) -> torch.Tensor:
     """Run a net on squares of pixels as tokens (Li & He 2025, "Back to Basics"); rows are padded and cut."""
     height = told.shape[2]
