@@ -75,12 +75,16 @@ class Layout:
     regions: what is seen of each named piece, (H, W) float32 0..1: "jacket", "lapel", "shirt",
     "collar", "tie", "knot" as the kind has them. collar: (H, W) float32, all that lies round the neck
     and covers its end. crease: (H, W) float32, thin lines of shadow at edges of lapel, collar and tie.
+    lines: (H, W) float32, the seams and edges that are seen inside the garment, as thin lines. relief:
+    (H, W) float32, how far the pieces stand out by lying on each other, in eye distances.
     """
 
     rgba: F32
     regions: dict[str, F32]
     collar: F32
     crease: F32
+    lines: F32
+    relief: F32
 
 
 def lay_out(cloth: Cloth, body: Body, size: tuple[int, int] = SIZE, seed: int | None = None) -> Layout:
@@ -127,6 +131,10 @@ class _Piece:
     shade: float = 0.0
     """How dark the shadow is that its edge throws on the pieces below, 0..1."""
     collar: bool = False
+    thick: float = 0.03
+    """How far it stands out of what it lies on, in eye distances."""
+    roll: float = 0.07
+    """How far inside its edge it has risen to that: a fold is rounder than a hem."""
 
 
 class _Vary:
@@ -147,7 +155,7 @@ class _Trunk:
         self.left = float(np.clip((body.neck_x - body.left) / EYE, 2.9, 3.7))
         self.right = float(np.clip((body.right - body.neck_x) / EYE, 2.9, 3.7))
         self.slope = 0.57 * vary(0.12)
-        self.side = -0.5 * vary(0.1)
+        self.side = -0.8 * vary(0.06)
         """Height of the collar at the side of the neck."""
 
     def outline(self, neck: float, side: float) -> Points:
@@ -160,7 +168,7 @@ class _Trunk:
         at = reach - 0.34  # where the shoulder line begins to round into the arm
         y = side + self.slope * (at - neck) * 0.78
         rise = 0.22 * (at - neck)
-        line = bezier((neck, side), (neck + rise, side + 0.42 * self.slope), (at - 0.8, y - 0.3 * self.slope), (at, y))
+        line = bezier((neck, side), (neck + rise, side + 0.5 * self.slope), (at - 0.8, y - 0.3 * self.slope), (at, y))
         turn = (at + 0.24, y + 0.09 * self.slope / 0.57)
         arm = bezier((at, y), turn, (reach + 0.06, y + 0.45), (reach + 0.16, y + 1.4))
         return [*line, *arm, (reach + 0.2, 6.0)]
@@ -189,82 +197,112 @@ def _shade(colour: Rgb, by: float) -> tuple[float, ...]:
 def _rim(half: float, side: float, dip: float) -> Points:
     """Return the upper edge of a collar from the picture's left to its right: down round the front of the neck."""
     reach = dip - side
-    return bezier((-half, side), (-half * 0.96, side + reach * 0.85), (-half * 0.5, dip), (0, dip)) + bezier(
-        (0, dip), (half * 0.5, dip), (half * 0.96, side + reach * 0.85), (half, side)
-    )
+    left = bezier((-half, side), (-half * 0.9, side + reach * 0.4), (-half * 0.5, dip - 0.1 * reach), (0, dip))
+    return left + _mirror(left[::-1])
 
 
-def _jacket(cloth: Cloth, trunk: _Trunk, vary: _Vary, depth: float, narrow: float) -> list[_Piece]:
-    """Return lapels and collar of a jacket, for both sides; the body of it lies below them already."""
-    n, side = trunk.neck + 0.1, trunk.side + 0.05
-    wide, notch = narrow * vary(0.1), 0.62 * vary(0.15)
-    inner = bezier((n, side), (n * 0.93, side + 0.55), (0.62 * wide, depth * 0.45), (0.04, depth))
-    gorge_in, gorge_out = (n * 0.86, notch - 0.12), (n + 0.3 * wide, notch - 0.22)
-    peak = (n + 0.5 * wide, notch - 0.02)
-    belly = bezier(peak, (n + 0.42 * wide, notch + 0.55), (0.5 * wide, depth * 0.78), (0.06, depth + 0.05))
-    lapel = [*inner[6:], *reversed(belly), (n + 0.24 * wide, notch - 0.05), gorge_in]
-    collar = [*inner[:8], gorge_in, gorge_out, (n + 0.33, side + 0.46), (n + 0.24, side + 0.16), (n + 0.1, side - 0.01)]
+def _disc(x: float, y: float, radius: float) -> Points:
+    """Return a button's outline."""
+    turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    return [(float(x + radius * np.cos(t)), float(y + radius * np.sin(t))) for t in turns]
+
+
+def _front(neck: float, side: float, depth: float) -> Points:
+    """Return a jacket's front edge at the picture's right, from beside the neck to where the fronts meet."""
+    return bezier((neck, side), (neck * 0.86, side + 0.3 * (depth - side)), (0.42 * neck, 0.66 * depth), (0.04, depth))
+
+
+def _jacket(cloth: Cloth, neck: float, side: float, depth: float, wide: float) -> list[_Piece]:
+    """Return lapels and collar of a jacket, for both sides; the body of it lies below them already.
+
+    neck, side: where the collar leaves the neck. Collar corner, notch and lapel's tip lie where they do on
+    official portraits: 0.55, 0.6 and 0.85 to the side of the neck, 0.2 to 0.45 below the collar point.
+    """
+    front = _front(neck, side, depth)
+    gorge = next(i for i, (_, y) in enumerate(front) if y > 0.05)
+    notch, corner, tip = (neck + 0.42 * wide, 0.32), (neck + 0.46 * wide, 0.12), (neck + 0.72 * wide, 0.38)
+    belly = bezier(tip, (neck + 0.55 * wide, 0.95), (0.62 * wide, depth * 0.72), (0.08, depth + 0.04))
+    lapel = [*front[gorge:], *reversed(belly), notch]
+    outer = bezier(corner, (neck + 0.52 * wide, -0.15), (neck + 0.4, side + 0.42), (neck + 0.1, side + 0.03))
+    collar = [*front[: gorge + 1], notch, *outer]
     pieces = []
     for way in (1, -1):
-        for name, outline, tone in (("lapel", lapel, 0.07), ("lapel", collar, 0.02)):
+        for outline, tone, thick, roll in ((lapel, 0.05, 0.075, 0.3), (collar, 0.02, 0.06, 0.22)):
             turned = [(way * x, y) for x, y in outline]
-            pieces.append(_Piece(name, turned, _shade(cloth.jacket, tone), 0.5))
+            pieces.append(_Piece("lapel", turned, _shade(cloth.jacket, tone), 0.5, thick=thick, roll=roll))
     return pieces
 
 
-def _opening(trunk: _Trunk, depth: float) -> Points:
-    """Return the jacket's V, from the left of the neck to its right."""
-    n, side = trunk.neck + 0.1, trunk.side + 0.05
-    half = bezier((n, side), (n * 0.93, side + 0.55), (0.62, depth * 0.45), (0.04, depth))
-    return _mirror(half) + list(reversed(half))
-
-
 def _suit(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
-    depth = 2.3 * vary(0.12)
-    n, side = trunk.neck, trunk.side
+    n, side, depth = trunk.neck, trunk.side, 3.0 * vary(0.08)
     closed = cloth.kind == "suit_tie"
-    dip = 0.0 if closed else 0.1
-    rim = _rim(n, side, dip)
-    tip, spread = 0.52 * vary(0.15), (0.5 if closed else 0.62) * vary(0.15)
-    wing = [*reversed(rim[: len(rim) // 2 - (0 if closed else 4)]), (-n - 0.1, side + 0.08)]
-    wing += [(-n - 0.06, side + 0.5), (-spread - 0.1, tip + 0.03), (-spread, tip)]
-    wing += [] if closed else [(-0.3, dip + 0.1)]
+    neck, top = n + 0.13, side + 0.02
+    front = _front(neck, top, depth)
+    tip = 0.66 * vary(0.1)
+    if closed:
+        rim = _rim(n, side, 0.08)
+        inner = [(x, y) for x, y in rim[:17] if x < -0.2]
+        hole = rim
+    else:
+        foot = 0.66 * vary(0.08)
+        fold = (-0.36, 0.12)
+        inner = bezier((-n, side), (-n * 0.92, side + 0.35), (-0.6, -0.12), fold)
+        hole = [*inner, (-0.1, foot - 0.1), (0.0, foot), (0.1, foot - 0.1), *_mirror(inner[::-1])]
+    edge = bezier(inner[-1], (inner[-1][0] - 0.06, inner[-1][1] + 0.12), (-tip + 0.14, tip - 0.18), (-tip, tip))
+    leaf = [(-n * 0.97, side - 0.06), *inner[1:], *edge[1:], (-n * 0.98, 0.1), (-n - 0.2, side + 0.12)]
     pieces = [
-        _Piece("jacket", trunk.outline(n + 0.12, side + 0.02), _shade(cloth.jacket, 0)),
-        _Piece("shirt", [*_opening(trunk, depth), *reversed(rim)], _shade(cloth.shirt, -0.04), collar=True),
+        _Piece("jacket", trunk.outline(neck + 0.06, top + 0.03), _shade(cloth.jacket, 0)),
+        _Piece("shirt", [*_mirror(front), *reversed(front)], _shade(cloth.shirt, 0), collar=True),
     ]
     if closed:
-        knot, blade = 0.2 * vary(0.12), 0.3 * vary(0.12)
-        low, k, plain = 0.37 * vary(0.1), 0.64 * knot, _shade(cloth.tie, 0)
+        knot, waist, blade = 0.27 * vary(0.1), 0.16 * vary(0.1), 0.33 * vary(0.1)
+        low, plain = 0.52 * vary(0.08), _shade(cloth.tie, 0)
+        strip = bezier((waist, low - 0.03), (waist + 0.05, 0.9), (blade, 1.3), (blade, 2.6))
+        top_edge = [(-knot, 0.12), (0, 0.06), (knot, 0.12)]
+        side_edge = bezier((knot, 0.12), (knot * 0.95, 0.3), (waist + 0.03, low - 0.1), (waist, low))
         pieces += [
-            _Piece("tie", [(-k, low - 0.02), (k, low - 0.02), (blade, 2.2), (0, 2.6), (-blade, 2.2)], plain, 0.35),
-            _Piece("knot", [(-knot, 0.0), (knot, 0.0), (k, low), (-k, low)], _shade(cloth.tie, 0.06), 0.45, True),
+            _Piece("tie", [*_mirror(strip[::-1]), *strip], plain, 0.4, thick=0.07, roll=0.22),
+            _Piece(
+                "knot",
+                [*top_edge, *side_edge, *_mirror(side_edge[::-1])],
+                _shade(cloth.tie, 0.04),
+                0.45,
+                True,
+                0.11,
+                0.18,
+            ),
+            _Piece("", [*hole, (n, -2.0), (-n, -2.0)], ()),
         ]
-        pieces.append(_Piece("", [*rim, (n, -2.0), (-n, -2.0)], ()))
     else:
-        foot = 0.62 * vary(0.15)
-        inner = [(-0.3, dip + 0.1), (0, foot), (0.3, dip + 0.1)]
-        pieces.append(_Piece("", [*rim[:12], *inner, *rim[-12:], (n, -2.0), (-n, -2.0)], ()))
-    pieces += [_Piece("collar", half, _shade(cloth.shirt, 0.02), 0.35, True) for half in _both(wing)]
-    return [*pieces, *_jacket(cloth, trunk, vary, depth, 1.0)]
+        pieces += [
+            _Piece(
+                "shirt",
+                [(-0.16, foot - 0.2), (0.15, foot - 0.2), (0.15, 6), (-0.16, 6)],
+                _shade(cloth.shirt, -0.02),
+                0.2,
+            ),
+            *(_Piece("shirt", _disc(0.0, foot + y, 0.045), _shade(cloth.shirt, -0.1), 0.3) for y in (0.22, 0.95)),
+            _Piece("", [*hole, (n, -2.0), (-n, -2.0)], ()),
+        ]
+    pieces += [_Piece("collar", half, _shade(cloth.shirt, 0.02), 0.35, True, 0.05, 0.12) for half in _both(leaf)]
+    return [*pieces, *_jacket(cloth, neck, top, depth, vary(0.08))]
 
 
 def _blazer(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
-    depth, n, side = 2.0 * vary(0.15), trunk.neck, trunk.side + 0.08
-    rim = _rim(n + 0.02, side + 0.1, 0.42 * vary(0.2))
+    depth, n, side = 2.7 * vary(0.1), trunk.neck, trunk.side + 0.12
+    rim = _rim(n + 0.06, side + 0.1, 0.55 * vary(0.12))
+    front = _front(n + 0.13, side, depth)
     return [
-        _Piece("jacket", trunk.outline(n + 0.14, side + 0.02), _shade(cloth.jacket, 0)),
-        _Piece("shirt", [*_opening(trunk, depth), *reversed(rim)], _shade(cloth.shirt, 0), collar=True),
-        *_jacket(cloth, trunk, vary, depth, 0.9),
-        _Piece("", [*rim, (n + 0.02, -2), (-n - 0.02, -2)], ()),
+        _Piece("jacket", trunk.outline(n + 0.19, side + 0.03), _shade(cloth.jacket, 0)),
+        _Piece("shirt", [*_mirror(front), *reversed(front)], _shade(cloth.shirt, 0), collar=True),
+        _Piece("", [*rim, (n + 0.06, -2), (-n - 0.06, -2)], ()),
+        *_jacket(cloth, n + 0.13, side, depth, 0.9 * vary(0.08)),
     ]
 
 
 def _blouse(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
-    n, side = trunk.neck, trunk.side + 0.12
-    dip = 0.55 * vary(0.15)
-    rim = bezier((-n - 0.06, side), (-n * 0.9, side + 0.5), (-0.3, dip - 0.15), (0, dip))
-    rim += [(-x, y) for x, y in reversed(rim)]
+    n, side = trunk.neck + 0.12, trunk.side + 0.25
+    rim = _rim(n, side, 0.58 * vary(0.1))
     hem = [(x * 1.1, y + 0.13) for x, y in rim]
     return [
         _Piece("jacket", [*trunk.outline(n + 0.06, side), *reversed(rim)], _shade(cloth.jacket, 0)),
@@ -273,17 +311,19 @@ def _blouse(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
 
 
 def _turtleneck(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
-    n, side = trunk.neck + 0.06, trunk.side
-    top = _rim(n, side - 0.12, -0.22 * vary(0.1))
-    foot = _rim(n + 0.16, side + 0.22, 0.34 * vary(0.12))
+    n, side = trunk.neck + 0.06, trunk.side + 0.2
+    top = _rim(n * 0.98, side - 0.06, -0.2 * vary(0.1))
+    foot = _rim(n + 0.17, side + 0.26, 0.34 * vary(0.12))
+    edge = bezier(top[0], (-n - 0.06, side - 0.1), (-n - 0.12, side + 0.12), foot[0])
+    fold = [*top[1:-1], *_mirror(edge), *reversed(foot), *edge[::-1]]
     return [
-        _Piece("jacket", [*trunk.outline(n + 0.14, side + 0.2), *reversed(foot)], _shade(cloth.jacket, 0)),
-        _Piece("collar", [*top, *reversed(foot)], _shade(cloth.jacket, 0.06), 0.5, True),
+        _Piece("jacket", [*trunk.outline(n + 0.12, side + 0.2), *reversed(foot)], _shade(cloth.jacket, 0)),
+        _Piece("collar", fold, _shade(cloth.jacket, 0.04), 0.5, True, 0.09, 0.25),
     ]
 
 
 def _crew_neck(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
-    n, side = trunk.neck, trunk.side + 0.1
+    n, side = trunk.neck, trunk.side + 0.3
     rim = _rim(n + 0.03, side, 0.16 * vary(0.15))
     band = 0.17 * vary(0.15)
     hem = [(x * (1 + band / (n + 0.5)), y + band) for x, y in rim]
@@ -293,18 +333,20 @@ def _crew_neck(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
     ]
 
 
-FINE: Final = 2
-"""Regions are filled at twice the print size (four times a small size), then averaged down: clean edges everywhere."""
+FINE: Final = 4
+"""A small layout's regions are filled at four times its size, then averaged down: clean edges at every size."""
 
 
 def _paint(pieces: Sequence[_Piece], body: Body, size: tuple[int, int]) -> Layout:
     width, height = size
     scale = width / frame.PRINT[0]
-    fine = FINE if width >= 512 else 2 * FINE
+    fine = 1 if width >= 512 else FINE
     colour = np.zeros((height * fine, width * fine, 3), np.float32)
     cover = np.zeros(colour.shape[:2], np.float32)
     collar = np.zeros_like(cover)
     crease = np.zeros_like(cover)
+    lines = np.zeros_like(cover)
+    relief = np.zeros((height, width), np.float32)
     regions: dict[str, F32] = {}
     reach = max(1.0, 0.022 * EYE * scale * fine)
     for piece in pieces:
@@ -312,12 +354,13 @@ def _paint(pieces: Sequence[_Piece], body: Body, size: tuple[int, int]) -> Layou
         if not piece.name:
             cover *= 1 - inside
             crease *= 1 - inside
+            lines *= 1 - inside
             for region in regions.values():
                 region *= 1 - inside
             continue
         if piece.shade:
-            thrown = cv2.GaussianBlur(inside, (0, 0), reach) * (1 - inside) * 2 * piece.shade
-            crease = np.maximum(crease * (1 - inside), thrown * cover)
+            crease = np.maximum(crease * (1 - inside), piece.shade * _thrown(inside, reach) * (1 - inside) * cover)
+        lines = np.maximum(lines * (1 - inside), _edge(inside, max(1, fine // 2)))
         for region in regions.values():
             region *= 1 - inside
         regions[piece.name] = np.maximum(regions.get(piece.name, 0), inside)
@@ -325,6 +368,7 @@ def _paint(pieces: Sequence[_Piece], body: Body, size: tuple[int, int]) -> Layou
         cover = np.maximum(cover, inside)
         if piece.collar:
             collar = np.maximum(collar, inside)
+        relief = _risen(relief, cv2.resize(inside, size, interpolation=cv2.INTER_AREA), piece, EYE * scale)
     colour *= (1 - 0.55 * crease)[..., None]
     colour[cover == 0] = piece_colour(pieces)
 
@@ -332,7 +376,36 @@ def _paint(pieces: Sequence[_Piece], body: Body, size: tuple[int, int]) -> Layou
         return cv2.resize(layer, size, interpolation=cv2.INTER_AREA)
 
     rgba = np.dstack([down(colour), down(cover)]).astype(np.float32)
-    return Layout(rgba, {k: down(v) for k, v in regions.items()}, down(collar * cover), down(crease))
+    lines *= cv2.erode(cover, np.ones((3 * fine,) * 2))
+    return Layout(
+        rgba, {k: down(v) for k, v in regions.items()}, down(collar * cover), down(crease), down(lines), relief
+    )
+
+
+def _thrown(inside: F32, reach: float) -> F32:
+    """Return the shadow (H, W) that a piece throws on what it lies on: a dark line at its edge and a wide soft one."""
+    tight = cv2.GaussianBlur(inside, (0, 0), reach)
+    return (1.6 * tight + 0.7 * _wide(inside, 5 * reach)).astype(np.float32)
+
+
+def _wide(layer: F32, sigma: float) -> F32:
+    """Blur a layer (H, W) widely, at a quarter of its size."""
+    small = cv2.resize(layer, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), max(0.3, sigma / 4))
+    return cv2.resize(small, layer.shape[::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32)
+
+
+def _risen(relief: F32, inside: F32, piece: _Piece, eye: float) -> F32:
+    """Lay a piece on a relief (H, W): its edge is a quarter round, and what lies below shows through it softly."""
+    depth = cv2.distanceTransform((inside > 0.5).astype(np.uint8), cv2.DIST_L2, 5) / (piece.roll * eye)
+    rise = piece.thick * np.sqrt(1 - (1 - np.clip(depth, 0, 1)) ** 2)
+    return (relief + (_wide(relief, 0.06 * eye) + rise - relief) * inside).astype(np.float32)
+
+
+def _edge(inside: F32, thick: int) -> F32:
+    """Return the outline of a filled piece as a line that many pixels thick."""
+    grown = cv2.dilate(inside, np.ones((thick + 1,) * 2))
+    return (grown * (1 - inside)).astype(np.float32)
 
 
 def piece_colour(pieces: Sequence[_Piece]) -> F32:

@@ -12,7 +12,8 @@ import torch
 
 from core import frame
 from core.denoise import denoise
-from core.engines.embedded import DRAWN, SIZE, Embedded, conditions, drawn, soften
+from core.drape import drape
+from core.engines.embedded import DRAWN, SIZE, Embedded, conditions, drawn
 from core.enhance import develop
 from core.facemap import LUMINANCE, linear
 from core.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
@@ -23,8 +24,8 @@ from core.style import rgb_of
 
 STEPS: Final = 12
 """DPM-Solver++(2M) steps; all our pictures and figures were made with this number, no other was compared."""
-SHADE: Final = 0.12
-"""How far folds may lead cloth away from its drawing, in sRGB 0..1; by eye on the demo sitters."""
+SHADE: Final = 0.11
+"""How far the net's folds may lighten or darken cloth, as a part of its sRGB value; by eye on the demo sitters."""
 SCALE: Final = SIZE[0] / frame.PRINT[0]
 """The net's pixels per print pixel: 1/8."""
 
@@ -57,7 +58,7 @@ def draw_torso(setup: Setup, engine: Embedded, should_stop: Callable[[], bool]) 
 
 
 def draw_told(told: F32, kind: int, seed: int, engine: Embedded, should_stop: Callable[[], bool]) -> F32:
-    """Draw the torso (72, 128, 5) that an order (9, 72, 128) and a kind ask for; the same for the same seed."""
+    """Draw the torso (72, 128, 5) that an order (10, 72, 128) and a kind ask for; the same for the same seed."""
     packed, kinds = torch.from_numpy(told[None].copy()), torch.tensor([kind])
     noise = torch.randn((1, DRAWN, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
     clean = denoise(lambda x, time: drawn(engine.torso, x, packed, time, kinds), noise, STEPS, should_stop)[0]
@@ -65,15 +66,16 @@ def draw_told(told: F32, kind: int, seed: int, engine: Embedded, should_stop: Ca
 
 
 def order(setup: Setup) -> F32:
-    """Write down what the torso net is told of a setup: (9, 72, 128), as `engines.embedded.conditions` packs it."""
-    cover = _layout(setup, SIZE).rgba[..., 3]
+    """Write down what the torso net is told of a setup: (10, 72, 128), as `engines.embedded.conditions` packs it."""
+    layout = _layout(setup, SIZE)
+    cover = layout.rgba[..., 3]
     colours = _flat(setup)
     head, neck, sitter = (_lower(layer, SIZE) for layer in (setup.layers.head, setup.layers.neck, setup.layers.sitter))
     throat = throat_of(setup.body, head, SCALE) * (1 - head) * (1 - cover)
     rough = colours * (1 - throat[..., None]) + np.array(setup.skin, np.float32) * throat[..., None]
     known = np.clip(head + cv2.erode(neck, np.ones((3, 3))) * (1 - cover), 0, 1)
     told = np.dstack([rough, cover * (1 - head), throat])
-    return conditions(told.astype(np.float32), np.dstack([sitter, known]).astype(np.float32))
+    return conditions(told.astype(np.float32), np.dstack([sitter, known]).astype(np.float32), layout.lines)
 
 
 def _layout(setup: Setup, size: tuple[int, int]) -> Layout:
@@ -136,14 +138,18 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), head)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
     sitter[top:] = sitter[top:] * keep + _calm(large, setup.skin) * (1 - keep)
-    cloth = _weave(_shaded(setup, layout, torso, engine), layout, setup.seed)
+    cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
     soft = max(0.0, 0.35 * (setup.enlarged - 1))  # as sharp as the head, no sharper
     if soft > 0.2:
         cloth = cv2.GaussianBlur(cloth, (0, 0), soft)
     garment, whole_neck = np.zeros((height, width, 4), np.uint8), np.zeros((height, width), np.uint8)
     garment[top:] = _bytes(np.dstack([cloth, layout.rgba[..., 3]]))
     whole_neck[top:] = _bytes(neck)
-    return replace(layers, sitter=_bytes(sitter), neck=whole_neck, garment=garment)
+    normals = layers.normals.copy()
+    worn = (layout.rgba[..., 3] * (1 - head) > 0.5)[..., None]
+    surface = np.round(drape(layout, setup.outfit.kind, setup.body, setup.seed) * 127).astype(np.int8)
+    normals[top:] = np.where(worn, surface, normals[top:])
+    return replace(layers, sitter=_bytes(sitter), neck=whole_neck, garment=garment, normals=normals)
 
 
 def _calm(rgb: F32, skin: Skin) -> F32:
@@ -154,16 +160,22 @@ def _calm(rgb: F32, skin: Skin) -> F32:
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1).astype(np.float32)
 
 
-def _shaded(setup: Setup, layout: Layout, torso: F32, engine: Embedded) -> F32:
-    """Shade the layout's drawing (H, W, 3) with what the net made of its order, by no more than SHADE."""
-    size = layout.collar.shape[::-1]
-    ordered = soften(_flat(setup))
-    # light and shade only, the less the darker the cloth: its colour was ordered
-    most = SHADE * (0.35 + 0.65 * ordered @ LUMINANCE)
-    fold = most * np.tanh(((torso[..., :3] - ordered) @ LUMINANCE) / most)
-    # enlarged the same way, order and answer differ by the net's folds alone
-    folds = engine.enlarge(np.clip(ordered + fold[..., None], 0, 1)) - engine.enlarge(ordered)
-    return np.clip(layout.rgba[..., :3] + cv2.resize(folds, size, interpolation=cv2.INTER_CUBIC), 0, 1)
+def _shaded(setup: Setup, layout: Layout, torso: F32) -> F32:
+    """Shade the layout's drawing (H, W, 3) with the folds the net made of its order, by no more than SHADE.
+
+    Light and shade only, for the colour was ordered. Where two cloths meet the net is a pixel beside
+    the drawing, which would show as a rim: what it made of their insides is carried over the edge.
+    """
+    ordered = _flat(setup)
+    luma, drawn_luma = ordered @ LUMINANCE, torso[..., :3] @ LUMINANCE
+    inside = (cv2.morphologyEx(luma, cv2.MORPH_GRADIENT, np.ones((3, 3))) < 0.02) * (torso[..., 3] > 0.9)
+    known = inside.astype(np.float32) + 1e-3
+    change = (drawn_luma + 0.05) / (luma + 0.05) - 1
+    smooth = cv2.GaussianBlur(change * inside, (0, 0), 2) / cv2.GaussianBlur(known, (0, 0), 2)
+    most = SHADE * (1 - 0.7 * luma)  # a grey patch on white is a stain
+    fold = most * np.tanh(smooth / most)
+    fold = cv2.resize(fold.astype(np.float32), layout.collar.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return np.clip(layout.rgba[..., :3] * (1 + fold[..., None]), 0, 1)
 
 
 def _bytes(picture: F32) -> U8:

@@ -82,7 +82,7 @@ def cut_out(face: FaceMap, segmenter: Segmenter) -> Cutout:
     picture, valid = framed(face)
     small = cv2.resize(picture, MATTE_SIZE, interpolation=cv2.INTER_AREA)
     person = _person(picture, face, segmenter)
-    _, neck, _ = _parts(picture, person, face)
+    neck, _ = _bare_neck(picture, person, face)
     sure = cv2.resize(person, MATTE_SIZE, interpolation=cv2.INTER_LINEAR)
     guide = picture.astype(np.float32) / 255
     alpha = _closed_form(small, sure, face)
@@ -111,21 +111,23 @@ def torso_of(face: FaceMap, segmenter: Segmenter) -> Torso:
     """Take neck and clothes of a photo instead of the head, as the base model's training pairs need them."""
     picture, valid = framed(face)
     person = _person(picture, face, segmenter)
-    gone, neck, oval = _parts(picture, person, face)
-    guide = cv2.resize(picture, MATTE_SIZE, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    neck, oval = _bare_neck(picture, person, face)
+    small = cv2.resize(picture, MATTE_SIZE, interpolation=cv2.INTER_AREA)
+    guide = small.astype(np.float32) / 255
 
     def soft(mask: F32 | U8) -> F32:
-        small = cv2.resize(mask.astype(np.float32), MATTE_SIZE, interpolation=cv2.INTER_LINEAR)
-        return np.clip((cv2.ximgproc.guidedFilter(guide, small, 4, 1e-4) - 0.1) / 0.8, 0, 1)
+        half = cv2.resize(mask.astype(np.float32), MATTE_SIZE, interpolation=cv2.INTER_LINEAR)
+        return np.clip((cv2.ximgproc.guidedFilter(guide, half, 4, 1e-4) - 0.1) / 0.8, 0, 1)
 
     body, bare = soft(person), soft(neck)
-    head = soft((1 - gone) * (1 - neck))
+    head, _, _ = _head(small, cv2.resize(person, MATTE_SIZE, interpolation=cv2.INTER_LINEAR), body, face)
+    head = cv2.resize(head, MATTE_SIZE, interpolation=cv2.INTER_AREA)  # cut as `cut_out` cuts it
     neckline, neck_x, _, neck_width = _neckline(neck, face)
     return Torso(
         rgb=_foreground(guide, body),
         person=body,
-        head=np.minimum(head, body),
-        neck=np.minimum(bare, body),
+        head=head * body,
+        neck=np.minimum(bare, body) * (1 - head),
         oval=cv2.resize(oval.astype(np.float32), MATTE_SIZE, interpolation=cv2.INTER_LINEAR),
         valid=cv2.resize(valid, MATTE_SIZE, interpolation=cv2.INTER_AREA),
         neckline=neckline,
@@ -376,8 +378,8 @@ def _spread(rgb: F32, known: F32, sigma: float) -> F32:
     return cv2.resize(total[..., :3] / total[..., 3:], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _parts(picture: U8, person: F32, face: FaceMap) -> tuple[U8, U8, U8]:
-    """Tell head and bare neck from all that is not kept: three (320, 256) uint8 masks: gone, neck, face oval.
+def _bare_neck(picture: U8, person: F32, face: FaceMap) -> tuple[U8, U8]:
+    """Tell the bare neck from head and clothes: two (320, 256) uint8 masks, the neck and the face oval.
 
     GrabCut (Rother et al. 2004) with seeds: the face oval and all above the mouth are the sitter,
     the frame's foot is clothing, skin-coloured pixels near the chin are probably neck. The person's
@@ -413,15 +415,9 @@ def _parts(picture: U8, person: F32, face: FaceMap) -> tuple[U8, U8, U8]:
     neck = bare & column & ~(falling & np.isin(blobs, np.unique(blobs[hair])))
     neck &= ~_thick(neck & (skin < 0.03) & (rows > points[152, 1]), 3)  # a microphone before the neck is none of it
     neck = _largest(neck)  # a pin of skin colour on a lapel is no neck
-    head = _thick((bare & ~neck) | (inside > 0), 6)  # a neighbour's hair hangs on by a thread, a microphone by a neck
-    _, blobs = cv2.connectedComponents(head.astype(np.uint8))
-    head = blobs == blobs[int(points[1, 1]), int(points[1, 0])]
-    near = cv2.dilate(head.astype(np.uint8), np.ones((13, 13))) > 0
     clothes = _reaching(is_person & ~bare & ~neck, int(points[152, 1] + 0.5 * EYE * scale))
     rim = cv2.dilate(clothes.astype(np.uint8), np.ones((5, 5))) > 0  # a white collar shines into the skin beside it
-    neck &= ~rim
-    gone = ~near | clothes | (rim & (rows > points[13, 1]) & (inside == 0) & ~hair)
-    return gone.astype(np.uint8), neck.astype(np.uint8), inside
+    return (neck & ~rim).astype(np.uint8), inside
 
 
 def _thick(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:

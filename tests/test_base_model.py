@@ -157,7 +157,7 @@ def example(hopper_map: FaceMap) -> pairs.Example:
 def test_a_training_pair_tells_the_layout_and_hides_what_is_to_be_drawn(example: pairs.Example) -> None:
     torso = pairs.torso(example)
     target, told, weight, kind = pairs.torso_pair(torso, np.random.default_rng(0), vary=False)
-    assert (target.shape, told.shape, weight.shape) == ((5, 72, 128), (9, 72, 128), (72, 128))
+    assert (target.shape, told.shape, weight.shape) == ((5, 72, 128), (10, 72, 128), (72, 128))
     assert kind == 1 + KINDS.index("suit_tie")
     known = (told[8] + 1) / 2
     cloth = (target[3] > 0.9) & (target[4] < -0.9) & (torso.layers[..., 4] < 0.05)

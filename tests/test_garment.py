@@ -65,7 +65,7 @@ def test_jacket_is_the_colour_that_was_asked_for(colour: tuple[int, int, int]) -
 def test_suit_shows_shirt_and_tie_in_their_own_colours() -> None:
     drawn = at_print("suit_tie")
     for region, colour in (("shirt", WHITE), ("tie", RED)):
-        seen = drawn.rgba[..., :3][(drawn.regions[region] > 0.99) & (drawn.crease < 0.01)] * 255
+        seen = drawn.rgba[..., :3][(drawn.regions[region] > 0.99) & (drawn.crease < 0.1)] * 255
         assert len(seen) > 500
         assert np.abs(np.median(seen, axis=0) - colour).max() < 12
 
@@ -90,7 +90,7 @@ def test_a_suit_is_told_as_jacket_shirt_and_tie_and_a_jumper_as_one_cloth() -> N
 def test_the_tie_hangs_from_the_collar_down_the_middle() -> None:
     rows, columns = np.nonzero(cloths_of(at_print("suit_tie"), "suit_tie") == TIE)
     assert abs(columns.mean() - BODY.neck_x) < 3
-    assert abs(rows.min() - (BODY.collar_y - TOP)) < 8
+    assert 0 < rows.min() - (BODY.collar_y - TOP) < 24  # an eighth of an eye distance below: the knot's upper edge
     assert rows.max() == SIZE[1] - 1
 
 

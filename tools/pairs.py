@@ -115,12 +115,14 @@ def load(held_out: bool) -> list[Example]:
 class Torso:
     """One example at the net's size, float32 0..1, with the region maps its roughs are painted from.
 
-    layers: (72, 128, 8): sRGB, person, head, neck, oval, valid. photo: region maps (72, 128) uint8 by
-    k-means of its own picture, one per entry of CLUSTERS. drawn: region maps of the layout of its own
-    kind and body, several draws; empty where the kind is not known. kind: 0 not known, else 1 + index in KINDS.
+    layers: (72, 128, 8): sRGB, person, head, neck, oval, valid. lines: its seams and edges, (72, 128), few
+    to many. photo: region maps (72, 128) uint8 by k-means of its own picture, one per entry of CLUSTERS.
+    drawn: region maps of the layout of its own kind and body, several draws; empty where the kind is not
+    known. kind: 0 not known, else 1 + index in KINDS.
     """
 
     layers: F32
+    lines: tuple[F32, ...]
     photo: tuple[U8, ...]
     drawn: tuple[U8, ...]
     kind: int
@@ -134,7 +136,22 @@ def torso(example: Example, draws: int = 3) -> Torso:
     photo = tuple(regions(layers[..., :3], cloth, count) for count in CLUSTERS)
     kind = garment.KINDS.index(example.kind) + 1 if example.kind else 0
     drawn = tuple(_drawn(example, seed) for seed in range(draws)) if kind else ()
-    return Torso(layers.astype(np.float32), photo, drawn, kind)
+    return Torso(layers.astype(np.float32), _lines(example), photo, drawn, kind)
+
+
+def _lines(example: Example) -> tuple[F32, ...]:
+    """Find the edges inside the clothes at the stored size (Canny 1986), at three thresholds; short ones are cloth."""
+    cloth = (example.person > 160) & (example.head < 90) & (example.neck < 90) & (example.valid > 200)
+    inner = cv2.erode(cloth.astype(np.uint8), np.ones((7, 7)), borderValue=1)
+    smooth = cv2.bilateralFilter(example.rgb, 7, 30, 3)
+    luma = cv2.createCLAHE(2.0, (4, 4)).apply(cv2.cvtColor(smooth, cv2.COLOR_RGB2GRAY))  # a lapel on black cloth
+    found = []
+    for high in (220, 140, 90):
+        edges = cv2.Canny(luma, high // 2, high, L2gradient=True) * inner
+        _, blobs, stats, _ = cv2.connectedComponentsWithStats(edges)
+        edges[stats[blobs, cv2.CC_STAT_AREA] < 14] = 0
+        found.append(cv2.resize(edges.astype(np.float32) / 255, SIZE, interpolation=cv2.INTER_AREA))
+    return tuple(found)
 
 
 def _drawn(example: Example, seed: int) -> U8:
@@ -186,10 +203,10 @@ def recolour(rgb: F32, label: U8, cloth: F32, rng: np.random.Generator) -> F32:
 
 
 def torso_pair(example: Torso, rng: np.random.Generator, vary: bool) -> tuple[F32, F32, F32, int]:
-    """Make a training pair: target (5, 72, 128), told (9, 72, 128), both -1..1, weight (72, 128), and the kind.
+    """Make a training pair: target (5, 72, 128), told (10, 72, 128), both -1..1, weight (72, 128), and the kind.
 
     vary: dye, mirror, move, and bend the outlines of rough and kept neck, so that neither tells where
-    the real edge was, and now and then hide the kind; off for evaluation, which paints the layout.
+    the real edge was, and now and then hide the kind or the lines; off for evaluation, which paints the layout.
     """
     layers = example.layers
     rgb, person, head, neck, oval, valid = (layers[..., :3], *(layers[..., i] for i in range(3, 8)))
@@ -208,12 +225,15 @@ def torso_pair(example: Torso, rng: np.random.Generator, vary: bool) -> tuple[F3
     rough = np.where((throat > 0.5)[..., None], skin_colour(rgb, (oval > 0.7) & (head > 0.7)), rough)
     flat = np.dstack([rough, cover, throat]).astype(np.float32)
     known = np.clip(head + _known_neck(neck, rng, vary), 0, 1) * person
-    told = conditions(flat, np.dstack([rgb, known]).astype(np.float32)).transpose(1, 2, 0)
+    lines = example.lines[int(rng.integers(3)) if vary else 1]
+    if vary:
+        lines = lines * (rng.random() < 0.8) * _patchy(rng)
+    told = conditions(flat, np.dstack([rgb, known]).astype(np.float32), lines).transpose(1, 2, 0)
     target = np.dstack([rgb, person, neck]) * 2 - 1
     whole = np.dstack([target, told, valid * (0.12 + 0.88 * (1 - head))]).astype(np.float32)
     if vary:
         whole = _moved(whole, rng)
-    target, told, weight = whole[..., :5], whole[..., 5:14], whole[..., 14]
+    target, told, weight = whole[..., :5], whole[..., 5:15], whole[..., 15]
     kind = example.kind if from_layout or not vary or rng.random() < 0.5 else 0
     return target.transpose(2, 0, 1).copy(), told.transpose(2, 0, 1).copy(), weight.copy(), kind
 
@@ -226,6 +246,12 @@ def _flat(rgb: F32, label: U8, bent: U8, inside: np.ndarray) -> F32:  # type: ig
         if here.sum() > 12:
             rough[bent == region] = np.median(rgb[here], axis=0)
     return rough.astype(np.float32)
+
+
+def _patchy(rng: np.random.Generator) -> F32:
+    """Return (72, 128) of ones with a few large holes: not every line is told."""
+    field = cv2.resize(rng.standard_normal((4, 7)).astype(np.float32), SIZE, interpolation=cv2.INTER_CUBIC)
+    return (field > -1.2 if rng.random() < 0.5 else np.ones_like(field, bool)).astype(np.float32)
 
 
 def _known_neck(neck: F32, rng: np.random.Generator, vary: bool) -> F32:

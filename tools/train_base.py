@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from diffusers import UNet2DModel
 
-from core.engines.embedded import BASE, DRAWN, PATCH, drawn, repaired, told_torso
+from core.engines.embedded import BASE, DRAWN, PATCH, TOLD, drawn, repaired, told_torso
 from core.progress import Bars
 from core.repair import CLASSES
 from core.train import head_loss, times_of, weighed
@@ -54,7 +54,7 @@ class Plan:
 
 
 PLANS: Final = {
-    "torso": Plan((96, 160, 224), DRAWN + 9, DRAWN, 8, 6e-4, 1200, 0.6),
+    "torso": Plan((96, 160, 224), DRAWN + TOLD, DRAWN, 8, 6e-4, 3400, 0.6),
     "head": Plan((48, 80, 128), 9, 3, 8, 1e-3, 1500, 3.0),
 }
 
@@ -159,12 +159,11 @@ def torso_loss(
 ) -> torch.Tensor:
     """Weigh a torso's error: clothes and neck full, head and surroundings little; its edges count on their own."""
     times, left = times_of(len(target), late)
-    noisy = left.sqrt() * target + (1 - left).sqrt() * torch.randn_like(target)
-    # where the photo ends there is no truth: the rough stands in, or its edge would come back as streaks
+    # where the photo ends there is no truth: the rough stands in, or its edge would come back as streaks and nothing
+    # at all as pocket squares in the corners
     known = (weight > 0.05).to(target.dtype)
-    noisy = noisy * known + (left.sqrt() * told_torso(told) + (1 - left).sqrt() * torch.randn_like(target)) * (
-        1 - known
-    )
+    target, weight = target * known + told_torso(told) * (1 - known), weight.clamp(min=0.06)
+    noisy = left.sqrt() * target + (1 - left).sqrt() * torch.randn_like(target)
     error = drawn(net, noisy, told, times, kinds) - target
     matte = (target[:, 3:4] + 1) / 2
     channels = torch.cat(

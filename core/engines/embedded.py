@@ -33,6 +33,8 @@ DETAIL: Final = 8.0
 """What brings the finest detail of a photo to about unit variance."""
 DRAWN: Final = 5
 """Channels of a torso: colours, matte of the whole person, and of the bare neck."""
+TOLD: Final = 10
+"""Channels of what the torso net is told, as `conditions` packs them."""
 
 
 class Embedded:
@@ -63,14 +65,14 @@ class Embedded:
         return np.clip(np.array(out).transpose(1, 2, 0), 0, 1).astype(np.float32)
 
 
-def conditions(rough: F32, keep: F32) -> F32:
-    """Pack what the torso net is told: (9, 72, 128) float32 in -1..1.
+def conditions(rough: F32, keep: F32, lines: F32) -> F32:
+    """Pack what the torso net is told: (10, 72, 128) float32 in -1..1.
 
     rough: (72, 128, 5) float32 0..1: sRGB, coverage of the clothes, coverage of the bare neck; told a
     little soft. keep: (72, 128, 4), sRGB and coverage of the head and of what is known of the neck;
-    nothing outside is seen.
+    nothing outside is seen. lines: (72, 128), where the garment has seams and edges.
     """
-    seen = np.dstack([keep[..., :3] * keep[..., 3:], keep[..., 3:]])
+    seen = np.dstack([keep[..., :3] * keep[..., 3:], keep[..., 3:], np.clip(2 * soften(lines), 0, 1)])
     return (np.concatenate([soften(rough), seen], axis=-1).astype(np.float32) * 2 - 1).transpose(2, 0, 1)
 
 
@@ -90,7 +92,7 @@ def told_torso(told: torch.Tensor) -> torch.Tensor:
 def drawn(net: Any, x: torch.Tensor, told: torch.Tensor, time: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
     """Predict clean torsos from noisy ones with a torso net: (N, 5, 72, 128) in -1..1; time (N,), 0 clean .. 1 noise.
 
-    told: (N, 9, 72, 128) in -1..1 as `conditions` packs it; kind: (N,) int64, 0 for none. The net gives
+    told: (N, 10, 72, 128) in -1..1 as `conditions` packs it; kind: (N,) int64, 0 for none. The net gives
     what is to be added to the rough with the head laid over it.
     """
     return told_torso(told) + tokens(net, torch.cat([quiet(x, time), told], dim=1), time, kind, DRAWN, PATCH["torso"])
