@@ -145,7 +145,7 @@ async def claim(page: Page, order: int, attempt: int, worker: str) -> Claimed | 
     taken = await page.c.execute(
         update(t.orders)
         .where(_o.id == order, _o.attempt == attempt, _o.state == "queued")
-        .values(state="running", worker=worker, beat=_o.beat + 1, started_at=time.time())
+        .values(state="running", worker=worker, beat=_o.beat + 1, started_at=time.time(), stage="", step=0, total=0)
     )
     if not taken.rowcount:
         return None

@@ -119,7 +119,8 @@ def main(queue: str, studio: str) -> None:
     threading.Thread(target=_watch, args=(_tasks_in := _Inbox(),), daemon=True).start()
     module, _, name = studio.partition(":")
     real = getattr(importlib.import_module(module), name)()
-    real.warm(queue)
+    with suppress(AtelierError):  # what is missing is told of the first order, which meets it again
+        real.warm(queue)
 
     def say(**word: Any) -> None:
         answers.write(json.dumps(word) + "\n")

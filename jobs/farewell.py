@@ -1,7 +1,7 @@
 """Where a receipt must go when the process that deletes an account is killed before it could tell.
 
 Nothing else of a person outlives their deletion: chat, language and the numbers of our own messages, sealed under a
-key of their own, from the moment of the wish until the receipt is in the chat, and never longer than `KEPT_S`.
+key of their own, from the moment of the wish until the receipt is in the chat; after `KEPT_S` the sweep strikes it out.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ async def promise(page: Page, platform: str, farewell: Farewell) -> None:
 
 
 async def promised(page: Page, platform: str) -> list[Farewell]:
-    """Return who is still to be told on a platform; what is too old to be told is struck out by `keep`."""
+    """Return who is still to be told on a platform."""
     f = t.farewells.c
     rows = await page.c.execute(select(t.farewells).where(f.platform == platform, f.created_at > time.time() - KEPT_S))
     found = []
@@ -59,6 +59,10 @@ async def promised(page: Page, platform: str) -> list[Farewell]:
 
 
 async def keep(page: Page, account: int) -> None:
-    """Strike out a promise that is kept, and all that are too old."""
-    f = t.farewells.c
-    await page.c.execute(delete(t.farewells).where((f.account == account) | (f.created_at <= time.time() - KEPT_S)))
+    """Strike out a promise that is kept."""
+    await page.c.execute(delete(t.farewells).where(t.farewells.c.account == account))
+
+
+async def strike_out_old(page: Page, now: float) -> int:
+    """Strike out every promise that could not be kept for `KEPT_S` by now; return how many."""
+    return (await page.c.execute(delete(t.farewells).where(t.farewells.c.created_at <= now - KEPT_S))).rowcount

@@ -7,7 +7,6 @@ done so that deleted rows are really gone.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
@@ -92,7 +91,7 @@ class Ledger:
         async with self.engine.connect() as c:
             await c.execution_options(isolation_level="AUTOCOMMIT")
             for table in t.metadata.sorted_tables:
-                full = "FULL " if table is t.accounts else ""  # rewritten whole: no dead row keeps a wrapped key
+                full = "FULL " if table in (t.accounts, t.farewells) else ""  # no dead row keeps a wrapped key
                 await c.execute(text(f"VACUUM {full}{table.name}"))
 
     async def close(self) -> None:
@@ -158,11 +157,3 @@ def _unlock_sqlite(dbapi: DBAPIConnection, _: ConnectionPoolEntry, __: BaseExcep
 
 def _begin_sqlite(c: Connection) -> None:
     c.exec_driver_sql("BEGIN IMMEDIATE" if c.get_execution_options().get("writes") else "BEGIN")
-
-
-def is_locked(error: BaseException) -> bool:
-    """Say whether a database error means "busy, try again" rather than "wrong"."""
-    cause = getattr(error, "orig", None)
-    while cause is not None and not isinstance(cause, sqlite3.OperationalError):
-        cause = cause.__cause__
-    return cause is not None and ("locked" in str(cause) or "busy" in str(cause))

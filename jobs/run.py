@@ -2,7 +2,7 @@
 
     atelier run worker     everything(settings, work=True)
     atelier run telegram   everything(settings, [telegram], work=False)
-    atelier run all        everything(settings, [telegram, discord], work=True)
+    atelier run all        everything(settings, [telegram], work=True)
 
 A bot is a coroutine function that is given the House and runs until cancelled. What fails is started
 again with growing pauses; a wrong setting (AtelierError) ends the process, because waiting mends nothing.

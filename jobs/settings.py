@@ -41,7 +41,7 @@ def _number(text: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """All settings of all processes. Durations end in _s, _minutes or _days; sizes in _mb."""
+    """All settings of all processes. Durations end in _s, _minutes or _days."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, toml_file="atelier.toml", extra="forbid", env_ignore_empty=True, frozen=True

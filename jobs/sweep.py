@@ -19,7 +19,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import AtelierError
-from jobs import book, forget, news
+from jobs import book, farewell, forget, news
 from jobs import tables as t
 from jobs.house import House
 from jobs.page import DAY_S, Gone
@@ -85,6 +85,8 @@ async def sweep(house: House, now: float) -> dict[str, int]:
         with_pictures = select(t.portraits.c.order_id).union(select(t.sittings.c.order_id))
         old = (o.finished_at < now - ORDERS_KEPT_S, o.id.not_in(with_pictures))
         await page.c.execute(delete(t.orders).where(*old))
+        if struck := await farewell.strike_out_old(page, now):
+            counts["farewells"] = struck
     await _sweep_stragglers(house, now)
     if counts:
         house.desk.wake()

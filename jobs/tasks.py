@@ -86,9 +86,11 @@ class CoreStudio:
         return self._loaded
 
     def warm(self, queue: str) -> None:
-        """Load the face models; the engine is loaded by the first order that draws."""
-        if queue == "look":
-            _ = self._models.recogniser, self._models.landmarker
+        """Load the face models, and what draws with its libraries; its nets are loaded by the first order."""
+        _ = self._models.recogniser, self._models.landmarker
+        if queue == "studio":
+            from core import generate, judge, matte, stage  # noqa: F401
+            from core.engines import embedded  # noqa: F401
 
     def look(self, photos: Photos) -> dict[str, Any]:
         """See `Studio.look`: `kept`, `reason`, `measured`, `limit`, `notes`; `missing` of the set; `others`, by name.

@@ -28,6 +28,7 @@ from jobs.ledger import Ledger
 from jobs.page import Gone
 from jobs.settings import Settings
 from jobs.shelf import NotKept, Shelf, ShelfDown, ShelfFull
+from jobs.vault import Torn
 from jobs.workbench import Workbench, take_down
 
 log = structlog.get_logger("atelier.worker")
@@ -177,7 +178,7 @@ class Worker:
             return await self._later(run, "disk_full" if isinstance(error, ShelfFull) else "shelf_down", str(error))
         except OSError as error:
             return await self._later(run, "disk_full", str(error))
-        except NotKept as error:
+        except (NotKept, Torn) as error:
             return await self._fail(run, news.Failed("photo_gone", str(error)))
         except Gone:
             return "lost"

@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from jobs.ledger import open_ledger
 from jobs.news import Notice, to_json, word_of
 from jobs.page import Account
 from jobs.standing import where
+from jobs.valkey import EmbeddedValkey
 from jobs.worker import Worker
 
 TESTS = Path(__file__).parent
@@ -181,6 +182,15 @@ def be_a_process(config: settings.Settings, parts: str, studio: str, log: str, e
         await house.desk.listen("telegram", deliver)
 
     run(config, [notify] if "notify" in parts.split(",") else [], "worker" in parts.split(","), studio=studio)
+
+
+def kill_queue_server(config: settings.Settings) -> None:
+    """kill -9 of the house's own Valkey; nothing where it is still down from the last time."""
+    with suppress(OSError, IndexError):
+        os.kill(
+            int(EmbeddedValkey(config.data)._say(b"INFO", b"server").split(b"process_id:")[1].split()[0]),
+            signal.SIGKILL,
+        )
 
 
 FORKS = multiprocessing.get_context("forkserver")

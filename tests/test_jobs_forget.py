@@ -11,7 +11,7 @@ import pytest
 from houses import a_house, database, house, person, postgres, ready_sqlite, running, shoot, state_of, until, working
 from sqlalchemy import select, update
 
-from jobs import book, news, orders, sweep
+from jobs import book, farewell, news, orders, sweep
 from jobs import tables as t
 from jobs.desk import ArqDesk
 from jobs.export import export
@@ -259,6 +259,25 @@ async def test_a_straggler_that_arrives_after_the_deletion_is_swept_away(house: 
     late.write_bytes(b"sealed under a key that is gone")
     await sweep.sweep(house, sweep.read_clocks().wall + 2 * sweep.STRAGGLERS_S)
     assert not late.exists()
+
+
+async def test_whom_to_tell_of_a_deletion_is_struck_out_after_two_days_also_when_nobody_could_be_told(
+    either: House, tmp_path: Path
+) -> None:
+    someone = await person(either)
+    async with either.ledger.write() as page:
+        await farewell.promise(page, "telegram", farewell.Farewell(someone.id, "chat 31337", "en", "m", ("1", "2")))
+    await forget(either, someone.id)
+    async with either.ledger.read() as page:
+        (sealed,) = (await page.c.execute(select(t.farewells.c.sealed))).scalars().all()
+    now = sweep.read_clocks().wall
+    assert await sweep.sweep(either, now + farewell.KEPT_S - 60) == {}
+    async with either.ledger.read() as page:
+        assert [one.chat for one in await farewell.promised(page, "telegram")] == ["chat 31337"]
+    assert await sweep.sweep(either, now + farewell.KEPT_S + 1) == {"farewells": 1}
+    async with either.ledger.read() as page:
+        assert (await page.c.execute(select(t.farewells))).all() == []
+    assert [f for f, data in every_file(tmp_path).items() if sealed in data] == []
 
 
 async def test_an_emptied_queue_server_does_not_stop_a_deletion(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from houses import (
     S3Server,
     a_house,
     house,
+    kill_queue_server,
     on_s3,
     person,
     postgres,
@@ -116,7 +117,6 @@ async def killed_at_ten_points(house: House, processes: list[Process], order: in
     dice = random.Random(8)
     victims = ["worker"] * 4 + ["child"] * 3 + ["relay"] + ["valkey"] * 2
     dice.shuffle(victims)
-    valkey = EmbeddedValkey(house.settings.data)
     looks = []
     for victim in victims:
         await until(lambda: holder_of(house, order), 60)
@@ -126,7 +126,7 @@ async def killed_at_ten_points(house: House, processes: list[Process], order: in
         assert holder or await state_of(house, order) == "queued", "it was over before it was killed ten times"
         number = next((n for n in (0, 1) if holder.endswith(f":{processes[n].pid}")), 0)
         if victim == "valkey":
-            os.kill(int(valkey._say(b"INFO", b"server").partition(b"process_id:")[2].split()[0]), signal.SIGKILL)
+            kill_queue_server(house.settings)
         elif victim == "child":
             for pid in _children(processes[number].pid):
                 with suppress(ProcessLookupError):
@@ -291,11 +291,10 @@ async def test_a_queue_server_killed_and_emptied_again_and_again_loses_no_order(
             placed.append(await place(house, someone.id, shoot("slow" if round_ % 2 else "fast", count=2)))
             placed.append(await place(house, someone.id, orders.Look("photos/0")))
             await asyncio.sleep(dice.uniform(0, 0.4))
-            pid = int(valkey._say(b"INFO", b"server").partition(b"process_id:")[2].split()[0])
             if round_ == 2:
                 valkey._say(b"FLUSHALL")
             else:
-                os.kill(pid, signal.SIGKILL)
+                kill_queue_server(config)
             for order in placed:
                 await ends(house, order)
         for order in placed:

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ async def test_an_order_is_drawn_filed_and_told(house: House) -> None:
         order = await place(house, someone.id, shoot(count=2, photos=("photos/0", "photos/1")))
         assert await front.words(look) == ["done"]
         assert await front.words(order) == ["done"]
+        assert await house.desk.cancel(someone.id, order) == "too_late"
         async with house.ledger.read() as page:
             assert (await page.photos(someone.id))[1].facts["missing"] == ["left"]
             first, second = await page.portraits(someone.id, order)
@@ -137,6 +139,14 @@ async def test_a_sitting_without_a_good_portrait_tells_the_counts_and_keeps_no_f
     assert {f for f in (house.settings.data / "shelf").rglob("*") if f.is_file()} == before
 
 
+async def test_a_studio_without_its_weights_says_so_of_each_order_and_no_process_dies_of_it(house: House) -> None:
+    someone = await person(house)
+    async with working(house, "fakes.quick_studio:UnreadyStudio") as front:
+        order = await place(house, someone.id, shoot())
+        assert await front.words(order) == ["failed"]
+    assert front.told[0].news == Failed("setup", "no weights; run: atelier weights pull")
+
+
 async def test_an_order_that_takes_too_long_is_ended_and_not_tried_again(tmp_path: Path) -> None:
     async with opened(a_house(tmp_path, studio_timeout_minutes=0.02)) as house, working(house) as front:
         someone = await person(house)
@@ -164,11 +174,12 @@ async def test_a_studio_that_finds_the_disk_full_delays_an_order_and_does_not_lo
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 128 KiB."""
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system of 128 KiB, or of the size it is asked for."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk], capture_output=True).returncode:
+    size = getattr(request, "param", "128k")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], capture_output=True).returncode:
         pytest.skip("only root may mount a small disk to fill up")
     yield disk
     subprocess.run(["umount", "-l", disk], check=True)
@@ -192,6 +203,27 @@ async def test_a_full_disk_delays_an_order_and_does_not_lose_it(tmp_path: Path, 
         assert len(await galleries(house, someone.id, order)) == 8
 
 
+@pytest.mark.parametrize("small_disk", ["8m"], indirect=True)
+async def test_a_full_disk_under_ledger_queue_shelf_and_work_at_once_delays_an_order_and_does_not_lose_it(
+    small_disk: Path,
+) -> None:
+    async with opened(a_house(small_disk)) as house, working(house) as front:
+        someone = await person(house)
+        order = await place(house, someone.id, shoot("slow", count=8))
+        await stands_at(house, order, 1)
+        with suppress(OSError), (small_disk / "rubbish").open("wb", buffering=0) as rubbish:
+            while rubbish.write(b"x" * 4096):
+                pass
+        await asyncio.sleep(1.5 * house.settings.lease_s)  # whoever cannot write his heartbeat has lost it by now
+        (small_disk / "rubbish").unlink()
+        await ends(house, order)
+        assert await front.words(order) == ["done"]
+        assert len(set(await galleries(house, someone.id, order))) == 8
+        async with house.ledger.read() as page:
+            assert len(await page.sittings(someone.id)) == 1
+            assert (await page.c.exec_driver_sql("PRAGMA integrity_check")).scalar_one() == "ok"
+
+
 async def test_a_store_that_is_away_for_a_while_delays_an_order_and_does_not_lose_it(tmp_path: Path) -> None:
     shelf = tmp_path / "elsewhere"
     async with opened(a_house(tmp_path, shelf_url=f"file://{shelf}")) as house, working(house):
@@ -207,6 +239,18 @@ async def test_a_store_that_is_away_for_a_while_delays_an_order_and_does_not_los
         shelf.unlink()
         (tmp_path / "unplugged").rename(shelf)
         await ends(house, order)
+
+
+async def test_a_photo_whose_file_is_damaged_fails_its_order_at_once_and_says_so(house: House) -> None:
+    someone = await person(house)
+    (file,) = [f for f in (house.settings.data / "shelf").rglob("*") if f.is_file()]
+    file.write_bytes(file.read_bytes()[:-1])
+    async with working(house) as front:
+        order = await place(house, someone.id, shoot())
+        assert await front.words(order) == ["failed"]
+    assert isinstance(front.told[0].news, Failed)
+    assert front.told[0].news.reason == "photo_gone"
+    assert await column(house, "attempt") == 1
 
 
 async def test_an_edit_of_a_portrait_that_is_gone_fails_and_says_so(house: House) -> None:

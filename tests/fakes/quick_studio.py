@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.errors import Refused, Stopped
+from core.errors import AtelierError, Refused, Stopped
 
 SECONDS = {"fast": 0.0, "slow": 0.3}
 
@@ -84,6 +84,17 @@ class QuickStudio:
         record["recipe"]["tweaks"] += list(tweaks)
         _whole(out.with_suffix(".json"), json.dumps(record).encode())
         return record
+
+
+class UnreadyStudio(QuickStudio):
+    """One whose weights were never fetched."""
+
+    def warm(self, queue: str) -> None:
+        raise AtelierError("no weights; run: atelier weights pull")
+
+    def shoot(self, *asked: Any) -> dict[str, Any]:
+        self.warm("studio")
+        raise AssertionError
 
 
 def _learn(identity: Path, seconds: float, on_progress: Any, should_stop: Any) -> None:
