@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from houses import (
-    QUICK,
     Postgres,
     Process,
     S3Server,
@@ -60,44 +59,16 @@ async def is_told(config: Settings, order: int) -> list[str]:
     return [line["word"] for line in told(config) if line["order"] == order]
 
 
-async def test_workers_killed_at_random_moments_cost_no_portrait_and_make_none_twice(
-    tmp_path: Path, drawn: Path
-) -> None:
-    config = a_house(tmp_path)
-    dice = random.Random(4)
-    async with opened(config) as house, running(config, "worker", "worker", "notify") as processes:
-        someone = await person(house)
-        order = await place(house, someone.id, shoot("slow", count=12))
-        await house.desk.send()
-        holder, kills = await held_by_another(house, order), 0
-        while kills < 4 and holder:
-            await asyncio.sleep(dice.uniform(0.0, 0.5))
-            (victim,) = [p for p in processes if holder.endswith(f":{p.pid}")]
-            victim.kill()
-            kills += 1
-            processes[processes.index(victim)] = Process(config, "worker")
-            holder = await held_by_another(house, order, holder)
-        await ends(house, order)
-        assert kills >= 3, "it was over before enough workers were killed"
-        assert await is_told(config, order) == ["done"]
-        assert len(await galleries(house, someone.id, order)) == 12
-        async with house.ledger.read() as page:
-            assert len(await page.sittings(someone.id)) == 1
-    assert {name.partition(" ")[2] for name in times_drawn(drawn)} == {f"founder-{n:02d}" for n in range(12)}
-    again = Counter(name.partition(" ")[2] for name in times_drawn(drawn).elements())
-    assert max(again.values()) == 1, "it went on from its files"
-
-
 @pytest.mark.slow
 async def test_an_order_killed_at_ten_random_points_loses_nothing_makes_nothing_twice_and_is_delivered_once(
     tmp_path: Path, drawn: Path
 ) -> None:
-    """Real processes, queue and ledger; pictures by the quick studio, as ten restarts of the real one take minutes."""
+    """Worker, child, relay and queue server in turn; pictures by the quick studio; test_jobs_real has the real."""
     config = a_house(tmp_path)
     async with opened(config) as house, running(config, "worker", "worker", "relay", "notify") as processes:
         someone = await person(house)
         order = await place(house, someone.id, shoot("slow", count=16, styles=("founder", "editorial")))
-        looks = await killed_at_ten_points(house, processes, order, QUICK)
+        looks = await killed_at_ten_points(house, processes, order)
         await ends(house, order)
         for number in (order, *looks):
             assert await is_told(config, number) == ["done"]
@@ -109,7 +80,7 @@ async def test_an_order_killed_at_ten_random_points_loses_nothing_makes_nothing_
     assert max(again.values()) == 1, "it went on from its files"
 
 
-async def killed_at_ten_points(house: House, processes: list[Process], order: int, studio: str) -> list[int]:
+async def killed_at_ten_points(house: House, processes: list[Process], order: int) -> list[int]:
     """Kill whoever has a part in a running order, ten times at moments drawn from a seed; return looks placed between.
 
     processes: two workers and a relay first; a killed one is put in its own place again.
@@ -134,7 +105,7 @@ async def killed_at_ten_points(house: House, processes: list[Process], order: in
         else:
             number = 2 if victim == "relay" else number
             processes[number].kill()
-            processes[number] = Process(house.settings, victim, studio)
+            processes[number] = Process(house.settings, victim)
     return looks
 
 

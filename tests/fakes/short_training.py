@@ -1,0 +1,17 @@
+"""The real studio with a third of the training steps: the same nets, checkpoints and files, in a third of the time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.tasks import CoreStudio
+
+
+class ShortTraining(CoreStudio):
+    """Implements `jobs.tasks.Studio`."""
+
+    def shoot(self, *asked: Any) -> dict[str, Any]:
+        from core import train
+
+        train.STEPS, train.CHECK_EVERY = 20, 5  # type: ignore[misc]
+        return super().shoot(*asked)
