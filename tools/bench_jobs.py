@@ -53,7 +53,7 @@ class Instant:
 
 def percentile(values: list[float], percent: int) -> float:
     """Return a percentile in milliseconds of values in seconds."""
-    return round(1000 * statistics.quantiles(values, n=100)[percent - 1], 1)
+    return round(1000 * statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 1)
 
 
 def spread(values: list[float], limit_ms: float | None = None) -> dict[str, Any]:
