@@ -68,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     shoot.add_argument("--purpose", choices=("job", "business", "personal"), default="business")
     shoot.add_argument("--count", type=_count, default=4, help="portraits per style, 1 to 16 (default 4)")
     shoot.add_argument("--seed", type=int, default=0)
-    shoot.add_argument("--engine", choices=("embedded",), default="embedded")
+    engines = ("auto", "embedded", "sdxl", "sd15")
+    shoot.add_argument("--engine", choices=engines, help="what draws (default: ATELIER_ENGINE, else auto)")
     shoot.add_argument("--no-train", action="store_true", help="do not learn the person first")
     shoot.add_argument("--out", type=Path, required=True, metavar="DIR")
     for role in ("outfit", "backdrop", "light"):
@@ -175,7 +176,7 @@ def _shoot(options: argparse.Namespace) -> int:
     )
     photos = _read(options.photos)
     with Bars() as bars:
-        manifest = studio.shoot(photos, sitting, options.out, on_progress=bars)
+        manifest = studio.shoot(photos, sitting, options.out, studio.Models(options.engine), bars)
     if options.json:
         print(json.dumps(manifest, indent=1, ensure_ascii=False))
     else:

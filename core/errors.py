@@ -4,6 +4,7 @@
     +-- Refused            the input cannot be used; the message says why and what to do (exit 2)
     |   +-- NoMajority     the photos show different people and none of them most often
     +-- WeightMissing      a weight file is absent or wrong; names the command that mends it
+    +-- EngineMissing      the engine asked for cannot run here; names the one next step
     +-- WeightsUnreachable a pull found no source for some files; tells what each one said
     +-- Stopped            should_stop() said so; files allow to go on later
     +-- StyleWrong         a style pack breaks its schema; names the key
@@ -37,6 +38,14 @@ class WeightMissing(AtelierError):
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{name}: {why}; run `atelier weights pull`")
         self.name = name
+
+
+class EngineMissing(AtelierError):
+    """An engine lacks its packages, its card or its weights; `next_step` is a command or a setting."""
+
+    def __init__(self, engine: str, why: str, next_step: str) -> None:
+        super().__init__(f"engine {engine}: {why}; {next_step}")
+        self.engine, self.why, self.next_step = engine, why, next_step
 
 
 class WeightsUnreachable(AtelierError):

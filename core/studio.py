@@ -13,18 +13,19 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core import deliver, intake, likeness
 from core.errors import NoMajority, Refused, Stopped
-from core.nouns import U8, Cutout, FaceMap, Identity, Recipe, Rejected, Selfie
+from core.nouns import U8, Cutout, Identity, Recipe, Rejected, Selfie
+from core.settings import setting
 from core.style import Purpose, Style, load, wardrobe
 
 if TYPE_CHECKING:
-    from core.engines.embedded import Embedded
+    from core.engines.engine import Engine
     from core.matte import Segmenter
 
 Progress = Callable[[str, int, int], None]
@@ -35,12 +36,6 @@ REDRAWS: Final = 2
 """How often a portrait that was dropped is drawn again, with a new seed; after that fewer are delivered, and said."""
 GENTLER: Final = 0.5
 """Each redraw re-lights half as much: new light is what costs likeness."""
-
-HONESTY: Final = (
-    "Made by an AI system from a photograph: the head is the sitter's own pixels, repaired where soft, re-lit "
-    "and re-set; neck, garment and backdrop are drawn. Each file says so in its metadata."
-)
-"""What every gallery says of itself."""
 
 
 def silent(stage: str, step: int, total: int) -> None:
@@ -53,7 +48,13 @@ def never() -> bool:
 
 
 class Models(intake.Models):
-    """Every model the studio uses, each loaded when first asked for and then kept."""
+    """Every model the studio uses, each loaded when first asked for and then kept.
+
+    engine: "embedded", "sdxl", "sd15", or "auto", the best that can run here; by default as ATELIER_ENGINE says.
+    """
+
+    def __init__(self, engine: str | None = None) -> None:
+        self._asked = engine or setting("ENGINE") or "auto"
 
     @cached_property
     def segmenter(self) -> Segmenter:
@@ -62,10 +63,11 @@ class Models(intake.Models):
         return Segmenter()
 
     @cached_property
-    def engine(self) -> Embedded:
-        from core.engines.embedded import Embedded
+    def engine(self) -> Engine:
+        """What draws. Raises EngineMissing where it cannot run here."""
+        from core.engines.engine import open_engine
 
-        return Embedded()
+        return open_engine(self._asked, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +104,11 @@ def learn(selfies: Sequence[Selfie], on_progress: Progress) -> Identity:
 
 
 def train(who: Identity, folder: Path, models: Models, on_progress: Progress, should_stop: Stop) -> Identity:
-    """Learn the person where a photo needs repair: a LoRA on the head net, kept only if it is proven to help.
+    """Learn the person as the engine does, a LoRA that is kept only if it is not proven useless.
 
     folder: keeps training's state and outcome; an outcome that is there already is used again.
     """
-    from core import train
-
-    came_to = train.train(
-        who.maps,
-        lambda: models.engine.head,
-        folder,
-        lambda step, total, loss: on_progress("train", step, total),
-        should_stop,
-    )
-    return replace(who, lora=str(folder / "lora") if came_to.used else None, proof=asdict(came_to))
+    return models.engine.train(who, folder, lambda step, total, loss: on_progress("train", step, total), should_stop)
 
 
 def shoot(
@@ -129,7 +122,8 @@ def shoot(
     """Turn photos (name, bytes) into delivered portraits; returns the manifest, which is written last.
 
     Raises Refused when no photo is kept (NoMajority when they show different people), StyleWrong for
-    an unknown style or choice, Stopped when asked to stop; what is finished stays and is reused.
+    an unknown style or choice, EngineMissing where the engine asked for cannot run, Stopped when asked
+    to stop; what is finished stays and is reused.
     """
     styles = [load(name) for name in sitting.styles]
     models = models or Models()
@@ -138,6 +132,7 @@ def shoot(
     clock.lap("check")
     if not report.kept:
         raise _refusal(report.rejected)
+    _ = models.engine  # what is missing for it is said before any work is done
     who = learn(report.kept, on_progress)
     clock.lap("learn")
     if sitting.train:
@@ -151,7 +146,7 @@ def shoot(
         records += finished
         drawn += tried
     clock.lap("shoot")
-    manifest = _deliver(records, drawn, who, report, sitting, out, clock)
+    manifest = _deliver(records, drawn, who, report, sitting, models.engine, out, clock)
     on_progress("deliver", 1, 1)
     return manifest
 
@@ -253,7 +248,7 @@ def _shoot_style(
 
     cutouts: by photo, for all styles of the sitting; what is missing is added.
     """
-    from core import generate, stage
+    from core import stage
     from core.judge import judge
     from core.matte import cut_out
 
@@ -270,15 +265,15 @@ def _shoot_style(
             on_progress(f"shoot {style.id}", number - 1, len(cast))
             name = f"{style.id}-{number:02d}" + (f"-{redraw}" if redraw else "")
             seed = sitting.seed * 10007 + number + 1009 * redraw
-            record = _finished(out / f"{name}.json", sitting, seed)
+            record = _finished(out / f"{name}.json", sitting, seed, models.engine.name)
             if not record:
                 key = face.selfie.sha256
                 if key not in cutouts:
-                    cutouts[key] = _repaired(cut_out(face, models.segmenter), face, who, models)
+                    cutouts[key] = models.engine.prepare(cut_out(face, models.segmenter), face, who)
                 setup = stage.set_up(face, cutouts[key], style, choice, take, seed, asked.retouch)
                 setup.settings["crop"] = style.crop or asked.crop
                 setup.settings["relight"] = GENTLER**redraw
-                portrait = generate.generate(setup, style.id, sitting.purpose, models.engine, name, should_stop)
+                portrait = models.engine.portrait(setup, style.id, sitting.purpose, who, name, should_stop)
                 verdict = judge(portrait, face, who, models.recogniser, models.landmarker)
                 record = deliver.save_portrait(portrait, verdict, out, setup.settings["crop"], asked.exports)
             tried += 1
@@ -292,20 +287,7 @@ def _shoot_style(
     return records, tried
 
 
-def _repaired(cutout: Cutout, face: FaceMap, who: Identity, models: Models) -> Cutout:
-    """Repair the head as much as its photo needs, with what was learnt of the person; a sharp one is left as it is."""
-    from core.engines.embedded import repaired
-    from core.repair import need_of, repair
-    from core.train import learned
-
-    need = need_of(face)
-    if need <= 0:
-        return cutout
-    net = learned(models.engine.head, Path(who.lora)) if who.lora else models.engine.head
-    return replace(cutout, rgb=repair(partial(repaired, net), cutout.rgb, need))
-
-
-def _finished(beside: Path, sitting: Sitting, seed: int) -> dict[str, Any]:
+def _finished(beside: Path, sitting: Sitting, seed: int, engine: str) -> dict[str, Any]:
     """Return the record of a portrait an earlier, killed run of the same order has finished, else nothing."""
     try:
         record: dict[str, Any] = json.loads(beside.read_text("utf-8"))
@@ -313,10 +295,8 @@ def _finished(beside: Path, sitting: Sitting, seed: int) -> dict[str, Any]:
         return {}
     recipe = record["recipe"]
     asked = {k: getattr(sitting, k) for k in ("outfit", "backdrop", "light") if getattr(sitting, k)}
-    same = (
-        recipe["seed"] == seed and recipe["purpose"] == sitting.purpose and recipe["settings"].items() >= asked.items()
-    )
-    return record if same else {}
+    same = (recipe["seed"], recipe["purpose"], recipe["engine"].partition("-")[0]) == (seed, sitting.purpose, engine)
+    return record if same and recipe["settings"].items() >= asked.items() else {}
 
 
 def _deliver(
@@ -325,6 +305,7 @@ def _deliver(
     who: Identity,
     report: intake.CheckReport,
     sitting: Sitting,
+    engine: Engine,
     out: Path,
     clock: _Clock,
 ) -> dict[str, Any]:
@@ -335,7 +316,7 @@ def _deliver(
     dropped = [record for record in records if not record["kept"]]
     wanted = len(sitting.styles) * sitting.count
     manifest: dict[str, Any] = {
-        "engine": "embedded",
+        "engine": engine.name,
         "seed": sitting.seed,
         "styles": list(sitting.styles),
         "purpose": sitting.purpose,
@@ -356,7 +337,7 @@ def _deliver(
     if cards:
         sheet = deliver.contact_sheet([card["rgb"] for card in cards])
         deliver.write_whole(out / "contact_sheet.jpg", deliver.encode_plain(sheet))
-    summary = _summary(len(kept), drawn, wanted, dropped, manifest["training"])
+    summary = {**_summary(len(kept), drawn, wanted, dropped, manifest["training"]), "honesty": engine.honesty}
     deliver.write_whole(out / "gallery.html", deliver.gallery_page(cards, summary))
     deliver.write_witnesses(out, who)
     clock.lap("deliver")
@@ -397,7 +378,7 @@ def _card(record: dict[str, Any], rgb: U8, names: dict[str, str]) -> dict[str, A
 def _summary(
     kept: int, drawn: int, wanted: int, dropped: Sequence[dict[str, Any]], training: dict[str, Any]
 ) -> dict[str, str]:
-    """Tell the counts, what training came to, and what these pictures are."""
+    """Tell the counts, and what training came to."""
     from core.judge import REASONS
 
     why: dict[str, int] = {}
@@ -407,7 +388,7 @@ def _summary(
     counts = f"Drew {drawn}, kept {kept}." + (f" Dropped {told}." if told else "")
     if drawn < wanted:
         counts += f" {wanted} were asked for; the photos carry {drawn}: send more photos for more."
-    return {"counts": counts, "proof": _trained(training), "honesty": HONESTY}
+    return {"counts": counts, "proof": _trained(training)}
 
 
 def _trained(training: dict[str, Any]) -> str:
@@ -416,15 +397,15 @@ def _trained(training: dict[str, Any]) -> str:
         "not_asked": "Nothing was trained on these photos, as asked.",
         "photos_sharp": "Nothing had to be trained: the photos are sharp enough to be used as they are.",
         "nothing_to_learn_from": "Nothing could be trained: none of the photos is sharp enough to learn from.",
-        "no_proof": "A small file was trained on these photos to repair the soft ones; with fewer than three sharp "
-        "photos there was none to prove it on.",
+        "no_proof": "A small file was trained on these photos; with fewer than three that could teach there was "
+        "none to prove it on.",
     }
     if training["reason"] in said:
         return said[training["reason"]]
     numbers = (
-        f"on a photo it never saw, the error was {training['error_with']:.2f} with and {training['error_without']:.2f} "
+        f"on a photo it never saw, the error was {training['error_with']:.3g} with and {training['error_without']:.3g} "
         "without it"
     )
     if training["used"]:
-        return f"A small file was trained on these photos and repaired the soft ones: {numbers}."
+        return f"A small file was trained on these photos and used: {numbers}."
     return f"Training did not help and was not used: {numbers}."

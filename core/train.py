@@ -1,9 +1,9 @@
-"""Selfies + maps -> what the studio learns of a person: a LoRA on the head net, and the proof that it helped.
+"""Selfies + maps -> what the studio learns of a person: a LoRA, and the proof on a held-out photo that it helped.
 
-The person's sharp photos teach: they are spoilt the way poor photos are, and the net learns to give
-this face back. One photo is held out where there are three or more; the LoRA is used only where it
-lowers the error on that photo by a tenth. Resumable: everything is a function of the step, and the
-state lies in the folder.
+`teach` is the one code path, whatever the net: a `Course` says what is learnt and how well it went.
+Resumable: everything is a function of the step, and the state lies in the folder. The course here is
+head repair, the embedded engine's: the person's sharp photos are spoilt the way poor photos are, and
+the head net learns to give this face back. `core/engines/lessons.py` is the course of the SD family.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
@@ -58,8 +58,9 @@ class Training:
     """What training came to, as the manifest tells it.
 
     used: the LoRA takes part in repair. reason: "helped", "did_not_help", "no_proof" (one or two photos teach),
-    "photos_sharp" (nothing to repair), "nothing_to_learn_from" (no photo is sharp), "not_asked". Errors: mean CIELAB
-    difference of the held-out head, spoilt and restored, without and with the LoRA.
+    "photos_sharp" (nothing to repair), "nothing_to_learn_from" (no photo is sharp), "not_asked". Errors without and
+    with the LoRA: of head repair the mean CIELAB difference of the held-out head, spoilt and restored; of the SD
+    family the held-out photo's denoising loss.
     """
 
     used: bool
@@ -70,6 +71,36 @@ class Training:
     gain_percent: float | None = None
     steps: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long and how fast is taught: most steps, AdamW's rate, steps between checks, and when to stop or to refuse.
+
+    patience: checks without a lower held-out error. least_gain: percent by which that error must fall.
+    """
+
+    steps: int
+    rate: float
+    check_every: int
+    patience: int
+    least_gain: float
+
+
+class Course(Protocol):
+    """What a LoRA learns from, and how its success is measured: one for each kind of net."""
+
+    pace: Pace
+    held_out: str | None
+    """sha256 of the photo that takes no part in learning, None where there are too few."""
+    model: Any
+    """The net with its LoRA on, as PEFT makes it; it begins as the net alone."""
+
+    def loss(self, step: int) -> torch.Tensor:
+        """Return the loss at a step; a function of the step, so that a resumed training is the same training."""
+
+    def error(self) -> float:
+        """Return the error on the held-out photo, on noises that never change; asked only where there is one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,18 +124,26 @@ def train(
     Goes on where a killed run stopped. net: the head net, asked for only if it is trained on.
     on_progress(step, total, loss). Raises Stopped after saving.
     """
+
+    def work() -> Training:
+        needs = [repair.need_of(face) for face in maps]
+        lessons = lessons_of([face for face, need in zip(maps, needs, strict=True) if need == 0])
+        if not any(needs):
+            return Training(False, "photos_sharp")
+        if not lessons:
+            return Training(False, "nothing_to_learn_from")
+        return teach(HeadCourse(net(), lessons), folder, on_progress, should_stop)
+
+    return once(folder, work)
+
+
+def once(folder: Path, work: Callable[[], Training]) -> Training:
+    """Do the work, unless its outcome lies in `folder`/training.json already; leaves no state of the way there."""
     done = folder / "training.json"
     if done.is_file():
         return Training(**json.loads(done.read_text("utf-8")))
     folder.mkdir(parents=True, exist_ok=True)
-    needs = {face.selfie.sha256: repair.need_of(face) for face in maps}
-    lessons = lessons_of([face for face in maps if needs[face.selfie.sha256] == 0])
-    if not any(needs.values()):
-        came_to = Training(False, "photos_sharp")
-    elif not lessons:
-        came_to = Training(False, "nothing_to_learn_from")
-    else:
-        came_to = _taught(_Pupil(net(), folder), lessons, on_progress, should_stop)
+    came_to = work()
     part = done.with_suffix(".part")
     part.write_text(json.dumps(asdict(came_to), indent=1) + "\n", "utf-8")
     os.replace(part, done)
@@ -112,37 +151,68 @@ def train(
     return came_to
 
 
-def _taught(
-    pupil: _Pupil,
-    lessons: Sequence[Lesson],
+def teach(
+    course: Course,
+    folder: Path,
     on_progress: Callable[[int, int, float], None],
     should_stop: Callable[[], bool],
 ) -> Training:
-    """Teach until the steps are spent or nothing gets better; say whether the held-out head came out nearer."""
-    held_out = lessons[-1] if len(lessons) >= 3 else None
-    taught = lessons[:-1] if held_out else lessons
+    """Teach until the steps are spent or nothing gets better; say whether the held-out photo came out nearer.
+
+    Writes `folder`/lora (PEFT) where it is to be used. Raises Stopped after saving.
+    """
+    pupil, pace = _Pupil(course, folder), course.pace
     since = time.monotonic()
-    without = pupil.begin(held_out)
-    while pupil.step < STEPS and not pupil.tired:
+    without = pupil.begin()
+    while pupil.step < pace.steps and not pupil.tired:
         if should_stop():
             pupil.save()
-            raise Stopped(f"stopped at training step {pupil.step} of {STEPS}")
-        loss = pupil.learn(taught)
-        on_progress(pupil.step, STEPS, loss)
-        if pupil.step % CHECK_EVERY == 0:
-            pupil.check(held_out)
+            raise Stopped(f"stopped at training step {pupil.step} of {pace.steps}")
+        loss = pupil.learn()
+        on_progress(pupil.step, pace.steps, loss)
+        if pupil.step % pace.check_every == 0:
+            pupil.check()
     seconds = round(time.monotonic() - since, 1)
-    if held_out is None:
+    if course.held_out is None:
         pupil.keep()
         return Training(True, "no_proof", steps=pupil.step, seconds=seconds)
     gain = 100 * (1 - pupil.best_error / without)
-    helped = gain >= LEAST_GAIN
+    helped = gain >= pace.least_gain
     if helped:
         pupil.keep()
     return Training(
-        helped, "helped" if helped else "did_not_help", held_out.sha256, round(without, 3),
-        round(pupil.best_error, 3), round(gain, 1), pupil.step, seconds,
+        helped, "helped" if helped else "did_not_help", course.held_out, round(without, 4),
+        round(pupil.best_error, 4), round(gain, 1), pupil.step, seconds,
     )  # fmt: skip
+
+
+class HeadCourse:
+    """Head repair: squares of spoilt heads teach, the sharpest but the last of three or more; the last proves."""
+
+    def __init__(self, net: Any, lessons: Sequence[Lesson]) -> None:
+        self.pace = Pace(STEPS, RATE, CHECK_EVERY, PATIENCE, LEAST_GAIN)
+        self._proof = lessons[-1] if len(lessons) >= 3 else None
+        self.held_out = self._proof.sha256 if self._proof else None
+        self._taught = lessons[:-1] if self._proof else lessons
+        torch.manual_seed(0)
+        self.model: Any = get_peft_model(learner(net), LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=ADAPTED))
+
+    def _predict(
+        self, x: torch.Tensor, rough: torch.Tensor, time: torch.Tensor, strength: torch.Tensor
+    ) -> torch.Tensor:
+        return repaired(self.model, x, rough, time, strength)
+
+    def loss(self, step: int) -> torch.Tensor:
+        """See `Course.loss`: squares cut at random from spoilt heads."""
+        rng = np.random.default_rng([1, step])
+        torch.manual_seed(step)
+        clean, rough, weight, strength = _batch(self._taught, rng)
+        return head_loss(self._predict, clean, rough, weight, strength, LATE)
+
+    def error(self) -> float:
+        """See `Course.error`."""
+        assert self._proof is not None
+        return proof(self._predict, self._proof)
 
 
 def lessons_of(clear: Sequence[FaceMap]) -> list[Lesson]:
@@ -162,14 +232,12 @@ def _weight(face: FaceMap) -> F32:
 
 
 class _Pupil:
-    """The net with its LoRA, the optimiser, and the best state so far; all of it in `folder`/training.pt."""
+    """A course's LoRA, the optimiser, and the best state so far; all of it in `folder`/training.pt."""
 
-    def __init__(self, net: Any, folder: Path) -> None:
-        torch.manual_seed(0)
-        wanted = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=ADAPTED)
-        self._model: Any = get_peft_model(learner(net), wanted)
-        trained = [p for p in self._model.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.AdamW(trained, lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
+    def __init__(self, course: Course, folder: Path) -> None:
+        self._course = course
+        self._trained = [p for p in course.model.parameters() if p.requires_grad]
+        self._optimiser = torch.optim.AdamW(self._trained, lr=course.pace.rate, betas=(0.9, 0.99), weight_decay=0.0)
         self._folder, self.step, self._idle = folder, 0, 0
         self._without = float("inf")
         self.best_error = float("inf")
@@ -177,44 +245,36 @@ class _Pupil:
 
     @property
     def tired(self) -> bool:
-        return self._idle >= PATIENCE
+        return self._idle >= self._course.pace.patience
 
-    def begin(self, held_out: Lesson | None) -> float:
+    def begin(self) -> float:
         """Take up a killed run, or measure the error without a LoRA; returns that error."""
         kept = self._folder / "training.pt"
         if kept.is_file():
-            state = torch.load(kept)
-            set_peft_model_state_dict(self._model, state["lora"])
+            state = torch.load(kept, map_location="cpu")
+            set_peft_model_state_dict(self._course.model, state["lora"])
             self._optimiser.load_state_dict(state["optimiser"])
             self.step, self._idle, self._without = state["step"], state["idle"], state["without"]
             self.best_error, self._best = state["best_error"], state["best"]
-        elif held_out is not None:
-            self._without = proof(self._predict, held_out)
+        elif self._course.held_out is not None:
+            self._without = self._course.error()
         return self._without
 
-    def _predict(
-        self, x: torch.Tensor, rough: torch.Tensor, time: torch.Tensor, strength: torch.Tensor
-    ) -> torch.Tensor:
-        return repaired(self._model, x, rough, time, strength)
-
-    def learn(self, lessons: Sequence[Lesson]) -> float:
-        """Make one step on squares cut at random from spoilt heads."""
-        rng = np.random.default_rng([1, self.step])
-        torch.manual_seed(self.step)
-        clean, rough, weight, strength = _batch(lessons, rng)
+    def learn(self) -> float:
+        """Make one step."""
         for group in self._optimiser.param_groups:
-            group["lr"] = RATE * min(1.0, (self.step + 1) / 10)
-        loss = head_loss(self._predict, clean, rough, weight, strength, LATE)
+            group["lr"] = self._course.pace.rate * min(1.0, (self.step + 1) / 10)
+        loss = self._course.loss(self.step)
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.step += 1
         return float(loss.item())
 
-    def check(self, held_out: Lesson | None) -> None:
-        """Measure on the held-out head, remember the best state, save everything."""
-        state = {name: tensor.clone() for name, tensor in get_peft_model_state_dict(self._model).items()}
-        error = proof(self._predict, held_out) if held_out else -float(self.step)
+    def check(self) -> None:
+        """Measure on the held-out photo, remember the best state, save everything."""
+        state = {name: tensor.clone() for name, tensor in get_peft_model_state_dict(self._course.model).items()}
+        error = -float(self.step) if self._course.held_out is None else self._course.error()
         self._idle = 0 if error < self.best_error else self._idle + 1
         if error < self.best_error:
             self.best_error, self._best = error, state
@@ -222,17 +282,17 @@ class _Pupil:
 
     def save(self) -> None:
         part = self._folder / "training.part"
-        torch.save({"lora": get_peft_model_state_dict(self._model), "optimiser": self._optimiser.state_dict(),
+        torch.save({"lora": get_peft_model_state_dict(self._course.model), "optimiser": self._optimiser.state_dict(),
                     "step": self.step, "idle": self._idle, "without": self._without,
                     "best_error": self.best_error, "best": self._best}, part)  # fmt: skip
         os.replace(part, self._folder / "training.pt")
 
     def keep(self) -> None:
         """Write the best state as PEFT files, whole or not at all."""
-        set_peft_model_state_dict(self._model, self._best)
+        set_peft_model_state_dict(self._course.model, self._best)
         part = self._folder / "lora.part"
         shutil.rmtree(part, ignore_errors=True)
-        self._model.save_pretrained(part)
+        self._course.model.save_pretrained(part)
         shutil.rmtree(self._folder / "lora", ignore_errors=True)
         os.replace(part, self._folder / "lora")
 

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     shelf_url: str | None = None  # s3://bucket/prefix; keys and endpoint come from AWS_* as everywhere
     master_key: SecretStr | None = None  # 32 bytes, base64 or hex; made in data/ when not set
     engine: Literal["auto", "embedded", "sdxl", "sd15"] = "auto"
+    sdxl_model: str | None = None  # hub id or folder; read by core.engines, as the two below
+    sd15_model: str | None = None
+    device: str | None = None  # as torch names it; "cuda" when not set
 
     queues: Literal["all", "look", "studio"] = "all"  # what a worker of this process works on
     retention_days: Annotated[Literal[1, 7, 30], BeforeValidator(_number)] = 30

@@ -1,6 +1,10 @@
 """What tests share: nets loaded once, the two real sitters mapped and cut out once, a port that nobody uses."""
 
+import os
 import socket
+
+# torch and ncnn each bring an OpenMP; on two cores the one's waiting threads would spin in the other's way
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 import sitters
@@ -13,7 +17,7 @@ from core.studio import Models
 
 @pytest.fixture(scope="session")
 def models() -> Models:
-    return Models()
+    return Models("embedded")
 
 
 def _mapped(name: str) -> FaceMap:

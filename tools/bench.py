@@ -30,7 +30,7 @@ from core.style import load
 def main() -> int:
     """Run every measurement once, and print a line for each."""
     hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    models = studio.Models()
+    models = studio.Models("embedded")
     large = _twelve_megapixels(hopper)
 
     def look_and_map() -> None:

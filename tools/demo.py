@@ -21,7 +21,7 @@ OUT = Path("out/demo")
 
 def main() -> int:
     """Shoot both sitters and put their portraits on one page."""
-    models = studio.Models()
+    models = studio.Models("embedded")
     sitters = {
         "hopper": (
             Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg",
@@ -43,7 +43,7 @@ def main() -> int:
     summary = {
         "counts": f"Two people, one photo each: {kept} portraits.",
         "proof": "With one photo there is no second one to prove likeness against; send three or more for that.",
-        "honesty": studio.HONESTY + " Public-domain photographs; no endorsement is implied.",
+        "honesty": models.engine.honesty + " Public-domain photographs; no endorsement is implied.",
     }
     deliver.write_whole(OUT / "gallery.html", deliver.gallery_page(cards, summary))
     sheet = deliver.contact_sheet([card["rgb"] for card in cards], columns=len(cards))

@@ -29,7 +29,7 @@ def shoot(names: tuple[str, ...], out: Path) -> dict[str, Path]:
     sitter = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     sitting = studio.Sitting(styles=names, purpose="business", count=1, seed=1, train=False)
     with Bars() as bars:
-        manifest = studio.shoot([(sitter.name, sitter.read_bytes())], sitting, out, studio.Models(), bars)
+        manifest = studio.shoot([(sitter.name, sitter.read_bytes())], sitting, out, studio.Models("embedded"), bars)
     kept = [record for record in manifest["portraits"] if record["kept"]]
     return {record["recipe"]["style"]: out / record["file"] for record in reversed(kept)}
 

@@ -1,0 +1,346 @@
+"""The SD family on a GPU: SDXL and SD 1.5 draw the sitter anew, from the same Setup the embedded engine dresses.
+
+    setup -> the embedded engine's portrait -> latents, noised part of the way -> denoised with the
+    person's LoRA, face included -> pixels -> cut out again -> layers
+
+Who it is comes from the LoRA (`core/engines/lessons.py`), where things stand from the setup, and whether
+it is them from the same judge as ever. Only the figure is drawn: the backdrop stays the recipe's, exact.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from peft import PeftModel
+
+from core import frame
+from core.denoise import denoise
+from core.engines.engine import Redress, Teaching
+from core.engines.lessons import WORD, PersonCourse
+from core.engines.plan import FAMILIES
+from core.engines.shelf import PARTS
+from core.enhance import develop
+from core.errors import EngineMissing
+from core.facemap import linear
+from core.light import srgb
+from core.nouns import F32, U8, Cutout, FaceMap, Identity, Layers, Portrait, Recipe
+from core.stage import Setup
+from core.style import Lamps, Outfit, Paper, pick
+from core.train import once, teach
+
+if TYPE_CHECKING:
+    from core.studio import Models
+
+STEPS: Final = 30
+"""DPM-Solver++(2M) steps from pure noise; a portrait begins part of the way and makes its share of them."""
+GUIDANCE: Final = 5.0
+"""Classifier-free guidance (Ho & Salimans 2022): SDXL's own default."""
+STRENGTH: Final = (0.40, 0.62)
+"""Time at which drawing begins, for the gentlest redraw and for the first: below 0.4 the photo's own face comes
+through, above two thirds pose and garment are no longer the setup's. From diffusers' img2img guides, not measured."""
+AVERSE: Final = "painting, drawing, 3d render, plastic skin, deformed face, crossed eyes, extra people, text, watermark"
+ROUNDS: Final = 2
+"""How often `unlit` takes off what composing puts on; the third round changes a print by less than grain does."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """A text as the nets are told it: (1, 77, C), and SDXL's pooled (1, 1280) beside it."""
+
+    each: torch.Tensor
+    pooled: torch.Tensor | None
+
+
+class Stable:
+    """One model of the SD family, opened once; its nets are loaded when first needed.
+
+    device: as torch names it. "cpu" works and takes minutes a portrait. Deterministic per device and torch build.
+    """
+
+    honesty: Final = (
+        "Made by an AI system that was trained on the sitter's photographs: head, garment and neck are drawn anew "
+        "in the pose of one of them, and measured against the others. Each file says so in its metadata."
+    )
+
+    def __init__(self, name: str, folder: Path, device: str, models: Models) -> None:
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            step = "check the driver with nvidia-smi" if torch.version.cuda else "install torch's CUDA build"
+            raise EngineMissing(name, f"torch {torch.__version__} sees no CUDA card", step)
+        self.name, self.family = name, FAMILIES[name]
+        self._folder, self._models = folder, models
+        self._device = torch.device(device)
+        modern = self._device.type == "cuda" and torch.cuda.get_device_capability(self._device)[0] >= 8
+        self._kind = torch.bfloat16 if modern else torch.float32
+        self._said: dict[str, Words] = {}
+
+    def train(self, who: Identity, folder: Path, on_progress: Teaching, should_stop: Callable[[], bool]) -> Identity:
+        """See `Engine.train`: `folder` gets one of its own for this engine, for its LoRA fits no other."""
+        here = folder / self.name
+
+        def work() -> Any:
+            course = PersonCourse(self, who.maps, self._models.segmenter)
+            try:
+                return teach(course, here, on_progress, should_stop)
+            finally:
+                course.close()
+
+        came_to = once(here, work)
+        return replace(who, lora=str(here / "lora") if came_to.used else None, proof=asdict(came_to))
+
+    def prepare(self, cutout: Cutout, face: FaceMap, who: Identity) -> Cutout:
+        """See `Engine.prepare`: repaired without what was learnt, for a LoRA of this engine fits no head net."""
+        return self._rough.prepare(cutout, face, replace(who, lora=None))
+
+    def portrait(
+        self, setup: Setup, style: str, purpose: str, who: Identity, name: str, should_stop: Callable[[], bool]
+    ) -> Portrait:
+        """See `Engine.portrait`. A redraw re-lights less, and begins nearer to the photo."""
+        rough = self._rough.portrait(setup, style, purpose, who, name, should_stop)
+        strength = round(STRENGTH[0] + (STRENGTH[1] - STRENGTH[0]) * float(setup.settings["relight"]), 3)
+        settings = {**setup.settings, "strength": strength}
+        recipe = replace(rough.recipe, engine=f"{self.name}-{self._folder.name}", settings=settings)
+        text = prompt_of(setup.settings, known=who.lora is not None)
+        with self._wearing(who.lora) as net:
+            drawn = self.draw(net, rough.rgb, figure_of(rough.layers), text, strength, setup.seed, should_stop)
+        layers = unlit(self._layers(drawn, rough.layers, setup.face), drawn, recipe)
+        return Portrait(id=name, rgb=develop(layers, recipe), layers=layers, recipe=recipe)
+
+    def draw(
+        self, net: Any, rough: U8, figure: F32, text: str, strength: float, seed: int, should_stop: Callable[[], bool]
+    ) -> U8:
+        """Draw a picture (H, W, 3) anew where `figure` (H, W) 0..1 says, from noise of that strength; same size."""
+        height, width = rough.shape[:2]
+        size = min((width, height), self.family.draws)
+        known = self.encode(cv2.resize(rough, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255)
+        small = cv2.resize(figure.astype(np.float32), known.shape[:1:-1], interpolation=cv2.INTER_AREA)
+        free = torch.from_numpy((small > 0.01).astype(np.float32))[None, None].to(self._device)
+        noise = torch.randn(known.shape, generator=torch.Generator().manual_seed(seed)).to(self._device)
+        wanted, averse = self.words(text), self.words(AVERSE)
+
+        def predict(x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+            away = self.clean(net, x, time, averse)
+            return away + GUIDANCE * (self.clean(net, x, time, wanted) - away)
+
+        def settle(x: torch.Tensor, part: float) -> torch.Tensor:
+            there = math.sqrt(part) * known + math.sqrt(1 - part) * noise
+            return x * free + there * (1 - free)
+
+        begun = self.schedule(strength)
+        x = math.sqrt(begun) * known + math.sqrt(1 - begun) * noise
+        steps = max(2, round(STEPS * strength))
+        clean = denoise(predict, x, steps, should_stop, self.schedule, strength, settle)
+        return cv2.resize(self.decode(clean), (width, height), interpolation=cv2.INTER_LANCZOS4)
+
+    def clean(self, net: Any, x: torch.Tensor, time: torch.Tensor, words: Words) -> torch.Tensor:
+        """Predict clean latents from noisy ones (N, 4, h, w) at times (N,) 0..1, in float32 on the device."""
+        extra: dict[str, torch.Tensor] | None = None
+        if words.pooled is not None:
+            height, width = 8 * x.shape[2], 8 * x.shape[3]
+            sizes = torch.tensor([[height, width, 0, 0, height, width]], device=self._device, dtype=self._kind)
+            extra = {"text_embeds": words.pooled.expand(len(x), -1), "time_ids": sizes.expand(len(x), -1)}
+        told = words.each.expand(len(x), -1, -1)
+        steps = (time * len(self._shares) - 1).clamp(min=0).to(self._device)
+        said = net(x.to(self._kind), steps, encoder_hidden_states=told, added_cond_kwargs=extra).sample.float()
+        part = torch.tensor([self.schedule(float(t)) for t in time], device=self._device)[:, None, None, None]
+        if self._predicts == "v_prediction":
+            return part.sqrt() * x - (1 - part).sqrt() * said
+        return (x - (1 - part).sqrt() * said) / part.sqrt()
+
+    def schedule(self, time: float) -> float:
+        """Return the part of the variance that is picture at a time 0..1, between the steps the net was trained on."""
+        step = max(time * len(self._shares) - 1, 0.0)
+        return float(np.exp(np.interp(step, np.arange(len(self._shares)), np.log(self._shares))))
+
+    @torch.no_grad()
+    def encode(self, rgb: F32) -> torch.Tensor:
+        """Return a picture (H, W, 3) float32 sRGB 0..1 as latents (1, 4, H / 8, W / 8), their mean: always the same."""
+        told = torch.from_numpy(rgb.transpose(2, 0, 1)[None].copy()).to(self._device) * 2 - 1
+        return self._vae.encode(told).latent_dist.mean * self._vae.config.scaling_factor
+
+    @torch.no_grad()
+    def decode(self, latents: torch.Tensor) -> U8:
+        """Return latents (1, 4, h, w) as a picture (8 h, 8 w, 3) uint8; what is no number is drawn black."""
+        said = self._vae.decode(latents / self._vae.config.scaling_factor).sample[0]
+        picture = np.nan_to_num(said.permute(1, 2, 0).cpu().numpy() / 2 + 0.5)
+        return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+
+    @torch.no_grad()
+    def words(self, text: str) -> Words:
+        """Return a text as the nets are told it. The encoders stay on the CPU: a sitting has a handful of texts."""
+        if text not in self._said:
+            each, pooled = [], None
+            for tokenizer, encoder in self._encoders:
+                ids = tokenizer(
+                    text, padding="max_length", max_length=77, truncation=True, return_tensors="pt"
+                ).input_ids
+                out = encoder(ids, output_hidden_states=True)
+                each.append(out.hidden_states[-2] if self.name == "sdxl" else out.last_hidden_state)
+                pooled = out.text_embeds if self.name == "sdxl" and len(each) == 2 else None
+            joined = torch.cat(each, dim=-1).to(self._device, self._kind)
+            self._said[text] = Words(joined, None if pooled is None else pooled.to(self._device, self._kind))
+        return self._said[text]
+
+    @contextmanager
+    def _wearing(self, lora: str | None) -> Iterator[Any]:
+        """Lend the UNet with a person's LoRA on; it is taken off again, for the next sitter's sake."""
+        if lora is None:
+            yield self.unet
+            return
+        worn = PeftModel.from_pretrained(self.unet, lora)
+        try:
+            yield worn
+        finally:
+            worn.unload()
+
+    def _layers(self, drawn: U8, rough: Layers, source: FaceMap) -> Layers:
+        """Take a drawn picture apart as if it were a photo; one without a face keeps the rough's masks, and falls."""
+        traced = self._models.landmarker.trace(drawn)
+        if traced is None or len(self._models.recogniser.find(drawn)) != 1:
+            garment = np.dstack([drawn, rough.garment[..., 3]])
+            return replace(rough, sitter=drawn, garment=garment)
+        from core.matte import cut_out
+
+        height, width = drawn.shape[:2]
+        scale = frame.PRINT[0] / width
+        selfie = replace(source.selfie, rgb=drawn, face=replace(source.selfie.face, landmarks=traced.landmarks))
+        there = np.array([[scale, 0, 0], [0, scale, 0]], np.float32)  # where it was drawn, tilt and all
+        face = replace(source, selfie=selfie, transform=there, landmarks=traced.landmarks * np.float32(scale))
+        cut = cut_out(face, self._models.segmenter)
+
+        def sized(layer: F32) -> F32:
+            return cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA)
+
+        head, matte = sized(cut.head), sized(cut.matte)
+        below = np.clip((matte - head) / np.maximum(1 - head, 1e-3), 0, 1)
+        bare = np.clip(sized(cut.neck) / np.maximum(1 - head, 1e-3), 0, 1)
+        neck, worn = below * np.clip(2 * bare, 0, 1), below * np.clip(2 * (1 - bare), 0, 1)  # no gap where they meet
+        picture = drawn.astype(np.float32) / 255
+        near = cv2.dilate(head, np.ones((9, 9)))[..., None] * (1 - bare[..., None])
+        pixels = picture + (sized(cut.rgb) - picture) * near  # hair without the backdrop between it
+        return replace(
+            rough,
+            sitter=_bytes(pixels),
+            head=_bytes(head),
+            neck=_bytes(neck),
+            garment=np.dstack([drawn, _bytes(worn)]),
+            marks=rough.marks[:0],  # moles are where the net put them: nothing is known of them
+            chin=float(traced.landmarks[152, 1]),
+        )
+
+    @cached_property
+    def _rough(self) -> Redress:
+        return Redress()
+
+    @cached_property
+    def unet(self) -> Any:
+        """The UNet, frozen."""
+        return self._load(UNet2DConditionModel, "unet", self._kind).requires_grad_(False).to(self._device)
+
+    @cached_property
+    def _vae(self) -> Any:
+        """The VAE, in 32 bits: SDXL's overflows in 16."""
+        return self._load(AutoencoderKL, "vae", torch.float32).requires_grad_(False).to(self._device)
+
+    @cached_property
+    def _encoders(self) -> list[tuple[Any, Any]]:
+        from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+        kinds = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
+        found = []
+        for part in PARTS[self.name][2:]:
+            words = self._folder / part.replace("text_encoder", "tokenizer")
+            tokenizer: Any = CLIPTokenizer.from_pretrained(words, local_files_only=True)
+            found.append((tokenizer, self._load(kinds[part], part, torch.float32)))
+        return found
+
+    @cached_property
+    def _scheduler(self) -> dict[str, Any]:
+        said: dict[str, Any] = json.loads((self._folder / "scheduler" / "scheduler_config.json").read_text("utf-8"))
+        return said
+
+    @cached_property
+    def _shares(self) -> F32:
+        """Part of the variance that is picture at each step of the training: the "scaled linear" schedule."""
+        said = self._scheduler
+        roots = np.linspace(said["beta_start"] ** 0.5, said["beta_end"] ** 0.5, said.get("num_train_timesteps", 1000))
+        return np.cumprod(1 - roots**2)
+
+    @property
+    def _predicts(self) -> str:
+        return str(self._scheduler.get("prediction_type", "epsilon"))
+
+    def _load(self, kind: Any, part: str, dtype: torch.dtype) -> Any:
+        """Load one net from its folder, in half the bytes where such a file is there alone."""
+        files = [file.name for file in (self._folder / part).glob("*.safetensors")]
+        variant = "fp16" if all(".fp16." in name for name in files) else None
+        try:
+            net = kind.from_pretrained(
+                self._folder / part, variant=variant, local_files_only=True, use_safetensors=True, torch_dtype=dtype
+            )
+        except (OSError, ValueError, RuntimeError) as wrong:
+            said = str(wrong).strip().splitlines() or [type(wrong).__name__]
+            why = f"{part} in {self._folder} cannot be read ({said[0][:200]})"
+            raise EngineMissing(self.name, why, "fetch the model again") from wrong
+        return net.eval()
+
+
+def prompt_of(settings: dict[str, Any], known: bool) -> str:
+    """Say a setup in words, from the wardrobe's own titles. known: the rare word stands for somebody."""
+    outfit, lamps = pick("outfit", settings["outfit"]), pick("light", settings["light"])
+    assert isinstance(outfit, Outfit)
+    assert isinstance(lamps, Lamps)
+    backdrop = str(settings["backdrop"])
+    behind = "plain studio paper"
+    if not backdrop.startswith("#"):
+        paper = pick("backdrop", backdrop)
+        assert isinstance(paper, Paper)
+        behind = paper.title.lower()
+    who = WORD if known else "photo of a person"
+    return (
+        f"{who}, head and shoulders portrait, wearing {outfit.title.lower()}, {behind}, {lamps.title.lower()}, "
+        "85mm, natural skin texture, sharp focus on the eyes"
+    )
+
+
+def figure_of(layers: Layers) -> F32:
+    """Return where the figure may be drawn, (H, W) 0..1: all layers' mattes, a thirtieth of the width wider."""
+    covered = np.maximum(np.maximum(layers.head, layers.neck), layers.garment[..., 3])
+    reach = max(3, round(covered.shape[1] / 30) | 1)
+    return cv2.dilate(covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)) / np.float32(255)
+
+
+def unlit(layers: Layers, drawn: U8, recipe: Recipe) -> Layers:
+    """Take off the layers what composing will put on, so that the recipe develops into the picture that was drawn.
+
+    The net drew the light in; relighting, cloth shade, rim and exposure of `core.compose` come again on top
+    at every edit. What they make of the layers is divided out in linear light, softly, so that no grain is
+    copied: new light is then new light over old, and the unedited portrait is the drawn one.
+    """
+    wanted = _soft(linear(drawn))
+    for _ in range(ROUNDS):
+        ratio = np.clip(wanted / _soft(linear(develop(layers, recipe))), 0.4, 2.5)
+        layers = replace(
+            layers,
+            sitter=_bytes(srgb(linear(layers.sitter) * ratio)),
+            garment=np.dstack([_bytes(srgb(linear(layers.garment[..., :3]) * ratio)), layers.garment[..., 3]]),
+        )
+    return layers
+
+
+def _soft(light: F32) -> F32:
+    return cv2.GaussianBlur(light.astype(np.float32), (0, 0), 0.003 * light.shape[1]) + np.float32(0.004)
+
+
+def _bytes(picture: F32) -> U8:
+    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
