@@ -77,6 +77,31 @@ def test_a_missing_library_names_debians_package(monkeypatch: pytest.MonkeyPatch
     assert found("libraries").next_step == "apt-get install libnowhere9"
 
 
+def card(folder: Path, monkeypatch: pytest.MonkeyPatch, gigabytes: int) -> None:
+    """A driver's tool that knows one card."""
+    tool = folder / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\necho 'NVIDIA Example, {1024 * gigabytes}'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_a_card_is_held_against_the_memory_plan(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for gigabytes, said in ((24, "engine sdxl, which needs 10.1 GB"), (8, "engine sd15"), (4, "sd15 needs 5.8 GB")):
+        card(tmp_path, monkeypatch, gigabytes)
+        assert said in found("GPU").found
+
+
+def test_a_card_without_weights_gets_the_command_that_fetches_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    card(tmp_path, monkeypatch, 24)
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: "2.13.0+cu130")
+    monkeypatch.setenv("ATELIER_SDXL_MODEL", "nobody/ever-fetched-this")
+    assert found("GPU").next_step == "hf download nobody/ever-fetched-this"
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: "2.13.0+cpu")
+    assert found("GPU").next_step == "install torch's CUDA build"
+
+
 def test_the_doctor_imports_neither_torch_nor_mediapipe() -> None:
     script = "import sys; from core.doctor import report; report(); print({'torch', 'mediapipe'} & set(sys.modules))"
     root = Path(__file__).parents[1]
