@@ -5,8 +5,10 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -220,6 +222,14 @@ def test_compose_itself_accepts_the_file(profile: str) -> None:
     if profile == "gpu":
         (card,) = found["studio-gpu"]["deploy"]["resources"]["reservations"]["devices"]
         assert (card["driver"], card["capabilities"]) == ("nvidia", ["gpu"])
+
+
+def test_what_the_images_are_built_with_are_extras_that_there_are() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    asked = re.findall(r"EXTRAS[:=] ?\"?([a-z,]+)", (ROOT / "Dockerfile").read_text())
+    asked += [s["build"]["args"]["EXTRAS"] for s in services().values() if isinstance(s.get("build"), dict)]
+    assert any("gpu" in one for one in asked)
+    assert {name for one in asked for name in one.split(",")} <= set(extras)
 
 
 def test_a_linter_has_nothing_to_say_of_the_dockerfile() -> None:
