@@ -22,6 +22,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image, ImageCms
 
+from core import credentials
 from core.enhance import crop
 from core.nouns import F32, U8, Identity, Layers, Portrait, Recipe, Verdict
 
@@ -53,7 +54,8 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def encode(rgb: U8, suffix: str, recipe: Recipe) -> bytes:
     """Encode a picture as .jpg, .png or .webp with sRGB profile, AI mark and recipe in its XMP.
 
-    Raises ValueError for another suffix.
+    Signed with Content Credentials where the operator has set a certificate (`core.credentials`).
+    Raises ValueError for another suffix, AtelierError for a certificate that cannot sign.
     """
     formats = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
     if suffix.lower() not in formats:
@@ -64,7 +66,8 @@ def encode(rgb: U8, suffix: str, recipe: Recipe) -> bytes:
     )
     out = io.BytesIO()
     Image.fromarray(rgb).save(out, kind, icc_profile=_SRGB, xmp=_xmp(recipe), **settings)
-    return out.getvalue()
+    certificate = credentials.operators_certificate()
+    return credentials.sign(out.getvalue(), Image.MIME[kind], AI_MARK, certificate) if certificate else out.getvalue()
 
 
 def _xmp(recipe: Recipe) -> bytes:
