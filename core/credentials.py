@@ -47,7 +47,7 @@ def sign(picture: bytes, mime: str, source_type: str, certificate: tuple[bytes, 
     try:
         import c2pa
     except ImportError as missing:
-        raise AtelierError("Content Credentials need c2pa-python: pip install 'atelier[c2pa]'") from missing
+        raise AtelierError("Content Credentials need c2pa-python: pip install 'atelier-studio[c2pa]'") from missing
     claim = {
         "claim_generator_info": [{"name": "Atelier"}],
         "assertions": [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import io
 import os
 import platform
 import shutil
@@ -23,11 +24,12 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
+from PIL import Image
 
-from core import weights
+from core import credentials, weights
 from core.engines.plan import NEEDS, best_for
 from core.engines.shelf import weights_of
-from core.errors import EngineMissing
+from core.errors import AtelierError, EngineMissing
 from core.settings import setting
 
 State = Literal["good", "optional", "missing"]
@@ -84,6 +86,7 @@ def report() -> tuple[Check, ...]:
         _queue(),
         _chat("Telegram", "telegram", "TELEGRAM_TOKEN", "BotFather"),
         _chat("Discord", "discord", "DISCORD_TOKEN", "Discord's developer portal"),
+        _credentials(),
     )
 
 
@@ -215,6 +218,32 @@ def _chat(title: str, package: str, token: str, source: str) -> Check:
     if not setting(token):
         return Check(title, "optional", "no token", f"get one from {source} and set ATELIER_{token}")
     return _needs(title, package, package, "token set")
+
+
+def _credentials() -> Check:
+    """Whether pictures are signed; where they are to be, a dot is: that alone proves that the files are right."""
+    name, both = "credentials", {"ATELIER_C2PA_CERT": setting("C2PA_CERT"), "ATELIER_C2PA_KEY": setting("C2PA_KEY")}
+    absent = [named for named, file in both.items() if not file]
+    if len(absent) == 2:
+        found = "Content Credentials off; pictures carry IPTC's AI mark alone"
+        return Check(name, "optional", found, f"to sign them, set {' and '.join(both)}")
+    if absent:
+        found = f"no portrait can be written while only one of {' and '.join(both)} is set"
+        return Check(name, "missing", found, f"set {absent[0]}")
+    for named, file in both.items():
+        if not os.access(file, os.R_OK) or not Path(file).is_file():
+            return Check(name, "missing", f"{file} is no file that can be read", f"mend {named}")
+    if importlib.util.find_spec("c2pa") is None:
+        return _needs(name, "c2pa", "c2pa", "certificate and key are set")
+    dot = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(dot, "PNG")
+    try:
+        certificate = credentials.operators_certificate()
+        assert certificate is not None
+        credentials.sign(dot.getvalue(), "image/png", "", certificate)
+    except AtelierError as refused:
+        return Check(name, "missing", " ".join(str(refused).split()), f"mend {' and '.join(both)}")
+    return Check(name, "good", "Content Credentials on: every picture is signed")
 
 
 def _needs(name: str, package: str, extra: str, found: str) -> Check:

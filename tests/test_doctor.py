@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from test_credentials import certificate
 
 from core import doctor
 from core.doctor import Check, report
+
+__all__ = ["certificate"]
 
 
 @pytest.fixture(autouse=True)
 def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ATELIER_DATA", str(tmp_path / "data"))
-    for name in ("TELEGRAM_TOKEN", "DISCORD_TOKEN", "DATABASE_URL", "REDIS_URL"):
+    for name in ("TELEGRAM_TOKEN", "DISCORD_TOKEN", "DATABASE_URL", "REDIS_URL", "C2PA_CERT", "C2PA_KEY"):
         monkeypatch.delenv(f"ATELIER_{name}", raising=False)
 
 
@@ -100,6 +106,30 @@ def test_a_card_without_weights_gets_the_command_that_fetches_them(
     assert found("GPU").next_step == "hf download nobody/ever-fetched-this"
     monkeypatch.setattr(doctor.metadata, "version", lambda name: "2.13.0+cpu")
     assert found("GPU").next_step == "install torch's CUDA build"
+
+
+def test_whether_pictures_are_signed_is_told_and_a_certificate_is_tried(
+    certificate: tuple[bytes, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found("credentials").state == "good"
+    other = ec.generate_private_key(ec.SECP256R1())
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(other.private_bytes(*plain))
+    assert (found("credentials").state, "cannot sign" in found("credentials").found) == ("missing", True)
+
+
+def test_unsigned_pictures_are_no_fault_and_half_a_certificate_is(
+    certificate: tuple[bytes, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as without:
+        without.setattr(importlib.util, "find_spec", lambda name: None)
+        assert found("credentials").next_step == "pip install 'atelier-studio[c2pa]'"
+    (tmp_path / "key.pem").unlink()
+    assert found("credentials").next_step == "mend ATELIER_C2PA_KEY"
+    monkeypatch.delenv("ATELIER_C2PA_KEY")
+    assert (found("credentials").state, found("credentials").next_step) == ("missing", "set ATELIER_C2PA_KEY")
+    monkeypatch.delenv("ATELIER_C2PA_CERT")
+    assert (found("credentials").state, "ATELIER_C2PA_CERT" in found("credentials").next_step) == ("optional", True)
 
 
 def test_the_doctor_imports_neither_torch_nor_mediapipe() -> None:
