@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,7 @@ from typing import Any, Final
 from core.errors import AtelierError, Refused, Stopped
 
 NICE: Final = 10  # the studio's work gives way to everything a person is waiting for
+LOAD_S: Final = 600.0  # for libraries and models; the first start on a machine compiles some, over a minute on one core
 LINE_BYTES: Final = 16 * 2**20
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
@@ -55,11 +57,13 @@ class Child:
         self._engine = engine
         self.gpu_bytes: tuple[int, int] | None = None  # in use by anybody, and there in all; None without a GPU
         self._process: asyncio.subprocess.Process | None = None
+        self._ready = False
 
     async def start(self) -> None:
         """Start the process if there is none; it loads its models at once."""
         if self._process is not None and self._process.returncode is None:
             return
+        self._ready = False
         threads = str(max(1, (os.cpu_count() or 2) - 1))
         limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
         self._process = await asyncio.create_subprocess_exec(
@@ -68,11 +72,26 @@ class Child:
             env={**os.environ, **limits, "ATELIER_ENGINE": self._engine}, start_new_session=True,
         )  # fmt: skip
 
+    async def ready(self) -> None:
+        """Wait until the process has loaded what it needs, so that no order's time is spent on that; raises Died."""
+        await self.start()
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
+        if not self._ready:
+            try:
+                async with asyncio.timeout(LOAD_S):
+                    self._ready = bool(await process.stdout.readline())
+            except TimeoutError:
+                await self.kill()
+            if not self._ready:
+                raise Died(await process.wait())
+
     async def do(
         self, kind: str, order: str, folder: Path, on_progress: Callable[[str, int, int], None]
     ) -> dict[str, Any]:
         """Have one task done and return its result; raises Stopped, TaskFailed, Died."""
-        await self.start()
+        await self.ready()
         process = self._process
         assert process is not None
         assert process.stdout is not None
@@ -113,7 +132,7 @@ def main(queue: str, studio: str) -> None:
     """Be the child: take tasks from standard input until it closes."""
     _die_with_parent()
     if queue == "studio":
-        os.nice(NICE)
+        _give_way()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not get between the answers
     threading.Thread(target=_watch, args=(_tasks_in := _Inbox(),), daemon=True).start()
@@ -125,6 +144,8 @@ def main(queue: str, studio: str) -> None:
     def say(**word: Any) -> None:
         answers.write(json.dumps(word) + "\n")
         answers.flush()
+
+    say(ready=True)
 
     def on_progress(stage: str, step: int, total: int) -> None:
         say(step=[stage, step, total], gpu=gpu_bytes())
@@ -205,6 +226,23 @@ def _watch(inbox: _Inbox) -> None:
     for line in sys.stdin.buffer:
         inbox.put(json.loads(line))
     os._exit(0)
+
+
+def _give_way() -> None:
+    """Let everything a person waits for go first.
+
+    Where Linux weighs sessions against each other, and every child is one, nice counts for nothing outside of its own
+    session: there the session's weight is set too (sched(7), "The autogroup feature").
+    """
+    os.nice(NICE)
+    for _ in range(10):
+        try:
+            Path("/proc/self/autogroup").write_text(str(NICE))
+            return
+        except BlockingIOError:  # only one process of the machine may do so in a tenth of a second
+            time.sleep(0.1)
+        except OSError:  # no such feature here
+            return
 
 
 def _die_with_parent() -> None:

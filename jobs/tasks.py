@@ -87,6 +87,8 @@ class CoreStudio:
 
     def warm(self, queue: str) -> None:
         """Load the face models, and what draws with its libraries; its nets are loaded by the first order."""
+        from core import coverage  # noqa: F401
+
         _ = self._models.recogniser, self._models.landmarker
         if queue == "studio":
             from core import generate, judge, matte, stage  # noqa: F401

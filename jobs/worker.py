@@ -36,6 +36,7 @@ log = structlog.get_logger("atelier.worker")
 BEATS_A_LEASE: Final = 8  # so many heartbeats must be lost before an order is taken away
 WORKER_STRIKES: Final = 5  # a worker's death says less about an order than its child's: so many times the strikes
 SIGN_IN_S: Final = 5.0
+BREAKS_CHILD: Final = frozenset({"fault", "memory"})  # the next order gets a new process: CUDA is of no use after some
 TRIES_LATER: Final = 40  # attempts of an order whose disk or shelf is in trouble; with SLOWEST_S over half an hour
 SLOWEST_S: Final = 60.0
 CORE_STUDIO: Final = "jobs.tasks:CoreStudio"
@@ -150,6 +151,7 @@ class Worker:
             mirror = asyncio.create_task(run.bench.mirror(self._settings.mirror_s))
         try:
             await run.bench.lay_ready()
+            await run.child.ready()
             async with asyncio.timeout(limit_s):
                 result = await run.child.do(claimed.kind, o.to_json(order), run.bench.folder, self._progress(run))
             if mirror is not None:
@@ -171,6 +173,9 @@ class Worker:
             await run.child.kill()
             return await self._fail(run, news.Failed("timeout", f"not done after {limit_s:.0f} s, which is the limit"))
         except TaskFailed as error:
+            if error.reason in BREAKS_CHILD:
+                await run.child.kill()
+                await run.child.start()
             if error.later:
                 return await self._later(run, error.reason, str(error))
             return await self._fail(run, news.Failed(error.reason, str(error)))

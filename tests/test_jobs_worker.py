@@ -1,6 +1,7 @@
 """Orders through a real worker: drawn, filed and told; cancelled, too slow, doomed, or short of something."""
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import time
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from houses import a_house, house, person, ready_sqlite, send_photo, shoot, state_of, until, working
+from houses import QUICK, a_house, house, person, ready_sqlite, send_photo, shoot, state_of, until, working
 
 from jobs import orders
 from jobs import tables as t
+from jobs.child import Child
 from jobs.house import House, opened
 from jobs.news import Done, Failed, Step
 
@@ -164,6 +166,27 @@ async def test_what_cannot_succeed_is_not_tried_again(house: House, manner: str,
         assert isinstance(front.told[0].news, Failed)
         assert front.told[0].news.reason == reason
         assert await column(house, "attempt") == 1
+        await ends(house, await place(house, someone.id, shoot()))  # by a new process where the old one may be broken
+
+
+async def test_an_order_s_time_begins_when_its_process_has_loaded(tmp_path: Path) -> None:
+    async with opened(a_house(tmp_path, look_timeout_s=0.5)) as house, working(house, "fakes.quick_studio:SlowToLoad"):
+        someone = await person(house)
+        await ends(house, await place(house, someone.id, orders.Look("photos/0")))
+
+
+async def test_the_studio_s_process_gives_way_to_what_people_wait_for_and_a_look_s_does_not() -> None:
+    threads = str(max(1, (os.cpu_count() or 2) - 1))
+    for queue, nice in (("look", 0), ("studio", 10)):
+        child = Child(queue, QUICK, "embedded")
+        await child.ready()
+        assert child._process is not None
+        proc = Path(f"/proc/{child._process.pid}")
+        assert int((proc / "stat").read_text().rpartition(")")[2].split()[16]) == nice
+        assert f"OMP_NUM_THREADS={threads}".encode() in (proc / "environ").read_bytes().split(b"\0")
+        if (proc / "autogroup").exists():  # then the kernel weighs sessions against each other, and nice inside them
+            assert (proc / "autogroup").read_text().split()[2:] == [str(nice)]
+        await child.kill()
 
 
 async def test_a_studio_that_finds_the_disk_full_delays_an_order_and_does_not_lose_it(house: House) -> None:

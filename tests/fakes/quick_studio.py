@@ -24,6 +24,8 @@ SECONDS = {"fast": 0.0, "slow": 0.3}
 class QuickStudio:
     """Implements `jobs.tasks.Studio`."""
 
+    _broken = False
+
     def warm(self, queue: str) -> None:
         pass
 
@@ -39,7 +41,8 @@ class QuickStudio:
         manner = order.purpose or "fast"
         if manner == "refused":
             raise Refused("no_majority", "2 photos show different people")
-        if manner == "broken":
+        if manner == "broken" or self._broken:
+            self._broken = True  # as CUDA is after some errors: nothing works in this process any more
             raise ZeroDivisionError("a bug")
         out.mkdir(parents=True, exist_ok=True)
         if manner == "full" and not (out / "tried").exists():
@@ -95,6 +98,13 @@ class UnreadyStudio(QuickStudio):
     def shoot(self, *asked: Any) -> dict[str, Any]:
         self.warm("studio")
         raise AssertionError
+
+
+class SlowToLoad(QuickStudio):
+    """One that takes a second to load."""
+
+    def warm(self, queue: str) -> None:
+        time.sleep(1.0)
 
 
 def _learn(identity: Path, seconds: float, on_progress: Any, should_stop: Any) -> None:
