@@ -21,7 +21,7 @@ FROM python:3.11-slim-bookworm
 RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libgles2 libegl1 libglib2.0-0 libsm6 libice6 \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin atelier \
-    && install -d -o atelier -g atelier -m 700 /data /work
+    && install -d -o atelier -g atelier -m 700 /data /work /models
 COPY --from=build /opt/atelier /opt/atelier
 ENV PATH=/opt/atelier/bin:$PATH \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 import structlog
 import yaml
 from houses import a_house, house, person, ready_sqlite, shoot
+from huggingface_hub.utils import filter_repo_objects
 
 from jobs import logs, metrics, settings
 from jobs.child import gpu_bytes
@@ -204,24 +206,55 @@ def test_in_compose_every_setting_is_one_that_exists() -> None:
     assert named <= known
 
 
-@pytest.mark.parametrize("profile", ["cpu", "gpu"])
-def test_compose_itself_accepts_the_file(profile: str) -> None:
-    command = [
-        BIN / "docker-compose",
-        "-f",
-        ROOT / "docker-compose.yml",
-        "--profile",
-        profile,
-        "config",
-        "--format=json",
-    ]
-    said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+def composed(profile: str) -> dict[str, Any]:
+    """The services of a profile as Compose itself reads them."""
+    command = [BIN / "docker-compose", "-f", ROOT / "docker-compose.yml", "--profile", profile, "config"]
+    said = subprocess.run([*command, "--format=json"], capture_output=True, text=True, cwd=ROOT)
     assert said.returncode == 0, said.stderr
-    found = json.loads(said.stdout)["services"]
-    assert set(found) == {"telegram", "look", "postgres", "valkey", {"cpu": "studio", "gpu": "studio-gpu"}[profile]}
+    found: dict[str, Any] = json.loads(said.stdout)["services"]
+    return found
+
+
+@pytest.mark.parametrize(("profile", "adds"), [("cpu", "studio"), ("gpu", "studio-gpu"), ("models", "models")])
+def test_compose_itself_accepts_the_file(profile: str, adds: str) -> None:
+    found = composed(profile)
+    assert set(found) == {"telegram", "look", "postgres", "valkey", adds}
     if profile == "gpu":
         (card,) = found["studio-gpu"]["deploy"]["resources"]["reservations"]["devices"]
         assert (card["driver"], card["capabilities"]) == ("nvidia", ["gpu"])
+
+
+def test_in_compose_who_draws_on_a_gpu_finds_what_is_fetched_for_it_and_cannot_change_it(tmp_path: Path) -> None:
+    """The names are the published repository's; the fetcher's own patterns choose among them."""
+    fetcher, studio = composed("models")["models"], composed("gpu")["studio-gpu"]
+    assert fetcher["environment"]["HF_HOME"] == studio["environment"]["HF_HOME"] == "/models"
+    mounts = [{m["target"]: m for m in service["volumes"]}["/models"] for service in (fetcher, studio)]
+    assert [(m["source"], m.get("read_only", False)) for m in mounts] == [("models", False), ("models", True)]
+    assert "/models" in (ROOT / "Dockerfile").read_text().partition("install -d -o atelier")[2].splitlines()[0]
+
+    download, named = fetcher["command"][:2], fetcher["command"][2]
+    assert download == ["hf", "download"]
+    snapshot = tmp_path / "hub" / f"models--{named.replace('/', '--')}" / "snapshots" / "0"
+    nets = ["unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model"]
+    nets += ["text_encoder/model", "text_encoder_2/model"]
+    published = [f"{net}{half}.safetensors" for net, half in product(nets, ("", ".fp16"))]
+    published += [f"{net.partition('/')[0]}/{file}" for net in nets for file in ("config.json", "model.onnx")]
+    published += [f"tokenizer{n}/{file}" for n in ("", "_2") for file in ("vocab.json", "merges.txt")]
+    published += ["scheduler/scheduler_config.json", "sd_xl_base_1.0.safetensors"]
+    brought = list(filter_repo_objects(published, allow_patterns=fetcher["command"][4::2]))
+    assert len(brought) == 4 + 4 + 4 + 1, "every net once, and no file of another format"
+    for name in brought:
+        (snapshot / name).parent.mkdir(parents=True, exist_ok=True)
+        (snapshot / name).write_text('{"addition_embed_type": "text_time"}')
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("0")
+    env = {name: value for name, value in studio["environment"].items() if value and not name.endswith("_FILE")}
+    finding = "from core.engines.shelf import weights_of; print(weights_of('sdxl'))"
+    out = subprocess.run(
+        [sys.executable, "-c", finding], capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, **env, "HF_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert out.stdout.strip() == str(snapshot), out.stderr
 
 
 def test_what_the_images_are_built_with_are_extras_that_there_are() -> None:
