@@ -20,11 +20,8 @@ from numpy.typing import NDArray
 
 from core import frame, weights
 from core.facemap import FACE_OVAL, let_go
+from core.matting import estimate_alpha_cf, estimate_foreground_ml
 from core.nouns import F32, U8, Cutout, FaceMap
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # pymatting warns that it finds no GPU
-    import pymatting
 
 WIDTH, HEIGHT = frame.PRINT
 EYE: Final = frame.EYE_DISTANCE * WIDTH
@@ -479,7 +476,7 @@ def _closed_form(rgb: U8, person: F32, face: FaceMap) -> F32:
     solved = person.copy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        solved[window] = pymatting.estimate_alpha_cf(
+        solved[window] = estimate_alpha_cf(
             rgb[window].astype(np.float64) / 255, trimap[window], laplacian_kwargs={"epsilon": 1e-6, "radius": 1}
         )
     # the solver leaves haze where hair and backdrop look alike; on a dark backdrop it would glow
@@ -537,7 +534,7 @@ def _at_print(mask: F32 | U8, guide: F32, radius: int) -> F32:
 
 def _foreground(guide: F32, matte: F32) -> F32:
     """Estimate the sitter's own colours in edge pixels (multi-level foreground estimation, Germer et al. 2020)."""
-    return pymatting.estimate_foreground_ml(guide.astype(np.float64), matte.astype(np.float64)).astype(np.float32)
+    return estimate_foreground_ml(guide.astype(np.float64), matte.astype(np.float64)).astype(np.float32)
 
 
 def _upper_foreground(guide: F32, matte: F32) -> F32:
