@@ -32,6 +32,7 @@ log = structlog.get_logger("atelier.valkey")
 SOCKET_PATH_BYTES: Final = 100  # sun_path holds 108 on Linux, 104 on macOS, with the final zero
 LOOK_S: Final = 0.5
 STOP_S: Final = 5.0
+ANSWER_S: Final = 2.0
 
 
 class EmbeddedValkey:
@@ -138,7 +139,7 @@ class EmbeddedValkey:
     def _say(self, *words: bytes) -> bytes:
         """Send one command over the socket and return the beginning of the answer."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
-            s.settimeout(2.0)
+            s.settimeout(ANSWER_S)
             s.connect(str(self.socket))
             s.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
             return s.recv(8192)

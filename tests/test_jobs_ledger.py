@@ -285,6 +285,7 @@ async def test_every_step_is_for_the_attempt_that_holds_the_order(ledger: Ledger
         claimed = await book.claim(page, order, 1, "w1")
         assert claimed is not None
         assert await book.release(page, order, 1)
+        assert await book.claim(page, order, 1, "w1") is None
         again = await book.claim(page, order, 2, "w2")
         assert again is not None
         assert await book.beat(page, order, 1, news.Step()) == "lost"

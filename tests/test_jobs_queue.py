@@ -89,6 +89,7 @@ async def test_a_server_that_hangs_after_its_starter_died_is_replaced_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.valkey.STOP_S", 0.3)
+    monkeypatch.setattr("jobs.valkey.ANSWER_S", 0.3)
     starter = Process(a_house(tmp_path), "notify")
     valkey = EmbeddedValkey(tmp_path)
     await until(valkey._answers)

@@ -159,7 +159,7 @@ def test_a_gpu_s_memory_is_watched_where_torch_has_one_and_torch_is_not_loaded_f
 
 def test_a_bot_process_has_neither_torch_nor_mediapipe_and_stays_small() -> None:
     program = (
-        "import re, sys; import jobs.run, jobs.forget, jobs.export\n"
+        "import re, sys; import jobs.run, jobs.forget, jobs.export, bots.__main__, bots.on_telegram\n"
         "print([name for name in ('torch', 'mediapipe', 'cv2', 'diffusers') if name in sys.modules])\n"
         "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) // 1024)"
     )
