@@ -65,11 +65,13 @@ class Child:
             return
         self._ready = False
         threads = str(max(1, (os.cpu_count() or 2) - 1))
+        # passive: waiting threads sleep; torch's and ncnn's would spin in each other's way, see core.__main__
         limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "jobs.child", self._queue, self._studio,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES,
-            env={**os.environ, **limits, "ATELIER_ENGINE": self._engine}, start_new_session=True,
+            env={"OMP_WAIT_POLICY": "passive", **os.environ, **limits, "ATELIER_ENGINE": self._engine},
+            start_new_session=True,
         )  # fmt: skip
 
     async def ready(self) -> None:
