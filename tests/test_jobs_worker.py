@@ -170,7 +170,7 @@ async def test_what_cannot_succeed_is_not_tried_again(house: House, manner: str,
 
 
 async def test_an_order_s_time_begins_when_its_process_has_loaded(tmp_path: Path) -> None:
-    async with opened(a_house(tmp_path, look_timeout_s=0.5)) as house, working(house, "fakes.quick_studio:SlowToLoad"):
+    async with opened(a_house(tmp_path, look_timeout_s=3.0)) as house, working(house, "fakes.quick_studio:SlowToLoad"):
         someone = await person(house)
         await ends(house, await place(house, someone.id, orders.Look("photos/0")))
 

@@ -101,10 +101,10 @@ class UnreadyStudio(QuickStudio):
 
 
 class SlowToLoad(QuickStudio):
-    """One that takes a second to load."""
+    """One that takes longer to load than an order may take."""
 
     def warm(self, queue: str) -> None:
-        time.sleep(1.0)
+        time.sleep(3.5)
 
 
 def _learn(identity: Path, seconds: float, on_progress: Any, should_stop: Any) -> None:
