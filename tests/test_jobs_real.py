@@ -71,9 +71,9 @@ def eleven_moments(dice: random.Random) -> list[tuple[Callable[[Step], bool], fl
         lambda s: s.stage in ("deliver", "publish") or (s.stage.startswith("shoot") and s.step >= 1),
         lambda s: s.stage in ("deliver", "publish") or (s.stage.startswith("shoot") and s.step >= 2),
     )
-    early = [(claimed, 0.6), (claimed, 0.6), (claimed, 0.6), (claimed, 0.6), (checking, 0.8), (checking, 0.8)]
+    early = [(claimed, 0.6)] * 6 + [(checking, 0.8)] * 2
     dice.shuffle(early)
-    late = [(drawing, 2.0), (drawing, 2.0), (second, 0.5), (second, 2.0), (last, 0.0)]
+    late = [(drawing, 2.0), (second, 2.0), (last, 0.0)]
     return [(there, dice.uniform(0, within)) for there, within in early + late]
 
 
