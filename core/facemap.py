@@ -107,7 +107,7 @@ class Landmarker:
         # mediapipe's camera looks along -z with y up; columns are the head's own axes
         yaw = np.degrees(np.arctan2(turn[0, 2], turn[2, 2]))
         pitch = np.degrees(np.arcsin(np.clip(turn[1, 2], -1, 1)))
-        right, left = frame.eye_centres(points)
+        right, left = frame.eye_centres(points[:, :2])
         roll = np.degrees(np.arctan2(left[1] - right[1], left[0] - right[0]))
         return Trace(points, scores, float(yaw), float(pitch), float(roll))
 

@@ -29,25 +29,26 @@ LEFT_EYE: Final = (362, 263)
 
 
 def eye_centres(landmarks: F32) -> F32:
-    """Return the sitter's right and left eye centre, (2, 2) float32, in the landmarks' own pixels."""
-    right = landmarks[list(RIGHT_EYE), :2].mean(axis=0)
-    left = landmarks[list(LEFT_EYE), :2].mean(axis=0)
+    """Return the sitter's right and left eye centre, (2, 2) or with depth (2, 3) float32, in the landmarks' pixels."""
+    right = landmarks[list(RIGHT_EYE)].mean(axis=0)
+    left = landmarks[list(LEFT_EYE)].mean(axis=0)
     return np.stack([right, left]).astype(np.float32)
 
 
 def to_frame(eyes: F32, width: int = PRINT[0], height: int = PRINT[1]) -> F32:
     """Return the (2, 3) similarity that carries photo pixels into a frame of `width` x `height`.
 
-    eyes: (2, 2) float32, right then left eye centre in photo pixels. The transform turns, scales
-    and moves; it never mirrors or shears, so a face keeps its shape.
+    eyes: (2, 2) or (2, 3) float32, right then left eye centre in photo pixels. With depth their distance is the
+    true one: a head turned aside shows its eyes nearer to each other, and would come out too large for its body.
+    The transform turns, scales and moves; it never mirrors or shears, so a face keeps its shape.
     """
-    (rx, ry), (lx, ly) = eyes.astype(np.float64)
+    (rx, ry), (lx, ly) = eyes[:, :2].astype(np.float64)
     dx, dy = lx - rx, ly - ry
-    distance = float(np.hypot(dx, dy))
-    if distance < 1e-3:
-        raise ValueError(f"eye centres are {distance:.4f} px apart, at least 0.001 needed")
+    seen, distance = float(np.hypot(dx, dy)), float(np.linalg.norm(eyes[1].astype(np.float64) - eyes[0]))
+    if seen < 1e-3:
+        raise ValueError(f"eye centres are {seen:.4f} px apart, at least 0.001 needed")
     scale = EYE_DISTANCE * width / distance
-    cos, sin = scale * dx / distance, -scale * dy / distance
+    cos, sin = scale * dx / seen, -scale * dy / seen
     mid_x, mid_y = (rx + lx) / 2, (ry + ly) / 2
     return np.array(
         [

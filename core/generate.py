@@ -134,7 +134,7 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     head, own = _lower(layers.head, size), _lower(layers.neck, size)
     layout = _layout(setup, size)
     neck = throat_of(setup.body, head, scale)
-    sure = cv2.erode(own, np.ones((round(26 * scale) | 1,) * 2)) * neck
+    sure = cv2.erode(np.minimum(own + head, 1), np.ones((round(26 * scale) | 1,) * 2)) * neck
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), head)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
     sitter[top:] = sitter[top:] * keep + _calm(large, setup.skin) * (1 - keep)

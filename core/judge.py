@@ -188,7 +188,7 @@ def _shape_error(points: F32, reference: F32) -> float:
     one, other = one - one.mean(axis=0), other - other.mean(axis=0)
     u, scales, vt = np.linalg.svd(one.T @ other)
     scale = scales.sum() / (one**2).sum()
-    eyes = frame.eye_centres(reference)
+    eyes = frame.eye_centres(reference[:, :2])
     return float(np.sqrt(((one @ (u @ vt) * scale - other) ** 2).sum(axis=1).mean()) / np.hypot(*(eyes[1] - eyes[0])))
 
 

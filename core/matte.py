@@ -56,6 +56,20 @@ class Torso:
     shoulders: tuple[float, float, float] | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Regions:
+    """What is head and what is the person, without the fine matte, at MATTE_SIZE: (H, W) = (640, 512).
+
+    rgb: (H, W, 3) uint8, the photo in the frame. person, head, oval: (H, W) float32 0..1; head as in
+    `nouns.Cutout`, oval the face alone.
+    """
+
+    rgb: U8
+    person: F32
+    head: F32
+    oval: F32
+
+
 class Segmenter:
     """mediapipe's selfie segmenter, loaded once: how surely each pixel is a person."""
 
@@ -91,7 +105,7 @@ def cut_out(face: FaceMap, segmenter: Segmenter) -> Cutout:
     neck_soft = cv2.resize(bare, frame.PRINT, interpolation=cv2.INTER_LINEAR).clip(0, 1) * matte * (1 - head)
     neckline, neck_x, neck_y, neck_width = _neckline(neck, face)
     return Cutout(
-        rgb=_without_rim(_upper_foreground(guide, matte), guide, head, jaw),
+        rgb=_without_rim(_upper_foreground(guide, matte), guide, head, jaw, neck_soft),
         matte=matte,
         head=head.astype(np.float32),
         neck=neck_soft.astype(np.float32),
@@ -132,6 +146,18 @@ def torso_of(face: FaceMap, segmenter: Segmenter) -> Torso:
         neck_width=neck_width,
         shoulders=_shoulders(person, valid, face),
     )
+
+
+def regions_of(face: FaceMap, segmenter: Segmenter) -> Regions:
+    """Tell head, face and person apart as `cut_out` does, but with the coarse matte: a quarter of its time."""
+    picture, valid = framed(face)
+    small = cv2.resize(picture, MATTE_SIZE, interpolation=cv2.INTER_AREA)
+    seen = cv2.resize(valid, MATTE_SIZE, interpolation=cv2.INTER_AREA)
+    person = cv2.resize(_person(picture, face, segmenter), MATTE_SIZE, interpolation=cv2.INTER_LINEAR)
+    soft = np.clip((cv2.ximgproc.guidedFilter(small.astype(np.float32) / 255, person, 4, 1e-4) - 0.1) / 0.8, 0, 1)
+    head, oval, _ = _head(small, person, soft, face)
+    head, oval = (cv2.resize(part, MATTE_SIZE, interpolation=cv2.INTER_AREA) for part in (head, oval))
+    return Regions(rgb=small, person=person * seen, head=head * soft * seen, oval=oval)
 
 
 def framed(face: FaceMap) -> tuple[U8, F32]:
@@ -304,7 +330,10 @@ def _hanging_hair(rgb: U8, person: F32, face: FaceMap, lowest: F32) -> F32:
     aside = _beside_oval(points[list(FACE_OVAL)], rows, columns)
     no_ear = (skin < 0.2) | (aside > 0.38 * eye)
     beside = (mine > 0.8) & no_ear & (aside > 0.06 * eye) & (rows > points[159, 1]) & (rows < lobe)
-    beside = _thick(beside, 1)
+    _, blobs = cv2.connectedComponents(((mine > 0.5) & (rows < lobe)).astype(np.uint8))
+    beside = _thick(beside & (blobs == blobs[int(points[1, 1]), int(points[1, 0])]), 1)  # a neighbour's is not theirs
+    from_above = (beside & (rows < lobe - 0.4 * eye)).any(axis=0)  # a shoulder as high as the ear is no hair
+    beside &= cv2.dilate(from_above[None].astype(np.uint8), np.ones((1, 7)))[0].astype(bool)
     reaching = beside & (rows > lobe - 0.12 * eye)
     if reaching.any(axis=0).sum() < 0.2 * eye:
         return np.zeros(person.shape, np.float32)
@@ -315,10 +344,11 @@ def _hanging_hair(rgb: U8, person: F32, face: FaceMap, lowest: F32) -> F32:
     label[may] = np.where((skin < 0.4) & (below < 0.7 * eye), cv2.GC_PR_FGD, cv2.GC_PR_BGD)[may]
     label[(below > 0) & (off < 0.45 * eye)] = cv2.GC_BGD
     label[(below > 0.9 * eye) & (off > 2.3 * eye)] = cv2.GC_BGD
-    tint = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 1:]
-    usual = np.median(tint[beside], axis=0)
-    spread = 1.4826 * np.median(np.abs(tint[beside] - usual), axis=0)
-    label[(np.abs(tint - usual) > 2.5 * spread + 8).any(axis=-1)] = cv2.GC_BGD  # a blouse, a lapel, a lip
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    usual = np.median(lab[beside], axis=0)
+    spread = 2.5 * 1.4826 * np.median(np.abs(lab[beside] - usual), axis=0) + np.array([18, 8, 8], np.float32)
+    label[(np.abs(lab - usual) > spread)[..., 1:].any(axis=-1)] = cv2.GC_BGD  # a blouse, a lapel, a lip
+    label[usual[0] - lab[..., 0] > spread[0]] = cv2.GC_BGD  # a grey suit under white hair
     label[beside] = cv2.GC_FGD
     cv2.setRNGSeed(0)  # GrabCut seeds its k-means from OpenCV's own generator
     cv2.grabCut(small, label, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
@@ -335,12 +365,13 @@ def _hanging_hair(rgb: U8, person: F32, face: FaceMap, lowest: F32) -> F32:
     return np.clip((soft - 0.15) / 0.7, 0, 1).astype(np.float32)
 
 
-def _without_rim(rgb: F32, photo: F32, head: F32, jaw: F32) -> F32:
+def _without_rim(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
     """Take the surroundings' light out of the head's rim: a white collar, a backlight, a blue backdrop.
 
-    rgb: the estimated foreground, photo: the picture, both (1280, 1024, 3) float32 0..1; head, jaw (1280, 1024).
+    rgb: the estimated foreground, photo: the picture, both (1280, 1024, 3) float32 0..1; head, jaw, neck (1280, 1024).
     Near the edge a colour that leaves the head's own (12 px further in) towards what lies outside it
-    is pulled back, all the more the nearer the edge; along the jaw any colour that is not the skin's.
+    is pulled back, all the more the nearer the edge; along the jaw any colour that is not the skin's. The bare
+    neck beyond the jaw is left as it was photographed.
     """
     small = cv2.resize(head, MATTE_SIZE, interpolation=cv2.INTER_AREA)
     depth = cv2.distanceTransform((small > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
@@ -354,6 +385,8 @@ def _without_rim(rgb: F32, photo: F32, head: F32, jaw: F32) -> F32:
     share = along / np.maximum(far, 1e-4)
     same_way = along**2 / np.maximum(far * ((rgb - own) ** 2).sum(axis=-1), 1e-6)  # a highlight is not the backdrop's
     edge = np.clip(1 - (cv2.resize(depth, frame.PRINT, interpolation=cv2.INTER_LINEAR) - 2) / 7, 0, 1)
+    near = cv2.dilate((neck > 0.5).astype(np.float32), np.ones((15, 15), np.uint8))
+    edge *= 1 - cv2.GaussianBlur(near, (0, 0), 4) * (1 - head)
     strength = edge * np.clip((np.sqrt(far) - 0.08) / 0.08, 0, 1)
     excess = (np.clip(share - 0.15, 0, 1.3) + np.clip(share + 0.15, -1.3, 0)) * strength * same_way
     cleaned = rgb - excess[..., None] * towards
@@ -581,11 +614,12 @@ def _neckline(neck: U8, face: FaceMap) -> tuple[float, float, float, float]:
 def _shoulders(person: F32, valid: F32, face: FaceMap) -> tuple[float, float, float] | None:
     """Find the shoulder points: where the outline, coming from the neck, turns from slope to arm.
 
-    Returns left x, right x and their mean y in print pixels, or None when the frame or the photo ends first.
+    Returns left x, right x and their mean y in print pixels, or None when the frame or the photo ends first,
+    or what is seen is narrower than three eye distances.
     """
     chin_y = face.landmarks[152, 1]
     level = min(int(chin_y + 1.9 * EYE), HEIGHT - 4)
     columns = np.flatnonzero((person[level] > 0.5) & (valid[level] > 0.5))
-    if len(columns) == 0 or columns[0] < 12 or columns[-1] > WIDTH - 12:
+    if len(columns) < 3 * EYE or columns[0] < 12 or columns[-1] > WIDTH - 12:  # fewer are a sleeve of someone's
         return None
     return float(columns[0]), float(columns[-1]), float(level)

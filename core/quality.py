@@ -113,7 +113,7 @@ def measure(rgb: U8, trace: Trace) -> Measures:
     by more than 1.2 times.
     """
     height, width = rgb.shape[:2]
-    eyes = frame.eye_centres(trace.landmarks)
+    eyes = frame.eye_centres(trace.landmarks[:, :2])
     outline = trace.landmarks[list(OUTLINE), :2]
     beyond = (outline < 0).any(axis=1) | (outline[:, 0] >= width) | (outline[:, 1] >= height)
     face, points = framed(rgb, trace.landmarks, 256)

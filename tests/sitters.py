@@ -59,7 +59,7 @@ def landmarks(rgb: RGB) -> NDArray[np.float32]:
 
 
 def eye_px(rgb: RGB) -> float:
-    right, left = frame.eye_centres(landmarks(rgb))
+    right, left = frame.eye_centres(landmarks(rgb)[:, :2])
     return float(np.linalg.norm(left - right))
 
 
@@ -87,7 +87,7 @@ def shaken(rgb: RGB, part_of_eye_distance: float) -> RGB:
 def wearing_sunglasses(rgb: RGB, colour: tuple[int, int, int] = (15, 15, 18), opacity: float = 0.92) -> RGB:
     distance = eye_px(rgb)
     lenses = np.zeros(rgb.shape[:2], np.uint8)
-    for x, y in frame.eye_centres(landmarks(rgb)):
+    for x, y in frame.eye_centres(landmarks(rgb)[:, :2]):
         cv2.ellipse(lenses, ((x, y + 0.05 * distance), (0.8 * distance, 0.6 * distance), 0), 255, -1)
     alpha = cv2.GaussianBlur(lenses, (0, 0), 0.8).astype(np.float32)[..., None] / 255 * opacity
     return (rgb * (1 - alpha) + alpha * np.array(colour)).astype(np.uint8)

@@ -22,8 +22,15 @@ def test_eyes_always_land_in_their_places(x: float, y: float, distance: float, t
     assert np.allclose(left - right, (0.185 * 1024, 0), atol=0.5)
 
 
+@given(st.floats(-60, 60))
+def test_a_turned_head_is_no_larger_than_a_straight_one(yaw_deg: float) -> None:
+    half = 50 * np.array([np.cos(np.radians(yaw_deg)), 0, np.sin(np.radians(yaw_deg))])
+    eyes = np.array([-half, half], np.float32) + np.float32(400)
+    assert np.isclose(frame.scale_of(frame.to_frame(eyes)), 0.185 * 1024 / 100, rtol=1e-4)
+
+
 def test_a_map_puts_the_eyes_where_the_frame_says(hopper_map: FaceMap) -> None:
-    eyes = frame.eye_centres(hopper_map.landmarks)
+    eyes = frame.eye_centres(hopper_map.landmarks[:, :2])
     assert np.allclose(eyes.mean(axis=0), (512, 492.8), atol=1)
 
 

@@ -9,7 +9,7 @@ import sitters
 from numpy.typing import NDArray
 
 from core.facemap import FACE_OVAL, fill
-from core.matte import EYE, cut_out
+from core.matte import EYE, cut_out, framed
 from core.nouns import Cutout, FaceMap
 from core.studio import Models
 
@@ -114,6 +114,14 @@ def test_no_dark_line_is_left_under_the_chin(
 ) -> None:
     for cutout, face in ((hopper_cutout, hopper_map), (collins_cutout, collins_map)):
         assert (_jaw_rim(cutout, face)[:, 0] < -35).mean() < 0.02
+
+
+def test_under_the_chin_the_photo_goes_on_as_it_was(hopper_cutout: Cutout, hopper_map: FaceMap) -> None:
+    near_the_head = cv2.dilate((hopper_cutout.head > 0.5).astype(np.uint8), np.ones((41, 41))) > 0
+    chin = near_the_head & (hopper_cutout.neck > 0.95)
+    photo = framed(hopper_map)[0].astype(np.float32) / 255
+    assert chin.sum() > 1000
+    assert np.abs(hopper_cutout.rgb - photo)[chin].mean() < 0.01
 
 
 def test_the_flag_beside_the_cap_is_not_hers(hopper_cutout: Cutout) -> None:
