@@ -67,6 +67,30 @@ class Rejected:
     hint: str
 
 
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a person can change from photo to photo, as `core.features` measured it; None: not seen well enough.
+
+    facial_hair: "none", "moustache" or "beard" (a moustache with it or not). hair_colour: a word of
+    `core.features.COLOURS` or "dark brown". hair_length: "bald", "short", "chin" or "shoulder_or_longer". hat: or a scarf.
+    Beside each what was measured: glasses_edge, hat_edge the steepness of the line over the nose and over the
+    forehead; chin_texture, lip_texture as `core.features.measure`; hair_lab CIELAB; hair_below_chin squared eye
+    distances of hair beside the neck.
+    """
+
+    glasses: bool | None
+    glasses_edge: float
+    facial_hair: str | None
+    chin_texture: float
+    lip_texture: float
+    hair_colour: str | None
+    hair_lab: tuple[float, float, float]
+    hair_length: str | None
+    hair_below_chin: float
+    hat: bool | None
+    hat_edge: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceMap:
     """How one selfie's head stands and is lit, in the canonical frame at full print size.
@@ -78,6 +102,7 @@ class FaceMap:
     shoulders_visible: the photo reaches below the chin far enough to show both shoulders.
     marks: (N, 3) float32 x, y, radius in frame pixels of moles and scars to protect.
     enlarged: print pixels per photo pixel at full print size; above 2.3 the print gets smaller.
+    features: glasses, hair and hat; None before `core.features.observe`, which needs the segmenter, has looked.
     """
 
     selfie: Selfie
@@ -90,6 +115,7 @@ class FaceMap:
     marks: F32
     skin_lab: tuple[float, float, float]
     enlarged: float
+    features: Features | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,330 @@
+"""FaceMap + Regions -> Features: glasses, facial hair, hair colour and length, baldness, a hat: measured, not guessed.
+
+Everything is told against the same person's own cheeks or forehead, in the logarithm of light and in colour
+ratios: exposure, white balance and how dark the skin is cancel. What is not clear is None. The weights were
+fitted on one half of 446 official portraits that were labelled by eye, and are judged on the other half:
+`python -m tools.measure_map FOLDER LABELS --fit` prints them, docs/map.md has the figures. No race, gender or
+age is inferred or stored. Hair texture is not measured: in a 640 px frame short hair has none, and combed and
+curly long hair could not be told apart on the portraits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core import frame
+from core.facemap import CHIN as CHIN_TIP
+from core.facemap import LUMINANCE, fill, linear
+from core.matte import MATTE_SIZE, Regions, Segmenter, regions_of
+from core.nouns import F32, FaceMap, Features
+
+EYE: Final = frame.EYE_DISTANCE * MATTE_SIZE[0]
+"""Distance between the eyes where all is measured, 94.7 px."""
+UPPER_LIP: Final = (98, 97, 2, 326, 327, 391, 269, 267, 0, 37, 39, 165)
+CHIN: Final = (204, 106, 182, 83, 18, 313, 406, 335, 424, 431, 395, 369, 396, 175, 171, 140, 170, 211)
+JAW: Final = ((213, 172, 136, 150, 149, 140, 211, 210, 214, 192), (433, 397, 365, 379, 378, 369, 431, 430, 434, 416))
+CHEEKS: Final = ((117, 118, 119, 100, 36, 205, 50, 123), (346, 347, 348, 329, 266, 425, 280, 352))
+FOREHEAD: Final = (109, 10, 338, 337, 9, 108)
+"""Rings of mesh points around plain regions of the face, drawn over twelve portraits to see that they fit."""
+
+Rule = Mapping[str, float]
+"""Weights by measure, and "1" for the constant: the natural logarithm of the odds that something is there."""
+GLASSES: Final[Rule] = {"1": -2.81, "bridge": 2.34, "under": 1.28, "side": 1.61}
+UPPER_LIP_HAIR: Final[Rule] = {"1": 7.24, "lip_dark": -4.31, "lip_texture": 4.44, "lip_red": -11.04}
+CHIN_HAIR: Final[Rule] = {"1": 8.66, "chin_dark": -0.97, "chin_texture": 3.60, "chin_red": -2.85, "jaw_red": -6.87}
+BALD: Final[Rule] = {"1": -4.13, "crown_texture": -2.49, "crown_height": -7.38}
+LONG: Final[Rule] = {"1": -4.73, "hair_beside": 4.91}
+"""Logistic regressions (ridge 1) on the half of the portraits marked "fit"."""
+COLOURS: Final = ("black", "brown", "blond", "grey", "white")
+COLOUR_MEASURES: Final = ("hair_light", "hair_bright", "hair_a", "hair_b")
+COLOUR: Final = np.array(
+    [
+        [6.840, 5.545, -4.623, 0.995, -8.757],
+        [-0.084, -0.061, 0.017, 0.038, 0.089],
+        [-0.055, -0.043, 0.033, -0.005, 0.070],
+        [-0.255, 0.173, 0.078, -0.060, 0.064],
+        [-0.167, 0.040, 0.254, -0.063, -0.064],
+    ],
+    np.float32,
+)
+"""Softmax regression: rows a constant, then COLOUR_MEASURES; columns COLOURS."""
+SURE: Final = 0.5
+"""Least share of the likeliest colour; a colour between two words is None. Red hair is called brown or blond: of 446
+portraits five have it, too few to tell it by."""
+DARK_BROWN: Final = 30.0
+"""Median CIELAB lightness below which brown hair is called dark: a matter of words, set where labels agreed best."""
+NO, YES = -1.4, 0.4
+"""Log odds below which something is not there and above which it is, 20 % and 60 %; None in between."""
+AT_CHIN, AT_SHOULDERS = 0.2, 0.45
+"""Hair beside the neck under the chin, in squared eye distances of a possible 0.7: up to the first it ends at the chin,
+from the second on it reaches the shoulders. In between a bob and a beginning fall cannot be told."""
+HAT_LOW: Final = 0.6
+"""Eye distances above the brows below which a hat's edge lies; most hairlines lie higher, fringes do not."""
+HAT_EDGE, HAT_WIDE = 0.4, 0.8
+"""Least steepness of a hat's edge over the brows, and of one that runs on from temple to temple. Of 444 portraits
+without a hat one passes (hair dyed violet), and two with hat or scarf and Grace Hopper's cap do."""
+COOL, VIVID = -3.0, 38.0
+"""CIELAB b* below which and chroma above which no hair of its own colour lies; set on the portraits' own hair."""
+
+
+def observe(face: FaceMap, segmenter: Segmenter) -> FaceMap:
+    """Return the map with its features: half a second on two cores, most of it the segmenter."""
+    return replace(face, features=judge(measure(regions_of(face, segmenter), face.landmarks)))
+
+
+def measure(regions: Regions, landmarks: F32) -> dict[str, float]:
+    """Measure everything the rules weigh.
+
+    landmarks: (478, 3) in the frame at full print size. Texture is the excess of light's fine variance over the
+    cheeks' own, so that a noisy photo grows no stubble; light and its ratios are natural logarithms.
+    """
+    points = landmarks[:, :2] * np.float32(MATTE_SIZE[0] / frame.PRINT[0])
+    light = linear(regions.rgb)
+    calm = cv2.GaussianBlur(light, (0, 0), 0.7) + 0.004
+    dark = np.log(calm @ LUMINANCE)
+    fine = (dark - cv2.GaussianBlur(dark, (0, 0), 2)) ** 2
+    smooth = cv2.GaussianBlur(light, (0, 0), 2) + 0.004
+    tint = np.log(smooth[..., ::2] / smooth[..., 1:2])  # red over green, blue over green
+    return {
+        **_lines(light, points),
+        **_skin_cover(regions.person, dark, fine, tint[..., 0], points),
+        **_hair(regions, dark, fine, tint, points),
+        **_hat_edge(regions.rgb, light, points),
+    }
+
+
+def _inside(points: F32, *rings: Sequence[int]) -> NDArray[np.bool_]:
+    return np.logical_or.reduce([fill((MATTE_SIZE[1], MATTE_SIZE[0]), points, tuple(ring)) for ring in rings])
+
+
+def _lines(light: F32, points: F32) -> dict[str, float]:
+    """Steepness of the steepest lines that skin does not have: over the nose, under the eyes, beside them.
+
+    bridge: of the mean over a strip 0.2 eye distances wide between the eyes; under: of the lower rims;
+    side: of the temples of a frame, between the eye's corner and the face's outline. Logarithms.
+    """
+    steep = np.abs(cv2.Sobel(cv2.GaussianBlur(np.log(light @ LUMINANCE + 0.01), (0, 0), 0.8), cv2.CV_32F, 0, 1))
+    eyes = frame.eye_centres(points)
+    level = float(eyes[:, 1].mean())
+
+    def strip(left: float, right: float, above: float, below: float) -> F32:
+        cut = steep[
+            round(level + above * EYE) : round(level + below * EYE), round(left) : max(round(right), round(left) + 4)
+        ]
+        return cut if cut.size else np.zeros((1, 1), np.float32)
+
+    bridge = strip(points[168, 0] - 0.1 * EYE, points[168, 0] + 0.1 * EYE, -0.25, 0.3).mean(axis=1).max()
+    under = np.mean([np.median(strip(x - 0.25 * EYE, x + 0.25 * EYE, 0.16, 0.55).max(axis=0)) for x in eyes[:, 0]])
+    beside = ((points[127, 0], points[33, 0] - 0.06 * EYE), (points[263, 0] + 0.06 * EYE, points[356, 0]))
+    side = np.mean([np.median(strip(left, right, -0.3, 0.3), axis=1).max() for left, right in beside])
+    names = ("bridge", "under", "side")
+    return {name: float(np.log(value + 0.02)) for name, value in zip(names, (bridge, under, side), strict=True)}
+
+
+def _skin_cover(person: F32, dark: F32, fine: F32, red: F32, points: F32) -> dict[str, float]:
+    """Compare upper lip, chin and jaw with the cheeks: how much darker, how much less red, how much rougher."""
+    cheeks = _inside(points, *CHEEKS)
+    own, own_red = float(np.median(dark[cheeks])), float(np.median(red[cheeks]))
+    own_fine = float(np.minimum(fine[cheeks], 0.01).mean())
+    lower = points.copy()  # clear of the nostrils' shadow
+    nostrils = list(UPPER_LIP[:5])
+    lower[nostrils, 1] = np.maximum(points[nostrils, 1], points[2, 1] + 0.3 * (points[0, 1] - points[2, 1]))
+    found: dict[str, float] = {}
+    for name, rings in (("lip", (UPPER_LIP,)), ("chin", (CHIN,)), ("jaw", JAW)):
+        where = _inside(lower, *rings) & (person > 0.78)
+        if where.sum() < 40:
+            where = _inside(lower, *rings)
+        found[f"{name}_dark"] = float(np.median(dark[where])) - own
+        found[f"{name}_red"] = float(np.median(red[where])) - own_red
+        found[f"{name}_texture"] = _texture(fine[where], own_fine)
+    return found
+
+
+def _texture(fine: F32, own: float) -> float:
+    """Logarithm of the standard deviation that is left when the skin's own variance is taken away; -4.6 for none."""
+    return float(0.5 * np.log(max(float(np.minimum(fine, 0.04).mean()) - own, 0.0) + 1e-4))
+
+
+def _hair(regions: Regions, dark: F32, fine: F32, tint: F32, points: F32) -> dict[str, float]:
+    """Measure crown, colour and reach of the hair.
+
+    crown_texture: as `_texture`, above the forehead. hair_light, hair_a, hair_b: median CIELAB of
+    a band along the head's outline above the eyes; hair_bright: lightness of its brightest quarter.
+    hair_beside: squared eye distances of hair between ear and chin. hair_below: the same, of the fuller side, in
+    the first half eye distance under the chin. crown_height: of the hair over the forehead, in eye distances.
+    """
+    rows, columns = np.mgrid[: MATTE_SIZE[1], : MATTE_SIZE[0]].astype(np.float32)
+    lab = cv2.cvtColor(regions.rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    head, outside = regions.head > 0.55, regions.oval < 0.3
+    skin = _inside(points, *CHEEKS, FOREHEAD)
+    off = np.dstack([dark - np.median(dark[skin]), tint - np.median(tint[skin], axis=0)])
+    reach = np.dstack([np.where(off[..., 0] < 0, 0.5, 0.8), np.full_like(dark, 0.13), np.full_like(dark, 0.18)])
+    skinlike = np.exp(-0.5 * ((off / reach) ** 2).sum(axis=-1))
+    depth = cv2.distanceTransform(head.astype(np.uint8), cv2.DIST_L2, 5)
+    band = head & outside & (depth > 0.06 * EYE) & (depth < 0.32 * EYE) & (rows < points[[33, 263], 1].mean())
+    hair = band & (skinlike < 0.3)
+    hair = hair if hair.sum() >= 150 else band
+    colour = lab[hair] if hair.sum() >= 30 else np.zeros((1, 3), np.float32)
+    inner = cv2.erode(head.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    crown = inner & (rows < points[10, 1]) & (np.abs(columns - points[10, 0]) < 0.75 * EYE)
+    beside = head & (depth > 0.03 * EYE) & (rows > points[159, 1]) & (rows < points[CHIN_TIP, 1]) & (skinlike < 0.3)
+    beside &= (columns < points[234, 0] - 0.06 * EYE) | (columns > points[454, 0] + 0.06 * EYE)
+    taught = beside if beside.sum() > 0.15 * EYE**2 else hair
+    return {
+        "crown_texture": _texture(fine[crown], float(np.minimum(fine[skin], 0.01).mean()))
+        if crown.sum() > 20
+        else -4.6,
+        "crown_height": float(points[10, 1] - np.flatnonzero(crown.any(axis=1)).min(initial=10**4)) / EYE,
+        "hair_seen": float(hair.sum()) / EYE**2,
+        "hair_light": float(np.median(colour[:, 0])),
+        "hair_bright": float(np.percentile(colour[:, 0], 75)),
+        "hair_a": float(np.median(colour[:, 1])),
+        "hair_b": float(np.median(colour[:, 2])),
+        "hair_beside": float(beside.sum()) / EYE**2,
+        "hair_below": _below_chin(
+            lab, (regions.person > 0.5) & outside & (skinlike < 0.5), taught, points, columns, rows
+        ),
+    }
+
+
+def _below_chin(
+    lab: F32, may: NDArray[np.bool_], taught: NDArray[np.bool_], points: F32, columns: F32, rows: F32
+) -> float:
+    """Squared eye distances beside the neck of what has the hair's colour and hangs together with it."""
+    if not taught.any():
+        return 0.0
+    usual = np.median(lab[taught], axis=0)
+    spread = 1.4826 * np.median(np.abs(lab[taught] - usual), axis=0) + np.array([6, 3, 3], np.float32)
+    alike = (may & ((((lab - usual) / spread) ** 2).sum(axis=-1) < 9)).astype(np.uint8)
+    alike = cv2.morphologyEx(cv2.morphologyEx(alike, cv2.MORPH_CLOSE, np.ones((5, 5))), cv2.MORPH_OPEN, np.ones((5, 5)))
+    _, blobs = cv2.connectedComponents(alike)
+    roots = np.unique(blobs[taught & (alike > 0)])
+    falling = np.isin(blobs, roots[roots > 0])
+    x, y = points[CHIN_TIP]
+    neck = 0.375 * float(points[397, 0] - points[172, 0])
+    falling &= (rows > y) & (rows <= y + 0.5 * EYE) & (np.abs(columns - x) > neck) & (np.abs(columns - x) < 2 * EYE)
+    return float(max((falling & side).sum() for side in (columns < x, columns > x))) / EYE**2
+
+
+def _hat_edge(rgb: NDArray[np.uint8], light: F32, points: F32) -> dict[str, float]:
+    """Find the steepest line across the forehead, from column to column two rows up or down at most.
+
+    edge: its steepness (logarithm of the median) over 1.1 eye distances; edge_wide: of the weakest fifth over 1.6, from
+    temple to temple; edge_height: how far above the brows, in eye distances; over_l, over_a, over_b: CIELAB of the
+    quarter eye distance above it.
+    """
+    steep = np.abs(cv2.Sobel(cv2.GaussianBlur(np.log(light + 0.01), (0, 0), 1.2), cv2.CV_32F, 0, 1)).max(axis=-1)
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    brow = float(points[[105, 334], 1].min())
+    top = int(max(points[10, 1] - 0.35 * EYE, 0))
+    foot = max(int(brow - 0.04 * EYE), top + 6)
+    found: dict[str, float] = {}
+    for name, reach, share in (("edge", 0.55, 50), ("edge_wide", 0.8, 20)):
+        x = np.linspace(points[10, 0] - reach * EYE, points[10, 0] + reach * EYE, 31).astype(int)
+        x = np.clip(x, 0, MATTE_SIZE[0] - 1)
+        cut = steep[top:foot][:, x]
+        path = _ridge(cut)
+        found[name] = float(np.log(np.percentile(cut[path, np.arange(len(x))], share) + 0.02))
+        if name == "edge":
+            found["edge_height"] = (brow - top - float(path.mean())) / EYE
+    over = [lab[max(top + y - int(0.25 * EYE), 0) : top + y - 3, column] for y, column in zip(path, x, strict=True)]
+    colour = np.concatenate(over)
+    colour = np.median(colour, axis=0) if len(colour) else np.zeros(3)
+    return {**found, "over_l": float(colour[0]), "over_a": float(colour[1]), "over_b": float(colour[2])}
+
+
+def _ridge(steep: F32) -> NDArray[np.int64]:
+    """Return the row of each column on the path that gathers most, two rows a column at most."""
+    rows, columns = steep.shape
+    gathered, back = steep[:, 0].copy(), np.zeros((rows, columns), np.int64)
+    for column in range(1, columns):
+        padded = np.pad(gathered, 2, constant_values=-1e9)
+        steps = np.stack([padded[k : k + rows] - 0.02 * abs(k - 2) for k in range(5)])
+        back[:, column] = steps.argmax(axis=0) - 2
+        gathered = steps.max(axis=0) + steep[:, column]
+    path = [int(gathered.argmax())]
+    for column in range(columns - 1, 0, -1):
+        path.append(int(np.clip(path[-1] + back[path[-1], column], 0, rows - 1)))
+    return np.array(path[::-1])
+
+
+def judge(measured: Mapping[str, float]) -> Features:
+    """Hold the measures against the rules."""
+    glasses = _there(measured, GLASSES)
+    chin, lip = _there(measured, CHIN_HAIR), _there(measured, UPPER_LIP_HAIR)
+    facial_hair = "beard" if chin else None if chin is None or lip is None else "moustache" if lip else "none"
+    hat = _hat(measured)
+    length, colour = _length(measured, hat), None
+    if not hat and length != "bald" and measured["hair_seen"] > 0.1:
+        colour = _colour(measured)
+    return Features(
+        glasses=glasses,
+        glasses_edge=round(measured["bridge"], 2),
+        facial_hair=facial_hair,
+        chin_texture=round(measured["chin_texture"], 2),
+        lip_texture=round(measured["lip_texture"], 2),
+        hair_colour=colour,
+        hair_lab=(round(measured["hair_light"], 1), round(measured["hair_a"], 1), round(measured["hair_b"], 1)),
+        hair_length=length,
+        hair_below_chin=round(measured["hair_below"], 2),
+        hat=hat,
+        hat_edge=round(measured["edge"], 2),
+    )
+
+
+def _there(measured: Mapping[str, float], rule: Rule) -> bool | None:
+    odds = rule["1"] + sum(weight * measured[name] for name, weight in rule.items() if name != "1")
+    return True if odds > YES else False if odds < NO else None
+
+
+def _hat(measured: Mapping[str, float]) -> bool | None:
+    """A hat is a steep edge low on the forehead with cloth over it, or one that runs on from temple to temple.
+
+    Cloth is a colour hair has not of its own. A fringe has an edge as low but its hair's colour and frayed ends: None.
+    """
+    if measured["edge"] < HAT_EDGE or measured["edge_height"] > HAT_LOW:
+        return False
+    vivid = np.hypot(measured["over_a"], measured["over_b"]) > VIVID
+    return True if measured["over_b"] < COOL or vivid or measured["edge_wide"] > HAT_WIDE else None
+
+
+def _length(measured: Mapping[str, float], hat: bool | None) -> str | None:
+    long = _there(measured, LONG)
+    if long is None:
+        return None
+    if long:
+        below = measured["hair_below"]
+        return "chin" if below < AT_CHIN else "shoulder_or_longer" if below > AT_SHOULDERS else None
+    bald = _there(measured, BALD)
+    if hat or bald is None or (bald and hat is None):  # a hat hides the crown
+        return None
+    return "bald" if bald else "short"
+
+
+def _colour(measured: Mapping[str, float]) -> str | None:
+    odds = np.array([1.0, *(measured[name] for name in COLOUR_MEASURES)]) @ COLOUR
+    chance = np.exp(odds - odds.max())
+    chance /= chance.sum()
+    if chance.max() < SURE:
+        return None
+    word = COLOURS[int(chance.argmax())]
+    return "dark brown" if word == "brown" and measured["hair_light"] < DARK_BROWN else word
+
+
+def words(features: Features) -> str:
+    """Say the features in one line of plain words; what was not seen well enough is left out."""
+    hair = {"bald": "bald", None: ""}.get(features.hair_length, f"{features.hair_length} hair".replace("_", " "))
+    colour = f"{features.hair_colour} " if features.hair_colour else ""
+    said = [
+        "hat" if features.hat else "",
+        "glasses" if features.glasses else "no glasses" if features.glasses is False else "",
+        {"none": "no facial hair", None: ""}.get(features.facial_hair, features.facial_hair or ""),
+        (colour + hair) if hair else f"{colour}hair" if colour else "",
+    ]
+    return ", ".join(part for part in said if part)
