@@ -20,7 +20,7 @@ from core.errors import AtelierError, Refused, Stopped, StyleWrong
 from core.progress import Bars
 
 if TYPE_CHECKING:
-    from core.intake import CheckReport
+    from core.nouns import FaceMap, Rejected
 
 HANDED_ON: Final = ("chat", "run", "forget")
 """Commands of the front of house, imported only when asked for: the studio works without a bot installed."""
@@ -127,41 +127,61 @@ def _read(paths: Sequence[Path]) -> list[tuple[str, bytes]]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from core import intake
+    from core import intake, studio
 
+    models = studio.Models()
     with Bars() as bars:
-        report = intake.check(_read(options.photos), on_progress=lambda done, total: bars("check", done, total))
+        report = intake.check(_read(options.photos), models, lambda done, total: bars("check", done, total))
+        maps = studio.learn(report.kept, models, bars).maps if report.kept else ()
     if options.draw:
-        _draw_maps(report, options.draw)
+        _draw_maps(maps, options.draw)
     asks: dict[str, str] = {}
-    if report.kept:  # else mediapipe would be imported to say that all is missing
-        from core.coverage import MISSING, coverage
+    notes: dict[str, str] = {}
+    if maps:  # else mediapipe would be imported to say that all is missing
+        from core.coverage import MISSING, NOTES, coverage
 
-        asks = {word: MISSING[word] for word in coverage(report.kept).missing}
+        shown = coverage(maps)
+        asks, notes = {word: MISSING[word] for word in shown.missing}, {word: NOTES[word] for word in shown.notes}
     if options.json:
-        photos: list[dict[str, Any]] = [
-            {"name": s.name, "kept": True, "eye_px": round(s.face.eye_px, 1), "notes": list(s.notes)}
-            for s in report.kept
-        ]
-        photos += [{"kept": False, **asdict(item)} for item in report.rejected]
-        print(json.dumps({"photos": photos, "baseline": report.baseline, "missing": list(asks)}, indent=1))
+        photos = [*map(_verdict, maps), *({"kept": False, **asdict(item)} for item in report.rejected)]
+        told = {"photos": photos, "baseline": report.baseline, "missing": list(asks), "notes": list(notes)}
+        print(json.dumps(told, indent=1))
     else:
-        for selfie in report.kept:
-            print(f"kept      {selfie.name}: {selfie.face.eye_px:.0f} px between the eyes")
-        for item in report.rejected:
-            print(f"refused   {item.name}: {item.reason}, {item.measured:g} (limit {item.limit:g}). {item.hint}")
-        for ask in asks.values():
-            print(f"missing   {ask}")
+        _tell_check(maps, report.rejected, asks, notes)
     return 0 if report.kept else 2
 
 
-def _draw_maps(report: CheckReport, folder: Path) -> None:
-    from core.coverage import draw_map
-    from core.deliver import encode_plain, write_whole
-    from core.facemap import map_face
+def _verdict(face: FaceMap) -> dict[str, Any]:
+    """Say of a kept photo what `check --json` tells."""
+    selfie, seen = face.selfie, face.features
+    told = {"name": selfie.name, "kept": True, "eye_px": round(selfie.face.eye_px, 1), "notes": list(selfie.notes)}
+    return {**told, "features": asdict(seen) if seen else None}
 
-    for selfie in report.kept:
-        write_whole(folder / f"{Path(selfie.name).stem}-map.jpg", encode_plain(draw_map(map_face(selfie))))
+
+def _tell_check(
+    maps: Sequence[FaceMap], rejected: Sequence[Rejected], asks: dict[str, str], notes: dict[str, str]
+) -> None:
+    if maps:
+        from core.features import words
+
+        for face in maps:
+            worn = words(face.features) if face.features else ""
+            print(f"kept      {face.selfie.name}: {face.selfie.face.eye_px:.0f} px between the eyes; {worn}")
+    for item in rejected:
+        print(f"refused   {item.name}: {item.reason}, {item.measured:g} (limit {item.limit:g}). {item.hint}")
+    for ask in asks.values():
+        print(f"missing   {ask}")
+    for note in notes.values():
+        print(f"note      {note}")
+
+
+def _draw_maps(maps: Sequence[FaceMap], folder: Path) -> None:
+    if maps:
+        from core.coverage import draw_map
+        from core.deliver import encode_plain, write_whole
+
+        for face in maps:
+            write_whole(folder / f"{Path(face.selfie.name).stem}-map.jpg", encode_plain(draw_map(face)))
 
 
 def _shoot(options: argparse.Namespace) -> int:

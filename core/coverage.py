@@ -1,4 +1,4 @@
-"""Selfies -> what the set shows and what is still missing, and the map drawn over a photo.
+"""Maps of a set -> what it shows, what is still missing and what to know of it, and a map drawn over its photo.
 
 A set covers its sitter when it holds the head from the front and from both sides, with and without a
 smile, in more than one light, and once with the shoulders: what a portrait can be made from.
@@ -13,15 +13,17 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core.facemap import EYES, FACE_OVAL, LIPS, TRIANGLES, map_face
+from core import features, frame
+from core.facemap import EYES, FACE_OVAL, LIPS, TRIANGLES
 from core.matte import framed
-from core.nouns import U8, FaceMap, Selfie
+from core.nouns import F32, U8, FaceMap
 
 TURNED_DEG: Final = 10.0
 """A head counts as turned from here; our four-photo sitter stands at 1, -15, 17 and 12 degrees."""
 
 MISSING: Final = {
     "front": "one looking straight at the camera",
+    "bare_head": "one without your hat, for more choice",
     "turn_left": "one with your head turned a little to your left",
     "turn_right": "one with your head turned a little to your right",
     "smile": "one with a smile",
@@ -30,29 +32,48 @@ MISSING: Final = {
     "shoulders": "one that shows your shoulders",
 }
 """What a set can lack, most useful first, and how to ask for it in English; other languages live in the bots."""
+NOTES: Final = {
+    "hat": "you wear a hat here: it stays in the portrait; a photo without it gives you more choice",
+    "glasses_differ": "photos with and without glasses: portraits keep what each photo shows",
+    "facial_hair_differs": "photos with and without facial hair: portraits keep what each photo shows",
+}
+"""What is good to know of a set; nothing has to be done about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What a set shows: counts by cell, and the words of MISSING it lacks, most useful first."""
+    """What a set shows: counts by cell, the words of MISSING it lacks, most useful first, and those of NOTES."""
 
     cells: dict[str, int]
     missing: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def coverage(selfies: Sequence[Selfie]) -> Coverage:
-    """Count what a set of kept selfies shows; an empty set lacks everything."""
-    maps = [map_face(selfie) for selfie in selfies]
+def coverage(maps: Sequence[FaceMap]) -> Coverage:
+    """Count what the kept photos of a set show; an empty set lacks everything."""
     cells = {word: sum(_shows(face, word) for face in maps) for word in MISSING}
     sides = {int(np.sign(face.light_side)) if abs(face.light_side) > 0.25 else 0 for face in maps}
     cells["other_light"] = len(sides) - 1 if sides else 0
-    return Coverage(cells, tuple(word for word in MISSING if cells[word] < 1))
+    return Coverage(cells, tuple(word for word in MISSING if cells[word] < 1), _notes(maps))
+
+
+def _notes(maps: Sequence[FaceMap]) -> tuple[str, ...]:
+    """Name a hat, and what some photos surely show and others surely do not; the unsure ones have no say."""
+    seen = [face.features for face in maps if face.features]
+    hair = {each.facial_hair != "none" for each in seen if each.facial_hair}
+    holds = {
+        "hat": any(each.hat for each in seen),
+        "glasses_differ": {True, False} <= {each.glasses for each in seen},
+        "facial_hair_differs": {True, False} <= hair,
+    }
+    return tuple(word for word in NOTES if holds[word])
 
 
 def _shows(face: FaceMap, word: str) -> bool:
     yaw = face.selfie.face.yaw_deg
     return {
         "front": abs(yaw) < TURNED_DEG,
+        "bare_head": not (face.features and face.features.hat),
         "turn_left": yaw > TURNED_DEG,
         "turn_right": yaw < -TURNED_DEG,
         "smile": "smile" in face.expression,
@@ -62,7 +83,10 @@ def _shows(face: FaceMap, word: str) -> bool:
 
 
 def draw_map(face: FaceMap) -> U8:
-    """Draw what was found over the photo in the frame, (640, 512, 3) uint8: mesh, features, marks, pose and light."""
+    """Draw what was found over the photo in the frame, (640, 512, 3) uint8: mesh, features, marks, pose and light.
+
+    Where glasses or facial hair were seen, their regions are outlined; hair, hat and both are said in words.
+    """
     picture, _ = framed(face)
     canvas = cv2.resize(picture, (512, 640), interpolation=cv2.INTER_AREA)
     points = (face.landmarks[:, :2] * 8).astype(np.int32)  # half size, 4 bits of fraction
@@ -74,6 +98,8 @@ def draw_map(face: FaceMap) -> U8:
     rings = ((FACE_OVAL, (255, 210, 60)), (EYES[0], eye_colour), (EYES[1], eye_colour), (LIPS, (255, 120, 120)))
     for ring, colour in rings:
         cv2.polylines(canvas, [points[list(ring)]], True, colour, 1, cv2.LINE_AA, 4)
+    for outline in _worn(face):
+        cv2.polylines(canvas, [np.round(outline * 8).astype(np.int32)], True, (190, 120, 255), 2, cv2.LINE_AA, 4)
     for x, y, radius in face.marks:
         cv2.circle(canvas, (int(x / 2), int(y / 2)), max(3, int(radius / 2)), (120, 255, 120), 1, cv2.LINE_AA)
     nose = tuple(int(v) for v in face.landmarks[1, :2] / 2)
@@ -85,8 +111,24 @@ def draw_map(face: FaceMap) -> U8:
         f"yaw {seen.yaw_deg:+.0f}  pitch {seen.pitch_deg:+.0f}  roll {seen.roll_deg:+.0f} deg",
         f"eyes {seen.eye_px:.0f} px apart  light {face.light_side:+.2f}",
         f"{', '.join(face.expression) or 'relaxed'}  marks {len(face.marks)}",
+        features.words(face.features) if face.features else "",
     ]
     for line, text in enumerate(said):
         for colour, thick in (((0, 0, 0), 3), ((255, 255, 255), 1)):
             cv2.putText(canvas, text, (10, 22 + 20 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thick, cv2.LINE_AA)
     return canvas
+
+
+def _worn(face: FaceMap) -> list[F32]:
+    """Outline, in frame pixels, what the features say is there: lenses, moustache, beard."""
+    points, seen = face.landmarks[:, :2], face.features
+    rings: list[F32] = []
+    if seen and seen.glasses:
+        turn = np.linspace(0, 2 * np.pi, 37)
+        lens = 2 * features.EYE * np.stack([0.42 * np.cos(turn), 0.06 + 0.3 * np.sin(turn)], axis=1)
+        rings += [eye + lens for eye in frame.eye_centres(points)]
+    if seen and seen.facial_hair in {"moustache", "beard"}:
+        rings.append(points[list(features.UPPER_LIP)])
+    if seen and seen.facial_hair == "beard":
+        rings += [points[list(ring)] for ring in (features.CHIN, *features.JAW)]
+    return [np.asarray(ring, np.float32) for ring in rings]

@@ -69,7 +69,9 @@ HAT_LOW: Final = 0.6
 HAT_EDGE, HAT_WIDE = 0.4, 0.8
 """Least steepness of a hat's edge over the brows, and of one that runs on from temple to temple. Of 444 portraits
 without a hat one passes (hair dyed violet), and two with hat or scarf and Grace Hopper's cap do."""
-COOL, VIVID = -3.0, 38.0
+BLACK_AND_WHITE: Final = 75.0
+"""Contrast of a crown from which it is no hair: portraits with a low, steep fringe reach 58, Hopper's cap has 94."""
+COOL, VIVID = -4.5, 38.0
 """CIELAB b* below which and chroma above which no hair of its own colour lies; set on the portraits' own hair."""
 
 
@@ -154,10 +156,11 @@ def _texture(fine: F32, own: float) -> float:
 def _hair(regions: Regions, dark: F32, fine: F32, tint: F32, points: F32) -> dict[str, float]:
     """Measure crown, colour and reach of the hair.
 
-    crown_texture: as `_texture`, above the forehead. hair_light, hair_a, hair_b: median CIELAB of
-    a band along the head's outline above the eyes; hair_bright: lightness of its brightest quarter.
-    hair_beside: squared eye distances of hair between ear and chin. hair_below: the same, of the fuller side, in
-    the first half eye distance under the chin. crown_height: of the hair over the forehead, in eye distances.
+    crown_texture: as `_texture`, above the forehead; crown_contrast: CIELAB lightness there, 90th percentile less
+    10th; crown_height: of the hair over the forehead, in eye distances. hair_light, hair_a, hair_b: median CIELAB of
+    a band along the head's outline above the eyes; hair_bright: lightness of its brightest quarter; hair_seen: its
+    squared eye distances. hair_beside: those of hair between ear and chin. hair_below: those, of the fuller side, in
+    the first half eye distance under the chin.
     """
     rows, columns = np.mgrid[: MATTE_SIZE[1], : MATTE_SIZE[0]].astype(np.float32)
     lab = cv2.cvtColor(regions.rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
@@ -181,6 +184,7 @@ def _hair(regions: Regions, dark: F32, fine: F32, tint: F32, points: F32) -> dic
         if crown.sum() > 20
         else -4.6,
         "crown_height": float(points[10, 1] - np.flatnonzero(crown.any(axis=1)).min(initial=10**4)) / EYE,
+        "crown_contrast": float(np.subtract(*np.percentile(lab[crown][:, 0], (90, 10)))) if crown.any() else 0.0,
         "hair_seen": float(hair.sum()) / EYE**2,
         "hair_light": float(np.median(colour[:, 0])),
         "hair_bright": float(np.percentile(colour[:, 0], 75)),
@@ -284,14 +288,16 @@ def _there(measured: Mapping[str, float], rule: Rule) -> bool | None:
 
 
 def _hat(measured: Mapping[str, float]) -> bool | None:
-    """A hat is a steep edge low on the forehead with cloth over it, or one that runs on from temple to temple.
+    """A hat is a steep edge low on the forehead, with something over it that is not this person's hair.
 
-    Cloth is a colour hair has not of its own. A fringe has an edge as low but its hair's colour and frayed ends: None.
+    That is a colour no hair has of its own; or, over an edge from temple to temple, black beside white, as badges,
+    bands and covers have it. A fringe has an edge as low, and so has a plain black or grey hat: None.
     """
     if measured["edge"] < HAT_EDGE or measured["edge_height"] > HAT_LOW:
         return False
-    vivid = np.hypot(measured["over_a"], measured["over_b"]) > VIVID
-    return True if measured["over_b"] < COOL or vivid or measured["edge_wide"] > HAT_WIDE else None
+    if measured["over_b"] < COOL or np.hypot(measured["over_a"], measured["over_b"]) > VIVID:
+        return True
+    return True if measured["edge_wide"] > HAT_WIDE and measured["crown_contrast"] > BLACK_AND_WHITE else None
 
 
 def _length(measured: Mapping[str, float], hat: bool | None) -> str | None:
@@ -319,12 +325,13 @@ def _colour(measured: Mapping[str, float]) -> str | None:
 
 def words(features: Features) -> str:
     """Say the features in one line of plain words; what was not seen well enough is left out."""
-    hair = {"bald": "bald", None: ""}.get(features.hair_length, f"{features.hair_length} hair".replace("_", " "))
-    colour = f"{features.hair_colour} " if features.hair_colour else ""
+    lengths = {"short": "short ", "chin": "chin-length ", "shoulder_or_longer": "long "}
+    length, colour = lengths.get(features.hair_length or "", ""), features.hair_colour or ""
+    hair = "bald" if features.hair_length == "bald" else f"{length}{colour}".strip()
     said = [
         "hat" if features.hat else "",
         "glasses" if features.glasses else "no glasses" if features.glasses is False else "",
         {"none": "no facial hair", None: ""}.get(features.facial_hair, features.facial_hair or ""),
-        (colour + hair) if hair else f"{colour}hair" if colour else "",
+        hair if hair in {"", "bald"} else f"{hair} hair",
     ]
     return ", ".join(part for part in said if part)

@@ -72,10 +72,10 @@ class Features:
     """What a person can change from photo to photo, as `core.features` measured it; None: not seen well enough.
 
     facial_hair: "none", "moustache" or "beard" (a moustache with it or not). hair_colour: a word of
-    `core.features.COLOURS` or "dark brown". hair_length: "bald", "short", "chin" or "shoulder_or_longer". hat: or a scarf.
-    Beside each what was measured: glasses_edge, hat_edge the steepness of the line over the nose and over the
-    forehead; chin_texture, lip_texture as `core.features.measure`; hair_lab CIELAB; hair_below_chin squared eye
-    distances of hair beside the neck.
+    `core.features.COLOURS` or "dark brown". hair_length: "bald", "short", "chin" or "shoulder_or_longer". hat: or
+    a scarf. Beside each what was measured: glasses_edge, hat_edge the steepness of the line over the nose and over
+    the forehead; chin_texture, lip_texture as in `core.features.measure`; hair_lab CIELAB; hair_below_chin squared
+    eye distances of hair beside the neck.
     """
 
     glasses: bool | None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core import deliver, intake, likeness
 from core.errors import NoMajority, Refused, Stopped
-from core.nouns import U8, Cutout, Identity, Recipe, Rejected, Selfie
+from core.nouns import U8, Cutout, FaceMap, Identity, Recipe, Rejected, Selfie
 from core.settings import setting
 from core.style import Purpose, Style, load, wardrobe
 
@@ -90,14 +90,15 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
     return intake.look(data, name, models)
 
 
-def learn(selfies: Sequence[Selfie], on_progress: Progress) -> Identity:
-    """Map every photo and measure the person's own baseline: how alike their photos are to each other."""
+def learn(selfies: Sequence[Selfie], models: Models, on_progress: Progress) -> Identity:
+    """Map every photo, features and all, and measure the person's own baseline: how alike their photos are."""
     from core.facemap import map_face
+    from core.features import observe
 
     maps = []
     for done, selfie in enumerate(selfies):
         on_progress("map", done, len(selfies))
-        maps.append(map_face(selfie))
+        maps.append(observe(map_face(selfie), models.segmenter))
     on_progress("map", len(selfies), len(selfies))
     baseline = likeness.baseline([selfie.face.embedding for selfie in selfies])
     return Identity(maps=tuple(maps), baseline=baseline)
@@ -133,7 +134,7 @@ def shoot(
     if not report.kept:
         raise _refusal(report.rejected)
     _ = models.engine  # what is missing for it is said before any work is done
-    who = learn(report.kept, on_progress)
+    who = learn(report.kept, models, on_progress)
     clock.lap("learn")
     if sitting.train:
         who = train(who, out / "identity", models, on_progress, should_stop)
@@ -310,8 +311,10 @@ def _deliver(
     clock: _Clock,
 ) -> dict[str, Any]:
     """Rank what was kept; write contact sheet, gallery page, witnesses for later edits, and last the manifest."""
+    from core.coverage import coverage
     from core.judge import rank_records
 
+    cover = coverage(who.maps)
     kept = rank_records([record for record in records if record["kept"]])
     dropped = [record for record in records if not record["kept"]]
     wanted = len(sitting.styles) * sitting.count
@@ -322,9 +325,11 @@ def _deliver(
         "purpose": sitting.purpose,
         "timings_s": clock.timings_s,
         "photos": [
-            *({"name": s.name, "kept": True, "sha256": s.sha256, "notes": list(s.notes)} for s in report.kept),
+            *(_kept(face) for face in who.maps),
             *({"kept": False, **asdict(item)} for item in report.rejected),
         ],
+        "missing": list(cover.missing),
+        "notes": list(cover.notes),
         "baseline": None if who.baseline is None else round(who.baseline, 4),
         "training": who.proof or {"used": False, "reason": "not_asked"},
         "asked": wanted,
@@ -337,7 +342,7 @@ def _deliver(
     if cards:
         sheet = deliver.contact_sheet([card["rgb"] for card in cards])
         deliver.write_whole(out / "contact_sheet.jpg", deliver.encode_plain(sheet))
-    summary = {**_summary(len(kept), drawn, wanted, dropped, manifest["training"]), "honesty": engine.honesty}
+    summary = {**_summary(drawn, dropped, manifest), "honesty": engine.honesty}
     deliver.write_whole(out / "gallery.html", deliver.gallery_page(cards, summary))
     deliver.write_witnesses(out, who)
     clock.lap("deliver")
@@ -375,20 +380,27 @@ def _card(record: dict[str, Any], rgb: U8, names: dict[str, str]) -> dict[str, A
     }
 
 
-def _summary(
-    kept: int, drawn: int, wanted: int, dropped: Sequence[dict[str, Any]], training: dict[str, Any]
-) -> dict[str, str]:
-    """Tell the counts, and what training came to."""
+def _kept(face: FaceMap) -> dict[str, Any]:
+    """Say of a kept photo what the manifest tells: its name, what was mended, what the sitter wears in it."""
+    selfie, seen = face.selfie, face.features
+    told = {"name": selfie.name, "kept": True, "sha256": selfie.sha256, "notes": list(selfie.notes)}
+    return {**told, "features": asdict(seen) if seen else None}
+
+
+def _summary(drawn: int, dropped: Sequence[dict[str, Any]], manifest: dict[str, Any]) -> dict[str, str]:
+    """Tell the counts, what is good to know of the photos, and what training came to."""
+    from core.coverage import NOTES
     from core.judge import REASONS
 
     why: dict[str, int] = {}
     for record in dropped:
         why[record["reasons"][0]] = why.get(record["reasons"][0], 0) + 1
     told = "; ".join(f"{number} because {REASONS[reason]}" for reason, number in sorted(why.items()))
-    counts = f"Drew {drawn}, kept {kept}." + (f" Dropped {told}." if told else "")
-    if drawn < wanted:
-        counts += f" {wanted} were asked for; the photos carry {drawn}: send more photos for more."
-    return {"counts": counts, "proof": _trained(training)}
+    counts = f"Drew {drawn}, kept {manifest['kept']}." + (f" Dropped {told}." if told else "")
+    if drawn < manifest["asked"]:
+        counts += f" {manifest['asked']} were asked for; the photos carry {drawn}: send more photos for more."
+    notes = "".join(f" {NOTES[word][0].upper()}{NOTES[word][1:]}." for word in manifest["notes"])
+    return {"counts": counts + notes, "proof": _trained(manifest["training"])}
 
 
 def _trained(training: dict[str, Any]) -> str:

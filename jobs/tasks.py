@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from jobs import orders as o
 
 if TYPE_CHECKING:
-    from core.nouns import Rejected, Selfie
+    from core.nouns import FaceMap, Rejected, Selfie
     from core.studio import Models
 
 Progress = Callable[[str, int, int], None]
@@ -64,6 +64,11 @@ def enhance(order: o.Enhance, folder: Path, studio: Studio, on_progress: Progres
 TASKS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"look": look, "shoot": shoot, "enhance": enhance}
 
 
+def _notes(face: FaceMap) -> list[str]:
+    """Say what was mended on a kept photo's way in, and that a hat is worn on it."""
+    return [*face.selfie.notes, *(("hat",) if face.features and face.features.hat else ())]
+
+
 def _photos(folder: Path) -> list[tuple[str, bytes]]:
     """Read the photos in the order they were numbered in; a file's name is the photo's name, quoted."""
     files = sorted((folder / "photos").iterdir())
@@ -75,6 +80,7 @@ class CoreStudio:
 
     def __init__(self) -> None:
         self._seen: dict[str, Selfie | Rejected] = {}
+        self._maps: dict[str, FaceMap] = {}
         self._loaded: Models | None = None
 
     @property
@@ -89,13 +95,15 @@ class CoreStudio:
         """Load the face models, and what draws with its libraries; its nets are loaded by the first order."""
         from core import coverage  # noqa: F401
 
-        _ = self._models.recogniser, self._models.landmarker
+        _ = self._models.recogniser, self._models.landmarker, self._models.segmenter
         if queue == "studio":
             from core import generate, judge, matte, stage  # noqa: F401
             from core.engines import embedded  # noqa: F401
 
     def look(self, photos: Photos) -> dict[str, Any]:
         """See `Studio.look`: `kept`, `reason`, `measured`, `limit`, `notes`; `missing` of the set; `others`, by name.
+
+        A hat is among the photo's notes; what is good to know of the set comes after what it lacks.
 
         The set is judged as a whole, so that the majority decides who the person is and not who came first.
         """
@@ -106,15 +114,17 @@ class CoreStudio:
         seen = [self._look(name, data) for name, data in photos]
         self._forget_oldest()
         kept, refused = review([selfie for selfie in seen if not isinstance(selfie, Rejected)])
+        maps = {selfie.name: self._map(selfie) for selfie in kept}
         verdicts = {item.name: item for item in (*(s for s in seen if isinstance(s, Rejected)), *refused)}
         facts: dict[str, Any] = {
             item.name: asdict(verdicts[item.name]) | {"kept": False}
             if item.name in verdicts
-            else {"kept": True, "notes": list(getattr(item, "notes", ()))}
+            else {"kept": True, "notes": _notes(maps[item.name])}
             for item in seen
         }
         verdict: dict[str, Any] = facts.pop(seen[-1].name)
-        return {**verdict, "missing": list(coverage(kept).missing), "others": facts}
+        shown = coverage(tuple(maps.values()))
+        return {**verdict, "missing": [*shown.missing, *shown.notes], "others": facts}
 
     def shoot(
         self, photos: Photos, order: o.Shoot, out: Path, on_progress: Progress, should_stop: Stop
@@ -148,6 +158,14 @@ class CoreStudio:
         self._seen[key] = self._seen.pop(key)
         return self._seen[key]
 
+    def _map(self, selfie: Selfie) -> FaceMap:
+        from core.facemap import map_face
+        from core.features import observe
+
+        if selfie.sha256 not in self._maps:
+            self._maps[selfie.sha256] = observe(map_face(selfie), self._models.segmenter)
+        return self._maps[selfie.sha256]
+
     def _forget_oldest(self) -> None:
         sizes = {key: getattr(getattr(seen, "rgb", None), "nbytes", 0) for key, seen in self._seen.items()}
         held = sum(sizes.values())
@@ -156,3 +174,5 @@ class CoreStudio:
                 break
             held -= size
             del self._seen[key]
+        known = {getattr(seen, "sha256", "") for seen in self._seen.values()}
+        self._maps = {sha256: face for sha256, face in self._maps.items() if sha256 in known}

@@ -79,11 +79,11 @@ def test_a_mole_is_marked_and_plain_skin_is_not(collins_map: FaceMap) -> None:
 
 
 def test_coverage_asks_for_what_is_missing(hopper_map: FaceMap, collins_map: FaceMap) -> None:
-    one = coverage([hopper_map.selfie])
+    one = coverage([hopper_map])
     assert "front" not in one.missing
     assert one.missing[0] == "turn_left"
     assert "smile" in one.missing
-    assert "smile" not in coverage([collins_map.selfie]).missing
+    assert "smile" not in coverage([collins_map]).missing
     assert coverage([]).missing[0] == "front"
 
 

@@ -35,6 +35,8 @@ def manifest_of(folder: Path) -> dict[str, object]:
 def test_a_photo_becomes_a_delivered_portrait(shot: Path) -> None:
     manifest = manifest_of(shot)
     assert manifest["kept"] == 1
+    worn = manifest["photos"][0]["features"]
+    assert (worn["glasses"], worn["facial_hair"], worn["hair_length"]) == (False, "none", "short")
     portrait = manifest["portraits"][0]
     assert portrait["kept"] is True
     assert portrait["reasons"] == []
@@ -137,7 +139,7 @@ def test_a_strangers_head_and_a_stretched_face_fall_through(
     """With a second, slightly darker print of her photo as the witness there is a baseline to fall short of."""
     again = sitters.look(sitters.exposed(sitters.collins(), -0.4), "again.png")
     assert isinstance(again, studio.Selfie)
-    maps = (collins_map, studio.learn([again], studio.silent).maps[0])
+    maps = (collins_map, studio.learn([again], models, studio.silent).maps[0])
     baseline = float(maps[0].selfie.face.embedding @ maps[1].selfie.face.embedding)
     who = Identity(maps=maps, baseline=baseline)
     good = deliver.read_picture(shot / "office-01.jpg")
