@@ -39,6 +39,7 @@ for 12 megapixels): enough for every photo taken from arm's length."""
 class Photo:
     """A decoded photo, upright: (H, W, 3) uint8 in the file's own RGB, at most `MOST_PIXELS`.
 
+    focal_px: the lens's focal length in these pixels, None where the file does not say or was cropped since.
     draft: the file holds finer pixels than these, `decode` them with `draft=False`. profile: the
     ICC profile of that RGB, None for sRGB; it is applied to what is `cut`, since it costs more than
     decoding and no face fills a whole photo.
@@ -49,6 +50,7 @@ class Photo:
     rgb: U8
     profile: bytes | None
     draft: bool
+    focal_px: float | None = None
 
     def cut(self, left: int, top: int, right: int, bottom: int, scale: float = 1.0) -> U8:
         """Cut a piece out and shrink it by area; (H, W, 3) uint8 sRGB, C-contiguous. scale: 0..1."""
@@ -101,11 +103,14 @@ def decode(data: bytes, name: str, draft: bool = False) -> Photo | Rejected:
                 return refuse(name, "too_few_pixels", min(opened.width, opened.height), MIN_SIDE)
             if opened.frames > 1:
                 return refuse(name, "animated", opened.frames, 1)
-            rgb, profile = _upright(opened.picture(), DRAFT_PIXELS if draft else MOST_PIXELS / 4)
+            picture = opened.picture()
+            focal = _focal(picture)
+            rgb, profile = _upright(picture, DRAFT_PIXELS if draft else MOST_PIXELS / 4)
     except Exception:  # hostile bytes make decoders raise anything, from struct.error to RecursionError
         return refuse(name, "broken", 0, 0)
     reduced = 2 * rgb.shape[0] * rgb.shape[1] < min(opened.width * opened.height, MOST_PIXELS)
-    return Photo(name, hashlib.sha256(data).hexdigest(), rgb, profile, draft and reduced)
+    focal_px = focal * math.hypot(*rgb.shape[:2]) if focal else None
+    return Photo(name, hashlib.sha256(data).hexdigest(), rgb, profile, draft and reduced, focal_px)
 
 
 def _kind(data: bytes) -> str:
@@ -175,6 +180,20 @@ _DECODERS: Final[dict[str, Callable[[bytes], _Opened]]] = {
     "avif": lambda data: _by_pillow(AvifImageFile, data),
     "heic": _open_heic,
 }
+
+
+def _focal(picture: Image.Image) -> float | None:
+    """Read the focal length as a part of the picture's diagonal; the one number of a lens that is used, then dropped.
+
+    FocalLengthIn35mmFilm (EXIF 2.32, tag 0xA405) over the 43.27 mm diagonal of such film. A file whose pixels are
+    not those the camera wrote (0xA002, 0xA003) was cropped or made smaller, nobody knows which.
+    """
+    try:
+        exif = picture.getexif().get_ifd(0x8769)
+        focal, written = float(exif[0xA405]), sorted((int(exif[0xA002]), int(exif[0xA003])))
+    except Exception:  # a broken EXIF block, or none
+        return None
+    return focal / 43.27 if 10 <= focal <= 300 and written == sorted(picture.size) else None
 
 
 def _upright(picture: Image.Image, least_pixels: float) -> tuple[U8, bytes | None]:

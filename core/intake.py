@@ -91,7 +91,10 @@ class Models:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sighting:
-    """The one face of a photo, found and traced, in the piece of the photo that goes on; not judged yet."""
+    """The one face of a photo, found and traced, in the piece of the photo that goes on; not judged yet.
+
+    focal_px: the lens's focal length in the piece's pixels, None where the file does not say.
+    """
 
     name: str
     sha256: str
@@ -99,10 +102,15 @@ class Sighting:
     found: Found
     trace: Trace
     notes: tuple[str, ...]
+    focal_px: float | None
 
 
 def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
-    """Decode one photo, find its one face, measure it and hold it against the RULES."""
+    """Decode one photo, find its one face, measure it and hold it against the RULES.
+
+    A face taken from nearer than a metre is drawn as from further away (`core.perspective`); its embedding stays
+    that of the photo as it came, so that likeness counts what this costs.
+    """
     seen = sight(data, name, models)
     if isinstance(seen, Rejected):
         return seen
@@ -110,6 +118,9 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
     for rule in RULES:
         if rule.broken_by(measures):
             return refuse(name, rule.reason, getattr(measures, rule.measure), rule.limit)
+    notes, embedding = seen.notes, models.recogniser.embed(seen.rgb, seen.found)
+    if (from_afar := _from_afar(seen, models)) is not None:
+        seen, notes = from_afar, (*notes, "perspective_undone")
     face = Face(
         box=seen.found.box,
         score=seen.found.score,
@@ -119,9 +130,23 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
         pitch_deg=seen.trace.pitch_deg,
         roll_deg=seen.trace.roll_deg,
         eye_px=measures.eye_px,
-        embedding=models.recogniser.embed(seen.rgb, seen.found),
+        embedding=embedding,
     )
-    return Selfie(name, seen.sha256, seen.rgb, face, measures.sharpness, measures.luminance, seen.notes)
+    return Selfie(name, seen.sha256, seen.rgb, face, measures.sharpness, measures.luminance, notes)
+
+
+def _from_afar(seen: Sighting, models: Models) -> Sighting | None:
+    """Undo a near lens's perspective and trace the face again; None where the file shows none to undo."""
+    if seen.focal_px is None:
+        return None
+    from core import perspective  # brings scipy, which most photos need not wait for
+
+    away = perspective.distance_m(seen.focal_px, seen.trace.landmarks)
+    if away >= perspective.NEAR_M:
+        return None
+    rgb = perspective.undo(seen.rgb, seen.trace.landmarks, away)
+    trace = _trace(rgb, seen.found, models)
+    return None if trace is None else replace(seen, rgb=rgb, trace=trace)
 
 
 def sight(data: bytes, name: str, models: Models) -> Sighting | Rejected:
@@ -149,7 +174,8 @@ def sight(data: bytes, name: str, models: Models) -> Sighting | Rejected:
     trace = _trace(rgb, found, models)
     if trace is None:
         return _untraceable(name, rgb, found)
-    return Sighting(name, photo.sha256, rgb, found, trace, notes)
+    focal_px = photo.focal_px and photo.focal_px * found.eye_px / faces[0].eye_px
+    return Sighting(name, photo.sha256, rgb, found, trace, notes, focal_px)
 
 
 def _untraceable(name: str, rgb: U8, found: Found) -> Rejected:
