@@ -35,7 +35,7 @@ from bots.messages import (
     encode,
 )
 from bots.session import Photo, Running, Session
-from bots.wording import LANGUAGES, duration, said_or, say
+from bots.wording import LANGUAGES, catalogue, duration, said_or, say
 
 CONSENT_VERSION = 1
 KEEP_DAYS = (1, 7, 30)
@@ -90,10 +90,11 @@ def past_photos(session: Session, batch: str) -> Card:
 
 
 def photo_line(session: Session, photo: Photo) -> str:
-    """One photo: kept or not, and why."""
+    """One photo: kept or not, and why; what was mended on a kept one."""
     where = {"number": photo.number}
     if photo.state == "kept":
-        return say(session.language, "photo.kept", **where)
+        told = [key for key in (f"note.{note}" for note in photo.notes) if key in catalogue(session.language)]
+        return " ".join([say(session.language, "photo.kept", **where), *(say(session.language, key) for key in told)])
     if photo.state in {"coming", "looking"}:
         return say(session.language, "photo.looking", **where)
     return say(session.language, "photo.refused", why=reason(session, photo), **where)

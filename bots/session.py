@@ -28,7 +28,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One photo of the person. state: `coming` (not fetched yet), `looking`, `kept`, `refused`, `failed`."""
+    """One photo of the person. state: `coming` (not fetched yet), `looking`, `kept`, `refused`, `failed`.
+
+    notes: what was mended on it, as `core.nouns.Selfie.notes`.
+    """
 
     number: int
     ref: str
@@ -39,6 +42,7 @@ class Photo:
     reason: str = ""
     measured: float = 0.0
     limit: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

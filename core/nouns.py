@@ -40,7 +40,7 @@ class Selfie:
 
     name: what its owner called the file. sha256: of the bytes that came. rgb: (H, W, 3) uint8.
     sharpness, luminance: as `core.intake` measures them. notes: machine words for what was mended
-    on the way in ("others_cropped", "enlarged_profile", ...).
+    on the way in ("others_cropped", "turned", "perspective_undone").
     """
 
     name: str

@@ -194,6 +194,15 @@ def test_a_verdict_says_why_how_many_and_what_is_missing() -> None:
     assert "Your face is too small in it (31.0 pixels between the eyes, 40.0 are needed)" in card.text
 
 
+def test_what_was_mended_on_a_photo_is_said_beside_it() -> None:
+    session = walk(new_session("k3f9"), m.Agreed(1), photo(1)).session
+    looked = m.PhotoLooked(m.Verdict(1, True), notes=("others_cropped", "perspective_undone", "not in this catalogue"))
+    (card,) = walk(session, looked).replies[-1:]
+    assert isinstance(card, m.Card)
+    assert "it shows only you." in card.text
+    assert "taken from very near" in card.text
+
+
 def test_an_earlier_verdict_that_turns_is_told_and_its_card_put_right() -> None:
     none_of_most = [m.Verdict(number, False, "no_majority", 1, 2) for number in (1, 2)]
     session = walk(
