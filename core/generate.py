@@ -164,13 +164,13 @@ def _calm(rgb: F32, skin: Skin) -> F32:
 def _joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
     """Let drawn skin leave the sitter's own in the colour it has there: no edge is seen where one ends in the other.
 
-    What they differ by where the own is sure is carried on and fades over half an eye distance, in print pixels
+    What they differ by where the own is sure is carried on and fades over an eye distance, in print pixels
     `eye`: seamless cloning (Perez et al. 2003) by normalised convolution, worked out at a quarter of the size.
     """
     quarter = (sure.shape[1] // 4, sure.shape[0] // 4)
     known = np.dstack([(own - made) * sure[..., None], sure])
     known = cv2.resize(known, quarter, interpolation=cv2.INTER_AREA)
-    near, wide = (cv2.GaussianBlur(known, (0, 0), part * eye / 4) for part in (0.1, 0.3))
+    near, wide = (cv2.GaussianBlur(known, (0, 0), part * eye / 4) for part in (0.15, 0.6))
     total = near + 1e-2 * wide
     away = total[..., :3] / (total[..., 3:] + 1e-6) * np.clip(2 * wide[..., 3:], 0, 1)
     return made + cv2.resize(away, sure.shape[::-1], interpolation=cv2.INTER_LINEAR)

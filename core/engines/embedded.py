@@ -43,7 +43,8 @@ class Embedded:
     name: Final = "embedded"
 
     def __init__(self) -> None:
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0))))
+        # torch alone takes half of the cores it sees; a worker says how many it leaves to others
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))))
         self.torso: Any = load_net("torso")
         self.head: Any = load_net("head")
         self._enlarger = ncnn.Net()
