@@ -266,7 +266,7 @@ def _shoot_style(
             on_progress(f"shoot {style.id}", number - 1, len(cast))
             name = f"{style.id}-{number:02d}" + (f"-{redraw}" if redraw else "")
             seed = sitting.seed * 10007 + number + 1009 * redraw
-            record = _finished(out / f"{name}.json", sitting, seed, models.engine.name)
+            record = _finished(out / f"{name}.json", sitting, seed, models.engine.name, face.selfie.sha256)
             if not record:
                 key = face.selfie.sha256
                 if key not in cutouts:
@@ -288,15 +288,19 @@ def _shoot_style(
     return records, tried
 
 
-def _finished(beside: Path, sitting: Sitting, seed: int, engine: str) -> dict[str, Any]:
-    """Return the record of a portrait an earlier, killed run of the same order has finished, else nothing."""
+def _finished(beside: Path, sitting: Sitting, seed: int, engine: str, source: str) -> dict[str, Any]:
+    """Return the record of a portrait an earlier, killed run of the same order has finished, else nothing.
+
+    source: sha256 of the photo: a folder that was used for somebody else holds nothing of this order.
+    """
     try:
         record: dict[str, Any] = json.loads(beside.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     recipe = record["recipe"]
     asked = {k: getattr(sitting, k) for k in ("outfit", "backdrop", "light") if getattr(sitting, k)}
-    same = (recipe["seed"], recipe["purpose"], recipe["engine"].partition("-")[0]) == (seed, sitting.purpose, engine)
+    drawn_by = recipe["engine"].partition("-")[0]
+    same = (recipe["seed"], recipe["purpose"], drawn_by, recipe["source"]) == (seed, sitting.purpose, engine, source)
     return record if same and recipe["settings"].items() >= asked.items() else {}
 
 

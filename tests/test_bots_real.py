@@ -137,7 +137,7 @@ async def bot_and_worker(folder: Path, server: TelegramServer, menu: Menu) -> As
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_the_same_chat_over_telegram_with_a_restart_while_it_draws(
+async def test_the_same_chat_over_telegram_with_a_restart_while_it_is_at_work(
     photos: Path, tmp_path: Path, menu: Menu
 ) -> None:
     async with TelegramServer() as server:
@@ -145,7 +145,7 @@ async def test_the_same_chat_over_telegram_with_a_restart_while_it_draws(
         async with bot_and_worker(tmp_path, server, menu):
             one_look = CONSENT.replace("> [Founder]\n< Picked: Office, Founder\n", "").replace("Go: 2", "Go: 1")
             await play(read(one_look), ana, photos)
-            await ana.sees("Making your portraits")
+            await ana.sees("Your portraits")
         async with bot_and_worker(tmp_path, server, menu):
             await play(read(SHORTER), ana, photos)
         galleries = [message for message in ana.chat() if "photo" in message]

@@ -359,13 +359,14 @@ def test_a_sitting_runs_from_photo_to_gallery_and_delivers_no_noise(
     assert "drawn anew" in (tmp_path / "out" / "gallery.html").read_text("utf-8")
 
 
-def test_one_engines_finished_portraits_are_not_anothers(tmp_path: Path, models: studio.Models) -> None:
+def test_finished_portraits_of_another_engine_or_photo_are_not_taken_up(tmp_path: Path, models: studio.Models) -> None:
     sitting = studio.Sitting(styles=("office",), count=1, train=False)
     studio.shoot([COLLINS], sitting, tmp_path, models)
     record = studio.read_record(tmp_path / "office-01.jpg")
-    seed = record["recipe"]["seed"]
-    assert studio._finished(tmp_path / "office-01.json", sitting, seed, "embedded")
-    assert not studio._finished(tmp_path / "office-01.json", sitting, seed, "sdxl")
+    seed, source = record["recipe"]["seed"], record["recipe"]["source"]
+    assert studio._finished(tmp_path / "office-01.json", sitting, seed, "embedded", source)
+    assert not studio._finished(tmp_path / "office-01.json", sitting, seed, "sdxl", source)
+    assert not studio._finished(tmp_path / "office-01.json", sitting, seed, "embedded", "f" * 64)
 
 
 def test_the_embedded_engine_needs_no_model_of_the_family(models: studio.Models) -> None:
