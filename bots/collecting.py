@@ -53,9 +53,9 @@ def _photo_looked(turn: Turn, event: m.PhotoLooked) -> None:
     if photo is None:
         return
     before = turn.session
+    turn.session = turn.session.with_photo(replace(photo, notes=event.notes))
     for verdict in (*event.others, event.verdict):
         _judge(turn, verdict)
-    turn.session = turn.session.with_photo(replace(turn.session.photo(photo.number) or photo, notes=event.notes))
     turn.change(missing=event.missing)
     pairs = zip(before.photos, turn.session.photos, strict=True)
     turned = [(old, now) for old, now in pairs if _turned(old, now)]

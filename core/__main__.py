@@ -143,19 +143,13 @@ def _check(options: argparse.Namespace) -> int:
         shown = coverage(maps)
         asks, notes = {word: MISSING[word] for word in shown.missing}, {word: NOTES[word] for word in shown.notes}
     if options.json:
-        photos = [*map(_verdict, maps), *({"kept": False, **asdict(item)} for item in report.rejected)]
+        photos = [{**studio.told_of(face), "eye_px": round(face.selfie.face.eye_px, 1)} for face in maps]
+        photos += [{"kept": False, **asdict(item)} for item in report.rejected]
         told = {"photos": photos, "baseline": report.baseline, "missing": list(asks), "notes": list(notes)}
         print(json.dumps(told, indent=1))
     else:
         _tell_check(maps, report.rejected, asks, notes)
     return 0 if report.kept else 2
-
-
-def _verdict(face: FaceMap) -> dict[str, Any]:
-    """Say of a kept photo what `check --json` tells."""
-    selfie, seen = face.selfie, face.features
-    told = {"name": selfie.name, "kept": True, "eye_px": round(selfie.face.eye_px, 1), "notes": list(selfie.notes)}
-    return {**told, "features": asdict(seen) if seen else None}
 
 
 def _tell_check(

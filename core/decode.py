@@ -50,7 +50,7 @@ class Photo:
     rgb: U8
     profile: bytes | None
     draft: bool
-    focal_px: float | None = None
+    focal_px: float | None
 
     def cut(self, left: int, top: int, right: int, bottom: int, scale: float = 1.0) -> U8:
         """Cut a piece out and shrink it by area; (H, W, 3) uint8 sRGB, C-contiguous. scale: 0..1."""

@@ -18,6 +18,7 @@ from core.enhance import develop
 from core.facemap import LUMINANCE, linear
 from core.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
 from core.light import srgb
+from core.matte import spread
 from core.nouns import F32, U8, Layers, Portrait, Recipe
 from core.stage import EYE, Setup, Skin
 from core.style import rgb_of
@@ -165,15 +166,11 @@ def _joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
     """Let drawn skin leave the sitter's own in the colour it has there: no edge is seen where one ends in the other.
 
     What they differ by where the own is sure is carried on and fades over an eye distance, in print pixels
-    `eye`: seamless cloning (Perez et al. 2003) by normalised convolution, worked out at a quarter of the size.
+    `eye`: seamless cloning (Perez et al. 2003) by normalised convolution.
     """
-    quarter = (sure.shape[1] // 4, sure.shape[0] // 4)
-    known = np.dstack([(own - made) * sure[..., None], sure])
-    known = cv2.resize(known, quarter, interpolation=cv2.INTER_AREA)
-    near, wide = (cv2.GaussianBlur(known, (0, 0), part * eye / 4) for part in (0.15, 0.6))
-    total = near + 1e-2 * wide
-    away = total[..., :3] / (total[..., 3:] + 1e-6) * np.clip(2 * wide[..., 3:], 0, 1)
-    return made + cv2.resize(away, sure.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    small = cv2.resize(sure, (sure.shape[1] // 4, sure.shape[0] // 4), interpolation=cv2.INTER_AREA)
+    fade = cv2.resize(np.clip(2 * cv2.GaussianBlur(small, (0, 0), 0.6 * eye / 4), 0, 1), sure.shape[::-1])
+    return made + spread(own - made, sure, 0.15 * eye) * fade[..., None]
 
 
 def _shaded(setup: Setup, layout: Layout, torso: F32) -> F32:

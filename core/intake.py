@@ -118,9 +118,8 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
     for rule in RULES:
         if rule.broken_by(measures):
             return refuse(name, rule.reason, getattr(measures, rule.measure), rule.limit)
-    notes, embedding = seen.notes, models.recogniser.embed(seen.rgb, seen.found)
-    if (from_afar := _from_afar(seen, models)) is not None:
-        seen, notes = from_afar, (*notes, "perspective_undone")
+    embedding = models.recogniser.embed(seen.rgb, seen.found)
+    seen = _from_afar(seen, models)
     face = Face(
         box=seen.found.box,
         score=seen.found.score,
@@ -132,21 +131,21 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
         eye_px=measures.eye_px,
         embedding=embedding,
     )
-    return Selfie(name, seen.sha256, seen.rgb, face, measures.sharpness, measures.luminance, notes)
+    return Selfie(name, seen.sha256, seen.rgb, face, measures.sharpness, measures.luminance, seen.notes)
 
 
-def _from_afar(seen: Sighting, models: Models) -> Sighting | None:
-    """Undo a near lens's perspective and trace the face again; None where the file shows none to undo."""
+def _from_afar(seen: Sighting, models: Models) -> Sighting:
+    """Undo a near lens's perspective, trace the face again and note it; the same where the file shows none to undo."""
     if seen.focal_px is None:
-        return None
+        return seen
     from core import perspective  # brings scipy, which most photos need not wait for
 
     away = perspective.distance_m(seen.focal_px, seen.trace.landmarks)
     if away >= perspective.NEAR_M:
-        return None
+        return seen
     rgb = perspective.undo(seen.rgb, seen.trace.landmarks, away)
     trace = _trace(rgb, seen.found, models)
-    return None if trace is None else replace(seen, rgb=rgb, trace=trace)
+    return seen if trace is None else replace(seen, rgb=rgb, trace=trace, notes=(*seen.notes, "perspective_undone"))
 
 
 def sight(data: bytes, name: str, models: Models) -> Sighting | Rejected:

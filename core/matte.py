@@ -376,8 +376,8 @@ def _without_rim(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
     small = cv2.resize(head, MATTE_SIZE, interpolation=cv2.INTER_AREA)
     depth = cv2.distanceTransform((small > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     colours = cv2.resize(photo, MATTE_SIZE, interpolation=cv2.INTER_AREA)
-    within = _spread(colours, ((depth > 6) & (depth < 22)).astype(np.float32), 7)
-    outside = _spread(colours, (cv2.dilate(small, np.ones((7, 7))) < 0.02).astype(np.float32), 7)
+    within = spread(colours, ((depth > 6) & (depth < 22)).astype(np.float32), 7)
+    outside = spread(colours, (cv2.dilate(small, np.ones((7, 7))) < 0.02).astype(np.float32), 7)
     own, other = (cv2.resize(c, frame.PRINT, interpolation=cv2.INTER_LINEAR) for c in (within, outside))
     towards = other - own
     far = (towards**2).sum(axis=-1)
@@ -395,10 +395,10 @@ def _without_rim(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
     return np.clip(cleaned + swap * (own - cleaned), 0, 1).astype(np.float32)
 
 
-def _spread(rgb: F32, known: F32, sigma: float) -> F32:
+def spread(rgb: F32, known: F32, sigma: float) -> F32:
     """Carry colours from where they are known over the rest (normalised convolution, Knutsson & Westin 1993).
 
-    rgb: (640, 512, 3), known: (640, 512) weights, sigma in their pixels. Smooth by nature, so worked out
+    rgb: (H, W, 3), known: (H, W) weights, sigma in their pixels. Smooth by nature, so worked out
     at a quarter of the size; where nothing is known nearby a four times wider mean steps in.
     """
     quarter = (rgb.shape[1] // 4, rgb.shape[0] // 4)
@@ -554,9 +554,9 @@ def _filled(points: F32, shape: tuple[int, ...]) -> U8:
 def _unlike(rgb: F32, where: NDArray[np.bool_]) -> F32:
     """Return each pixel's squared distance, in local variances, to the colours found nearby in a region."""
     weight = where.astype(np.float32)
-    mean = _spread(rgb, weight, 10)
-    spread = _spread((rgb - mean) ** 2, weight, 10)
-    return ((rgb - mean) ** 2 / (spread + 0.025**2)).sum(axis=-1).astype(np.float32)
+    mean = spread(rgb, weight, 10)
+    variance = spread((rgb - mean) ** 2, weight, 10)
+    return ((rgb - mean) ** 2 / (variance + 0.025**2)).sum(axis=-1).astype(np.float32)
 
 
 def _at_print(mask: F32 | U8, guide: F32, radius: int) -> F32:

@@ -90,15 +90,20 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
     return intake.look(data, name, models)
 
 
-def learn(selfies: Sequence[Selfie], models: Models, on_progress: Progress) -> Identity:
-    """Map every photo, features and all, and measure the person's own baseline: how alike their photos are."""
+def map_photo(selfie: Selfie, models: Models) -> FaceMap:
+    """Map one kept photo, features and all."""
     from core.facemap import map_face
     from core.features import observe
 
+    return observe(map_face(selfie), models.segmenter)
+
+
+def learn(selfies: Sequence[Selfie], models: Models, on_progress: Progress) -> Identity:
+    """Map every photo and measure the person's own baseline: how alike their photos are."""
     maps = []
     for done, selfie in enumerate(selfies):
         on_progress("map", done, len(selfies))
-        maps.append(observe(map_face(selfie), models.segmenter))
+        maps.append(map_photo(selfie, models))
     on_progress("map", len(selfies), len(selfies))
     baseline = likeness.baseline([selfie.face.embedding for selfie in selfies])
     return Identity(maps=tuple(maps), baseline=baseline)
@@ -329,7 +334,7 @@ def _deliver(
         "purpose": sitting.purpose,
         "timings_s": clock.timings_s,
         "photos": [
-            *(_kept(face) for face in who.maps),
+            *({**told_of(face), "sha256": face.selfie.sha256} for face in who.maps),
             *({"kept": False, **asdict(item)} for item in report.rejected),
         ],
         "missing": list(cover.missing),
@@ -384,10 +389,10 @@ def _card(record: dict[str, Any], rgb: U8, names: dict[str, str]) -> dict[str, A
     }
 
 
-def _kept(face: FaceMap) -> dict[str, Any]:
-    """Say of a kept photo what the manifest tells: its name, what was mended, what the sitter wears in it."""
+def told_of(face: FaceMap) -> dict[str, Any]:
+    """Say of a kept photo what check and manifest tell alike: its name, what was mended, what the sitter wears."""
     selfie, seen = face.selfie, face.features
-    told = {"name": selfie.name, "kept": True, "sha256": selfie.sha256, "notes": list(selfie.notes)}
+    told = {"name": selfie.name, "kept": True, "notes": list(selfie.notes)}
     return {**told, "features": asdict(seen) if seen else None}
 
 

@@ -159,11 +159,10 @@ class CoreStudio:
         return self._seen[key]
 
     def _map(self, selfie: Selfie) -> FaceMap:
-        from core.facemap import map_face
-        from core.features import observe
+        from core.studio import map_photo
 
         if selfie.sha256 not in self._maps:
-            self._maps[selfie.sha256] = observe(map_face(selfie), self._models.segmenter)
+            self._maps[selfie.sha256] = map_photo(selfie, self._models)
         return self._maps[selfie.sha256]
 
     def _forget_oldest(self) -> None:
