@@ -71,7 +71,7 @@ async def talk(
     """Open the house, with its worker, for one person in front of a terminal."""
     logs.configure(settings.log_json, logging.WARNING)
     async with opened(settings) as house:
-        concierge = terminal.concierge = Concierge(house, terminal, menu or house_menu())
+        concierge = terminal.concierge = Concierge(house, terminal, menu or house_menu(settings.sittings_a_day))
         worker = Worker(settings, house.ledger, house.shelf, house.desk, studio)
         behind: list[Coroutine[Any, Any, None]] = [
             house.desk.relay(),

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bots import messages as m
+from bots import replies as r
 from core.errors import AtelierError
 
-Load = Callable[[m.Picture], Awaitable[bytes]]
+Load = Callable[[r.Picture], Awaitable[bytes]]
 """Brings a picture's bytes; raises jobs.shelf.NotKept when it was deleted."""
 
 
@@ -42,13 +42,13 @@ class Adapter(Protocol):
     platform: str
     upload_bytes: int
 
-    async def show(self, chat: str, reply: m.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, chat: str, reply: r.Reply, old: str | None, load: Load) -> list[str]:
         """Send a reply, or edit its old self; return the handles of messages that are new.
 
         old: of a Card or an Unbutton the message it is on, of a Say the message it answers.
         """
 
-    async def answer(self, tap: str, toast: m.Toast | None) -> None:
+    async def answer(self, tap: str, toast: r.Toast | None) -> None:
         """Answer a tap, with words or without."""
 
     async def remove(self, chat: str, handles: list[str]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bots import cards, carousel
-from bots import messages as m
+from bots import replies as r
+from bots import taps as t
 from bots.session import Gallery, Running
 from bots.turn import ENHANCING, Handlers, Turn
 from jobs import orders
@@ -27,7 +28,7 @@ def _found(turn: Turn, gallery: int, portrait: int = 0) -> Gallery | None:
     return found
 
 
-def _turned(turn: Turn, event: m.Turned) -> None:
+def _turned(turn: Turn, event: t.Turned) -> None:
     gallery = _found(turn, event.gallery)
     if gallery is None:
         return
@@ -37,7 +38,7 @@ def _turned(turn: Turn, event: m.Turned) -> None:
         turn.replies[-1] = replace(turn.replies[-1], fresh=True)  # type: ignore[call-arg]
 
 
-def _favoured(turn: Turn, event: m.Favoured) -> None:
+def _favoured(turn: Turn, event: t.Favoured) -> None:
     gallery = _found(turn, event.gallery, event.portrait)
     if gallery is None:
         return
@@ -47,14 +48,14 @@ def _favoured(turn: Turn, event: m.Favoured) -> None:
     show_gallery(turn, replace(gallery, portraits=portraits))
 
 
-def _tweaks_opened(turn: Turn, event: m.TweaksOpened) -> None:
+def _tweaks_opened(turn: Turn, event: t.TweaksOpened) -> None:
     gallery = _found(turn, event.gallery, event.portrait)
     if gallery is not None:
         shown = carousel.show(gallery, event.portrait)
         show_gallery(turn, replace(shown, tweak_page=event.page))
 
 
-def _edit_undone(turn: Turn, event: m.EditUndone) -> None:
+def _edit_undone(turn: Turn, event: t.EditUndone) -> None:
     gallery = _found(turn, event.gallery, event.portrait)
     shown = gallery.find(event.portrait) if gallery is not None else None
     if gallery is None or shown is None:
@@ -65,7 +66,7 @@ def _edit_undone(turn: Turn, event: m.EditUndone) -> None:
     show_gallery(turn, carousel.show(gallery, shown.parent))
 
 
-def _edit_redone(turn: Turn, event: m.EditRedone) -> None:
+def _edit_redone(turn: Turn, event: t.EditRedone) -> None:
     gallery = _found(turn, event.gallery, event.portrait)
     if gallery is None:
         return
@@ -76,14 +77,14 @@ def _edit_redone(turn: Turn, event: m.EditRedone) -> None:
     show_gallery(turn, carousel.show(gallery, child.number))
 
 
-def _compared(turn: Turn, event: m.Compared) -> None:
+def _compared(turn: Turn, event: t.Compared) -> None:
     gallery = _found(turn, event.gallery, event.portrait)
     if gallery is not None:
         shown = carousel.show(gallery, event.portrait)
         show_gallery(turn, replace(shown, comparing=event.on and bool(shown.open.parent)))
 
 
-def _files_asked(turn: Turn, event: m.FilesAsked) -> None:
+def _files_asked(turn: Turn, event: t.FilesAsked) -> None:
     gallery = _found(turn, event.gallery, event.portrait)
     if gallery is None:
         return
@@ -95,18 +96,18 @@ def _files_asked(turn: Turn, event: m.FilesAsked) -> None:
         turn.toast("files.no_favourites")
         return
     pictures = tuple(
-        m.Picture("shelf", s.drawn.file, carousel.caption(turn.session, turn.menu, gallery, s).splitlines()[-1])
+        r.Picture("shelf", s.drawn.file, carousel.caption(turn.session, turn.menu, gallery, s).splitlines()[-1])
         for s in chosen
     )
     turn.toast("files.coming", n=len(chosen))
-    turn.replies.append(m.Files(pictures, turn.words("files.caption", n=len(chosen))))
+    turn.replies.append(r.Files(pictures, turn.words("files.caption", n=len(chosen))))
 
 
-def _past_opened(turn: Turn, event: m.PastOpened) -> None:
+def _past_opened(turn: Turn, event: t.PastOpened) -> None:
     turn.replies.append(cards.past(turn.session, turn.menu))
 
 
-def _tweaked(turn: Turn, event: m.Tweaked) -> None:
+def _tweaked(turn: Turn, event: t.Tweaked) -> None:
     gallery = _found(turn, event.gallery, event.portrait)
     if gallery is None:
         return
@@ -120,7 +121,7 @@ def _tweaked(turn: Turn, event: m.Tweaked) -> None:
     _enhance(turn, "enhance", gallery, event.portrait, event.tweak)
 
 
-def _avatar_asked(turn: Turn, event: m.AvatarAsked) -> None:
+def _avatar_asked(turn: Turn, event: t.AvatarAsked) -> None:
     gallery = _found(turn, event.gallery, event.portrait)
     if gallery is not None:
         _enhance(turn, "avatar", gallery, event.portrait, turn.menu.avatar)
@@ -132,19 +133,19 @@ def _enhance(turn: Turn, kind: str, gallery: Gallery, portrait: int, tweak: str)
     order = turn.session.orders + 1
     running = Running(order, kind, turn.now, tweak, gallery.number, portrait, shown_at=turn.now)
     turn.change(state=ENHANCING, orders=order, running=running)
-    turn.orders.append(m.Place(order, orders.Enhance(shown.drawn.id, (tweak,))))
+    turn.orders.append(r.Place(order, orders.Enhance(shown.drawn.id, (tweak,))))
     turn.toast("tweak.working", tweak=carousel.tweak_label(turn.session, tweak))
 
 
 HANDLERS: Handlers = {
-    m.Turned: _turned,
-    m.Favoured: _favoured,
-    m.TweaksOpened: _tweaks_opened,
-    m.EditUndone: _edit_undone,
-    m.EditRedone: _edit_redone,
-    m.Compared: _compared,
-    m.FilesAsked: _files_asked,
-    m.PastOpened: _past_opened,
-    m.Tweaked: _tweaked,
-    m.AvatarAsked: _avatar_asked,
+    t.Turned: _turned,
+    t.Favoured: _favoured,
+    t.TweaksOpened: _tweaks_opened,
+    t.EditUndone: _edit_undone,
+    t.EditRedone: _edit_redone,
+    t.Compared: _compared,
+    t.FilesAsked: _files_asked,
+    t.PastOpened: _past_opened,
+    t.Tweaked: _tweaked,
+    t.AvatarAsked: _avatar_asked,
 }

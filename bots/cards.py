@@ -7,12 +7,11 @@ Each function returns one `Card` (or the rows of one). Which card comes when is 
 from __future__ import annotations
 
 from bots.menu import Menu
-from bots.messages import (
+from bots.replies import Album, Button, Card, Picture, Rows
+from bots.session import Photo, Running, Session
+from bots.taps import (
     Agreed,
-    Album,
-    Button,
     CancelTapped,
-    Card,
     Declined,
     DetailPicked,
     DetailsOpened,
@@ -25,22 +24,20 @@ from bots.messages import (
     PastOpened,
     PhotosOpened,
     PhotoUndone,
-    Picture,
     PreviewsAsked,
     PurposePicked,
-    Rows,
     StylePicked,
     Tap,
     Turned,
     encode,
 )
-from bots.session import Photo, Running, Session
 from bots.wording import LANGUAGES, catalogue, duration, said_or, say
 
 CONSENT_VERSION = 1
 KEEP_DAYS = (1, 7, 30)
 PHOTOS_WANTED = 4  # enough for training and a baseline; coaching asks for more variety, never demands it
 PHOTOS_AT_MOST = 20
+DAY_S = 86_400.0
 
 
 def button(session: Session, key: str, tap: Tap, **values: object) -> Button:
@@ -134,8 +131,8 @@ def previews(session: Session, menu: Menu, page: int) -> Album | None:
     return Album(pictures) if pictures else None
 
 
-def looks(session: Session, menu: Menu, page: int = 0, fresh: bool = False) -> Card:
-    """The looks, the purpose, and Go."""
+def looks(session: Session, menu: Menu, now: float, page: int = 0, fresh: bool = False) -> Card:
+    """The looks, the purpose, what is left of the quota, and Go."""
     lines = [
         say(session.language, "looks.ask"),
         *(f"• {style_title(session, menu, k.id)}: {style_pitch(session, menu, k.id)}" for k in menu.page(page)),
@@ -167,6 +164,9 @@ def looks(session: Session, menu: Menu, page: int = 0, fresh: bool = False) -> C
         lines += [detail_line(session, name, value) for name, value in session.details]
         pictures = len(session.styles) * menu.count
         rows.append((button(session, "go", GoTapped(session.orders + 1), n=pictures),))
+    if menu.a_day:
+        left = max(0, menu.a_day - len(session.sittings_since(now - DAY_S)))
+        lines += ["", say(session.language, "looks.quota", n=left, of=menu.a_day)]
     return Card("looks", "\n".join(lines), tuple(rows), fresh=fresh)
 
 

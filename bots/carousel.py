@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from bots.cards import button, in_rows, style_title
 from bots.menu import Menu
-from bots.messages import (
+from bots.replies import Button, Card, Picture, Rows
+from bots.session import Gallery, Session, Shown
+from bots.taps import (
     AvatarAsked,
-    Button,
-    Card,
     Compared,
     EditRedone,
     EditUndone,
@@ -22,14 +22,11 @@ from bots.messages import (
     FilesAsked,
     LooksOpened,
     PastOpened,
-    Picture,
-    Rows,
     Turned,
     Tweaked,
     TweaksOpened,
     encode,
 )
-from bots.session import Gallery, Session, Shown
 from bots.wording import day, said_or, say
 from jobs.news import Pictured
 

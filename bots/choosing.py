@@ -5,38 +5,40 @@ from __future__ import annotations
 import zlib
 
 from bots import cards
-from bots import messages as m
+from bots import replies as r
+from bots import taps as t
 from bots.collecting import photo_file
 from bots.session import Running
 from bots.turn import CHOOSING, WAITING, Handlers, Turn
+from bots.wording import duration
 from jobs import orders
 
 
-def _looks_opened(turn: Turn, event: m.LooksOpened) -> None:
+def _looks_opened(turn: Turn, event: t.LooksOpened) -> None:
     if not turn.session.kept:
         turn.toast("looks.no_photos")
         return
     first_time = turn.session.state != CHOOSING
     turn.change(state=CHOOSING)
     if first_time and turn.session.last_card:
-        turn.replies.append(m.Unbutton(turn.session.last_card))
+        turn.replies.append(r.Unbutton(turn.session.last_card))
         turn.change(last_card="")
     pictures = cards.previews(turn.session, turn.menu, event.page) if first_time else None
     if pictures is not None:
         turn.replies.append(pictures)
-    turn.replies.append(cards.looks(turn.session, turn.menu, event.page % turn.menu.pages, fresh=first_time))
+    turn.replies.append(cards.looks(turn.session, turn.menu, turn.now, event.page % turn.menu.pages, fresh=first_time))
 
 
-def _previews_asked(turn: Turn, event: m.PreviewsAsked) -> None:
+def _previews_asked(turn: Turn, event: t.PreviewsAsked) -> None:
     pictures = cards.previews(turn.session, turn.menu, event.page)
     if pictures is None or not turn.session.kept:
         turn.toast("looks.no_previews")
         return
     turn.change(state=CHOOSING)
-    turn.replies += [pictures, cards.looks(turn.session, turn.menu, event.page % turn.menu.pages, fresh=True)]
+    turn.replies += [pictures, cards.looks(turn.session, turn.menu, turn.now, event.page % turn.menu.pages, fresh=True)]
 
 
-def _style_picked(turn: Turn, event: m.StylePicked) -> None:
+def _style_picked(turn: Turn, event: t.StylePicked) -> None:
     if event.style not in turn.menu:
         turn.toast("looks.off_menu")
         return
@@ -49,18 +51,18 @@ def _style_picked(turn: Turn, event: m.StylePicked) -> None:
         return
     turn.change(styles=(*others, event.style) if event.on else others, state=CHOOSING)
     place = next(i for i, look in enumerate(turn.menu.looks) if look.id == event.style)
-    turn.replies.append(cards.looks(turn.session, turn.menu, place // len(turn.menu.page(0))))
+    turn.replies.append(cards.looks(turn.session, turn.menu, turn.now, place // len(turn.menu.page(0))))
 
 
-def _purpose_picked(turn: Turn, event: m.PurposePicked) -> None:
+def _purpose_picked(turn: Turn, event: t.PurposePicked) -> None:
     if event.purpose not in turn.menu.purposes or not turn.session.kept:
         turn.toast("looks.no_photos")
         return
     turn.change(purpose=event.purpose, state=CHOOSING)
-    turn.replies.append(cards.looks(turn.session, turn.menu))
+    turn.replies.append(cards.looks(turn.session, turn.menu, turn.now))
 
 
-def _details_opened(turn: Turn, event: m.DetailsOpened) -> None:
+def _details_opened(turn: Turn, event: t.DetailsOpened) -> None:
     if not turn.session.kept:
         turn.toast("looks.no_photos")
         return
@@ -68,7 +70,7 @@ def _details_opened(turn: Turn, event: m.DetailsOpened) -> None:
     turn.replies.append(cards.details(turn.session, turn.menu, event.name))
 
 
-def _detail_picked(turn: Turn, event: m.DetailPicked) -> None:
+def _detail_picked(turn: Turn, event: t.DetailPicked) -> None:
     choices = dict(turn.menu.details).get(event.name, ())
     if not turn.session.kept or (event.value and event.value not in choices):
         turn.toast("looks.off_menu")
@@ -80,7 +82,7 @@ def _detail_picked(turn: Turn, event: m.DetailPicked) -> None:
     turn.replies.append(cards.details(turn.session, turn.menu))
 
 
-def _go(turn: Turn, event: m.GoTapped) -> None:
+def _go(turn: Turn, event: t.GoTapped) -> None:
     session = turn.session
     if event.sitting <= session.orders:
         turn.toast("go.already")
@@ -90,6 +92,11 @@ def _go(turn: Turn, event: m.GoTapped) -> None:
         return
     if session.pending:
         turn.toast("go.looking")
+        return
+    lately = session.sittings_since(turn.now - cards.DAY_S)
+    if turn.menu.a_day and len(lately) >= turn.menu.a_day:
+        free_in_s = sorted(lately)[-turn.menu.a_day] + cards.DAY_S - turn.now
+        turn.toast("go.quota", n=turn.menu.a_day, time=duration(session.language, free_in_s))
         return
     styles = tuple(style for style in session.styles if style in turn.menu)
     running = Running(event.sitting, "shoot", turn.now, shown_at=turn.now)
@@ -102,16 +109,16 @@ def _go(turn: Turn, event: m.GoTapped) -> None:
         seed=zlib.crc32(f"{session.mark}{event.sitting}".encode()) & 0x7FFFFFFF,
         details=session.details,
     )
-    turn.orders.append(m.Place(event.sitting, shoot))
-    turn.replies += [m.Unbutton("looks"), cards.progress(turn.session, running)]
+    turn.orders.append(r.Place(event.sitting, shoot))
+    turn.replies += [r.Unbutton("looks"), cards.progress(turn.session, running)]
 
 
 HANDLERS: Handlers = {
-    m.LooksOpened: _looks_opened,
-    m.PreviewsAsked: _previews_asked,
-    m.StylePicked: _style_picked,
-    m.PurposePicked: _purpose_picked,
-    m.DetailsOpened: _details_opened,
-    m.DetailPicked: _detail_picked,
-    m.GoTapped: _go,
+    t.LooksOpened: _looks_opened,
+    t.PreviewsAsked: _previews_asked,
+    t.StylePicked: _style_picked,
+    t.PurposePicked: _purpose_picked,
+    t.DetailsOpened: _details_opened,
+    t.DetailPicked: _detail_picked,
+    t.GoTapped: _go,
 }

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bots import cards
-from bots import messages as m
+from bots import events as e
+from bots import replies as r
+from bots import taps as t
 from bots.session import Photo
 from bots.turn import COLLECTING, ENHANCING, WAITING, Handlers, Turn
 
 
-def _photo_sent(turn: Turn, event: m.PhotoSent) -> None:
+def _photo_sent(turn: Turn, event: e.PhotoSent) -> None:
     session = turn.session
     if not session.consent:
         turn.say("consent.before_photo")
@@ -25,12 +27,12 @@ def _photo_sent(turn: Turn, event: m.PhotoSent) -> None:
         _take_photo(turn, event)
 
 
-def _take_photo(turn: Turn, event: m.PhotoSent) -> None:
+def _take_photo(turn: Turn, event: e.PhotoSent) -> None:
     number = turn.session.photo_count + 1
     batch = event.album or str(number)
     photo = Photo(number, event.ref, event.unique, batch, compressed=event.compressed)
     turn.change(photos=(*turn.session.photos, photo), photo_count=number)
-    turn.orders.append(m.Fetch(number, event.ref))
+    turn.orders.append(r.Fetch(number, event.ref))
     if turn.session.state in {WAITING, ENHANCING}:
         turn.say("photo.for_next_time")
         return
@@ -42,12 +44,12 @@ def show_photos(turn: Turn, batch: str, fresh: bool = False) -> None:
     """Show the card of photos sent together; the card before it loses its buttons."""
     card = cards.photos(turn.session, batch, fresh)
     if turn.session.last_card not in {"", card.slot}:
-        turn.replies.append(m.Unbutton(turn.session.last_card))
+        turn.replies.append(r.Unbutton(turn.session.last_card))
     turn.change(last_card=card.slot)
     turn.replies.append(card)
 
 
-def _photo_looked(turn: Turn, event: m.PhotoLooked) -> None:
+def _photo_looked(turn: Turn, event: e.PhotoLooked) -> None:
     """Note the verdict and those on the photos before it; where one of these has turned, say so."""
     photo = turn.session.photo(event.verdict.photo)
     if photo is None:
@@ -61,13 +63,13 @@ def _photo_looked(turn: Turn, event: m.PhotoLooked) -> None:
     turned = [(old, now) for old, now in pairs if _turned(old, now)]
     said = [_after_all(turn, now) for old, now in turned if old.state != now.state]
     if said:
-        turn.replies.append(m.Say("\n".join(said)))
+        turn.replies.append(r.Say("\n".join(said)))
     batches = dict.fromkeys(now.batch for _, now in turned if now.batch != photo.batch)
     turn.replies += [cards.past_photos(turn.session, batch) for batch in batches]
     show_photos(turn, photo.batch)
 
 
-def _judge(turn: Turn, verdict: m.Verdict) -> None:
+def _judge(turn: Turn, verdict: e.Verdict) -> None:
     old = turn.session.photo(verdict.photo)
     if old is not None:
         state = "kept" if verdict.kept else "refused"
@@ -86,7 +88,7 @@ def _after_all(turn: Turn, photo: Photo) -> str:
     return turn.words("photo.after_all", number=photo.number, why=cards.reason(turn.session, photo))
 
 
-def _photo_failed(turn: Turn, event: m.PhotoFailed) -> None:
+def _photo_failed(turn: Turn, event: e.PhotoFailed) -> None:
     photo = turn.session.photo(event.photo)
     if photo is None or photo.state in {"kept", "refused"}:
         return
@@ -94,19 +96,19 @@ def _photo_failed(turn: Turn, event: m.PhotoFailed) -> None:
     show_photos(turn, photo.batch)
 
 
-def _photo_undone(turn: Turn, event: m.PhotoUndone) -> None:
+def _photo_undone(turn: Turn, event: t.PhotoUndone) -> None:
     photo = turn.session.photo(event.photo)
     if photo is None:
         turn.toast("photo.gone_already")
         return
     turn.change(photos=tuple(p for p in turn.session.photos if p.number != photo.number), state=COLLECTING)
-    turn.orders.append(m.Discard(photo.number))
+    turn.orders.append(r.Discard(photo.number))
     turn.toast("photo.dropped", number=photo.number)
     rest = any(p.batch == photo.batch for p in turn.session.photos)
     show_photos(turn, photo.batch if rest or not turn.session.photos else turn.session.photos[-1].batch)
 
 
-def _photos_opened(turn: Turn, event: m.PhotosOpened) -> None:
+def _photos_opened(turn: Turn, event: t.PhotosOpened) -> None:
     turn.change(state=COLLECTING)
     turn.say("photo.send_more")
 
@@ -127,9 +129,9 @@ def _megabytes(size: int) -> str:
 
 
 HANDLERS: Handlers = {
-    m.PhotoSent: _photo_sent,
-    m.PhotoLooked: _photo_looked,
-    m.PhotoFailed: _photo_failed,
-    m.PhotoUndone: _photo_undone,
-    m.PhotosOpened: _photos_opened,
+    e.PhotoSent: _photo_sent,
+    e.PhotoLooked: _photo_looked,
+    e.PhotoFailed: _photo_failed,
+    t.PhotoUndone: _photo_undone,
+    t.PhotosOpened: _photos_opened,
 }

@@ -15,7 +15,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from bots import messages as m
+from bots import events as e
+from bots import replies as r
+from bots import taps as t
 from bots.adapter import Adapter, Contact
 from bots.conversation import advance
 from bots.errands import TRIES, Errands
@@ -23,14 +25,14 @@ from bots.menu import Menu
 from bots.newsroom import event_of
 from bots.records import Record, Records, errand
 from bots.wording import say
-from jobs import farewell, news
+from jobs import book, farewell, news
 from jobs.book import Declined
 from jobs.house import House
 from jobs.page import Account, Conflict, Gone, Page
 
 log = logging.getLogger("atelier.bots")
 
-_AT_ONCE = (m.Consent, m.Place, m.Report)  # done inside the transaction
+_AT_ONCE = (r.Consent, r.Place, r.Report)  # done inside the transaction
 
 
 class Concierge:
@@ -44,43 +46,53 @@ class Concierge:
 
     # --- what comes in ---------------------------------------------------------------------------
 
-    async def hear(self, contact: Contact, event: m.Event | str) -> None:
+    async def hear(self, contact: Contact, event: e.Event | str) -> None:
         """Take an event, or a button's data, from a person. Returns once its effect is safe; answering goes on."""
-        toast: m.Toast | None = None
+        toast: r.Toast | None = None
         try:
-            account, done = await self._commit(self._by(contact), contact.key, event, contact.language, contact.chat)
+            account, done = await self._commit(
+                self._by(contact), self._first_time(contact), event, contact.language, contact.chat
+            )
         except Gone:  # everything of theirs is being deleted right now
             await self._answer(contact, None)
             return
         if account.blocked:
-            toast = m.Toast(say(account.language or "en", "blocked.sorry"), alert=True)
+            toast = r.Toast(say(account.language or "en", "blocked.sorry"), alert=True)
             if not contact.tap:
-                await self._adapter.show(contact.chat, m.Say(toast.text), None, self._errands.loader(account.id))
-        toasts = [reply for reply in done if isinstance(reply, m.Toast)]
+                await self._adapter.show(contact.chat, r.Say(toast.text), None, self._errands.loader(account.id))
+        toasts = [reply for reply in done if isinstance(reply, r.Toast)]
         await self._answer(contact, toasts[0] if toasts else toast)
 
-    async def _answer(self, contact: Contact, toast: m.Toast | None) -> None:
+    async def _answer(self, contact: Contact, toast: r.Toast | None) -> None:
         if contact.tap:
             await self._adapter.answer(contact.tap, toast)
 
     def _by(self, contact: Contact) -> Callable[[Page], Awaitable[Account]]:
         return lambda page: page.account(self._platform, contact.user, contact.chat)
 
-    async def bring(self, notice: news.Notice) -> None:
-        """Take news from the desk; the same notice twice is one."""
+    def _first_time(self, contact: Contact) -> Callable[[Page], Awaitable[bool]] | None:
+        """How a page tells an update that was taken already; a platform that never repeats one has no key for it."""
+        return (lambda page: page.first_seen(self._platform, contact.key)) if contact.key else None
+
+    async def bring(self, notice: news.Notice) -> bool:
+        """Take news from the desk; True when durable news is struck out, in the transaction of its effect."""
         event = event_of(notice)
         if event is None:
-            return
+            return False
+
+        async def first_time(page: Page) -> bool:
+            return not notice.id or await book.delivered(page, notice.id)
+
         try:
-            await self._commit(
-                lambda page: page.account_of(notice.account), f"news:{notice.id}" if notice.id else "", event
-            )
+            account, _ = await self._commit(lambda page: page.account_of(notice.account), first_time, event)
         except Gone:
             log.info("news_for_nobody", extra={"order": notice.order})
+            return False
+        return not account.blocked
 
-    async def tell(self, account: int, event: m.Event) -> None:
+    async def tell(self, account: int, event: e.Event) -> None:
         """Take an event that came about in here: a photo that could not be fetched, a finished export."""
-        await self._commit(lambda page: page.account_of(account), "", event)
+        await self._commit(lambda page: page.account_of(account), None, event)
 
     async def set_reachable(self, contact: Contact, reachable: bool) -> None:
         """Note that a person blocked the bot, or came back: then everything that waited is delivered."""
@@ -123,11 +135,11 @@ class Concierge:
     async def _commit(
         self,
         who: Callable[[Page], Awaitable[Account]],
-        key: str,
-        event: m.Event | str,
+        first_time: Callable[[Page], Awaitable[bool]] | None,
+        event: e.Event | str,
         language: str = "en",
         chat: str | None = None,
-    ) -> tuple[Account, tuple[m.Reply, ...]]:
+    ) -> tuple[Account, tuple[r.Reply, ...]]:
         """Advance one conversation by one event, durably. Returns the account and what was said."""
         for _ in range(TRIES):
             try:
@@ -135,7 +147,7 @@ class Concierge:
                     account = await who(page)
                     if account.blocked:
                         return account, ()
-                    if key and not await page.first_seen(self._platform, key):
+                    if first_time is not None and not await first_time(page):
                         return account, ()
                     record, version = await self._records.known(page, account.id, account.language or language)
                     record, replies = await self._step(page, account.id, record, event)
@@ -149,31 +161,31 @@ class Concierge:
         raise Conflict(f"the conversation changed {TRIES} times while one event was handled")
 
     async def _step(
-        self, page: Page, account: int, record: Record, event: m.Event | str
-    ) -> tuple[Record, tuple[m.Reply, ...]]:
+        self, page: Page, account: int, record: Record, event: e.Event | str
+    ) -> tuple[Record, tuple[r.Reply, ...]]:
         """Let the dialogue answer, do what belongs into the transaction, and note the rest as errands."""
         tapped = isinstance(event, str)
-        heard = m.decode(event, record.session.mark) if isinstance(event, str) else event
+        heard = t.decode(event, record.session.mark) if isinstance(event, str) else event
         step = advance(record.session, heard, time.time(), self._menu)
         session, replies, wanted = step.session, list(step.replies), list(step.orders)
         tickets = dict(record.tickets)
         for order in step.orders:
-            if isinstance(order, m.Consent):
+            if isinstance(order, r.Consent):
                 await page.consent(account, order.version, order.keep_days)
-            elif isinstance(order, m.Report):
+            elif isinstance(order, r.Report):
                 await page.note("report", {"text": order.text}, account)
-            elif isinstance(order, m.Place):
+            elif isinstance(order, r.Place):
                 ticket = await self._desk.place(account, order.work, f"order:{order.order}", self._platform, page)
                 if isinstance(ticket, Declined):
                     why = "limit" if ticket.reason == "too_many" else "full"
-                    refused = advance(session, m.OrderFailed(order.order, why), time.time(), self._menu)
+                    refused = advance(session, e.OrderFailed(order.order, why), time.time(), self._menu)
                     session, replies = refused.session, [*replies, *refused.replies]
                 else:
                     tickets[order.order] = ticket.order
         if session.language != record.session.language:
             await page.set_language(account, session.language)
-        items: list[m.Reply | m.Order] = [
-            *(r for r in replies if not (isinstance(r, m.Toast) and tapped)),
+        items: list[r.Reply | r.Order] = [
+            *(reply for reply in replies if not (isinstance(reply, r.Toast) and tapped)),
             *(order for order in wanted if not isinstance(order, _AT_ONCE)),
         ]
         errands = tuple(errand(number, item) for number, item in enumerate(items, record.last + 1))

@@ -16,90 +16,92 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bots import browsing, choosing, collecting, rights, waiting, welcoming
-from bots import messages as m
+from bots import events as e
+from bots import taps as t
+from bots.events import Event
 from bots.menu import Menu, house
-from bots.messages import Event, Order, Reply
+from bots.replies import Order, Reply
 from bots.session import Session, State
 from bots.turn import BROWSING, CHOOSING, COLLECTING, ENHANCING, LEAVING, WAITING, WELCOME, Handlers, Turn
 
 Targets = tuple[State, ...]
 
 PHOTOS: dict[type[Event], Targets] = {
-    m.PhotoSent: (COLLECTING,),
-    m.PhotoUndone: (COLLECTING,),
-    m.PhotosOpened: (COLLECTING,),
+    e.PhotoSent: (COLLECTING,),
+    t.PhotoUndone: (COLLECTING,),
+    t.PhotosOpened: (COLLECTING,),
 }
 CHOICES: dict[type[Event], Targets] = {
-    m.LooksOpened: (CHOOSING,),
-    m.PreviewsAsked: (CHOOSING,),
-    m.StylePicked: (CHOOSING,),
-    m.PurposePicked: (CHOOSING,),
-    m.DetailsOpened: (CHOOSING,),
-    m.DetailPicked: (CHOOSING,),
-    m.GoTapped: (WAITING,),
+    t.LooksOpened: (CHOOSING,),
+    t.PreviewsAsked: (CHOOSING,),
+    t.StylePicked: (CHOOSING,),
+    t.PurposePicked: (CHOOSING,),
+    t.DetailsOpened: (CHOOSING,),
+    t.DetailPicked: (CHOOSING,),
+    t.GoTapped: (WAITING,),
 }
 STAY: Targets = ()
 LOOKING: dict[type[Event], Targets] = {
-    m.Turned: STAY,
-    m.Favoured: STAY,
-    m.TweaksOpened: STAY,
-    m.EditUndone: STAY,
-    m.EditRedone: STAY,
-    m.Compared: STAY,
-    m.FilesAsked: STAY,
-    m.PastOpened: STAY,
+    t.Turned: STAY,
+    t.Favoured: STAY,
+    t.TweaksOpened: STAY,
+    t.EditUndone: STAY,
+    t.EditRedone: STAY,
+    t.Compared: STAY,
+    t.FilesAsked: STAY,
+    t.PastOpened: STAY,
 }
-EDITS: dict[type[Event], Targets] = {m.Tweaked: (ENHANCING,), m.AvatarAsked: (ENHANCING,)}
-VERDICTS: dict[type[Event], Targets] = {m.PhotoLooked: STAY, m.PhotoFailed: STAY}
-LATE: dict[type[Event], Targets] = {m.GalleryCame: STAY, m.PortraitCame: STAY}
+EDITS: dict[type[Event], Targets] = {t.Tweaked: (ENHANCING,), t.AvatarAsked: (ENHANCING,)}
+VERDICTS: dict[type[Event], Targets] = {e.PhotoLooked: STAY, e.PhotoFailed: STAY}
+LATE: dict[type[Event], Targets] = {e.GalleryCame: STAY, e.PortraitCame: STAY}
 
 TRANSITIONS: dict[State, dict[type[Event], Targets]] = {
-    WELCOME: {m.Agreed: (COLLECTING,), m.Declined: STAY, m.PhotoSent: STAY},
+    WELCOME: {t.Agreed: (COLLECTING,), t.Declined: STAY, e.PhotoSent: STAY},
     COLLECTING: {**PHOTOS, **CHOICES, **LOOKING, **EDITS, **VERDICTS, **LATE},
     CHOOSING: {**PHOTOS, **CHOICES, **LOOKING, **EDITS, **VERDICTS, **LATE},
     WAITING: {
-        m.OrderMoved: STAY,
-        m.GalleryCame: (BROWSING, CHOOSING),  # CHOOSING when none of the portraits was good enough
-        m.PortraitCame: STAY,
-        m.OrderFailed: (CHOOSING,),
-        m.OrderStopped: (CHOOSING,),
-        m.CancelTapped: STAY,
-        m.PhotoSent: STAY,  # kept for the next sitting
+        e.OrderMoved: STAY,
+        e.GalleryCame: (BROWSING, CHOOSING),  # CHOOSING when none of the portraits was good enough
+        e.PortraitCame: STAY,
+        e.OrderFailed: (CHOOSING,),
+        e.OrderStopped: (CHOOSING,),
+        t.CancelTapped: STAY,
+        e.PhotoSent: STAY,  # kept for the next sitting
         **LOOKING,
         **VERDICTS,
     },
     BROWSING: {**PHOTOS, **CHOICES, **LOOKING, **EDITS, **VERDICTS, **LATE},
     ENHANCING: {
-        m.OrderMoved: STAY,
-        m.PortraitCame: (BROWSING,),
-        m.GalleryCame: STAY,
-        m.OrderFailed: (BROWSING,),
-        m.OrderStopped: (BROWSING,),
-        m.CancelTapped: STAY,
-        m.PhotoSent: STAY,
+        e.OrderMoved: STAY,
+        e.PortraitCame: (BROWSING,),
+        e.GalleryCame: STAY,
+        e.OrderFailed: (BROWSING,),
+        e.OrderStopped: (BROWSING,),
+        t.CancelTapped: STAY,
+        e.PhotoSent: STAY,
         **LOOKING,
         **VERDICTS,
     },
-    LEAVING: {m.Forgotten: (WELCOME,)},
+    LEAVING: {e.Forgotten: (WELCOME,)},
 }
 ANYWHERE: dict[type[Event], Targets] = {
-    m.Started: STAY,
-    m.Said: STAY,
-    m.OtherSent: STAY,
-    m.Edited: STAY,
-    m.HelpAsked: STAY,
-    m.PrivacyAsked: STAY,
-    m.LanguageAsked: STAY,
-    m.LanguagePicked: STAY,
-    m.KeepPicked: STAY,
-    m.ReportAsked: STAY,
-    m.ExportAsked: STAY,
-    m.CancelAsked: STAY,
-    m.ForgetAsked: STAY,
-    m.ForgetDeclined: STAY,
-    m.ForgetConfirmed: (LEAVING,),
-    m.StaleTapped: STAY,
-    m.Expired: (COLLECTING, WELCOME, CHOOSING),
+    e.Started: STAY,
+    e.Said: STAY,
+    e.OtherSent: STAY,
+    e.Edited: STAY,
+    e.HelpAsked: STAY,
+    e.PrivacyAsked: STAY,
+    e.LanguageAsked: STAY,
+    t.LanguagePicked: STAY,
+    t.KeepPicked: STAY,
+    e.ReportAsked: STAY,
+    e.ExportAsked: STAY,
+    e.CancelAsked: STAY,
+    e.ForgetAsked: STAY,
+    t.ForgetDeclined: STAY,
+    t.ForgetConfirmed: (LEAVING,),
+    e.StaleTapped: STAY,
+    e.Expired: (COLLECTING, WELCOME, CHOOSING),
 }
 
 
@@ -135,7 +137,7 @@ def advance(session: Session, event: Event, now: float, menu: Menu | None = None
 
 def _refuse(turn: Turn, event: Event) -> None:
     """Say what is possible now instead; the studio's own news needs no answer."""
-    if isinstance(event, m.Tap):
+    if isinstance(event, t.Tap):
         turn.toast(f"not_now.{turn.session.state}")
 
 

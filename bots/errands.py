@@ -7,7 +7,6 @@ one task; a card that reports progress waits for its own next state rather than 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 import time
@@ -15,7 +14,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 
-from bots import messages as m
+from bots import events as e
+from bots import replies as r
 from bots.adapter import Adapter, Load, NotNow, PhotoGone, Unreachable
 from bots.collecting import number_of, photo_file
 from bots.conversation import advance
@@ -31,7 +31,7 @@ from jobs.export import export
 from jobs.farewell import Farewell
 from jobs.forget import Receipt, forget
 from jobs.house import House
-from jobs.page import Conflict, Gone
+from jobs.page import Conflict, Gone, Page
 from jobs.shelf import NotKept, ShelfDown
 
 log = logging.getLogger("atelier.errands")
@@ -41,8 +41,9 @@ CALM_S = 1.2  # between two edits of a card that reports progress: Telegram bear
 TRIES = 4  # when another process saved the conversation first
 WAITS_S = (1.0, 4.0, 15.0)  # between tries of an errand that failed for the network's sake
 
-Tell = Callable[[int, m.Event], Awaitable[None]]
-_DONE = m.Toast("")  # stands in a line for an errand that is done and not struck off yet
+Tell = Callable[[int, e.Event], Awaitable[None]]
+First = Callable[[Page], Awaitable[bool]]
+_DONE = r.Toast("")  # stands in a line for an errand that is done and not struck off yet
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class _Line:
 
     chat: str
     cards: dict[str, str]
-    waiting: dict[int, m.Reply | m.Order] = field(default_factory=dict)
+    waiting: dict[int, r.Reply | r.Order] = field(default_factory=dict)
     came: asyncio.Event = field(default_factory=asyncio.Event)
     edited_at: dict[str, float] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
@@ -92,7 +93,7 @@ class Errands:
                 await page.set_reachable(account, self._platform, False)
         except Gone:
             log.info("errands_for_nobody", extra={"account": account})
-        except (NotNow, ShelfDown) as error:
+        except (NotNow, ShelfDown, Conflict) as error:
             log.warning("errands_left", extra={"account": account, "error": str(error)})
         finally:
             line.task = None
@@ -106,14 +107,14 @@ class Errands:
         try:
             while len(done) < AT_A_TIME and (number := self._due(line)) is not None:
                 errand = line.waiting[number]
-                if isinstance(errand, m.Fetch):
+                if isinstance(errand, r.Fetch):
                     before = [task for (whose, _), task in self._fetching.items() if whose == account]
                     fetching = asyncio.create_task(self._fetch(account, number, errand, before))
                     self._fetching[account, number] = fetching
                     del line.waiting[number]
                     continue
                 handles = await self._do(account, line, errand)
-                slot = errand.slot if isinstance(errand, m.Card) else ""
+                slot = errand.slot if isinstance(errand, r.Card) else ""
                 sent += [(slot, handle) for handle in handles]
                 if slot and handles:
                     line.cards[slot] = handles[-1]
@@ -133,7 +134,7 @@ class Errands:
             errand = line.waiting[number]
             if errand is _DONE:
                 continue
-            if isinstance(errand, m.Card) and errand.calm:
+            if isinstance(errand, r.Card) and errand.calm:
                 if time.monotonic() < line.edited_at.get(errand.slot, 0.0) + CALM_S and not _to_be_closed(
                     line.waiting, errand.slot
                 ):
@@ -150,11 +151,11 @@ class Errands:
             async with asyncio.timeout(max(0.05, soonest)):
                 await line.came.wait()
 
-    async def _do(self, account: int, line: _Line, errand: m.Reply | m.Order) -> list[str]:
+    async def _do(self, account: int, line: _Line, errand: r.Reply | r.Order) -> list[str]:
         """Do one errand, again when the network is at fault; one that can never succeed is logged and let go."""
         for wait in (*WAITS_S, None):
             try:
-                if isinstance(errand, m.Order):
+                if isinstance(errand, r.Order):
                     return await self._do_order(account, line.chat, errand)
                 return await self._show(account, line, errand)
             except (NotNow, ShelfDown) as error:
@@ -169,38 +170,38 @@ class Errands:
                 return []
         return []
 
-    async def _show(self, account: int, line: _Line, reply: m.Reply) -> list[str]:
+    async def _show(self, account: int, line: _Line, reply: r.Reply) -> list[str]:
         chat = line.chat
-        if isinstance(reply, m.Sweep):
+        if isinstance(reply, r.Sweep):
             return []
-        if isinstance(reply, m.Toast):
-            reply = m.Say(reply.text)
-        slot = reply.under if isinstance(reply, m.Say) else getattr(reply, "slot", "")
+        if isinstance(reply, r.Toast):
+            reply = r.Say(reply.text)
+        slot = reply.under if isinstance(reply, r.Say) else getattr(reply, "slot", "")
         old = line.cards.get(slot)
-        if isinstance(reply, m.Unbutton) and old is None:
+        if isinstance(reply, r.Unbutton) and old is None:
             return []
-        if isinstance(reply, m.Card) and reply.fresh and old is not None:
-            await self._adapter.show(chat, m.Unbutton(reply.slot), old, self.loader(account))
+        if isinstance(reply, r.Card) and reply.fresh and old is not None:
+            await self._adapter.show(chat, r.Unbutton(reply.slot), old, self.loader(account))
             old = None
         try:
             return await self._adapter.show(chat, reply, old, self.loader(account))
         except NotKept:
             async with self._ledger.read() as page:
                 language = (await self._records.load(page, account))[0].session.language
-            return await self._adapter.show(chat, m.Say(say(language, "failed.gone")), None, self.loader(account))
+            return await self._adapter.show(chat, r.Say(say(language, "failed.gone")), None, self.loader(account))
 
-    async def _do_order(self, account: int, chat: str, order: m.Order) -> list[str]:
+    async def _do_order(self, account: int, chat: str, order: r.Order) -> list[str]:
         match order:
-            case m.Discard():
+            case r.Discard():
                 await self._discard(account, order.photo)
-            case m.Cancel():
+            case r.Cancel():
                 async with self._ledger.read() as page:
                     record, _ = await self._records.load(page, account)
                 if order.order in record.tickets:
                     await self._desk.cancel(account, record.tickets[order.order])
-            case m.Export():
+            case r.Export():
                 return await self._export(account, chat)
-            case m.Forget():
+            case r.Forget():
                 await self._forget_all(account, chat)
         return []
 
@@ -214,44 +215,56 @@ class Errands:
                 await self._desk.place(account, orders.Look(rest[-1].name), ref, self._platform, page)
         await self._shelf.delete(account, [photo_file(photo)])
 
-    async def _strike(self, account: int, numbers: list[int], sent: list[tuple[str, str]]) -> None:
-        """Strike done errands off, and remember the messages that came of them, in one transaction."""
+    async def _strike(
+        self, account: int, numbers: list[int], sent: list[tuple[str, str]], first: First | None = None
+    ) -> bool:
+        """Strike done errands off and remember the messages that came of them, in one transaction.
+
+        first: writes what belongs to them on the same page; where it says False, nothing is struck off. Raises
+        Conflict when others saved the conversation first each time.
+        """
         for _ in range(TRIES):
             try:
                 async with self._ledger.write() as page:
+                    if first is not None and not await first(page):
+                        return False
                     record, version = await self._records.known(page, account)
                     left = tuple(errand for errand in record.errands if errand.number not in numbers)
                     for slot, handle in sent:
                         await page.remember_message(account, self._platform, slot, handle)
                     cards = record.cards | {slot: handle for slot, handle in sent if slot}
                     await self._records.save(page, account, replace(record, errands=left, cards=cards), version)
-                return
+                return True
             except Conflict:
                 continue
+        raise Conflict(f"the conversation changed {TRIES} times while errands were struck off")
 
-    async def _fetch(self, account: int, number: int, order: m.Fetch, before: list[asyncio.Task[None]]) -> None:
+    async def _fetch(self, account: int, number: int, order: r.Fetch, before: list[asyncio.Task[None]]) -> None:
         """Bring a photo onto the shelf and have it looked at; its errand stays until that is certain.
 
         Photos are looked at in the order they were sent: the first ones say who the person is.
         """
-        name = photo_file(order.photo)
+        name, ref = photo_file(order.photo), f"photo:{order.photo}"
+
+        async def entered(page: Page) -> bool:
+            await page.add_photo(account, name, filed.sha256, filed.size)
+            placed = await self._desk.place(account, orders.Look(name), ref, self._platform, page)
+            return not isinstance(placed, Declined)
+
         try:
             if before:
                 await asyncio.wait(before)
-            data = await self._fetched(order.ref)
-            filed = await self._shelf.put(account, name, data)
-            async with self._ledger.write() as page:
-                await page.add_photo(account, name, hashlib.sha256(data).hexdigest(), filed.size)
-                ref = f"photo:{order.photo}"
-                placed = await self._desk.place(account, orders.Look(name), ref, self._platform, page)
-            if isinstance(placed, Declined):
-                await self._tell(account, m.PhotoFailed(order.photo, "full"))
-            await self._strike(account, [number], [])
+            filed = await self._shelf.put(account, name, await self._fetched(order.ref))
+            if not await self._strike(account, [number], [], entered):
+                await self._tell(account, e.PhotoFailed(order.photo, "full"))
+                await self._strike(account, [number], [])
         except Gone:
             log.info("photo_for_nobody", extra={"account": account})
+        except Conflict as error:
+            log.warning("errands_left", extra={"account": account, "error": str(error)})
         except (PhotoGone, NotNow, ShelfDown) as error:
             log.warning("photo_not_fetched", extra={"account": account, "error": str(error)})
-            await self._tell(account, m.PhotoFailed(order.photo, "gone"))
+            await self._tell(account, e.PhotoFailed(order.photo, "gone"))
             await self._strike(account, [number], [])
         finally:
             self._fetching.pop((account, number), None)
@@ -312,8 +325,8 @@ class Errands:
         body = json.dumps(asdict(receipt), indent=1)
         counts = tuple((name, n) for name, n in receipt.facts["deleted"].items() if n)
         leaving = replace(new_session(parting.mark, parting.language), state=State.LEAVING)
-        for reply in advance(leaving, m.Forgotten(body, counts), time.time(), self._menu).replies:
-            if isinstance(reply, m.Sweep):
+        for reply in advance(leaving, e.Forgotten(body, counts), time.time(), self._menu).replies:
+            if isinstance(reply, r.Sweep):
                 await self._adapter.remove(parting.chat, list(parting.handles))
             else:
                 await self._adapter.show(parting.chat, reply, None, self.loader(parting.account))
@@ -327,15 +340,15 @@ class Errands:
         ends = [""] if len(parts) == 1 else [f".{i:03d}" for i in range(1, len(parts) + 1)]
         named = {f"atelier-export.zip{end}": part for end, part in zip(ends, parts, strict=True)}
 
-        async def load(picture: m.Picture) -> bytes:
+        async def load(picture: r.Picture) -> bytes:
             return named[picture.name]
 
         caption = say(language, "export.caption", n=len(parts))
-        files = m.Files(tuple(m.Picture("export", name, caption) for name in named), caption)
+        files = r.Files(tuple(r.Picture("export", name, caption) for name in named), caption)
         return await self._adapter.show(chat, files, None, load)
 
     def loader(self, account: int) -> Load:
-        async def load(picture: m.Picture) -> bytes:
+        async def load(picture: r.Picture) -> bytes:
             if picture.kind == "style":
                 return await asyncio.to_thread((FOLDER / "previews" / picture.name).read_bytes)
             return await self._shelf.get(account, picture.name)
@@ -357,16 +370,16 @@ class Errands:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _outdated(waiting: dict[int, m.Reply | m.Order]) -> list[int]:
+def _outdated(waiting: dict[int, r.Reply | r.Order]) -> list[int]:
     """List the cards that report progress and have a newer self waiting: nobody needs to see them."""
-    newest = {card.slot: number for number, card in sorted(waiting.items()) if isinstance(card, m.Card)}
+    newest = {card.slot: number for number, card in sorted(waiting.items()) if isinstance(card, r.Card)}
     return [
         number
         for number, card in waiting.items()
-        if isinstance(card, m.Card) and card.calm and not card.fresh and newest[card.slot] != number
+        if isinstance(card, r.Card) and card.calm and not card.fresh and newest[card.slot] != number
     ]
 
 
-def _to_be_closed(waiting: dict[int, m.Reply | m.Order], slot: str) -> bool:
+def _to_be_closed(waiting: dict[int, r.Reply | r.Order], slot: str) -> bool:
     """Say whether a card's buttons are to be taken off: then it must be up to date before that."""
-    return any(isinstance(errand, m.Unbutton) and errand.slot == slot for errand in waiting.values())
+    return any(isinstance(errand, r.Unbutton) and errand.slot == slot for errand in waiting.values())

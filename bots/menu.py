@@ -32,7 +32,8 @@ class Menu:
     """Everything on offer.
 
     details: what of a look may be changed, each with its choices. tweaks: what edits there are, each with its
-    values, empty for an edit that needs none. count: portraits a look; at_most: looks a sitting.
+    values, empty for an edit that needs none. count: portraits a look; at_most: looks a sitting. a_day: sittings a
+    person may have in 24 hours, 0 for any number.
     """
 
     looks: tuple[Look, ...]
@@ -41,6 +42,7 @@ class Menu:
     tweaks: tuple[tuple[str, tuple[str, ...]], ...]
     count: int = 4
     at_most: int = 8
+    a_day: int = 0
     avatar: str = "crop=avatar"
     _by_id: dict[str, Look] = field(init=False, repr=False, compare=False)
 
@@ -76,8 +78,11 @@ class Menu:
 
 
 @cache
-def house() -> Menu:
-    """Return the menu of the packs that ship with the studio. Raises StyleWrong for a pack that breaks its schema."""
+def house(a_day: int = 0) -> Menu:
+    """Return the menu of the packs that ship with the studio. a_day: as `Menu`.
+
+    Raises StyleWrong for a pack that breaks its schema.
+    """
     packs = sorted(
         style.load_all(), key=lambda pack: (FIRST.index(pack.id) if pack.id in FIRST else len(FIRST), pack.id)
     )
@@ -94,6 +99,7 @@ def house() -> Menu:
             ("angle", get_args(style.Angle)),
         ),
         tweaks=tuple((name, values.get(name, ())) for name in offered),
+        a_day=a_day,
     )
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from bots import messages as m
+from bots import events as e
 from bots.collecting import number_of
 from jobs import news
 
 
-def event_of(notice: news.Notice) -> m.Event | None:
+def event_of(notice: news.Notice) -> e.Event | None:
     """Translate news of the desk into what happened to the conversation; None when nobody needs to know."""
     word = notice.news
     if isinstance(word, news.Expired):
-        return m.Expired()
+        return e.Expired()
     what, _, number = notice.ref.partition(":")
     number = number.partition(":")[0]  # a photo looked at again has a longer ref
     if not number.isdigit():
@@ -23,32 +23,32 @@ def event_of(notice: news.Notice) -> m.Event | None:
         return _of_photo(n, word)
     match word:
         case news.Queued():
-            return m.OrderMoved(n, place=word.place, eta_s=word.eta_s)
+            return e.OrderMoved(n, place=word.place, eta_s=word.eta_s)
         case news.Step():
             stage = word.stage.partition(" ")[0]
-            return m.OrderMoved(n, stage=stage, percent=round(100 * word.done), eta_s=word.eta_s)
+            return e.OrderMoved(n, stage=stage, percent=round(100 * word.done), eta_s=word.eta_s)
         case news.Failed():
-            return m.OrderFailed(n, word.reason)
+            return e.OrderFailed(n, word.reason)
         case news.Cancelled():
-            return m.OrderStopped(n)
+            return e.OrderStopped(n)
         case news.Done() if notice.kind == "enhance" and word.portraits:
-            return m.PortraitCame(n, word.portraits[0])
+            return e.PortraitCame(n, word.portraits[0])
         case news.Done() if notice.kind == "shoot":
             facts = word.facts
             training = facts.get("training") or {}
             reason, gain = str(training.get("reason") or ""), training.get("gain_percent")
-            return m.GalleryCame(n, word.portraits, facts.get("drawn", 0), _counts(facts), reason, gain)
-    return m.OrderFailed(n, "other")
+            return e.GalleryCame(n, word.portraits, facts.get("drawn", 0), _counts(facts), reason, gain)
+    return e.OrderFailed(n, "other")
 
 
-def _of_photo(number: int, word: news.News) -> m.Event | None:
+def _of_photo(number: int, word: news.News) -> e.Event | None:
     if isinstance(word, news.Failed):
-        return m.PhotoFailed(number, word.reason)
+        return e.PhotoFailed(number, word.reason)
     if not isinstance(word, news.Done):
         return None
     facts = word.facts
     others = facts.get("others") or {}
-    return m.PhotoLooked(
+    return e.PhotoLooked(
         _verdict(number, facts),
         missing=tuple(facts.get("missing") or ()),
         notes=tuple(facts.get("notes") or ()),
@@ -56,9 +56,9 @@ def _of_photo(number: int, word: news.News) -> m.Event | None:
     )
 
 
-def _verdict(number: int, facts: dict[str, Any]) -> m.Verdict:
+def _verdict(number: int, facts: dict[str, Any]) -> e.Verdict:
     measured, limit = float(facts.get("measured") or 0.0), float(facts.get("limit") or 0.0)
-    return m.Verdict(number, bool(facts.get("kept")), str(facts.get("reason") or ""), measured, limit)
+    return e.Verdict(number, bool(facts.get("kept")), str(facts.get("reason") or ""), measured, limit)
 
 
 def _counts(facts: dict[str, Any]) -> tuple[tuple[str, int], ...]:

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from bots import messages as m
+from bots import events as e
+from bots import replies as r
 from bots.adapter import Contact, Load, PhotoGone
 from bots.commands import said
 from bots.concierge import Concierge
@@ -35,7 +36,7 @@ class Terminal:
     def __init__(self, pictures: Path, record: TextIO | None = None, patience_s: float = PATIENCE_S) -> None:
         self._pictures, self._record, self._patience_s = pictures, record, patience_s
         self._shown = 0
-        self._buttons: list[m.Button] = []
+        self._buttons: list[r.Button] = []
         self._since: list[str] = []
         self._came = asyncio.Event()
         self._acts = 0
@@ -43,20 +44,20 @@ class Terminal:
 
     # --- as an adapter ---------------------------------------------------------------------------
 
-    async def show(self, chat: str, reply: m.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, chat: str, reply: r.Reply, old: str | None, load: Load) -> list[str]:
         """See `Adapter.show`: there is no editing in a terminal, the newest state is printed again."""
         match reply:
-            case m.Say():
+            case r.Say():
                 self._print(reply.text, reply.rows)
-            case m.Card():
+            case r.Card():
                 lines = [reply.text]
                 if reply.picture is not None:
                     lines.insert(0, await self._save(reply.picture, load))
                 self._print("\n".join(lines), reply.rows)
-            case m.Album() | m.Files():
+            case r.Album() | r.Files():
                 saved = [f"{await self._save(picture, load)}  {picture.alt}" for picture in reply.pictures]
-                self._print("\n".join([*saved, *([reply.caption] if isinstance(reply, m.Files) else [])]), ())
-            case m.TextFile():
+                self._print("\n".join([*saved, *([reply.caption] if isinstance(reply, r.Files) else [])]), ())
+            case r.TextFile():
                 self._pictures.mkdir(parents=True, exist_ok=True)
                 path = self._pictures / reply.name
                 path.write_text(reply.body, "utf-8")
@@ -66,7 +67,7 @@ class Terminal:
         self._shown += 1
         return [str(self._shown)] if old is None else []
 
-    async def answer(self, tap: str, toast: m.Toast | None) -> None:
+    async def answer(self, tap: str, toast: r.Toast | None) -> None:
         """See `Adapter.answer`."""
         if toast is not None:
             self._print(f"({toast.text})", ())
@@ -83,14 +84,14 @@ class Terminal:
         except OSError as gone:
             raise PhotoGone(f"{ref} cannot be read") from gone
 
-    async def _save(self, picture: m.Picture, load: Load) -> str:
+    async def _save(self, picture: r.Picture, load: Load) -> str:
         data = await load(picture)
         self._pictures.mkdir(parents=True, exist_ok=True)
         path = self._pictures / picture.name.replace("/", "-")
         await asyncio.to_thread(path.write_bytes, data)
         return str(path)
 
-    def _print(self, text: str, rows: m.Rows) -> None:
+    def _print(self, text: str, rows: r.Rows) -> None:
         buttons = [button for row in rows for button in row]
         if buttons:
             self._buttons = buttons
@@ -121,14 +122,14 @@ class Terminal:
         for i, path in enumerate(paths):
             stat = path.stat()
             unique = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
-            photo = m.PhotoSent(str(path.resolve()), unique, path.name, stat.st_size, album=album)
+            photo = e.PhotoSent(str(path.resolve()), unique, path.name, stat.st_size, album=album)
             await self._do(f"+ {' '.join(map(shlex.quote, map(str, paths)))}" if i == 0 else "", photo)
 
     async def sees(self, words: str) -> None:
         """Wait until these words appear after what was done last."""
         await self._until(lambda: any(words in text for text in self._since), f"{words!r} did not appear")
 
-    def _find(self, label: str) -> m.Button | None:
+    def _find(self, label: str) -> r.Button | None:
         if label.isdigit() and 0 < int(label) <= len(self._buttons):
             return self._buttons[int(label) - 1]
         return next((button for button in self._buttons if label in button.label), None)
@@ -144,7 +145,7 @@ class Terminal:
                 f"{otherwise} within {self._patience_s:.0f} s; the last words: {self._since[-6:]}"
             ) from None
 
-    async def _do(self, shown: str, event: m.Event | str) -> None:
+    async def _do(self, shown: str, event: e.Event | str) -> None:
         assert self.concierge is not None
         if shown and self._record is not None:
             self._record.write(f"> {shown}\n")

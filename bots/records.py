@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bots import messages as m
+from bots import replies as r
 from bots.session import Session
 from bots.turn import new_session
 from jobs.page import Page
@@ -43,20 +43,20 @@ class Record:
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 _ERRANDS: dict[str, TypeAdapter[Any]] = {
     kind.__name__: TypeAdapter(kind)
-    for kind in vars(m).values()
-    if isinstance(kind, type) and issubclass(kind, m.Reply | m.Order) and kind not in {m.Reply, m.Order}
+    for kind in vars(r).values()
+    if isinstance(kind, type) and issubclass(kind, r.Reply | r.Order) and kind not in {r.Reply, r.Order}
 }
 
 
-def errand(number: int, item: m.Reply | m.Order) -> Errand:
+def errand(number: int, item: r.Reply | r.Order) -> Errand:
     """Write a reply or an order down."""
     word = type(item).__name__
     return Errand(number, word, _ERRANDS[word].dump_python(item, mode="json"))
 
 
-def item_of(errand: Errand) -> m.Reply | m.Order:
+def item_of(errand: Errand) -> r.Reply | r.Order:
     """Read what `errand` wrote down."""
-    item: m.Reply | m.Order = _ERRANDS[errand.word].validate_python(errand.body)
+    item: r.Reply | r.Order = _ERRANDS[errand.word].validate_python(errand.body)
     return item
 
 

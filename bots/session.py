@@ -162,6 +162,10 @@ class Session:
         """Return a gallery by its number."""
         return next((gallery for gallery in self.galleries if gallery.number == number), None)
 
+    def sittings_since(self, moment: float) -> tuple[float, ...]:
+        """Return when the sittings after that moment brought their portraits; what failed or was called off is none."""
+        return tuple(gallery.made_at for gallery in self.galleries if gallery.made_at > moment)
+
     def with_gallery(self, gallery: Gallery) -> Session:
         """Return the session with that gallery in place of its older self, or added."""
         others = tuple(gallery if g.number == gallery.number else g for g in self.galleries)

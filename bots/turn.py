@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from bots import messages as m
+from bots import replies as r
+from bots.events import Event
 from bots.menu import Menu
-from bots.messages import Event, Order, Reply, Toast
+from bots.replies import Order, Reply, Toast
 from bots.session import Session, State
 from bots.wording import LANGUAGES, say
 
@@ -38,7 +39,7 @@ class Turn:
 
     def say(self, key: str, **values: object) -> None:
         """Answer with a sentence."""
-        self.replies.append(m.Say(self.words(key, **values)))
+        self.replies.append(r.Say(self.words(key, **values)))
 
     def toast(self, key: str, **values: object) -> None:
         """Answer a tap in passing."""

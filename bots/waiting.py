@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bots import cards, carousel
-from bots import messages as m
+from bots import events as e
+from bots import replies as r
+from bots import taps as t
 from bots.browsing import show_gallery
 from bots.turn import BROWSING, CHOOSING, COLLECTING, ENHANCING, WAITING, Handlers, Turn
 from bots.wording import catalogue, said_or
@@ -15,7 +17,7 @@ STAGE_PERCENT = 5
 EDIT_QUIET_S = 8.0  # an edit that takes no longer gets no card of its own: the tap was answered already
 
 
-def _order_moved(turn: Turn, event: m.OrderMoved) -> None:
+def _order_moved(turn: Turn, event: e.OrderMoved) -> None:
     old = turn.session.running
     if old is None or old.order != event.order or old.stopping:
         return
@@ -32,7 +34,7 @@ def _order_moved(turn: Turn, event: m.OrderMoved) -> None:
     turn.replies.append(cards.progress(turn.session, new, event.eta_s))
 
 
-def _cancel_tapped(turn: Turn, event: m.CancelTapped) -> None:
+def _cancel_tapped(turn: Turn, event: t.CancelTapped) -> None:
     running = turn.session.running
     if running is None or running.order != event.order:
         turn.toast("cancel.nothing")
@@ -41,23 +43,23 @@ def _cancel_tapped(turn: Turn, event: m.CancelTapped) -> None:
         turn.toast("cancel.already")
         return
     turn.change(running=replace(running, stopping=True))
-    turn.orders.append(m.Cancel(running.order))
+    turn.orders.append(r.Cancel(running.order))
     assert turn.session.running is not None
     turn.replies.append(cards.progress(turn.session, turn.session.running))
 
 
-def _cancel_asked(turn: Turn, event: m.CancelAsked) -> None:
+def _cancel_asked(turn: Turn, event: e.CancelAsked) -> None:
     if turn.session.running is not None and turn.session.state in {WAITING, ENHANCING}:
-        _cancel_tapped(turn, m.CancelTapped(turn.session.running.order))
+        _cancel_tapped(turn, t.CancelTapped(turn.session.running.order))
     else:
         turn.say("cancel.nothing")
 
 
-def _order_stopped(turn: Turn, event: m.OrderStopped) -> None:
+def _order_stopped(turn: Turn, event: e.OrderStopped) -> None:
     _end_order(turn, event.order, "cancel.done")
 
 
-def _order_failed(turn: Turn, event: m.OrderFailed) -> None:
+def _order_failed(turn: Turn, event: e.OrderFailed) -> None:
     _end_order(turn, event.order, f"failed.{event.why}", "failed.other")
 
 
@@ -68,12 +70,12 @@ def _end_order(turn: Turn, order: int, key: str, otherwise: str = "failed.other"
         return
     back = CHOOSING if running.kind == "shoot" else BROWSING
     turn.change(state=back, running=None)
-    turn.replies.append(m.Card(cards.order_slot(running), said_or(turn.session.language, key, otherwise)))
+    turn.replies.append(r.Card(cards.order_slot(running), said_or(turn.session.language, key, otherwise)))
     if back == CHOOSING:
-        turn.replies.append(cards.looks(turn.session, turn.menu, fresh=True))
+        turn.replies.append(cards.looks(turn.session, turn.menu, turn.now, fresh=True))
 
 
-def _gallery_came(turn: Turn, event: m.GalleryCame) -> None:
+def _gallery_came(turn: Turn, event: e.GalleryCame) -> None:
     session, running = turn.session, turn.session.running
     awaited = running is not None and running.order == event.order and running.kind == "shoot"
     if any(gallery.order == event.order for gallery in session.galleries):
@@ -89,10 +91,10 @@ def _gallery_came(turn: Turn, event: m.GalleryCame) -> None:
     if awaited or session.state in {COLLECTING, CHOOSING, BROWSING}:
         turn.change(open_gallery=gallery.number)
     turn.replies.append(carousel.card(turn.session, turn.menu, gallery))
-    turn.replies.append(m.Say(_counts(turn, event), under=carousel.slot(gallery)))
+    turn.replies.append(r.Say(_counts(turn, event), under=carousel.slot(gallery)))
 
 
-def _counts(turn: Turn, event: m.GalleryCame) -> str:
+def _counts(turn: Turn, event: e.GalleryCame) -> str:
     """Ready; how many were drawn, how many kept, and why the others were not."""
     lines = [turn.words("gallery.ready", n=len(event.portraits))]
     left_out = event.drawn - len(event.portraits)
@@ -109,7 +111,7 @@ def _counts(turn: Turn, event: m.GalleryCame) -> str:
     return "\n".join(lines)
 
 
-def _portrait_came(turn: Turn, event: m.PortraitCame) -> None:
+def _portrait_came(turn: Turn, event: e.PortraitCame) -> None:
     running = turn.session.running
     if turn.session.state is not ENHANCING or running is None or running.order != event.order:
         return  # an edit's picture, while a sitting is under way or after it was called off
@@ -118,20 +120,20 @@ def _portrait_came(turn: Turn, event: m.PortraitCame) -> None:
     if gallery is None:
         return
     if running.shown_at != running.since:
-        turn.replies.append(m.Card(cards.order_slot(running), turn.words("tweak.done")))
+        turn.replies.append(r.Card(cards.order_slot(running), turn.words("tweak.done")))
     if running.kind == "avatar":
-        picture = m.Picture("shelf", event.portrait.file, turn.words("avatar.alt"))
-        turn.replies.append(m.Files((picture,), turn.words("avatar.caption")))
+        picture = r.Picture("shelf", event.portrait.file, turn.words("avatar.alt"))
+        turn.replies.append(r.Files((picture,), turn.words("avatar.caption")))
         return
     show_gallery(turn, carousel.add_edit(gallery, running.portrait, running.tweak, event.portrait))
 
 
 HANDLERS: Handlers = {
-    m.OrderMoved: _order_moved,
-    m.CancelTapped: _cancel_tapped,
-    m.CancelAsked: _cancel_asked,
-    m.OrderStopped: _order_stopped,
-    m.OrderFailed: _order_failed,
-    m.GalleryCame: _gallery_came,
-    m.PortraitCame: _portrait_came,
+    e.OrderMoved: _order_moved,
+    t.CancelTapped: _cancel_tapped,
+    e.CancelAsked: _cancel_asked,
+    e.OrderStopped: _order_stopped,
+    e.OrderFailed: _order_failed,
+    e.GalleryCame: _gallery_came,
+    e.PortraitCame: _portrait_came,
 }

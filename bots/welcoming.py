@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bots import cards, carousel
-from bots import messages as m
+from bots import events as e
+from bots import replies as r
+from bots import taps as t
 from bots.collecting import show_photos
 from bots.session import State
 from bots.turn import BROWSING, CHOOSING, COLLECTING, WELCOME, Handlers, Turn
 from bots.wording import said_or
 
 
-def _started(turn: Turn, event: m.Started) -> None:
+def _started(turn: Turn, event: e.Started) -> None:
     kind, _, look = event.payload.partition("_")
     wanted = look if kind == "style" and look in turn.menu else ""
     idle = turn.session.state in {WELCOME, COLLECTING, CHOOSING, BROWSING}
@@ -26,31 +28,31 @@ def _started(turn: Turn, event: m.Started) -> None:
     _show_state(turn)
 
 
-def _agreed(turn: Turn, event: m.Agreed) -> None:
+def _agreed(turn: Turn, event: t.Agreed) -> None:
     if event.version != cards.CONSENT_VERSION:
         turn.say("consent.changed")
         turn.replies.append(cards.welcome(turn.session))
         return
     turn.change(state=COLLECTING, consent=event.version, consent_at=turn.now)
-    turn.orders.append(m.Consent(event.version, turn.session.keep_days))
-    turn.replies.append(m.Unbutton("welcome"))
+    turn.orders.append(r.Consent(event.version, turn.session.keep_days))
+    turn.replies.append(r.Unbutton("welcome"))
     turn.say("consent.thanks", n=cards.PHOTOS_WANTED)
 
 
-def _declined(turn: Turn, event: m.Declined) -> None:
+def _declined(turn: Turn, event: t.Declined) -> None:
     turn.say("consent.declined")
 
 
-def _said(turn: Turn, event: m.Said) -> None:
+def _said(turn: Turn, event: e.Said) -> None:
     turn.say(f"said.{turn.session.state}")
     _show_state(turn)
 
 
-def _other_sent(turn: Turn, event: m.OtherSent) -> None:
-    turn.replies.append(m.Say(said_or(turn.session.language, f"other.{event.kind}", "other.file")))
+def _other_sent(turn: Turn, event: e.OtherSent) -> None:
+    turn.replies.append(r.Say(said_or(turn.session.language, f"other.{event.kind}", "other.file")))
 
 
-def _edited(turn: Turn, event: m.Edited) -> None:
+def _edited(turn: Turn, event: e.Edited) -> None:
     turn.say("edited")
 
 
@@ -65,7 +67,7 @@ def _show_state(turn: Turn) -> None:
         case State.COLLECTING:
             turn.say("photo.none_yet")
         case State.CHOOSING:
-            turn.replies.append(cards.looks(session, turn.menu, fresh=True))
+            turn.replies.append(cards.looks(session, turn.menu, turn.now, fresh=True))
         case State.WAITING | State.ENHANCING if session.running is not None:
             turn.replies.append(cards.progress(session, session.running))
         case State.BROWSING if session.gallery is not None:
@@ -75,10 +77,10 @@ def _show_state(turn: Turn) -> None:
 
 
 HANDLERS: Handlers = {
-    m.Started: _started,
-    m.Agreed: _agreed,
-    m.Declined: _declined,
-    m.Said: _said,
-    m.OtherSent: _other_sent,
-    m.Edited: _edited,
+    e.Started: _started,
+    t.Agreed: _agreed,
+    t.Declined: _declined,
+    e.Said: _said,
+    e.OtherSent: _other_sent,
+    e.Edited: _edited,
 }

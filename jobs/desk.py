@@ -43,7 +43,8 @@ NEVER_GIVE_UP: Final = 1_000_000  # arq counts starts against max_tries; how oft
 DELIVERY_TIMEOUT_S: Final = 300
 SLOWEST_RETRY_S: Final = 60.0
 
-Deliver = Callable[[news.Notice], Awaitable[None]]
+Deliver = Callable[[news.Notice], Awaitable[bool | None]]
+"""Tells somebody. True: the news is struck out of the book already (`book.delivered`), with its effect."""
 Work = Callable[[int, int], Awaitable[None]]
 
 
@@ -272,13 +273,14 @@ class ArqDesk:
             if notice is None:
                 return
             try:
-                await told.last(notice)
+                struck = await told.last(notice)
             except Exception as error:
                 wait = min(SLOWEST_RETRY_S, 2.0 ** min(ctx["job_try"], 6))
                 log.exception("delivery_waits", order=notice.order, wait_s=wait)
                 raise Retry(defer=wait) from error
-            async with self._ledger.write() as page:
-                await book.delivered(page, row_id)
+            if not struck:
+                async with self._ledger.write() as page:
+                    await book.delivered(page, row_id)
 
         while True:  # a bot that was killed while it delivered left its mark in the queue: nobody is delivering now
             try:
@@ -310,12 +312,12 @@ class _Told:
         self._over: dict[int, None] = {}
         self._turns: dict[int, asyncio.Lock] = {}
 
-    async def last(self, notice: news.Notice) -> None:
+    async def last(self, notice: news.Notice) -> bool | None:
         self._over[notice.order] = None
         while len(self._over) > 10_000:
             del self._over[next(iter(self._over))]
         async with self._turns.setdefault(notice.order, asyncio.Lock()):
-            await self._deliver(notice)
+            return await self._deliver(notice)
 
     async def progress(self, standings: list[Standing]) -> None:
         await asyncio.gather(*(self._tell(s) for s in standings))

@@ -154,10 +154,14 @@ class Page:
             .where(t.addresses.c.account_id == account)
             .scalar_subquery()
         )
-        found = select(a.id, a.token, a.language, a.keep_days, func.coalesce(consent, 0), blocked)
+        found = select(
+            a.id, a.token, a.language, a.keep_days, func.coalesce(consent, 0), blocked, a.wrapped_key, a.forgetting_at
+        )
         row = (await self.c.execute(found.where(a.id == account, a.wrapped_key.is_not(None)))).first()
         if row is None:
             raise Gone(f"account {account} is deleted")
+        if row.forgetting_at is None and account not in self.keys:
+            self.keys[account] = (row.token, self.vault.unwrap(row.token, row.wrapped_key))
         return Account(row[0], row[1], row[2], row[3], row[4], bool(row[5]))
 
     async def key(self, account: int) -> tuple[str, AccountKey]:

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     strikes: Annotated[int, Field(ge=1)] = 4  # deaths of its process at one step before an order is given up
     look_per_account: Annotated[int, Field(ge=1)] = 40
     studio_per_account: Annotated[int, Field(ge=1)] = 3
+    sittings_a_day: Annotated[int, Field(ge=0)] = 0  # a person's quota, told in the chat; 0: any number
     queue_depth: Annotated[int, Field(ge=1)] = 2000
 
     metrics_host: str = "127.0.0.1"

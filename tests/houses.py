@@ -35,7 +35,6 @@ from jobs.valkey import EmbeddedValkey
 from jobs.worker import Worker
 
 TESTS = Path(__file__).parent
-os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), str(TESTS.parent)])  # for the worker's children
 QUICK = "fakes.quick_studio:QuickStudio"
 
 

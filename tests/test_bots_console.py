@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
+from chats import STUDIO, house_with
 from fakes.picture_studio import picture
 from fakes.telegram_server import TelegramServer
-from test_bots_telegram import STUDIO, house_with
 
 from bots import __main__ as front
 from bots.on_console import Terminal
@@ -51,13 +50,6 @@ SCRIPT = """
 > [Delete everything]
 < This is your receipt
 """
-
-
-@pytest.fixture(autouse=True)
-def children_find_the_studio(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
-    monkeypatch.setenv("LANG", "en_GB.UTF-8")
-    monkeypatch.delenv("LC_ALL", raising=False)
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bots import cards
-from bots import messages as m
+from bots import events as e
+from bots import replies as r
+from bots import taps as t
 from bots.collecting import photo_file
 from bots.conversation import ANYWHERE, HANDLERS, TRANSITIONS, Step, advance, drawing
 from bots.menu import Menu, house
@@ -26,7 +28,7 @@ from jobs.news import Done, Notice, Pictured
 NOW = 1_800_000_000.0
 
 
-def walk(session: Session, *events: m.Event, now: float = NOW) -> Step:
+def walk(session: Session, *events: e.Event, now: float = NOW) -> Step:
     """Advance through events and return the last step."""
     step = Step(session, (), ())
     for event in events:
@@ -34,8 +36,8 @@ def walk(session: Session, *events: m.Event, now: float = NOW) -> Step:
     return step
 
 
-def photo(number: int, album: str = "") -> m.PhotoSent:
-    return m.PhotoSent(ref=f"ref{number}", unique=f"unique{number}", album=album)
+def photo(number: int, album: str = "") -> e.PhotoSent:
+    return e.PhotoSent(ref=f"ref{number}", unique=f"unique{number}", album=album)
 
 
 def portrait(number: int, percent: float | None = 93.0, parent: int | None = None) -> Pictured:
@@ -43,80 +45,80 @@ def portrait(number: int, percent: float | None = 93.0, parent: int | None = Non
 
 
 def with_photos(n: int = 2) -> Session:
-    events: list[m.Event] = [m.Agreed(cards.CONSENT_VERSION)]
+    events: list[e.Event] = [t.Agreed(cards.CONSENT_VERSION)]
     for number in range(1, n + 1):
-        events += [photo(number), m.PhotoLooked(m.Verdict(number, True))]
+        events += [photo(number), e.PhotoLooked(e.Verdict(number, True))]
     return walk(new_session("k3f9"), *events).session
 
 
 def waiting() -> Session:
-    return walk(with_photos(), m.LooksOpened(), m.StylePicked("office", True), m.GoTapped(1)).session
+    return walk(with_photos(), t.LooksOpened(), t.StylePicked("office", True), t.GoTapped(1)).session
 
 
 def browsing() -> Session:
-    return walk(waiting(), m.GalleryCame(1, (portrait(11), portrait(12, 88.0)), drawn=4)).session
+    return walk(waiting(), e.GalleryCame(1, (portrait(11), portrait(12, 88.0)), drawn=4)).session
 
 
 def enhancing() -> Session:
-    return walk(browsing(), m.Tweaked(1, 1, "warmer")).session
+    return walk(browsing(), t.Tweaked(1, 1, "warmer")).session
 
 
 SESSIONS = {
     State.WELCOME: lambda: new_session("k3f9"),
     State.COLLECTING: with_photos,
-    State.CHOOSING: lambda: walk(with_photos(), m.LooksOpened()).session,
+    State.CHOOSING: lambda: walk(with_photos(), t.LooksOpened()).session,
     State.WAITING: waiting,
     State.BROWSING: browsing,
     State.ENHANCING: enhancing,
-    State.LEAVING: lambda: walk(browsing(), m.ForgetConfirmed()).session,
+    State.LEAVING: lambda: walk(browsing(), t.ForgetConfirmed()).session,
 }
-SAMPLES: dict[type[m.Event], m.Event] = {
-    m.Started: m.Started("style_founder"),
-    m.PhotoSent: photo(9),
-    m.Said: m.Said("hello"),
-    m.OtherSent: m.OtherSent("voice"),
-    m.ReportAsked: m.ReportAsked("not me"),
-    m.StaleTapped: m.StaleTapped("old"),
-    m.Agreed: m.Agreed(cards.CONSENT_VERSION),
-    m.KeepPicked: m.KeepPicked(7),
-    m.LanguagePicked: m.LanguagePicked("es"),
-    m.PhotoUndone: m.PhotoUndone(2),
-    m.LooksOpened: m.LooksOpened(),
-    m.PreviewsAsked: m.PreviewsAsked(0),
-    m.StylePicked: m.StylePicked("founder", True),
-    m.PurposePicked: m.PurposePicked("business"),
-    m.DetailsOpened: m.DetailsOpened("outfit"),
-    m.DetailPicked: m.DetailPicked("outfit", "navy_suit"),
-    m.GoTapped: m.GoTapped(1),
-    m.CancelTapped: m.CancelTapped(1),
-    m.Turned: m.Turned(1, 2),
-    m.Favoured: m.Favoured(1, 1, True),
-    m.TweaksOpened: m.TweaksOpened(1, 1, 1),
-    m.Tweaked: m.Tweaked(1, 1, "cooler"),
-    m.EditUndone: m.EditUndone(1, 1),
-    m.EditRedone: m.EditRedone(1, 1),
-    m.Compared: m.Compared(1, 1, True),
-    m.FilesAsked: m.FilesAsked(1, 1, "all"),
-    m.AvatarAsked: m.AvatarAsked(1, 1),
-    m.PhotoFailed: m.PhotoFailed(1, "gone"),
-    m.PhotoLooked: m.PhotoLooked(m.Verdict(1, False, "blurred", 0.1, 0.3)),
-    m.OrderMoved: m.OrderMoved(1, place=3),
-    m.GalleryCame: m.GalleryCame(1, (portrait(11),)),
-    m.PortraitCame: m.PortraitCame(2, portrait(21, parent=11)),
-    m.OrderFailed: m.OrderFailed(1, "timeout"),
-    m.OrderStopped: m.OrderStopped(1),
-    m.Forgotten: m.Forgotten("{}", (("photos", 2),)),
+SAMPLES: dict[type[e.Event], e.Event] = {
+    e.Started: e.Started("style_founder"),
+    e.PhotoSent: photo(9),
+    e.Said: e.Said("hello"),
+    e.OtherSent: e.OtherSent("voice"),
+    e.ReportAsked: e.ReportAsked("not me"),
+    e.StaleTapped: e.StaleTapped("old"),
+    t.Agreed: t.Agreed(cards.CONSENT_VERSION),
+    t.KeepPicked: t.KeepPicked(7),
+    t.LanguagePicked: t.LanguagePicked("es"),
+    t.PhotoUndone: t.PhotoUndone(2),
+    t.LooksOpened: t.LooksOpened(),
+    t.PreviewsAsked: t.PreviewsAsked(0),
+    t.StylePicked: t.StylePicked("founder", True),
+    t.PurposePicked: t.PurposePicked("business"),
+    t.DetailsOpened: t.DetailsOpened("outfit"),
+    t.DetailPicked: t.DetailPicked("outfit", "navy_suit"),
+    t.GoTapped: t.GoTapped(1),
+    t.CancelTapped: t.CancelTapped(1),
+    t.Turned: t.Turned(1, 2),
+    t.Favoured: t.Favoured(1, 1, True),
+    t.TweaksOpened: t.TweaksOpened(1, 1, 1),
+    t.Tweaked: t.Tweaked(1, 1, "cooler"),
+    t.EditUndone: t.EditUndone(1, 1),
+    t.EditRedone: t.EditRedone(1, 1),
+    t.Compared: t.Compared(1, 1, True),
+    t.FilesAsked: t.FilesAsked(1, 1, "all"),
+    t.AvatarAsked: t.AvatarAsked(1, 1),
+    e.PhotoFailed: e.PhotoFailed(1, "gone"),
+    e.PhotoLooked: e.PhotoLooked(e.Verdict(1, False, "blurred", 0.1, 0.3)),
+    e.OrderMoved: e.OrderMoved(1, place=3),
+    e.GalleryCame: e.GalleryCame(1, (portrait(11),)),
+    e.PortraitCame: e.PortraitCame(2, portrait(21, parent=11)),
+    e.OrderFailed: e.OrderFailed(1, "timeout"),
+    e.OrderStopped: e.OrderStopped(1),
+    e.Forgotten: e.Forgotten("{}", (("photos", 2),)),
 }
 
 
-def sample(kind: type[m.Event]) -> m.Event:
+def sample(kind: type[e.Event]) -> e.Event:
     return SAMPLES.get(kind) or kind()
 
 
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize("kind", list(HANDLERS), ids=lambda kind: kind.__name__)
 def test_every_state_and_event_either_moves_as_the_table_says_or_changes_nothing(
-    state: State, kind: type[m.Event]
+    state: State, kind: type[e.Event]
 ) -> None:
     session = SESSIONS[state]()
     assert session.state == state
@@ -126,7 +128,7 @@ def test_every_state_and_event_either_moves_as_the_table_says_or_changes_nothing
     if targets is None:
         assert after.session == session
         assert after.orders == ()
-        assert bool(after.replies) == isinstance(event, m.Tap), "people are answered, news is passed over in silence"
+        assert bool(after.replies) == isinstance(event, t.Tap), "people are answered, news is passed over in silence"
     else:
         assert after.session.state in {state, *targets}
     assert from_json(to_json(after.session)) == after.session
@@ -135,19 +137,19 @@ def test_every_state_and_event_either_moves_as_the_table_says_or_changes_nothing
 def test_every_event_is_handled_and_every_row_of_the_table_is_an_event() -> None:
     rows = {kind for row in TRANSITIONS.values() for kind in row} | set(ANYWHERE)
     assert rows == set(HANDLERS)
-    assert set(m.TAPS.values()) <= rows
+    assert set(t.TAPS.values()) <= rows
 
 
 def test_a_photo_before_consent_is_not_fetched_and_consent_is_asked_again() -> None:
     step = walk(new_session("k3f9"), photo(1))
     assert step.orders == ()
     assert step.session.photos == ()
-    assert [type(reply) for reply in step.replies] == [m.Say, m.Card]
-    assert step.replies[0] == m.Say(say("en", "consent.before_photo"))
+    assert [type(reply) for reply in step.replies] == [r.Say, r.Card]
+    assert step.replies[0] == r.Say(say("en", "consent.before_photo"))
 
 
 def test_the_first_picture_is_at_most_six_taps_away() -> None:
-    step = walk(new_session("k3f9"), m.Started())
+    step = walk(new_session("k3f9"), e.Started())
     taps = 0
     for words in ("I agree", "looks", "Office", "Business", "Go"):
         if words == "looks":  # photos are sent, not tapped
@@ -155,105 +157,105 @@ def test_the_first_picture_is_at_most_six_taps_away() -> None:
                 step.session,
                 photo(1, "a"),
                 photo(2, "a"),
-                m.PhotoLooked(m.Verdict(1, True)),
-                m.PhotoLooked(m.Verdict(2, True)),
+                e.PhotoLooked(e.Verdict(1, True)),
+                e.PhotoLooked(e.Verdict(2, True)),
             )
         step = advance(step.session, tap_on(step, words), NOW)
         taps += 1
     assert taps <= 6
     assert step.session.state == State.WAITING
     (placed,) = step.orders
-    assert isinstance(placed, m.Place)
+    assert isinstance(placed, r.Place)
     assert isinstance(placed.work, orders.Shoot)
     assert placed.work.photos == ("photos/1", "photos/2")
     assert (placed.work.styles, placed.work.purpose) == (("office",), "business")
 
 
-def tap_on(step: Step, label: str) -> m.Tap:
+def tap_on(step: Step, label: str) -> t.Tap:
     """Press the button with that label that the step put on screen."""
     for reply in step.replies:
         for row in getattr(reply, "rows", ()):
             for button in row:
                 if label in button.label:
-                    tap = m.decode(button.data, step.session.mark)
-                    assert isinstance(tap, m.Tap)
+                    tap = t.decode(button.data, step.session.mark)
+                    assert isinstance(tap, t.Tap)
                     return tap
     raise LookupError(f"no {label!r} in {step.replies}")
 
 
 def test_a_verdict_says_why_how_many_and_what_is_missing() -> None:
-    session = walk(new_session("k3f9"), m.Agreed(1), photo(1), photo(2)).session
-    good = walk(session, m.PhotoLooked(m.Verdict(1, True), ("turn_left",)))
+    session = walk(new_session("k3f9"), t.Agreed(1), photo(1), photo(2)).session
+    good = walk(session, e.PhotoLooked(e.Verdict(1, True), ("turn_left",)))
     (card,) = good.replies[-1:]
-    assert isinstance(card, m.Card)
+    assert isinstance(card, r.Card)
     assert card.text.startswith("Photo 1: ✓ good, I keep it.")
     assert card.text.endswith("I have 1 good photo. Good; now one with your head turned a little to your left.")
-    bad = walk(good.session, m.PhotoLooked(m.Verdict(2, False, "face_small", 31.04, 40.0), ("turn_left",)))
+    bad = walk(good.session, e.PhotoLooked(e.Verdict(2, False, "face_small", 31.04, 40.0), ("turn_left",)))
     (card,) = bad.replies[-1:]
-    assert isinstance(card, m.Card)
+    assert isinstance(card, r.Card)
     assert "Your face is too small in it (31.0 pixels between the eyes, 40.0 are needed)" in card.text
 
 
 def test_what_was_mended_on_a_photo_is_said_beside_it() -> None:
-    session = walk(new_session("k3f9"), m.Agreed(1), photo(1)).session
-    looked = m.PhotoLooked(m.Verdict(1, True), notes=("others_cropped", "perspective_undone", "not in this catalogue"))
+    session = walk(new_session("k3f9"), t.Agreed(1), photo(1)).session
+    looked = e.PhotoLooked(e.Verdict(1, True), notes=("others_cropped", "perspective_undone", "not in this catalogue"))
     (card,) = walk(session, looked).replies[-1:]
-    assert isinstance(card, m.Card)
+    assert isinstance(card, r.Card)
     assert "it shows only you." in card.text
     assert "taken from very near" in card.text
 
 
 def test_an_earlier_verdict_that_turns_is_told_and_its_card_put_right() -> None:
-    none_of_most = [m.Verdict(number, False, "no_majority", 1, 2) for number in (1, 2)]
+    none_of_most = [e.Verdict(number, False, "no_majority", 1, 2) for number in (1, 2)]
     session = walk(
-        new_session("k3f9"), m.Agreed(1), photo(1), m.PhotoLooked(m.Verdict(1, True)), photo(2),
-        m.PhotoLooked(none_of_most[1], others=(none_of_most[0],)), photo(3),
+        new_session("k3f9"), t.Agreed(1), photo(1), e.PhotoLooked(e.Verdict(1, True)), photo(2),
+        e.PhotoLooked(none_of_most[1], others=(none_of_most[0],)), photo(3),
     ).session  # fmt: skip
     assert session.kept == ()
-    stranger = m.Verdict(1, False, "other_person", 0.1, 0.36)
-    step = walk(session, m.PhotoLooked(m.Verdict(3, True), others=(stranger, m.Verdict(2, True))))
+    stranger = e.Verdict(1, False, "other_person", 0.1, 0.36)
+    step = walk(session, e.PhotoLooked(e.Verdict(3, True), others=(stranger, e.Verdict(2, True))))
     assert [kept.number for kept in step.session.kept] == [2, 3]
     told, stranger_card, older, newest = step.replies[0], step.replies[1], step.replies[2], step.replies[-1]
-    assert told == m.Say("Now that I have seen more of you, photo 2 is good after all: I keep it.")
-    assert isinstance(stranger_card, m.Card)
+    assert told == r.Say("Now that I have seen more of you, photo 2 is good after all: I keep it.")
+    assert isinstance(stranger_card, r.Card)
     assert "somebody else" in stranger_card.text
-    assert older == m.Card("photos:2", "Photo 2: ✓ good, I keep it.", calm=True)
-    assert isinstance(newest, m.Card)
+    assert older == r.Card("photos:2", "Photo 2: ✓ good, I keep it.", calm=True)
+    assert isinstance(newest, r.Card)
     assert newest.slot == "photos:3"
     assert "I have 2 good photos" in newest.text
 
 
 def test_double_taps_order_once() -> None:
-    session = walk(with_photos(), m.LooksOpened(), m.StylePicked("office", True)).session
-    first = advance(session, m.GoTapped(1), NOW)
-    second = advance(first.session, m.GoTapped(1), NOW)
+    session = walk(with_photos(), t.LooksOpened(), t.StylePicked("office", True)).session
+    first = advance(session, t.GoTapped(1), NOW)
+    second = advance(first.session, t.GoTapped(1), NOW)
     assert len(first.orders) == 1
     assert second.session == first.session
     assert second.orders == ()
-    late = walk(browsing(), m.GoTapped(1))
+    late = walk(browsing(), t.GoTapped(1))
     assert late.orders == ()
-    assert late.replies == (m.Toast(say("en", "go.already")),)
+    assert late.replies == (r.Toast(say("en", "go.already")),)
 
 
 def test_an_edit_that_was_made_before_is_shown_and_not_made_again() -> None:
-    edited = walk(enhancing(), m.PortraitCame(2, portrait(21, 91.0, parent=11)))
+    edited = walk(enhancing(), e.PortraitCame(2, portrait(21, 91.0, parent=11)))
     assert edited.session.state == State.BROWSING
-    again = walk(edited.session, m.EditUndone(1, 3), m.Tweaked(1, 1, "warmer"))
+    again = walk(edited.session, t.EditUndone(1, 3), t.Tweaked(1, 1, "warmer"))
     assert again.orders == ()
     card = again.replies[-1]
-    assert isinstance(card, m.Card)
+    assert isinstance(card, r.Card)
     assert card.picture is not None
     assert card.picture.name == "shoots/1/21.png"
 
 
 def test_undo_redo_and_compare_walk_the_tree_without_new_work() -> None:
-    session = walk(enhancing(), m.PortraitCame(2, portrait(21, 90.0, parent=11))).session
+    session = walk(enhancing(), e.PortraitCame(2, portrait(21, 90.0, parent=11))).session
     shown = [pictured(walk(session, *events)) for events in (
-        [m.Turned(1, 1)], [m.EditUndone(1, 3)], [m.EditUndone(1, 3), m.EditRedone(1, 1)], [m.Compared(1, 3, True)],
+        [t.Turned(1, 1)], [t.EditUndone(1, 3)], [t.EditUndone(1, 3), t.EditRedone(1, 1)], [t.Compared(1, 3, True)],
     )]  # fmt: skip
     assert shown == ["shoots/1/21.png", "shoots/1/11.png", "shoots/1/21.png", "shoots/1/11.png"]
-    card = walk(session, m.Turned(1, 1)).replies[-1]
-    assert isinstance(card, m.Card)
+    card = walk(session, t.Turned(1, 1)).replies[-1]
+    assert isinstance(card, r.Card)
     assert card.text.splitlines()[:3] == [
         "1/2 · Office · 90 % of your own baseline",
         "Edited: Warmer",
@@ -263,22 +265,22 @@ def test_undo_redo_and_compare_walk_the_tree_without_new_work() -> None:
 
 def pictured(step: Step) -> str:
     card = step.replies[-1]
-    assert isinstance(card, m.Card)
+    assert isinstance(card, r.Card)
     assert card.picture is not None
     return card.picture.name
 
 
 def test_without_a_baseline_the_card_says_so() -> None:
-    step = walk(waiting(), m.GalleryCame(1, (portrait(11, None),)))
+    step = walk(waiting(), e.GalleryCame(1, (portrait(11, None),)))
     card = step.replies[0]
-    assert isinstance(card, m.Card)
+    assert isinstance(card, r.Card)
     assert "no baseline yet" in card.text
 
 
 def test_the_counts_are_told() -> None:
-    step = walk(waiting(), m.GalleryCame(1, (portrait(11),), 8, (("not_them", 6), ("soft", 1)), "did_not_help", 3.6))
+    step = walk(waiting(), e.GalleryCame(1, (portrait(11),), 8, (("not_them", 6), ("soft", 1)), "did_not_help", 3.6))
     said = step.replies[1]
-    assert isinstance(said, m.Say)
+    assert isinstance(said, r.Say)
     assert said.text.splitlines() == [
         "Your portrait is ready. Tap here to see it.",
         "I made 8 and left 7 out:",
@@ -314,23 +316,23 @@ def test_what_training_came_to_is_told_from_the_manifest(
     assert event is not None
     step = advance(dataclasses.replace(waiting(), language=language), event, NOW)
     said = step.replies[1]
-    assert isinstance(said, m.Say)
+    assert isinstance(said, r.Say)
     told = said.text.splitlines()[1:]
     assert told == ([say(language, f"training.{key}", percent=round(gain or 0))] if key else [])
 
 
 def test_a_sitting_without_one_good_portrait_says_so_and_leads_back_to_the_looks() -> None:
-    step = walk(waiting(), m.GalleryCame(1, (), drawn=4, dropped=(("not_them", 4),)))
+    step = walk(waiting(), e.GalleryCame(1, (), drawn=4, dropped=(("not_them", 4),)))
     assert step.session.state == State.CHOOSING
     card, again = step.replies
-    assert isinstance(card, m.Card)
+    assert isinstance(card, r.Card)
     assert card.text.startswith("None of the portraits was enough like you")
-    assert isinstance(again, m.Card)
+    assert isinstance(again, r.Card)
     assert again.slot == "looks"
 
 
 def test_a_gallery_that_comes_twice_is_shown_once() -> None:
-    news = m.GalleryCame(1, (portrait(11),))
+    news = e.GalleryCame(1, (portrait(11),))
     step = walk(waiting(), news)
     again = advance(step.session, news, NOW + 9)
     assert again == Step(step.session, (), ())
@@ -339,7 +341,7 @@ def test_a_gallery_that_comes_twice_is_shown_once() -> None:
 def test_progress_is_edited_on_changes_only_and_seldom() -> None:
     session, edits = waiting(), 0
     for second in range(60):
-        step = advance(session, m.OrderMoved(1, stage="generate", percent=second), NOW + second * 0.2)
+        step = advance(session, e.OrderMoved(1, stage="generate", percent=second), NOW + second * 0.2)
         edits += len(step.replies)
         session = step.session
     assert 2 <= edits <= 5
@@ -348,38 +350,38 @@ def test_progress_is_edited_on_changes_only_and_seldom() -> None:
 def test_the_percent_never_goes_back_not_even_when_an_order_begins_anew_on_another_machine() -> None:
     session = waiting()
     for second, percent in enumerate((10, 40, 5, 45)):
-        session = advance(session, m.OrderMoved(1, stage=f"s{second}", percent=percent), NOW + 10 * second).session
+        session = advance(session, e.OrderMoved(1, stage=f"s{second}", percent=percent), NOW + 10 * second).session
         assert session.running is not None
         assert session.running.percent == max((10, 40, 5, 45)[: second + 1])
 
 
 def test_a_quick_edit_leaves_no_card_behind_and_a_slow_one_reports() -> None:
     session = enhancing()
-    assert advance(session, m.OrderMoved(2, stage="enhance"), NOW + 2).replies == ()
-    (card,) = advance(session, m.OrderMoved(2, stage="enhance"), NOW + 12).replies
-    assert isinstance(card, m.Card)
+    assert advance(session, e.OrderMoved(2, stage="enhance"), NOW + 2).replies == ()
+    (card,) = advance(session, e.OrderMoved(2, stage="enhance"), NOW + 12).replies
+    assert isinstance(card, r.Card)
     assert card.text.startswith("Your edit")
 
 
 def test_another_look_needs_no_new_photos_and_no_new_training() -> None:
-    step = walk(browsing(), m.LooksOpened(), m.StylePicked("founder", True), m.GoTapped(2))
+    step = walk(browsing(), t.LooksOpened(), t.StylePicked("founder", True), t.GoTapped(2))
     (placed,) = step.orders
-    assert isinstance(placed, m.Place)
+    assert isinstance(placed, r.Place)
     assert isinstance(placed.work, orders.Shoot)
     assert placed.work.photos == ("photos/1", "photos/2")  # the same set: the desk finds what was learnt of it
 
 
 def test_after_a_forget_no_old_button_means_anything() -> None:
-    old = m.encode(m.Turned(1, 1), "k3f9")
-    step = walk(browsing(), m.ForgetConfirmed(), m.Forgotten("{}", ()))
+    old = t.encode(t.Turned(1, 1), "k3f9")
+    step = walk(browsing(), t.ForgetConfirmed(), e.Forgotten("{}", ()))
     assert step.session.galleries == ()
     assert step.session.consent == 0
-    assert m.decode(old, step.session.mark) == m.StaleTapped("other")
+    assert t.decode(old, step.session.mark) == e.StaleTapped("other")
 
 
 def test_old_buttons_of_a_gone_gallery_answer_well() -> None:
-    step = walk(with_photos(), m.Turned(7, 1))
-    assert step.replies == (m.Toast(say("en", "stale.expired")),)
+    step = walk(with_photos(), t.Turned(7, 1))
+    assert step.replies == (r.Toast(say("en", "stale.expired")),)
 
 
 # --- any sequence of events --------------------------------------------------------------------------
@@ -387,95 +389,95 @@ def test_old_buttons_of_a_gone_gallery_answer_well() -> None:
 NUMBERS = st.integers(0, 6) | st.integers(0, 10**9)
 SMALL = st.integers(1, 5)
 WORDS = st.sampled_from(["office", "founder", "job", "outfit", "navy_suit", "warmer", "backdrop=park", "all", ""])
-VERDICTS = st.builds(m.Verdict, SMALL, st.booleans(), st.sampled_from(["blurred", "other_person", "new_word"]))
+VERDICTS = st.builds(e.Verdict, SMALL, st.booleans(), st.sampled_from(["blurred", "other_person", "new_word"]))
 PORTRAITS = st.builds(portrait, st.integers(1, 40), st.none() | st.floats(0, 110))
-SPECIAL: dict[type[m.Event], st.SearchStrategy[Any]] = {
-    m.PhotoSent: st.builds(photo, SMALL, st.sampled_from(["", "a", "b"])),
-    m.GalleryCame: st.builds(m.GalleryCame, SMALL, st.lists(PORTRAITS, max_size=4).map(tuple), SMALL),
-    m.PortraitCame: st.builds(m.PortraitCame, SMALL, PORTRAITS),
-    m.PhotoLooked: st.builds(m.PhotoLooked, VERDICTS, others=st.lists(VERDICTS, max_size=3).map(tuple)),
-    m.OrderFailed: st.builds(m.OrderFailed, SMALL, WORDS),
-    m.OrderStopped: st.builds(m.OrderStopped, SMALL),
-    m.GoTapped: st.builds(m.GoTapped, SMALL),
-    m.StylePicked: st.builds(m.StylePicked, st.sampled_from(["office", "founder", "none"]), st.booleans()),
-    m.Tweaked: st.builds(m.Tweaked, SMALL, SMALL, st.sampled_from(["warmer", "cooler", "backdrop=park", "none"])),
-    m.OrderMoved: st.builds(m.OrderMoved, SMALL, SMALL, WORDS, st.integers(0, 100)),
-    m.Forgotten: st.just(m.Forgotten("{}", (("photos", 2), ("strange", 1)))),
-    m.LanguagePicked: st.builds(m.LanguagePicked, st.sampled_from([*LANGUAGES, "xx"])),
-    m.Agreed: st.sampled_from([m.Agreed(cards.CONSENT_VERSION), m.Agreed(99)]),
+SPECIAL: dict[type[e.Event], st.SearchStrategy[Any]] = {
+    e.PhotoSent: st.builds(photo, SMALL, st.sampled_from(["", "a", "b"])),
+    e.GalleryCame: st.builds(e.GalleryCame, SMALL, st.lists(PORTRAITS, max_size=4).map(tuple), SMALL),
+    e.PortraitCame: st.builds(e.PortraitCame, SMALL, PORTRAITS),
+    e.PhotoLooked: st.builds(e.PhotoLooked, VERDICTS, others=st.lists(VERDICTS, max_size=3).map(tuple)),
+    e.OrderFailed: st.builds(e.OrderFailed, SMALL, WORDS),
+    e.OrderStopped: st.builds(e.OrderStopped, SMALL),
+    t.GoTapped: st.builds(t.GoTapped, SMALL),
+    t.StylePicked: st.builds(t.StylePicked, st.sampled_from(["office", "founder", "none"]), st.booleans()),
+    t.Tweaked: st.builds(t.Tweaked, SMALL, SMALL, st.sampled_from(["warmer", "cooler", "backdrop=park", "none"])),
+    e.OrderMoved: st.builds(e.OrderMoved, SMALL, SMALL, WORDS, st.integers(0, 100)),
+    e.Forgotten: st.just(e.Forgotten("{}", (("photos", 2), ("strange", 1)))),
+    t.LanguagePicked: st.builds(t.LanguagePicked, st.sampled_from([*LANGUAGES, "xx"])),
+    t.Agreed: st.sampled_from([t.Agreed(cards.CONSENT_VERSION), t.Agreed(99)]),
 }
 
 
-def any_of(kind: type[m.Event]) -> st.SearchStrategy[m.Event]:
+def any_of(kind: type[e.Event]) -> st.SearchStrategy[e.Event]:
     by_type = {"int": SMALL | NUMBERS, "str": WORDS | st.text(max_size=9), "bool": st.booleans()}
     fields = {field.name: by_type[str(field.type)] for field in dataclasses.fields(kind) if str(field.type) in by_type}
     return SPECIAL.get(kind, st.builds(kind, **fields))
 
 
-NEWS = [m.PhotoLooked, m.OrderMoved, m.GalleryCame, m.PortraitCame, m.OrderFailed, m.OrderStopped]
+NEWS = [e.PhotoLooked, e.OrderMoved, e.GalleryCame, e.PortraitCame, e.OrderFailed, e.OrderStopped]
 
 
-def any_event() -> st.SearchStrategy[m.Event]:
+def any_event() -> st.SearchStrategy[e.Event]:
     """Any event, those that move things on more often than their share."""
-    often = [*NEWS, m.PhotoSent, m.StylePicked, m.GoTapped, m.Tweaked, m.EditUndone]
+    often = [*NEWS, e.PhotoSent, t.StylePicked, t.GoTapped, t.Tweaked, t.EditUndone]
     return (st.sampled_from(list(HANDLERS)) | st.sampled_from(often)).flatmap(any_of)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(any_event(), max_size=40), st.sampled_from(list(State)), st.sampled_from(list(LANGUAGES)))
-@example([m.PortraitCame(1, portrait(1, None))], State.WAITING, "en")
-@example([m.GalleryCame(1, ())], State.WAITING, "es")
-@example([m.PhotoLooked(m.Verdict(1, False, "x"), others=(m.Verdict(1, True),))], State.CHOOSING, "en")
+@example([e.PortraitCame(1, portrait(1, None))], State.WAITING, "en")
+@example([e.GalleryCame(1, ())], State.WAITING, "es")
+@example([e.PhotoLooked(e.Verdict(1, False, "x"), others=(e.Verdict(1, True),))], State.CHOOSING, "en")
 def test_any_sequence_of_events_loses_no_photo_and_raises_nothing(
-    events: list[m.Event], start: State, language: str
+    events: list[e.Event], start: State, language: str
 ) -> None:
     session = dataclasses.replace(SESSIONS[start](), language=language)
     fetched = {p.number for p in session.photos}
     dropped: set[int] = set()
     mine = {shown.drawn.file for gallery in session.galleries for shown in gallery.portraits}
     for i, event in enumerate(events):
-        if isinstance(event, m.GalleryCame):
+        if isinstance(event, e.GalleryCame):
             mine |= {p.file for p in event.portraits}
-        if isinstance(event, m.PortraitCame):
+        if isinstance(event, e.PortraitCame):
             mine.add(event.portrait.file)
         step = advance(session, event, NOW + i)
         assert from_json(to_json(step.session)) == step.session
-        fetched |= {order.photo for order in step.orders if isinstance(order, m.Fetch)}
-        dropped |= {order.photo for order in step.orders if isinstance(order, m.Discard)}
-        if isinstance(event, m.Forgotten | m.Expired) and step.session.photos == ():
+        fetched |= {order.photo for order in step.orders if isinstance(order, r.Fetch)}
+        dropped |= {order.photo for order in step.orders if isinstance(order, r.Discard)}
+        if isinstance(event, e.Forgotten | e.Expired) and step.session.photos == ():
             fetched, dropped = set(), set()
         assert {p.number for p in step.session.photos} == fetched - dropped, "a photo was lost or came from nowhere"
         if not step.session.consent and step.session.state != State.LEAVING:
-            assert not any(isinstance(order, m.Fetch | m.Place) for order in step.orders)
+            assert not any(isinstance(order, r.Fetch | r.Place) for order in step.orders)
         for order in step.orders:
-            if isinstance(order, m.Place) and isinstance(order.work, orders.Shoot):
+            if isinstance(order, r.Place) and isinstance(order.work, orders.Shoot):
                 assert set(order.work.photos) <= {photo_file(number) for number in fetched - dropped}
         for reply in step.replies:
             check_reply(reply, mine, session.mark, step.session.mark)
         session = step.session
 
 
-def check_reply(reply: m.Reply, mine: set[str], *marks: str) -> None:
+def check_reply(reply: r.Reply, mine: set[str], *marks: str) -> None:
     """Hold every reply to the limits of the strictest platform, and to the person's own pictures."""
     text = getattr(reply, "text", getattr(reply, "caption", ""))
     pictures = [p for p in (*getattr(reply, "pictures", ()), getattr(reply, "picture", None)) if p is not None]
-    assert len(text) <= (1024 if pictures else 200 if isinstance(reply, m.Toast) else 4096)
+    assert len(text) <= (1024 if pictures else 200 if isinstance(reply, r.Toast) else 4096)
     for shown in pictures:
-        assert shown.kind == "style" or shown.name in mine or isinstance(reply, m.Files)
+        assert shown.kind == "style" or shown.name in mine or isinstance(reply, r.Files)
         assert len(shown.alt) <= 1024
     for row in getattr(reply, "rows", ()):
         assert 1 <= len(row) <= 8
         for button in row:
             assert button.label
-            assert len(button.data.encode()) <= m.BUTTON_BYTES
-            assert isinstance(m.decode(button.data, button.data.split(":")[1]), m.Tap)
+            assert len(button.data.encode()) <= t.BUTTON_BYTES
+            assert isinstance(t.decode(button.data, button.data.split(":")[1]), t.Tap)
             assert button.data.split(":")[1] in marks
 
 
 # --- buttons -----------------------------------------------------------------------------------------
 
 
-def biggest(kind: type[m.Tap]) -> m.Tap:
+def biggest(kind: type[t.Tap]) -> t.Tap:
     """A tap with the longest values the menu and the numbers can bring."""
     menu: Menu = house()
     words = [*(look.id for look in menu.looks), *menu.purposes, *(f"{n}={v}" for n, vs in menu.tweaks for v in vs)]
@@ -487,26 +489,26 @@ def biggest(kind: type[m.Tap]) -> m.Tap:
     return kind(**values)
 
 
-@pytest.mark.parametrize("kind", list(m.TAPS.values()), ids=lambda kind: kind.__name__)
-def test_every_button_fits_64_bytes_and_comes_back_as_it_went(kind: type[m.Tap]) -> None:
+@pytest.mark.parametrize("kind", list(t.TAPS.values()), ids=lambda kind: kind.__name__)
+def test_every_button_fits_64_bytes_and_comes_back_as_it_went(kind: type[t.Tap]) -> None:
     tap = biggest(kind)
-    data = m.encode(tap, "zzzz")
+    data = t.encode(tap, "zzzz")
     assert len(data.encode()) <= 64
-    assert m.decode(data, "zzzz") == tap
-    assert m.decode(data, "yyyy") == m.StaleTapped("other")
-    assert m.decode("0" + data[1:], "zzzz") == m.StaleTapped("old")
+    assert t.decode(data, "zzzz") == tap
+    assert t.decode(data, "yyyy") == e.StaleTapped("other")
+    assert t.decode("0" + data[1:], "zzzz") == e.StaleTapped("old")
 
 
 @given(st.text(max_size=80))
 def test_no_button_data_raises(data: str) -> None:
-    assert isinstance(m.decode(data, "k3f9"), m.Tap | m.StaleTapped)
+    assert isinstance(t.decode(data, "k3f9"), t.Tap | e.StaleTapped)
 
 
 def test_a_button_refuses_what_it_cannot_carry() -> None:
     with pytest.raises(ValueError, match="does not fit a button"):
-        m.encode(m.StylePicked("büro", True), "k3f9")
+        t.encode(t.StylePicked("büro", True), "k3f9")
     with pytest.raises(ValueError, match="64 is the limit"):
-        m.encode(m.StylePicked("x" * 60, True), "k3f9")
+        t.encode(t.StylePicked("x" * 60, True), "k3f9")
 
 
 # --- words -------------------------------------------------------------------------------------------
@@ -568,3 +570,27 @@ def test_a_running_order_survives_being_saved() -> None:
         new_session("k3f9"), running=Running(1, "shoot", NOW), photos=(Photo(1, "r", "u", "1"),)
     )
     assert from_json(to_json(session)) == session
+
+
+def test_a_quota_is_told_before_go_kept_for_a_day_and_counts_only_sittings_that_brought_portraits() -> None:
+    menu = house(1)
+
+    def heard(session: Session, event: e.Event, at: float) -> Step:
+        return advance(session, event, at, menu)
+
+    step = heard(heard(with_photos(), t.LooksOpened(), NOW).session, t.StylePicked("office", True), NOW)
+    assert say("en", "looks.quota", n=1, of=1) in texts(step)
+    failed = heard(heard(step.session, t.GoTapped(1), NOW).session, e.OrderFailed(1, "timeout"), NOW + 9)
+    done = heard(heard(failed.session, t.GoTapped(2), NOW + 10).session, e.GalleryCame(2, (portrait(11),)), NOW + 60)
+    chosen = heard(heard(done.session, t.LooksOpened(), NOW + 90).session, t.StylePicked("office", True), NOW + 91)
+    assert say("en", "looks.quota", n=0, of=1) in texts(chosen)
+    refused = heard(chosen.session, t.GoTapped(3), NOW + 92)
+    assert refused.session == chosen.session
+    assert refused.orders == ()
+    assert "about 24 hours" in texts(refused)
+    assert len(heard(chosen.session, t.GoTapped(3), NOW + 60 + 86_400).orders) == 1
+
+
+def texts(step: Step) -> str:
+    """Everything a step says."""
+    return "\n".join(getattr(reply, "text", "") for reply in step.replies)

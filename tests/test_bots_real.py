@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sitters
-from fakes.telegram_server import TOKEN, TelegramServer
+from chats import house_with
+from fakes.telegram_server import TelegramServer
 from PIL import Image
-from pydantic import SecretStr
 
 from bots import __main__ as front
-from bots import on_telegram
 from bots.menu import Menu, house
 from bots.on_console import Terminal
 from bots.transcript import play, read
 from jobs import settings as s
-from jobs.house import opened
-from jobs.worker import Worker
+from jobs.worker import CORE_STUDIO
 
 pytestmark = pytest.mark.slow
 
@@ -106,12 +101,6 @@ def menu() -> Menu:
     return replace(house(), count=1)
 
 
-@pytest.fixture(autouse=True)
-def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LANG", "en_GB.UTF-8")
-    monkeypatch.delenv("LC_ALL", raising=False)
-
-
 async def test_a_whole_chat_in_the_terminal_from_consent_to_receipt(photos: Path, tmp_path: Path, menu: Menu) -> None:
     record = tmp_path / "record.txt"
     with record.open("w") as out:
@@ -121,32 +110,16 @@ async def test_a_whole_chat_in_the_terminal_from_consent_to_receipt(photos: Path
     assert [path for path in (tmp_path / "house" / "shelf").rglob("*") if path.is_file()] == []
 
 
-@asynccontextmanager
-async def bot_and_worker(folder: Path, server: TelegramServer, menu: Menu) -> AsyncIterator[None]:
-    """A life of bot and worker; it ends without goodbye."""
-    config = s.load(data=folder, telegram_token=SecretStr(TOKEN), telegram_api=server.url, lease_s=2.0)
-    async with opened(config) as the_house:
-        worker = Worker(config, the_house.ledger, the_house.shelf, the_house.desk)
-        parts = [the_house.desk.relay(), worker.run(), on_telegram.run(the_house, menu)]
-        tasks = [asyncio.create_task(part) for part in parts]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def test_the_same_chat_over_telegram_with_a_restart_while_it_is_at_work(
     photos: Path, tmp_path: Path, menu: Menu
 ) -> None:
     async with TelegramServer() as server:
         ana = server.person(7, patience_s=300)
-        async with bot_and_worker(tmp_path, server, menu):
+        async with house_with(tmp_path, server, CORE_STUDIO, menu):
             one_look = CONSENT.replace("> [Founder]\n< Picked: Office, Founder\n", "").replace("Go: 2", "Go: 1")
             await play(read(one_look), ana, photos)
             await ana.sees("Your portraits")
-        async with bot_and_worker(tmp_path, server, menu):
+        async with house_with(tmp_path, server, CORE_STUDIO, menu):
             await play(read(SHORTER), ana, photos)
         galleries = [message for message in ana.chat() if "photo" in message]
         assert server.violations == []

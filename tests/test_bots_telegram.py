@@ -8,48 +8,23 @@ import os
 import random
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from chats import STUDIO, house_with
 from fakes.picture_studio import picture
 from fakes.telegram_server import TOKEN, Person, TelegramServer
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from bots import errands, on_telegram
+from bots import errands
 from bots.wording import LANGUAGES
 from jobs import settings as s
 from jobs import tables as t
-from jobs.house import House, opened
+from jobs.house import opened
 from jobs.vault import signed_by
-from jobs.worker import Worker
 
-STUDIO = "fakes.picture_studio:PictureStudio"
 TESTS = Path(__file__).parent
-
-
-@asynccontextmanager
-async def house_with(folder: Path, server: TelegramServer, **more: object) -> AsyncIterator[House]:
-    """A house in a folder, its bot and worker running."""
-    config = s.load(data=folder, telegram_token=SecretStr(TOKEN), telegram_api=server.url, lease_s=2.0, **more)
-    async with opened(config) as house:
-        worker = Worker(config, house.ledger, house.shelf, house.desk, STUDIO)
-        parts = [house.desk.relay(), worker.run(), on_telegram.run(house)]
-        tasks = [asyncio.create_task(part) for part in parts]
-        try:
-            yield house
-        finally:
-            for task in tasks:
-                task.cancel()
-            for answer in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(answer, Exception):
-                    raise answer
-
-
-@pytest.fixture(autouse=True)
-def children_find_the_studio(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
 
 
 @pytest.fixture
@@ -241,6 +216,19 @@ async def test_everything_else_is_answered_kindly(server: TelegramServer, tmp_pa
         await ana.sends(picture("gray"), as_file=True, size=25_000_000)
         await ana.sees("This file is 25 MB, and I can only fetch up to 20 MB")
         assert count(server, "getFile") == 0
+
+
+async def test_a_forwarded_photo_is_looked_at_and_forwarded_words_are_answered(
+    server: TelegramServer, tmp_path: Path
+) -> None:
+    async with house_with(tmp_path, server):
+        ana = server.person(7)
+        await begins(ana)
+        origin = {"forward_origin": {"type": "hidden_user", "sender_user_name": "Ben", "date": 1}}
+        await server.push("message", ana.message(text="look at this", **origin))
+        await ana.sees("look closely at photos")
+        await ana.sends(picture("gray"), **origin)
+        await ana.sees("I have 1 good photo")
 
 
 async def test_photos_sent_as_files_come_whole(server: TelegramServer, tmp_path: Path) -> None:

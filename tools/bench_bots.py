@@ -1,11 +1,13 @@
 """Measure the bot with many people at once, over a loopback Bot API; the studio's work is stubbed.
 
-    python tools/bench_bots.py [--people 200] [--think 3]
+    python tools/bench_bots.py [--people 200] [--think 15]
 
 Everybody goes through a whole chat (consent, four photos, a look, a gallery, an edit, files), thinking for an
 exponentially distributed time between acts. The bot with its ledger and queue is a process of its own, a worker that
 closes every order at once is another; the people and the Bot API are this one. Time is measured from the moment an
-update is at the server until the bot's first request for that person. Prints one JSON object.
+update is at the server until the bot's first request for that person, and until it first shows something. Prints one
+JSON object. With less time to think the people ask for more messages than the thirty a second that Telegram lets any
+bot send, and wait for those.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Awaitable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,41 +33,44 @@ from fakes.telegram_server import TOKEN, Person, TelegramServer  # noqa: E402
 
 
 class Stopwatch:
-    """Times from a person's act to the bot's first request for them."""
+    """Times from the moment a person's update is at the server to the first answer, and to the first thing shown."""
 
     def __init__(self, think_s: float, seed: int) -> None:
         self.seconds: dict[str, list[float]] = {}
         self._think_s, self._dice = think_s, random.Random(seed)
 
-    async def act(self, person: Person, kind: str, acting: object) -> None:
-        """Think, act, and wait for the first answer."""
+    async def act(self, person: Person, kind: str, acting: Awaitable[None]) -> None:
+        """Think, act, and wait until something is shown."""
         await asyncio.sleep(self._dice.expovariate(1 / self._think_s))
-        person.stirred.clear()
-        began = time.monotonic()
-        await acting  # type: ignore[misc]
-        await asyncio.wait_for(person.stirred.wait(), 60)
-        self.seconds.setdefault(kind, []).append(time.monotonic() - began)
+        await acting
+        async with asyncio.timeout(60):
+            while "shown" not in person.waited:
+                person.stirred.clear()
+                await person.stirred.wait()
+        self.seconds.setdefault(kind, []).append(min(person.waited.values()))
+        self.seconds.setdefault(f"{kind}_shown", []).append(person.waited["shown"])
+
+    async def tap(self, person: Person, label: str) -> None:
+        """Wait for a button, think, and tap it."""
+        await person.can_tap(label, 300)
+        await self.act(person, "tap", person.taps(label))
 
 
 async def whole_chat(person: Person, watch: Stopwatch, photos: list[bytes]) -> None:
     """Go through a chat as a person does: after each act wait for what it should bring."""
     await watch.act(person, "command", person.says("/start"))
-    await person.can_tap("I agree", 120)
-    await watch.act(person, "tap", person.taps("I agree"))
+    await watch.tap(person, "I agree")
     await person.sees("Thank you", 120)
     await watch.act(person, "photo", person.sends(*photos))
     await person.sees("I have 4 good photos", 300)
     for label in ("Choose looks", "Office", "Go: 4"):
-        await person.can_tap(label, 120)
-        await watch.act(person, "tap", person.taps(label))
+        await watch.tap(person, label)
     await person.sees("portraits are ready", 600)
-    await person.can_tap("▶", 120)
-    for label in ("▶", "▶", "♡ Favourite", "Edit"):
-        await watch.act(person, "tap", person.taps(label, within_s=120))
-    await watch.act(person, "tap", person.taps("Warmer", within_s=120))
+    for label in ("▶", "▶", "♡ Favourite", "Edit", "Warmer"):
+        await watch.tap(person, label)
     await person.sees("Edited: Warmer", 600)
-    await watch.act(person, "tap", person.taps("Close edits", within_s=120))
-    await watch.act(person, "tap", person.taps("All 4 files", within_s=120))
+    for label in ("Close edits", "All 4 files"):
+        await watch.tap(person, label)
     await person.sees("full quality", 120)
 
 
@@ -95,17 +101,17 @@ async def bench(people: int, think_s: float) -> dict[str, object]:
                 for process in (bot, worker):
                     process.terminate()
                     await process.wait()
-    everything = sorted(second for seconds in watch.seconds.values() for second in seconds)
+    everything = [s for kind, seconds in watch.seconds.items() if "shown" not in kind for s in seconds]
     return {
         "people": people,
         "think_s": think_s,
         "took_s": round(took, 1),
         "acts": len(everything),
-        "requests": sum(Counter(c.method for c in server.calls).values()),
+        "requests": dict(Counter(c.method for c in server.calls).most_common()),
         "violations": server.violations,
         "bot_rss_mb": round(memory / 1024),
         "reply_ms": _figures(everything),
-        **{f"reply_ms_{kind}": _figures(sorted(seconds)) for kind, seconds in watch.seconds.items()},
+        **{f"reply_ms_{kind}": _figures(seconds) for kind, seconds in watch.seconds.items()},
     }
 
 
@@ -122,7 +128,7 @@ def main() -> None:
     """Read the command line and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=200)
-    parser.add_argument("--think", type=float, default=3.0, help="mean seconds between acts")
+    parser.add_argument("--think", type=float, default=15.0, help="mean seconds between acts")
     options = parser.parse_args()
     print(json.dumps(asyncio.run(bench(options.people, options.think)), indent=1))
 

@@ -161,6 +161,9 @@ class TelegramServer:
     async def push_all(self, bodies: list[tuple[str, dict[str, Any]]], copies: int = 1, reverse: bool = False) -> None:
         """Queue several updates at once, as albums arrive; reverse makes them arrive in the wrong order."""
         made = [{"update_id": next(self._update_ids), kind: body} for kind, body in bodies]
+        for _, body in bodies:
+            if body["from"]["id"] in self.people:
+                self.people[body["from"]["id"]].asks()
         made = made[::-1] if reverse else made
         for update in made:
             for _ in range(copies):
@@ -249,7 +252,7 @@ class TelegramServer:
                 born, person = self._queries.pop(params["callback_query_id"], (0.0, None))
                 if person is not None:
                     person.toasts += [params["text"]] if params.get("text") else []
-                    person.stirred.set()
+                    person.hears("answered")
                 if time.monotonic() - born > self.query_seconds:
                     raise Refusal(
                         400, "Bad Request: query is too old and response timeout expired or query ID is invalid"
@@ -257,7 +260,7 @@ class TelegramServer:
                 return True
         chat = self._chat(int(params["chat_id"]))
         if chat in self.people:
-            self.people[chat].stirred.set()
+            self.people[chat].hears("shown")
         match method:
             case "sendChatAction":
                 return True
@@ -445,11 +448,23 @@ class Person:
     blocked: bool = False
     toasts: list[str] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    asked_at: float = 0.0
+    waited: dict[str, float] = field(default_factory=dict)
 
     @property
     def user(self) -> dict[str, Any]:
         """The person as updates describe them."""
         return {"id": self.id, "is_bot": False, "first_name": self.name, "language_code": self.language}
+
+    def asks(self) -> None:
+        """Note that an update of theirs is at the server now."""
+        self.asked_at, self.waited = time.monotonic(), {}
+        self.stirred.clear()
+
+    def hears(self, how: str) -> None:
+        """Note how long after it the first answer came: `answered` a tap, `shown` something in the chat."""
+        self.waited.setdefault(how, time.monotonic() - self.asked_at)
+        self.stirred.set()
 
     def message(self, group: int = 0, **content: Any) -> dict[str, Any]:
         """Make a message of theirs, and keep it in the chat."""
@@ -483,9 +498,10 @@ class Person:
         reverse: bool = False,
         name: str = "IMG_1.jpg",
         size: int = 0,
+        **more: Any,
     ) -> None:
         """Send one picture or an album of them; photos are re-encoded and made smaller as Telegram does."""
-        album = {"media_group_id": f"a{next(self.server._ids)}"} if len(pictures) > 1 else {}
+        album = {"media_group_id": f"a{next(self.server._ids)}", **more} if len(pictures) > 1 else more
         bodies = []
         for data in pictures:
             if as_file:

@@ -1,0 +1,208 @@
+"""What can happen to a conversation: what a person did, and what the studio says.
+
+Nothing here knows a platform, a language or a rule of the dialogue. An adapter turns a native update into one of
+these events, the newsroom the desk's news; `bots.conversation` answers them. Those that travel in a button are
+`bots.taps`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.news import Pictured
+
+# --- what a person did -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Anything that can happen to a conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Event):
+    """`/start`, or the first contact; payload is a deep link's, such as `style_founder`."""
+
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSent(Event):
+    """A picture arrived, not yet fetched.
+
+    ref: what the adapter needs to fetch it. unique: the platform's stable id of the same bytes.
+    size_bytes, width, height: as announced, 0 when unknown. compressed: the platform re-encoded it.
+    album: id shared by photos sent together. limit_bytes: the most the adapter can fetch, 0 for no limit.
+    """
+
+    ref: str
+    unique: str
+    name: str = "photo"
+    size_bytes: int = 0
+    width: int = 0
+    height: int = 0
+    compressed: bool = False
+    album: str = ""
+    limit_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Said(Event):
+    """Words in place of a photo or a tap."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtherSent(Event):
+    """Something that is neither words nor a picture: kind is `voice`, `sticker`, `video`, `animation`, `file`."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edited(Event):
+    """A message that was sent before has been changed by its sender."""
+
+
+@dataclass(frozen=True, slots=True)
+class HelpAsked(Event):
+    """`/help`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyAsked(Event):
+    """`/privacy`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportAsked(Event):
+    """`/export`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetAsked(Event):
+    """`/forget`, before it is confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAsked(Event):
+    """`/report` and what was written after it."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked(Event):
+    """`/cancel`: whatever is going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageAsked(Event):
+    """`/language`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaleTapped(Event):
+    """A button that no longer means anything; why is `old` (another version), `other` (not theirs) or `torn`."""
+
+    why: str
+
+
+# --- what the studio says ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFailed(Event):
+    """A photo could not be fetched from the platform, or not be looked at; why is a machine word."""
+
+    photo: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the studio says of a photo. reason, measured, limit: of `core.intake` when it is not kept."""
+
+    photo: int
+    kept: bool
+    reason: str = ""
+    measured: float = 0.0
+    limit: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoLooked(Event):
+    """The verdict on one photo.
+
+    missing: what the set still lacks, most wanted first. notes: what was mended on the way in. others: the photos
+    before it, which are judged again with every new one: the majority says who the person is.
+    """
+
+    verdict: Verdict
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    others: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMoved(Event):
+    """Where an order is: place in the queue (0 when it runs), its stage, how far, how long still."""
+
+    order: int
+    place: int = 0
+    stage: str = ""
+    percent: int = 0
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryCame(Event):
+    """A sitting is done.
+
+    drawn: how many were drawn. training: what training on the person came to, a word of `core.train`, empty where it
+    is not told; gain_percent: how much lower the error on the held-out photo was with it, None where none was held out.
+    """
+
+    order: int
+    portraits: tuple[Pictured, ...]
+    drawn: int = 0
+    dropped: tuple[tuple[str, int], ...] = ()
+    training: str = ""
+    gain_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitCame(Event):
+    """An edit is done."""
+
+    order: int
+    portrait: Pictured
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFailed(Event):
+    """An order ended without a picture; why is a machine word."""
+
+    order: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStopped(Event):
+    """An order was cancelled and has let go."""
+
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten(Event):
+    """Everything of the account is deleted; receipt is the signed text, counts what was deleted."""
+
+    receipt: str
+    counts: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expired(Event):
+    """The promised days are over: photos, face template, trained file and pictures are deleted."""

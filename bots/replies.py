@@ -1,0 +1,172 @@
+"""What follows from an event: replies that a person sees, and orders that somebody must do.
+
+`bots.conversation` makes them; an adapter turns replies into native calls, `bots.errands` and the desk do the orders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs import orders
+
+# --- replies: what a person sees ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A label in the person's language and the encoded event behind it."""
+
+    label: str
+    data: str
+
+
+Rows = tuple[tuple[Button, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture to show: `shelf` is a file of the account, `style` a preview that ships with the looks.
+
+    alt says what is seen, for people who hear the chat.
+    """
+
+    kind: str
+    name: str
+    alt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Anything that can be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Say(Reply):
+    """A new message. under: the slot it answers, so that a tap on it leads there."""
+
+    text: str
+    rows: Rows = ()
+    under: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card(Reply):
+    """A message that is kept up to date: sent once, then edited in place. Its slot is its name for ever.
+
+    fresh: take the old one's buttons away and send it anew at the end of the chat. calm: it reports progress, so
+    it may wait a moment for its own next state.
+    """
+
+    slot: str
+    text: str
+    rows: Rows = ()
+    picture: Picture | None = None
+    fresh: bool = False
+    calm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Album(Reply):
+    """Pictures side by side, without buttons; each with its own caption."""
+
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Files(Reply):
+    """Pictures as files in full quality."""
+
+    pictures: tuple[Picture, ...]
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile(Reply):
+    """A small text document, such as a receipt."""
+
+    name: str
+    body: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Toast(Reply):
+    """A short answer to a tap, seen at the top of the screen; a plain message where there was no tap."""
+
+    text: str
+    alert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unbutton(Reply):
+    """Take the buttons off a card that is no longer the newest."""
+
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep(Reply):
+    """Delete every message the studio sent, where the platform still allows it."""
+
+
+# --- orders: what the conversation wants done --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Anything the concierge must do beside talking. Every one may be given twice and is done once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent(Order):
+    """Record what was agreed to, and for how many days things are kept."""
+
+    version: int
+    keep_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch(Order):
+    """Fetch photo number `photo` from the platform, keep it, and have it looked at."""
+
+    photo: int
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discard(Order):
+    """Delete one photo."""
+
+    photo: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Order):
+    """Hand work to the desk. order: its number in this conversation, the same for the same wish."""
+
+    order: int
+    work: orders.Order
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Order):
+    """Stop an order, queued or running."""
+
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class Export(Order):
+    """Put everything kept of the account into one file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget(Order):
+    """Delete everything of the account everywhere, and write the receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Order):
+    """Give the operator a person's words about something wrong."""
+
+    text: str

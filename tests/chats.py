@@ -1,0 +1,39 @@
+"""A house with its bot on a loopback Bot API and its worker, all in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fakes.telegram_server import TOKEN, TelegramServer
+from pydantic import SecretStr
+
+from bots import on_telegram
+from bots.menu import Menu
+from jobs import settings as s
+from jobs.house import House, opened
+from jobs.worker import Worker
+
+STUDIO = "fakes.picture_studio:PictureStudio"
+
+
+@asynccontextmanager
+async def house_with(
+    folder: Path, server: TelegramServer, studio: str = STUDIO, menu: Menu | None = None, **more: object
+) -> AsyncIterator[House]:
+    """A house in a folder, its bot and worker running; a life that ends without goodbye."""
+    config = s.load(data=folder, telegram_token=SecretStr(TOKEN), telegram_api=server.url, lease_s=2.0, **more)
+    async with opened(config) as house:
+        worker = Worker(config, house.ledger, house.shelf, house.desk, studio)
+        parts = [house.desk.relay(), worker.run(), on_telegram.run(house, menu)]
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            yield house
+        finally:
+            for task in tasks:
+                task.cancel()
+            for answer in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(answer, Exception):
+                    raise answer
