@@ -107,13 +107,14 @@ def reason(session: Session, photo: Photo) -> str:
 
 
 def count_line(session: Session) -> str:
-    """How many are kept, and the one thing most worth sending next."""
+    """How many are kept, what is good to know of them together, and the one thing most worth sending next."""
     kept = len(session.kept)
     if session.pending and not kept:
         return say(session.language, "photo.wait")
     if not kept:
         return say(session.language, "photo.none_yet")
-    line = say(session.language, "photo.count", n=kept)
+    known = [key for key in (f"of_set.{word}" for word in session.of_set) if key in catalogue(session.language)]
+    line = " ".join([say(session.language, "photo.count", n=kept), *(say(session.language, key) for key in known)])
     if session.missing:
         return f"{line} {said_or(session.language, f'missing.{session.missing[0]}', 'missing.other')}"
     if kept < PHOTOS_WANTED:

@@ -58,7 +58,7 @@ def _photo_looked(turn: Turn, event: e.PhotoLooked) -> None:
     turn.session = turn.session.with_photo(replace(photo, notes=event.notes))
     for verdict in (*event.others, event.verdict):
         _judge(turn, verdict)
-    turn.change(missing=event.missing)
+    turn.change(missing=event.missing, of_set=event.of_set)
     pairs = zip(before.photos, turn.session.photos, strict=True)
     turned = [(old, now) for old, now in pairs if _turned(old, now)]
     said = [_after_all(turn, now) for old, now in turned if old.state != now.state]

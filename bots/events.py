@@ -135,13 +135,15 @@ class Verdict:
 class PhotoLooked(Event):
     """The verdict on one photo.
 
-    missing: what the set still lacks, most wanted first. notes: what was mended on the way in. others: the photos
-    before it, which are judged again with every new one: the majority says who the person is.
+    missing: what the set still lacks, most wanted first. notes: what was mended on the way in. of_set: what is good to
+    know of the set. others: the photos before it, which are judged again with every new one: the majority says who the
+    person is.
     """
 
     verdict: Verdict
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    of_set: tuple[str, ...] = ()
     others: tuple[Verdict, ...] = ()
 
 

@@ -52,6 +52,7 @@ def _of_photo(number: int, word: news.News) -> e.Event | None:
         _verdict(number, facts),
         missing=tuple(facts.get("missing") or ()),
         notes=tuple(facts.get("notes") or ()),
+        of_set=tuple(facts.get("of_set") or ()),
         others=tuple(_verdict(number_of(name), other) for name, other in others.items()),
     )
 

@@ -107,7 +107,7 @@ def _expired(turn: Turn, event: e.Expired) -> None:
     if not session.photos and not session.galleries:
         return
     state = session.state if session.state in {WELCOME, COLLECTING} else COLLECTING
-    turn.change(photos=(), missing=(), galleries=(), open_gallery=0, running=None, last_card="", state=state)
+    turn.change(photos=(), missing=(), of_set=(), galleries=(), open_gallery=0, running=None, last_card="", state=state)
     turn.say("privacy.expired", n=session.keep_days)
 
 

@@ -117,7 +117,7 @@ class Session:
     """A conversation. mark: four characters that every button of it carries; new after a forget.
 
     consent: version agreed to, 0 for none. styles: picked looks in the order picked. details: what the
-    person chose over the look's own. learnt: photo numbers the identity was last made from.
+    person chose over the look's own. missing, of_set: as `bots.events.PhotoLooked`.
     """
 
     mark: str
@@ -129,6 +129,7 @@ class Session:
     photos: tuple[Photo, ...] = ()
     photo_count: int = 0
     missing: tuple[str, ...] = ()
+    of_set: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
     purpose: str = ""
     details: tuple[tuple[str, str], ...] = ()

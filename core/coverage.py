@@ -33,7 +33,6 @@ MISSING: Final = {
 }
 """What a set can lack, most useful first, and how to ask for it in English; other languages live in the bots."""
 NOTES: Final = {
-    "hat": "you wear a hat here: it stays in the portrait; a photo without it gives you more choice",
     "glasses_differ": "photos with and without glasses: portraits keep what each photo shows",
     "facial_hair_differs": "photos with and without facial hair: portraits keep what each photo shows",
 }
@@ -58,11 +57,10 @@ def coverage(maps: Sequence[FaceMap]) -> Coverage:
 
 
 def _notes(maps: Sequence[FaceMap]) -> tuple[str, ...]:
-    """Name a hat, and what some photos surely show and others surely do not; the unsure ones have no say."""
+    """Name what some photos surely show and others surely do not; the unsure ones have no say."""
     seen = [face.features for face in maps if face.features]
     hair = {each.facial_hair != "none" for each in seen if each.facial_hair}
     holds = {
-        "hat": any(each.hat for each in seen),
         "glasses_differ": {True, False} <= {each.glasses for each in seen},
         "facial_hair_differs": {True, False} <= hair,
     }

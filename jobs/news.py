@@ -55,7 +55,7 @@ class Done:
     """It is there.
 
     portraits: best first, empty for a look. facts: of a look the verdict (`kept`, `reason`, `measured`,
-    `limit`, `notes`, `missing`), of a shoot the counts (`drawn`, `dropped`, `trained`, `folder`).
+    `limit`, `notes`, `missing`, `of_set`), of a shoot the counts (`drawn`, `dropped`, `trained`, `folder`).
     """
 
     portraits: tuple[Pictured, ...] = ()

@@ -101,9 +101,8 @@ class CoreStudio:
             from core.engines import embedded  # noqa: F401
 
     def look(self, photos: Photos) -> dict[str, Any]:
-        """See `Studio.look`: `kept`, `reason`, `measured`, `limit`, `notes`; `missing` of the set; `others`, by name.
-
-        A hat is among the photo's notes; what is good to know of the set comes after what it lacks.
+        """See `Studio.look`: `kept`, `reason`, `measured`, `limit`, `notes` (a hat among them); `missing` and
+        `of_set`, what the set lacks and what is good to know of it; `others`, by name.
 
         The set is judged as a whole, so that the majority decides who the person is and not who came first.
         """
@@ -124,7 +123,7 @@ class CoreStudio:
         }
         verdict: dict[str, Any] = facts.pop(seen[-1].name)
         shown = coverage(tuple(maps.values()))
-        return {**verdict, "missing": [*shown.missing, *shown.notes], "others": facts}
+        return {**verdict, "missing": list(shown.missing), "of_set": list(shown.notes), "others": facts}
 
     def shoot(
         self, photos: Photos, order: o.Shoot, out: Path, on_progress: Progress, should_stop: Stop

@@ -591,6 +591,14 @@ def test_a_quota_is_told_before_go_kept_for_a_day_and_counts_only_sittings_that_
     assert len(heard(chosen.session, t.GoTapped(3), NOW + 60 + 86_400).orders) == 1
 
 
+def test_what_is_good_to_know_of_a_set_stands_beside_the_one_thing_to_send_next() -> None:
+    looked = e.PhotoLooked(
+        e.Verdict(1, True), missing=("smile", "front"), of_set=("glasses_differ", "newer_than_words")
+    )
+    step = walk(new_session("k3f9"), t.Agreed(1), photo(1), looked)
+    assert f"{say('en', 'of_set.glasses_differ')} {say('en', 'missing.smile')}" in texts(step)
+
+
 def texts(step: Step) -> str:
     """Everything a step says."""
     return "\n".join(getattr(reply, "text", "") for reply in step.replies)

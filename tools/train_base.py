@@ -55,7 +55,7 @@ class Plan:
 
 PLANS: Final = {
     "torso": Plan((96, 160, 224), DRAWN + TOLD, DRAWN, 8, 6e-4, 3400, 0.6),
-    "head": Plan((48, 80, 128), 9, 3, 8, 1e-3, 4500, 3.0),
+    "head": Plan((48, 80, 128), 9, 3, 8, 1e-3, 7500, 3.0),
 }
 
 
