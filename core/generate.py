@@ -18,8 +18,8 @@ from core.enhance import develop
 from core.facemap import LUMINANCE, linear
 from core.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
 from core.light import srgb
-from core.matte import spread
 from core.nouns import F32, U8, Layers, Portrait, Recipe
+from core.rim import spread
 from core.stage import EYE, Setup, Skin
 from core.style import rgb_of
 

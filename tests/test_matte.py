@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from core.facemap import FACE_OVAL, fill
 from core.matte import EYE, cut_out, framed
-from core.nouns import Cutout, FaceMap
-from core.studio import Models
+from core.nouns import F32, Cutout, FaceMap
+from core.rim import without_backlight
+from core.studio import Models, map_photo
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +136,37 @@ def test_no_row_of_the_head_is_cut_straight_across(hopper_cutout: Cutout, collin
         for side in (cutout.head[400:, :512], cutout.head[400:, 512:]):
             width = (side > 0.5).sum(axis=1)
             assert np.abs(np.diff(width.astype(int))).max() < 0.25 * EYE
+
+
+@pytest.fixture(scope="module")
+def backlit(collins_cutout: Cutout, collins_map: FaceMap, models: Models) -> tuple[FaceMap, F32, F32]:
+    """Collins in dim light, without and with a lamp's white line drawn along one side of her jaw."""
+    face = map_photo(collins_map.selfie, models)
+    dim = (collins_cutout.rgb * 0.6).astype(np.float32)
+    line = np.zeros(dim.shape[:2], np.float32)
+    points = face.landmarks[[172, 136, 150, 149, 176, 148], :2] - np.array([0, 14], np.float32)
+    cv2.polylines(line, [np.round(points).astype(np.int32)], False, 1.0, 22)
+    soft = cv2.GaussianBlur(line, (0, 0), 3)[..., None]
+    return face, dim, (dim * (1 - soft) + 0.95 * soft).astype(np.float32)
+
+
+def test_a_lamp_s_white_line_along_the_jaw_becomes_skin(
+    backlit: tuple[FaceMap, F32, F32], collins_cutout: Cutout
+) -> None:
+    face, dim, lit = backlit
+    mended = without_backlight(lit, collins_cutout.head, collins_cutout.neck, face)
+    where = np.abs(lit - dim).max(axis=-1) > 0.3
+    assert where.sum() > 2000
+    assert np.abs(mended - dim)[where].mean() < 0.2 * np.abs(lit - dim)[where].mean()
+    assert np.array_equal(mended[:600], lit[:600])
+
+
+def test_light_from_the_front_a_beard_and_a_face_not_seen_well_are_left_byte_for_byte(
+    backlit: tuple[FaceMap, F32, F32], collins_cutout: Cutout
+) -> None:
+    face, dim, lit = backlit
+    assert face.features
+    bearded = replace(face, features=replace(face.features, facial_hair="beard"))
+    unsure = replace(face, features=replace(face.features, facial_hair=None))
+    for sitter, rgb in ((face, dim), (bearded, lit), (unsure, lit), (replace(face, features=None), lit)):
+        assert without_backlight(rgb, collins_cutout.head, collins_cutout.neck, sitter) is rgb
