@@ -187,7 +187,9 @@ class Verdict:
     likeness: median cosine to photos that were not its source. percent_of_baseline: likeness over
     the person's own baseline in percent, None with one photo. source_likeness: the untouched
     source's own likeness to the same photos. copy: the nearest photo scores far above the baseline.
-    reasons: machine words for everything that failed, empty when kept.
+    reasons: machine words for everything that failed, empty when kept. cost_points: percent of baseline
+    that new light took, against the same picture in the photo's own light; collar, backdrop and repair stand on both
+    sides of it, so what those took shows only in likeness beside source_likeness.
     """
 
     kept: bool

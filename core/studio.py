@@ -258,7 +258,7 @@ def _shoot_style(
     from core.judge import judge
     from core.matte import cut_out
 
-    asked = wardrobe().purposes[sitting.purpose]
+    asked, drawn_by = wardrobe().purposes[sitting.purpose], f"{models.engine.name}-{models.engine.version}"
     choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
     cast = stage.cast(who.maps, style, choice, sitting.count)
     records: list[dict[str, Any]] = []
@@ -271,7 +271,7 @@ def _shoot_style(
             on_progress(f"shoot {style.id}", number - 1, len(cast))
             name = f"{style.id}-{number:02d}" + (f"-{redraw}" if redraw else "")
             seed = sitting.seed * 10007 + number + 1009 * redraw
-            record = _finished(out / f"{name}.json", sitting, seed, models.engine.name, face.selfie.sha256)
+            record = _finished(out / f"{name}.json", sitting, seed, drawn_by, face.selfie.sha256)
             if not record:
                 key = face.selfie.sha256
                 if key not in cutouts:
@@ -293,10 +293,11 @@ def _shoot_style(
     return records, tried
 
 
-def _finished(beside: Path, sitting: Sitting, seed: int, engine: str, source: str) -> dict[str, Any]:
+def _finished(beside: Path, sitting: Sitting, seed: int, drawn_by: str, source: str) -> dict[str, Any]:
     """Return the record of a portrait an earlier, killed run of the same order has finished, else nothing.
 
-    source: sha256 of the photo: a folder that was used for somebody else holds nothing of this order.
+    drawn_by: the engine and its version: other weights draw anew. source: sha256 of the photo: a folder that was used
+    for somebody else holds nothing of this order.
     """
     try:
         record: dict[str, Any] = json.loads(beside.read_text("utf-8"))
@@ -304,8 +305,8 @@ def _finished(beside: Path, sitting: Sitting, seed: int, engine: str, source: st
         return {}
     recipe = record["recipe"]
     asked = {k: getattr(sitting, k) for k in ("outfit", "backdrop", "light") if getattr(sitting, k)}
-    drawn_by = recipe["engine"].partition("-")[0]
-    same = (recipe["seed"], recipe["purpose"], drawn_by, recipe["source"]) == (seed, sitting.purpose, engine, source)
+    made = (recipe["seed"], recipe["purpose"], recipe["engine"], recipe["source"])
+    same = made == (seed, sitting.purpose, drawn_by, source)
     return record if same and recipe["settings"].items() >= asked.items() else {}
 
 

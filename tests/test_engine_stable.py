@@ -364,9 +364,11 @@ def test_finished_portraits_of_another_engine_or_photo_are_not_taken_up(tmp_path
     studio.shoot([COLLINS], sitting, tmp_path, models)
     record = studio.read_record(tmp_path / "office-01.jpg")
     seed, source = record["recipe"]["seed"], record["recipe"]["source"]
-    assert studio._finished(tmp_path / "office-01.json", sitting, seed, "embedded", source)
-    assert not studio._finished(tmp_path / "office-01.json", sitting, seed, "sdxl", source)
-    assert not studio._finished(tmp_path / "office-01.json", sitting, seed, "embedded", "f" * 64)
+    drawn_by, beside = f"embedded-{models.engine.version}", tmp_path / "office-01.json"
+    assert studio._finished(beside, sitting, seed, drawn_by, source)
+    for other in ("sdxl-stable-diffusion-xl-base-1.0", "embedded-1.0"):
+        assert not studio._finished(beside, sitting, seed, other, source)
+    assert not studio._finished(beside, sitting, seed, drawn_by, "f" * 64)
 
 
 def test_the_embedded_engine_needs_no_model_of_the_family(models: studio.Models) -> None:

@@ -168,6 +168,14 @@ def test_unsure_features_have_no_say_in_the_set(hopper: FaceMap, collins: FaceMa
     assert coverage([unsure, collins]).notes == ()
 
 
+def test_a_rim_of_glasses_is_no_mole_and_without_glasses_all_stay(
+    hopper_map: FaceMap, hopper: FaceMap, collins_map: FaceMap, collins: FaceMap
+) -> None:
+    assert len(hopper_map.marks) > 5
+    assert len(hopper.marks) == 0
+    assert np.array_equal(collins.marks, collins_map.marks)
+
+
 def test_the_drawn_map_outlines_what_is_worn(hopper: FaceMap) -> None:
     plain, drawn = draw_map(replace(hopper, features=None)), draw_map(hopper)
     changed = np.abs(plain.astype(int) - drawn).sum(axis=-1) > 60

@@ -36,6 +36,10 @@ class Engine(Protocol):
         """What settings, recipes and manifests call it."""
 
     @property
+    def version(self) -> str:
+        """Which weights it draws with; recipes name it beside the engine."""
+
+    @property
     def honesty(self) -> str:
         """What every gallery says of such pictures."""
 

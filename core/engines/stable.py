@@ -79,6 +79,7 @@ class Stable:
             raise EngineMissing(name, f"torch {torch.__version__} sees no CUDA card", step)
         self.name, self.family = name, FAMILIES[name]
         self._folder, self._models = folder, models
+        self.version = folder.name
         self._device = torch.device(device)
         modern = self._device.type == "cuda" and torch.cuda.get_device_capability(self._device)[0] >= 8
         self._kind = torch.bfloat16 if modern else torch.float32
@@ -109,7 +110,7 @@ class Stable:
         rough = self._rough.portrait(setup, style, purpose, who, name, should_stop)
         strength = round(STRENGTH[0] + (STRENGTH[1] - STRENGTH[0]) * float(setup.settings["relight"]), 3)
         settings = {**setup.settings, "strength": strength}
-        recipe = replace(rough.recipe, engine=f"{self.name}-{self._folder.name}", settings=settings)
+        recipe = replace(rough.recipe, engine=f"{self.name}-{self.version}", settings=settings)
         text = prompt_of(setup.settings, known=who.lora is not None)
         with self._wearing(who.lora) as net:
             drawn = self.draw(net, rough.rgb, figure_of(rough.layers), text, strength, setup.seed, should_stop)
