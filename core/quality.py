@@ -143,18 +143,10 @@ def measure(rgb: U8, trace: Trace) -> Measures:
 
 
 def framed(rgb: U8, landmarks: F32, width: int) -> tuple[U8, F32]:
-    """Draw a face into a small canonical frame; returns (1.25 width, width, 3) uint8 and the landmarks in it.
-
-    Only the face's surroundings are touched: smoothing a whole photo first would cost more than all else here.
-    """
+    """Draw a face into a small canonical frame; returns (1.25 width, width, 3) uint8 and the landmarks in it."""
     flat = landmarks[:, :2]
-    margin = np.ptp(flat, axis=0).max()
-    left, top = np.maximum(flat.min(axis=0) - margin, 0).astype(int)
-    right, bottom = np.maximum(flat.max(axis=0) + margin, (left + 2, top + 2)).astype(int)
-    here = flat - np.array([left, top], np.float32)
-    to_frame = frame.to_frame(frame.eye_centres(here), width, width * 5 // 4)
-    face = frame.warp(rgb[top:bottom, left:right], to_frame, width, width * 5 // 4)
-    return np.asarray(face, np.uint8), frame.carry(here, to_frame)
+    to_frame = frame.to_frame(frame.eye_centres(flat), width, width * 5 // 4)
+    return frame.warp(rgb, to_frame, width, width * 5 // 4), frame.carry(flat, to_frame)
 
 
 _LINEAR: Final = np.where(
