@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import matplotlib
 import numpy as np
 from PIL import Image
 
@@ -25,13 +24,13 @@ from core.matte import cut_out
 from core.nouns import Selfie
 from core.stage import Choice, set_up
 from core.style import load
+from tools.demo import HOPPER
 
 
 def main() -> int:
     """Run every measurement once, and print a line for each."""
-    hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     models = studio.Models("embedded")
-    large = _twelve_megapixels(hopper)
+    large = _twelve_megapixels(HOPPER)
 
     def look_and_map() -> None:
         selfie = intake.look(large, "large.jpg", models)
@@ -41,7 +40,7 @@ def main() -> int:
 
     _line("intake and map, 12 Mpx JPEG", look_and_map, 7)
     _line("an undecodable file", lambda: intake.look(b"no photo" * 999, "x.jpg", models), 7)
-    selfie = intake.look(hopper.read_bytes(), hopper.name, models)
+    selfie = intake.look(HOPPER.read_bytes(), HOPPER.name, models)
     if not isinstance(selfie, Selfie):
         raise SystemExit(f"the sample photo was refused: {selfie.reason}")
     face = map_face(selfie)
@@ -50,7 +49,7 @@ def main() -> int:
     _line("one torso, put on", lambda: dress(setup, draw_torso(setup, models.engine, studio.never), models.engine), 3)
     with TemporaryDirectory() as folder:
         sitting = studio.Sitting(styles=("office", "founder"), count=1)
-        photos = [(hopper.name, hopper.read_bytes())]
+        photos = [(HOPPER.name, HOPPER.read_bytes())]
         fresh = iter(range(9))
         _line(
             "two portraits, full print",

@@ -17,6 +17,8 @@ from core import deliver, studio
 from core.progress import Bars
 
 OUT = Path("out/demo")
+HOPPER = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+COLLINS = Path(skimage.data.__file__).parent / "astronaut.png"
 
 
 def main() -> int:
@@ -24,11 +26,11 @@ def main() -> int:
     models = studio.Models("embedded")
     sitters = {
         "hopper": (
-            Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg",
+            HOPPER,
             ("office", "founder", "studio_black", "outdoor"),
             1,
         ),
-        "collins": (Path(skimage.data.__file__).parent / "astronaut.png", ("founder", "studio_black"), 1),
+        "collins": (COLLINS, ("founder", "studio_black"), 1),
     }
     pages = []
     for name, (photo, styles, count) in sitters.items():

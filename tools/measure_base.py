@@ -1,4 +1,4 @@
-"""Measure the shipped base model on the held-out portraits: what `python -m tools.train_base eval` prints.
+"""Measure the shipped base model on the held-out portraits: what `python -m tools.train_base eval FOLDER` prints.
 
 Every figure is a median with n and a 95 % bootstrap interval; a group under eight is not claimed.
 """
@@ -6,21 +6,26 @@ Every figure is a median with n and a 95 % bootstrap interval; a group under eig
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from core import garment, repair
+from core import frame, garment, repair, stage, style
 from core.denoise import signal
 from core.engines.embedded import Embedded, drawn, repaired
-from core.generate import draw_told
+from core.generate import draw_told, generate
 from core.likeness import Recogniser, cosine
-from core.nouns import F32
+from core.matte import Segmenter, cut_out
+from core.nouns import F32, FaceMap, Selfie
+from core.studio import Models, look, map_photo
 from core.train import proof_error
 from tools import pairs
 
@@ -30,22 +35,60 @@ JACKETS: Final = {
 }  # fmt: skip
 TIES: Final = {"red": (150, 28, 38), "blue": (50, 88, 160), "green": (46, 100, 66), "gold": (190, 150, 60),
                "purple": (92, 52, 118), "silver": (168, 172, 180)}  # fmt: skip
+SKINS: Final = ("darker third", "middle third", "lighter third")
+GROUPS: Final = (*SKINS, "glasses", "facial hair", "bald", "hair to the chin or longer", "hat")
 LEAST: Final = 8
 """No figure is given for fewer pictures than this."""
 
 
-def evaluate() -> dict[str, Any]:
-    """Measure everything; some minutes on two cores."""
-    engine, examples = Embedded(), pairs.load(held_out=True)
+def evaluate(folder: Path) -> dict[str, Any]:
+    """Measure everything; some minutes on two cores. folder: with the portraits, which are looked at for the groups."""
+    engine, examples, maps = Embedded(), pairs.load(held_out=True), _maps(folder)
+    groups = _groups(maps)
     torsos = [pairs.torso(example) for example in examples]
     heads = [example for example in examples if example.scale < 1.25]
     return {
-        "torso": _torsos(engine, torsos),
+        "torso": _torsos(engine, torsos, [groups.get(example.sha256, ()) for example in examples]),
         "colour": _colours(engine, [t for t, e in zip(torsos, examples, strict=True) if e.kind == "suit_tie"][:8]),
+        "worn": _worn(engine, [maps[e.sha256] for e in examples if e.kind == "suit_tie" and e.sha256 in maps][:8]),
         "loss": {"held_out": _losses(engine, torsos), "trained_on": _losses(engine, _trained_on())},
-        "repair": _repairs(engine, heads),
+        "repair": _repairs(engine, heads, [groups.get(example.sha256, ()) for example in heads]),
         "seconds": _seconds(engine, torsos[0], heads[0]),
     }
+
+
+def _maps(folder: Path) -> dict[str, FaceMap]:
+    """Map the held-out portraits, by the photo's sha256."""
+    models, maps = Models("embedded"), {}
+    for file in sorted(folder.glob("*.jpg"))[::10]:
+        seen = look(file.read_bytes(), file.name, models)
+        if isinstance(seen, Selfie):
+            maps[seen.sha256] = map_photo(seen, models)
+    return maps
+
+
+def _groups(maps: Mapping[str, FaceMap]) -> dict[str, tuple[str, ...]]:
+    """Say what held-out sitters wear and how light their faces are, by the photo's sha256; see docs/map.md."""
+    thirds = np.array_split(np.argsort([face.selfie.luminance for face in maps.values()]), 3)
+    found = {}
+    for number, (sha256, face) in enumerate(maps.items()):
+        worn = face.features
+        assert worn is not None
+        third = next(name for name, third in zip(SKINS, thirds, strict=True) if number in third)
+        holds = {
+            "glasses": worn.glasses,
+            "facial hair": worn.facial_hair not in {None, "none"},
+            "bald": worn.hair_length == "bald",
+            "hair to the chin or longer": worn.hair_length in {"chin", "shoulder_or_longer"},
+            "hat": worn.hat,
+        }
+        found[sha256] = (third, *(name for name, on in holds.items() if on))
+    return found
+
+
+def _by_group(values: Sequence[float], groups: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Return the interval of each group's values."""
+    return {name: interval([value for value, of in zip(values, groups, strict=True) if name in of]) for name in GROUPS}
 
 
 def _trained_on() -> list[pairs.Torso]:
@@ -57,11 +100,11 @@ def _draw(engine: Embedded, told: F32, kind: int, seed: int) -> F32:
     return draw_told(told, kind, seed, engine, lambda: False)
 
 
-def _torsos(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
+def _torsos(engine: Embedded, torsos: Sequence[pairs.Torso], groups: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Detail and edges against the real picture's own, colour against the order, neck against the face, copies."""
     figures: dict[str, list[float]] = {name: [] for name in ("colour", "detail", "edge", "neck_to_face", "nearest")}
     bank = np.stack([_thumb(t.layers[..., :3], t.layers[..., 3]) for t in _trained_on()])
-    skins = []
+    seen_necks = []
     for seed, torso in enumerate(torsos):
         target, told, weight, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
         drawn, real = _draw(engine, told, kind, seed), (target.transpose(1, 2, 0) + 1) / 2
@@ -78,16 +121,13 @@ def _torsos(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
         figures["edge"].append(_steep(drawn[..., 3]) / max(_steep(real[..., 3]), 1e-3))
         neck, face = drawn[..., 4] > 0.9, (torso.layers[..., 6] > 0.7) & (torso.layers[..., 4] > 0.7)
         if neck.sum() > 40 and face.sum() > 20:
-            skins.append(float(np.median(labs[1][face][:, 0])))
+            seen_necks.append(groups[seed])
             figures["neck_to_face"].append(_skin_distance(drawn[..., :3], neck, face))
         thumb = _thumb(drawn[..., :3], drawn[..., 3])
         figures["nearest"].append(float(np.abs(bank - thumb).mean(axis=(1, 2, 3)).min()))
     told_apart: dict[str, Any] = {name: interval(values) for name, values in figures.items()}
-    thirds = np.argsort(np.argsort(skins)) * 3 // max(len(skins), 1)
-    told_apart["neck_to_face_by_skin"] = {
-        name: interval([d for d, third in zip(figures["neck_to_face"], thirds, strict=True) if third == index])
-        for index, name in enumerate(("darker", "middle", "lighter"))
-    }
+    told_apart["neck_to_face_by_group"] = _by_group(figures["neck_to_face"], seen_necks)
+    told_apart["detail_by_group"] = _by_group(figures["detail"], groups)
     return told_apart
 
 
@@ -136,6 +176,44 @@ def _colours(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
     return found
 
 
+def _worn(engine: Embedded, maps: Sequence[FaceMap]) -> dict[str, Any]:
+    """Ask for the same colours in finished portraits, under the office's light: what a person would see."""
+    found: dict[str, Any] = {}
+    segmenter, office = Segmenter(), style.load("office")
+    cut = [cut_out(face, segmenter) for face in maps]
+    for cloth, palette in ((garment.JACKET, JACKETS), (garment.TIE, TIES)):
+        right, away = 0, []
+        for name, colour in palette.items():
+            asked = {"jacket" if palette is JACKETS else "tie": "#{:02x}{:02x}{:02x}".format(*colour)}
+            for seed, (face, cutout) in enumerate(zip(maps, cut, strict=True)):
+                setup = stage.set_up(face, cutout, office, stage.Choice(), 0, seed, 0.0)
+                setup = replace(setup, outfit=stage.garment_of("navy_suit").model_copy(update=asked))
+                portrait = generate(setup, "office", "job", engine, "worn", lambda: False)
+                where = _where(setup, cloth, portrait.rgb.shape[:2])
+                seen = rgb2lab(np.median(portrait.rgb[where], axis=0) / 255)
+                far = {n: float(deltaE_ciede2000(seen, rgb2lab(np.array(c) / 255))) for n, c in palette.items()}
+                right += min(far, key=far.__getitem__) == name
+                away.append(far[name])
+        found["jackets" if palette is JACKETS else "ties"] = {
+            "nearest_is_asked_percent": round(100 * right / len(away), 1),
+            "distance": interval(away),
+        }
+    return found
+
+
+def _where(setup: stage.Setup, cloth: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return where a finished portrait shows a cloth, a few pixels inside its edges."""
+    height, width = shape
+    top = round(frame.GARMENT_TOP * height)
+    worn = setup.outfit
+    colours = (style.rgb_of(colour) for colour in (worn.jacket, worn.shirt, worn.tie))
+    layout = garment.lay_out(garment.Cloth(worn.kind, *colours), setup.body, (width, height - top), setup.seed)
+    seen = (garment.cloths_of(layout, worn.kind) == cloth) & (layout.rgba[..., 3] > 0.9)
+    whole = np.zeros(shape, np.uint8)
+    whole[top:] = seen & (setup.layers.head[top:] < 25)
+    return cv2.erode(whole, np.ones((9, 9), np.uint8)) > 0
+
+
 def _losses(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
     """Mean square error of one prediction, by noise level."""
     told_by_level = {}
@@ -160,7 +238,7 @@ def _losses(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
     return told_by_level
 
 
-def _repairs(engine: Embedded, heads: Sequence[pairs.Example]) -> dict[str, Any]:
+def _repairs(engine: Embedded, heads: Sequence[pairs.Example], groups: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Spoil held-out heads and restore them: the error left, over the spoilt picture's and a classical repair's."""
     recogniser = Recogniser()
     ratios: dict[str, list[float]] = {
@@ -180,7 +258,8 @@ def _repairs(engine: Embedded, heads: Sequence[pairs.Example]) -> dict[str, Any]
         faces = [_embedding(recogniser, picture) for picture in (truth, rough, restored)]
         if all(face is not None for face in faces):
             ratios["identity"].append((1 - cosine(faces[0], faces[2])) / max(1 - cosine(faces[0], faces[1]), 1e-3))
-    return {name: interval(values) for name, values in ratios.items()}
+    told: dict[str, Any] = {name: interval(values) for name, values in ratios.items()}
+    return {**told, "colour_by_group": _by_group(ratios["colour"], groups)}
 
 
 def _classical(rough: F32) -> F32:

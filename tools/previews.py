@@ -12,11 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import matplotlib
 from PIL import Image
 
 from core import studio, style
 from core.progress import Bars
+from tools.demo import HOPPER
 
 SIZE = (480, 600)
 AT_MOST_BYTES = 60_000
@@ -26,10 +26,9 @@ FOLDER = style.FOLDER / "previews"
 
 def shoot(names: tuple[str, ...], out: Path) -> dict[str, Path]:
     """Shoot the sitter once in each look; return the kept portrait of each, the first of several."""
-    sitter = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     sitting = studio.Sitting(styles=names, purpose="business", count=1, seed=1, train=False)
     with Bars() as bars:
-        manifest = studio.shoot([(sitter.name, sitter.read_bytes())], sitting, out, studio.Models("embedded"), bars)
+        manifest = studio.shoot([(HOPPER.name, HOPPER.read_bytes())], sitting, out, studio.Models("embedded"), bars)
     kept = [record for record in manifest["portraits"] if record["kept"]]
     return {record["recipe"]["style"]: out / record["file"] for record in reversed(kept)}
 

@@ -2,7 +2,7 @@
 
     python -m tools.train_base prepare FOLDER       portraits -> torsos and heads in layers, cached
     python -m tools.train_base train torso|head     until it is stopped; goes on from its last checkpoint
-    python -m tools.train_base eval                 figures on the held-out portraits, with bootstrap intervals
+    python -m tools.train_base eval FOLDER          figures on the held-out portraits, with bootstrap intervals
     python -m tools.train_base export               EMA weights -> core/base/, fp16
 
 Every tenth portrait by name is held out for ever. The portraits themselves stay where they are: only
@@ -55,7 +55,7 @@ class Plan:
 
 PLANS: Final = {
     "torso": Plan((96, 160, 224), DRAWN + TOLD, DRAWN, 8, 6e-4, 3400, 0.6),
-    "head": Plan((48, 80, 128), 9, 3, 8, 1e-3, 7500, 3.0),
+    "head": Plan((48, 80, 128), 9, 3, 8, 1e-3, 10000, 3.0),
 }
 
 
@@ -210,7 +210,7 @@ def main() -> int:
     training = commands.add_parser("train")
     training.add_argument("mode", choices=PLANS)
     training.add_argument("--steps", type=int)
-    commands.add_parser("eval")
+    commands.add_parser("eval").add_argument("folder", type=Path)
     commands.add_parser("export")
     options = parser.parse_args()
     os.nice(10)
@@ -221,7 +221,7 @@ def main() -> int:
     elif options.command == "eval":
         from tools.measure_base import evaluate
 
-        print(json.dumps(evaluate(), indent=1))
+        print(json.dumps(evaluate(options.folder), indent=1))
     else:
         export()
     return 0
