@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from aiohttp import ClientSession, web
+from aiohttp import ClientConnectionError, ClientSession, web
 from PIL import Image
 
 from fakes.telegram_spec import problems
@@ -177,10 +177,13 @@ class TelegramServer:
         headers = {"X-Telegram-Bot-Api-Secret-Token": self.webhook.get("secret_token", "")}
         async with ClientSession() as http:
             for _ in range(5):
-                async with http.post(self.webhook["url"], json=update, headers=headers) as answer:
-                    if answer.status < 300:
-                        return
-                await asyncio.sleep(0.1)
+                try:
+                    async with http.post(self.webhook["url"], json=update, headers=headers) as answer:
+                        if answer.status < 300:
+                            return
+                    await asyncio.sleep(0.1)
+                except ClientConnectionError:  # a bot says where it listens a moment before it does
+                    await asyncio.sleep(1.0)
 
     async def _get_updates(self, params: dict[str, Any]) -> list[dict[str, Any]]:
         offset, deadline = int(params.get("offset", 0)), time.monotonic() + float(params.get("timeout", 0))
