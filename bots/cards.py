@@ -32,12 +32,12 @@ from bots.taps import (
     encode,
 )
 from bots.wording import LANGUAGES, catalogue, duration, said_or, say
+from jobs.page import DAY_S
 
 CONSENT_VERSION = 1
 KEEP_DAYS = (1, 7, 30)
 PHOTOS_WANTED = 4  # enough for training and a baseline; coaching asks for more variety, never demands it
 PHOTOS_AT_MOST = 20
-DAY_S = 86_400.0
 
 
 def button(session: Session, key: str, tap: Tap, **values: object) -> Button:

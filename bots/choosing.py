@@ -12,6 +12,7 @@ from bots.session import Running
 from bots.turn import CHOOSING, WAITING, Handlers, Turn
 from bots.wording import duration
 from jobs import orders
+from jobs.page import DAY_S
 
 
 def _looks_opened(turn: Turn, event: t.LooksOpened) -> None:
@@ -93,9 +94,9 @@ def _go(turn: Turn, event: t.GoTapped) -> None:
     if session.pending:
         turn.toast("go.looking")
         return
-    lately = session.sittings_since(turn.now - cards.DAY_S)
+    lately = session.sittings_since(turn.now - DAY_S)
     if turn.menu.a_day and len(lately) >= turn.menu.a_day:
-        free_in_s = sorted(lately)[-turn.menu.a_day] + cards.DAY_S - turn.now
+        free_in_s = sorted(lately)[-turn.menu.a_day] + DAY_S - turn.now
         turn.toast("go.quota", n=turn.menu.a_day, time=duration(session.language, free_in_s))
         return
     styles = tuple(style for style in session.styles if style in turn.menu)

@@ -20,7 +20,7 @@ from bots import replies as r
 from bots import taps as t
 from bots.adapter import Adapter, Contact
 from bots.conversation import advance
-from bots.errands import TRIES, Errands
+from bots.errands import TRIES, Errands, First
 from bots.menu import Menu
 from bots.newsroom import event_of
 from bots.records import Record, Records, errand
@@ -70,7 +70,7 @@ class Concierge:
     def _by(self, contact: Contact) -> Callable[[Page], Awaitable[Account]]:
         return lambda page: page.account(self._platform, contact.user, contact.chat)
 
-    def _first_time(self, contact: Contact) -> Callable[[Page], Awaitable[bool]] | None:
+    def _first_time(self, contact: Contact) -> First | None:
         """How a page tells an update that was taken already; a platform that never repeats one has no key for it."""
         return (lambda page: page.first_seen(self._platform, contact.key)) if contact.key else None
 
@@ -135,7 +135,7 @@ class Concierge:
     async def _commit(
         self,
         who: Callable[[Page], Awaitable[Account]],
-        first_time: Callable[[Page], Awaitable[bool]] | None,
+        first_time: First | None,
         event: e.Event | str,
         language: str = "en",
         chat: str | None = None,

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.garment import EYE, TOP, Body, Layout, Points, bezier
+from core.frame import EYE
+from core.garment import TOP, Body, Layout, Points, bezier
 from core.light import inflate
 from core.nouns import F32
 

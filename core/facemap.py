@@ -113,7 +113,7 @@ class Landmarker:
 
 
 def map_face(selfie: Selfie) -> FaceMap:
-    """Map one kept selfie: frame, light, expression, marks. Loads no model; about 0.1 s on two cores."""
+    """Map one kept selfie: frame, light, expression, marks. Loads no model; about 0.05 s on two cores."""
     transform = frame.to_frame(frame.eye_centres(selfie.face.landmarks))
     landmarks = frame.carry(selfie.face.landmarks, transform)
     corner, size = _around(landmarks[list(FACE_OVAL), :2] / 2)
@@ -144,11 +144,13 @@ WORK: Final = (512, 640)
 
 
 def _around(oval: F32) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return where to begin, and the width and height, to work on a face alone; whole quarters, 36 px to spare."""
-    low = np.clip(np.floor(oval.min(axis=0)) - 36, 0, WORK) // 4 * 4
-    high = np.clip(-(-(oval.max(axis=0) + 36) // 4) * 4, low + 8, WORK)
-    (left, top), (width, height) = low.astype(int).tolist(), (high - low).astype(int).tolist()
-    return (left, top), (width, height)
+    """Return where to begin, and the width and height, to work on a face alone.
+
+    Whole quarters, and as much to spare as the widest blur of `_marks` reaches.
+    """
+    left, top = (np.clip(np.floor(oval.min(axis=0)) - 36, 0, WORK) // 4 * 4).astype(int).tolist()
+    right, bottom = (np.ceil((oval.max(axis=0) + 36) / 4) * 4).astype(int).tolist()
+    return (left, top), (min(max(right - left, 8), WORK[0] - left), min(max(bottom - top, 8), WORK[1] - top))
 
 
 def fill(shape: tuple[int, int], points: F32, ring: tuple[int, ...], grow: float = 1.0) -> NDArray[np.bool_]:
@@ -246,7 +248,7 @@ def _expression(scores: F32) -> tuple[str, ...]:
 
 def _reaches_shoulders(selfie: Selfie, transform: F32) -> bool:
     """Say whether the photo reaches both shoulders: 2.2 eye distances to each side, 2 below the chin."""
-    eye = frame.EYE_DISTANCE * frame.PRINT[0]
+    eye = frame.EYE
     chin = frame.carry(selfie.face.landmarks[CHIN : CHIN + 1], transform)[0]
     corners = np.array([[chin[0] - 2.2 * eye, chin[1] + 2 * eye], [chin[0] + 2.2 * eye, chin[1] + 2 * eye]], np.float32)
     back = cv2.transform(corners[None], cv2.invertAffineTransform(transform))[0]

@@ -91,7 +91,7 @@ def _on_frames(marks: F32, landmarks: F32) -> NDArray[np.bool_]:
     eyes = frame.eye_centres(landmarks[:, :2])
     across = (eyes[1] - eyes[0]) / np.linalg.norm(eyes[1] - eyes[0])
     below = (marks[:, :2] - eyes.mean(axis=0)) @ np.array([-across[1], across[0]], np.float32)
-    return np.abs(below) < 0.5 * frame.EYE_DISTANCE * frame.PRINT[0]
+    return np.abs(below) < 0.5 * frame.EYE
 
 
 def measure(regions: Regions, landmarks: F32) -> dict[str, float]:

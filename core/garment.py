@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
+from core.frame import EYE
 from core.nouns import F32
 
-EYE: Final = frame.EYE_DISTANCE * frame.PRINT[0]
 TOP: Final = frame.GARMENT_TOP * frame.PRINT[1]
 """First row of the frame that a garment may touch, in print pixels."""
 SIZE: Final = (frame.PRINT[0], round(frame.PRINT[1] - TOP))

@@ -16,11 +16,12 @@ from core.drape import drape
 from core.engines.embedded import DRAWN, SIZE, Embedded, conditions, drawn
 from core.enhance import develop
 from core.facemap import LUMINANCE, linear
+from core.frame import EYE
 from core.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
 from core.light import srgb
 from core.nouns import F32, U8, Layers, Portrait, Recipe
 from core.rim import spread
-from core.stage import EYE, Setup, Skin
+from core.stage import Setup, Skin
 from core.style import rgb_of
 
 STEPS: Final = 12
@@ -68,7 +69,7 @@ def draw_told(told: F32, kind: int, seed: int, engine: Embedded, should_stop: Ca
 
 def order(setup: Setup) -> F32:
     """Write down what the torso net is told of a setup: (10, 72, 128), as `engines.embedded.conditions` packs it."""
-    layout = _layout(setup, SIZE)
+    layout = layout_of(setup, SIZE)
     cover = layout.rgba[..., 3]
     colours = _flat(setup)
     head, neck, sitter = (_lower(layer, SIZE) for layer in (setup.layers.head, setup.layers.neck, setup.layers.sitter))
@@ -79,8 +80,8 @@ def order(setup: Setup) -> F32:
     return conditions(told.astype(np.float32), np.dstack([sitter, known]).astype(np.float32), layout.lines)
 
 
-def _layout(setup: Setup, size: tuple[int, int]) -> Layout:
-    """Draw the setup's garment at a size."""
+def layout_of(setup: Setup, size: tuple[int, int]) -> Layout:
+    """Draw a setup's garment at a size (width, height) of the frame's lower part."""
     wanted = setup.outfit
     cloth = Cloth(wanted.kind, rgb_of(wanted.jacket), rgb_of(wanted.shirt), rgb_of(wanted.tie))
     return lay_out(cloth, setup.body, size, setup.seed)
@@ -90,7 +91,7 @@ def _flat(setup: Setup) -> F32:
     """Paint each cloth of the setup's garment in its colour, flat: (72, 128, 3) float32 sRGB 0..1."""
     wanted = setup.outfit
     colours = np.array([rgb_of(colour) for colour in (wanted.jacket, wanted.shirt, wanted.tie)], np.float32) / 255
-    return colours[cloths_of(_layout(setup, SIZE), wanted.kind)]
+    return colours[cloths_of(layout_of(setup, SIZE), wanted.kind)]
 
 
 def _lower(layer: U8, size: tuple[int, int]) -> F32:
@@ -133,7 +134,7 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     size, scale = (width, height - top), width / frame.PRINT[0]
     large = np.clip(cv2.resize(engine.enlarge(torso[..., :3]), size, interpolation=cv2.INTER_LANCZOS4), 0, 1)
     head, own = _lower(layers.head, size), _lower(layers.neck, size)
-    layout = _layout(setup, size)
+    layout = layout_of(setup, size)
     neck = throat_of(setup.body, head, scale)
     sure = cv2.erode(np.minimum(own + head, 1), np.ones((round(26 * scale) | 1,) * 2)) * neck
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), head)[..., None]

@@ -44,7 +44,7 @@ __all__ = [
     "sight",
 ]
 
-PIECE_EYES_PX: Final = 1.1 * frame.EYE_DISTANCE * frame.PRINT[0]
+PIECE_EYES_PX: Final = 1.1 * frame.EYE
 """Distance between the eyes a larger face is shrunk to, 208 px: a tenth more than a full-size print takes."""
 DRAFT_EYES_PX: Final = 0.6 * PIECE_EYES_PX
 """A face with fewer, 125 px, on a photo that was decoded as a draft is decoded again in full: a full-size print would

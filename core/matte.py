@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 
 from core import frame, weights
 from core.facemap import FACE_OVAL, let_go
+from core.frame import EYE
 from core.matting import estimate_alpha_cf, estimate_foreground_ml
 from core.nouns import F32, U8, Cutout, FaceMap
 from core.rim import spread, without_backlight, without_rim
 
 WIDTH, HEIGHT = frame.PRINT
-EYE: Final = frame.EYE_DISTANCE * WIDTH
-"""Distance between the eyes at print size: the sitter's own yardstick, 189 px."""
 MATTE_SIZE: Final = (512, 640)
 """Closed-form matting runs here: 0.2 to 0.5 s a head on two cores."""
 GRAPH_SIZE: Final = (256, 320)

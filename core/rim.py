@@ -11,12 +11,9 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.facemap import FACE_OVAL, LUMINANCE, linear
+from core.facemap import FACE_OVAL, LUMINANCE, WORK, linear
 from core.nouns import F32, FaceMap
 
-EYE: Final = frame.EYE_DISTANCE * frame.PRINT[0]
-_SMALL: Final = (512, 640)
-"""Colours are carried at half the print."""
 BACKLIT: Final = (1.5, 2.2)
 """Linear light over the skin's own a little further in, where a jaw begins to be lit from behind, and surely is."""
 LEAST: Final = 0.03
@@ -32,9 +29,9 @@ def without_rim(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
     is pulled back, all the more the nearer the edge; along the jaw any colour that is not the skin's. The bare
     neck beyond the jaw is left as it was photographed.
     """
-    small = cv2.resize(head, _SMALL, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(head, WORK, interpolation=cv2.INTER_AREA)
     depth = cv2.distanceTransform((small > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-    colours = cv2.resize(photo, _SMALL, interpolation=cv2.INTER_AREA)
+    colours = cv2.resize(photo, WORK, interpolation=cv2.INTER_AREA)
     within = spread(colours, ((depth > 6) & (depth < 22)).astype(np.float32), 7)
     outside = spread(colours, (cv2.dilate(small, np.ones((7, 7))) < 0.02).astype(np.float32), 7)
     own, other = (cv2.resize(c, frame.PRINT, interpolation=cv2.INTER_LINEAR) for c in (within, outside))
@@ -76,13 +73,13 @@ def without_backlight(rgb: F32, head: F32, neck: F32, face: FaceMap) -> F32:
     """
     if face.features is None or face.features.facial_hair != "none":
         return rgb
-    small = cv2.resize(rgb, _SMALL, interpolation=cv2.INTER_AREA)
-    skin, bare = (cv2.resize(part, _SMALL, interpolation=cv2.INTER_AREA) for part in (head, neck))
-    ring = face.landmarks[list(FACE_OVAL), :2] * np.float32(_SMALL[0] / frame.PRINT[0])
+    small = cv2.resize(rgb, WORK, interpolation=cv2.INTER_AREA)
+    skin, bare = (cv2.resize(part, WORK, interpolation=cv2.INTER_AREA) for part in (head, neck))
+    ring = face.landmarks[list(FACE_OVAL), :2] * np.float32(WORK[0] / frame.PRINT[0])
     oval = np.zeros(skin.shape, np.uint8)
     cv2.fillPoly(oval, [np.round(ring).astype(np.int32)], 1)
-    eye = EYE * _SMALL[0] / frame.PRINT[0]
-    below = np.arange(len(oval))[:, None] > face.landmarks[[93, 323], 1].min() * _SMALL[0] / frame.PRINT[0]
+    eye = frame.EYE * WORK[0] / frame.PRINT[0]
+    below = np.arange(len(oval))[:, None] > face.landmarks[[93, 323], 1].min() * WORK[0] / frame.PRINT[0]
     depth = cv2.distanceTransform(oval, cv2.DIST_L2, 5)
     away = cv2.distanceTransform(1 - oval, cv2.DIST_L2, 5)
     band = np.clip((0.28 * eye - np.maximum(depth, away)) / (0.06 * eye), 0, 1) * below

@@ -18,6 +18,7 @@ from core import frame
 from core.backdrop import Backdrop
 from core.compose import Look, grain_of
 from core.facemap import CHIN, FACE_OVAL, face_skin, fill
+from core.frame import EYE
 from core.garment import Body
 from core.light import Rig, exposure, head_normals
 from core.nouns import F32, U8, Cutout, FaceMap, Layers
@@ -27,7 +28,6 @@ ENLARGE_LIMIT: Final = 2.35
 """Print pixels per photo pixel up to which a face still looks photographed."""
 PER_SOURCE: Final = 2
 """Portraits of one style from one photo; a third would only repeat the expression."""
-EYE: Final = frame.EYE_DISTANCE * frame.PRINT[0]
 Skin = tuple[float, float, float]
 
 

@@ -25,7 +25,7 @@ def at_print(kind: str) -> Layout:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_closes_round_the_foot_of_the_neck(kind: str) -> None:
     matte = at_print(kind).rgba[..., 3]
-    foot = round(BODY.collar_y + 0.7 * frame.EYE_DISTANCE * frame.PRINT[0] - TOP)
+    foot = round(BODY.collar_y + 0.7 * frame.EYE - TOP)
     left, right = (round(BODY.neck_x + side * BODY.neck_width / 2) for side in (-1, 1))
     assert matte[foot:, left:right].min() > 0.99  # nothing of where the neck ends is seen below
     assert matte[foot:].min(axis=0)[200:824].min() > 0.99  # and the chest has no gaps

@@ -9,7 +9,8 @@ import sitters
 from numpy.typing import NDArray
 
 from core.facemap import FACE_OVAL, fill
-from core.matte import EYE, cut_out, framed
+from core.frame import EYE
+from core.matte import cut_out, framed
 from core.nouns import F32, Cutout, FaceMap
 from core.rim import without_backlight
 from core.studio import Models, map_photo

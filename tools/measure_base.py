@@ -21,7 +21,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from core import frame, garment, repair, stage, style
 from core.denoise import signal
 from core.engines.embedded import Embedded, drawn, repaired
-from core.generate import draw_told, generate
+from core.generate import draw_told, generate, layout_of
 from core.likeness import Recogniser, cosine
 from core.matte import Segmenter, cut_out
 from core.nouns import F32, FaceMap, Selfie
@@ -35,6 +35,7 @@ JACKETS: Final = {
 }  # fmt: skip
 TIES: Final = {"red": (150, 28, 38), "blue": (50, 88, 160), "green": (46, 100, 66), "gold": (190, 150, 60),
                "purple": (92, 52, 118), "silver": (168, 172, 180)}  # fmt: skip
+PALETTES: Final = {"jackets": (garment.JACKET, JACKETS), "ties": (garment.TIE, TIES)}
 SKINS: Final = ("darker third", "middle third", "lighter third")
 GROUPS: Final = (*SKINS, "glasses", "facial hair", "bald", "hair to the chin or longer", "hat")
 LEAST: Final = 8
@@ -153,9 +154,8 @@ def _skin_distance(rgb: F32, neck: np.ndarray, face: np.ndarray) -> float:  # ty
 def _colours(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
     """Ask for each jacket and tie on several held-out sitters; which named colour is what came nearest to?"""
     found: dict[str, Any] = {}
-    for cloth, palette in ((garment.JACKET, JACKETS), (garment.TIE, TIES)):
-        confusion = {name: dict.fromkeys(palette, 0) for name in palette}
-        away = []
+    for what, (cloth, palette) in PALETTES.items():
+        seen: list[tuple[str, F32]] = []
         for number, (name, colour) in enumerate(palette.items()):
             for seed, torso in enumerate(torsos):
                 _, told, _, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
@@ -163,16 +163,9 @@ def _colours(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
                 told = told.copy()
                 told[:3, where] = (np.array(colour, np.float32) / 127.5 - 1)[:, None]
                 drawn = _draw(engine, told, kind, 100 * number + seed)
-                seen = rgb2lab(np.median(drawn[cv2.erode(where.astype(np.uint8), np.ones((3, 3))) > 0][:, :3], axis=0))
-                far = {n: float(deltaE_ciede2000(seen, rgb2lab(np.array(c) / 255))) for n, c in palette.items()}
-                confusion[name][min(far, key=far.__getitem__)] += 1
-                away.append(far[name])
-        right = [float(count) for name in palette for n, count in confusion[name].items() if n == name]
-        found["jackets" if palette is JACKETS else "ties"] = {
-            "nearest_is_asked_percent": round(100 * sum(right) / len(away), 1),
-            "distance": interval(away),
-            "confusion": confusion,
-        }
+                inside = cv2.erode(where.astype(np.uint8), np.ones((3, 3))) > 0
+                seen.append((name, np.median(drawn[inside][:, :3], axis=0)))
+        found[what] = _nearest(palette, seen)
     return found
 
 
@@ -181,34 +174,42 @@ def _worn(engine: Embedded, maps: Sequence[FaceMap]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     segmenter, office = Segmenter(), style.load("office")
     cut = [cut_out(face, segmenter) for face in maps]
-    for cloth, palette in ((garment.JACKET, JACKETS), (garment.TIE, TIES)):
-        right, away = 0, []
+    for what, (cloth, palette) in PALETTES.items():
+        seen: list[tuple[str, F32]] = []
         for name, colour in palette.items():
-            asked = {"jacket" if palette is JACKETS else "tie": "#{:02x}{:02x}{:02x}".format(*colour)}
+            asked = {what.removesuffix("s"): "#{:02x}{:02x}{:02x}".format(*colour)}
             for seed, (face, cutout) in enumerate(zip(maps, cut, strict=True)):
                 setup = stage.set_up(face, cutout, office, stage.Choice(), 0, seed, 0.0)
                 setup = replace(setup, outfit=stage.garment_of("navy_suit").model_copy(update=asked))
                 portrait = generate(setup, "office", "job", engine, "worn", lambda: False)
                 where = _where(setup, cloth, portrait.rgb.shape[:2])
-                seen = rgb2lab(np.median(portrait.rgb[where], axis=0) / 255)
-                far = {n: float(deltaE_ciede2000(seen, rgb2lab(np.array(c) / 255))) for n, c in palette.items()}
-                right += min(far, key=far.__getitem__) == name
-                away.append(far[name])
-        found["jackets" if palette is JACKETS else "ties"] = {
-            "nearest_is_asked_percent": round(100 * right / len(away), 1),
-            "distance": interval(away),
-        }
+                seen.append((name, np.median(portrait.rgb[where], axis=0) / 255))
+        found[what] = _nearest(palette, seen)
     return found
+
+
+def _nearest(palette: Mapping[str, tuple[int, int, int]], seen: Sequence[tuple[str, F32]]) -> dict[str, Any]:
+    """Name the colours (3,) sRGB 0..1 that were seen where one of the palette was asked, and how far off they are."""
+    confusion = {name: dict.fromkeys(palette, 0) for name in palette}
+    away = []
+    for asked, rgb in seen:
+        far = {n: float(deltaE_ciede2000(rgb2lab(rgb), rgb2lab(np.array(c) / 255))) for n, c in palette.items()}
+        confusion[asked][min(far, key=far.__getitem__)] += 1
+        away.append(far[asked])
+    right = sum(confusion[name][name] for name in palette)
+    return {
+        "nearest_is_asked_percent": round(100 * right / len(away), 1),
+        "distance": interval(away),
+        "confusion": confusion,
+    }
 
 
 def _where(setup: stage.Setup, cloth: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Return where a finished portrait shows a cloth, a few pixels inside its edges."""
     height, width = shape
     top = round(frame.GARMENT_TOP * height)
-    worn = setup.outfit
-    colours = (style.rgb_of(colour) for colour in (worn.jacket, worn.shirt, worn.tie))
-    layout = garment.lay_out(garment.Cloth(worn.kind, *colours), setup.body, (width, height - top), setup.seed)
-    seen = (garment.cloths_of(layout, worn.kind) == cloth) & (layout.rgba[..., 3] > 0.9)
+    layout = layout_of(setup, (width, height - top))
+    seen = (garment.cloths_of(layout, setup.outfit.kind) == cloth) & (layout.rgba[..., 3] > 0.9)
     whole = np.zeros(shape, np.uint8)
     whole[top:] = seen & (setup.layers.head[top:] < 25)
     return cv2.erode(whole, np.ones((9, 9), np.uint8)) > 0
