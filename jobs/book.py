@@ -224,23 +224,23 @@ async def held(page: Page) -> list[Held]:
     return [Held(*row) for row in rows]
 
 
-async def take_back(page: Page, dead: Held, strikes: int) -> str:
-    """Take an order from a worker whose heartbeat stands still.
+async def take_back(page: Page, order: int, attempt: int, strikes: int, *, still_at: int | None = None) -> str:
+    """Take an order from a worker, or from its dead child; still_at: only if its heartbeat still stands at this count.
 
     Returns `queued` for another worker, `cancelled` if that was asked for, `failed` when workers died `strikes`
     times at one and the same step (it is the order that kills them), or `alive` when the heart beat after all.
     """
-    ours = (*_ours(dead.order, dead.attempt), _o.beat == dead.beat)
+    ours = _ours(order, attempt) if still_at is None else (*_ours(order, attempt), _o.beat == still_at)
     row = (await page.c.execute(select(t.orders).where(*ours).with_for_update())).first()
     if row is None:
         return "alive"
     if row.cancel:
-        return "cancelled" if await stopped(page, dead.order, dead.attempt) else "alive"
+        return "cancelled" if await stopped(page, order, attempt) else "alive"
     struck_at = f"{row.stage}:{row.step}"
     count = row.strikes + 1 if row.struck_at == struck_at else 1
     if count >= strikes:
         failed = n.Failed("crashed", f"{count} workers died at {struck_at}")
-        return "failed" if await fail(page, dead.order, dead.attempt, failed) else "alive"
+        return "failed" if await fail(page, order, attempt, failed) else "alive"
     await page.c.execute(update(t.orders).where(*ours).values(strikes=count, struck_at=struck_at))
     return "queued" if await _again(page, ours, 0.0) else "alive"
 

@@ -112,6 +112,11 @@ class Workbench:
             except Gone:
                 return
 
+    def clear_away(self) -> None:
+        """Delete the order's folders on this machine, those that overtaken attempts wrote to once more included."""
+        for folder in self.folder.parent.glob(f"{self.claimed.id}.*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     async def publish(self, result: dict[str, Any]) -> tuple[list[Drawn], dict[str, Any]]:
         """Put what was made on the shelf, manifest last; return the portraits and what the person is told of them."""
         order = self.claimed.order

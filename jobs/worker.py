@@ -9,7 +9,6 @@ kills his child and leaves; who cannot reach the ledger for as long as a lease d
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.errors import Stopped
 from jobs import book, metrics, news, standing
 from jobs import orders as o
-from jobs.book import Claimed, Held
+from jobs.book import Claimed
 from jobs.child import Child, Died, TaskFailed
 from jobs.desk import ArqDesk
 from jobs.ledger import Ledger
@@ -133,8 +132,8 @@ class Worker:
         finally:
             heart.cancel()
             await asyncio.gather(heart, return_exceptions=True)
-        if outcome not in {"left", "again"}:
-            await asyncio.to_thread(shutil.rmtree, run.bench.folder, ignore_errors=True)
+        if outcome not in {"left", "again"} and (outcome != "lost" or await self._is_over(order)):
+            await asyncio.to_thread(run.bench.clear_away)
         self._desk.wake()
         metrics.ORDERS.labels(claimed.kind, outcome).inc()
         metrics.SECONDS.labels(claimed.kind).observe(time.monotonic() - run.since)
@@ -190,9 +189,9 @@ class Worker:
         except Died as error:
             if run.verdict == "cancel":
                 return await self._stopped(run)
-            dead = Held(claimed.id, claimed.attempt, await self._beat_now(run))
             async with self._ledger.write() as page:
-                taken = await book.take_back(page, dead, self._settings.strikes)
+                await book.beat(page, claimed.id, claimed.attempt, run.step)  # how far it was
+                taken = await book.take_back(page, claimed.id, claimed.attempt, self._settings.strikes)
             if taken in {"failed", "cancelled"}:
                 await take_down(self._shelf, claimed.account, claimed.id, claimed.kind)
             log.warning("child_died", order=claimed.id, signal=error.signal, then=taken)
@@ -242,12 +241,6 @@ class Worker:
 
         return on_progress
 
-    async def _beat_now(self, run: _Run) -> int:
-        """Return the heartbeat count as it stands, after one last beat that records how far the work was."""
-        async with self._ledger.write() as page:
-            await book.beat(page, run.claimed.id, run.claimed.attempt, run.step)
-            return next((h.beat for h in await book.held(page) if h.order == run.claimed.id), -1)
-
     async def _fail(self, run: _Run, failed: news.Failed) -> str:
         log.warning(
             "order_failed", order=run.claimed.id, kind=run.claimed.kind, reason=failed.reason, why=failed.message
@@ -283,6 +276,15 @@ class Worker:
             await book.release(page, run.claimed.id, run.claimed.attempt)
         self._desk.wake()
 
+    async def _is_over(self, order: int) -> bool:
+        """Say whether nobody will go on with the files of a lost order; when in doubt they are left to the sweep."""
+        try:
+            async with self._ledger.read() as page:
+                standing_ = await standing.where(page, order)
+        except (SQLAlchemyError, OSError):
+            return False
+        return standing_ is None or standing_.state not in standing.ACTIVE
+
     async def _reap(self) -> None:
         """Take orders back from workers whose heart stands still, until cancelled."""
         watched: dict[tuple[int, int], tuple[int, float]] = {}
@@ -306,7 +308,9 @@ class Worker:
             seen[key] = before if before is not None and before[0] == one.beat else (one.beat, now)
             if now - seen[key][1] > self._settings.lease_s:
                 async with self._ledger.write() as page:
-                    taken = await book.take_back(page, one, self._settings.strikes * WORKER_STRIKES)
+                    taken = await book.take_back(
+                        page, one.order, one.attempt, self._settings.strikes * WORKER_STRIKES, still_at=one.beat
+                    )
                 log.warning("order_taken_back", order=one.order, attempt=one.attempt, then=taken)
                 self._desk.wake()
                 if taken in {"failed", "cancelled"}:

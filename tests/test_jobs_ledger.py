@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from core.errors import AtelierError
 from jobs import book, news, orders
 from jobs import tables as t
-from jobs.book import Declined, Held, Ticket
+from jobs.book import Declined, Ticket
 from jobs.ledger import Ledger, open_ledger
 from jobs.page import Conflict, Gone, Page
 from jobs.settings import Settings
@@ -328,10 +328,10 @@ async def test_only_an_order_whose_heart_stands_still_is_taken_back(ledger: Ledg
         await book.claim(page, order, 1, "w")
         (held,) = await book.held(page)
         await book.beat(page, order, 1, news.Step())
-        assert await book.take_back(page, held, 4) == "alive"
+        assert await book.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "alive"
         (held,) = await book.held(page)
-        assert await book.take_back(page, held, 4) == "queued"
-        assert await book.take_back(page, held, 4) == "alive"
+        assert await book.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "queued"
+        assert await book.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "alive"
         assert await book.claim(page, order, 2, "w2") is not None
 
 
@@ -344,7 +344,7 @@ async def test_an_order_that_was_cancelled_is_not_begun_again_when_its_worker_di
         await book.claim(page, order, 1, "w")
         await book.cancel(page, account, order)
         (held,) = await book.held(page)
-        assert await book.take_back(page, held, 4) == "cancelled"
+        assert await book.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "cancelled"
         assert await state(page, order) == "cancelled"
 
 
@@ -354,8 +354,7 @@ async def test_an_order_that_kills_workers_at_one_step_is_given_up_and_one_that_
     async def die(page: Page, order: int, attempt: int, step: int) -> str:
         await book.claim(page, order, attempt, "w")
         await book.beat(page, order, attempt, news.Step("draw", step, 9))
-        beat = next(h for h in await book.held(page) if h.order == order)
-        return await book.take_back(page, Held(order, attempt, beat.beat), 3)
+        return await book.take_back(page, order, attempt, 3)
 
     async with ledger.write() as page:
         account = await someone(page)

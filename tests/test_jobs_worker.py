@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sqlite3
 import subprocess
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from houses import QUICK, a_house, house, person, ready_sqlite, send_photo, shoot, state_of, until, working
 
-from jobs import orders
+from jobs import book, orders
 from jobs import tables as t
 from jobs.child import Child
 from jobs.house import House, opened
@@ -52,6 +53,12 @@ async def stands_at(house: House, order: int, step: int) -> None:
         return standing is not None and isinstance(standing.news, Step) and standing.news.step >= step
 
     await until(there)
+
+
+def _studio_children() -> list[int]:
+    """The children that draw, of the workers that are tasks of this test."""
+    found = [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    return [pid for pid in found if b"jobs.child\0studio" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 async def column(house: House, name: str) -> Any:
@@ -127,6 +134,35 @@ async def test_a_child_that_dies_once_costs_nothing_and_an_order_that_kills_ever
     (news,) = [notice.news for notice in front.told if notice.order == order]
     assert isinstance(news, Failed)
     assert news.reason == "crashed"
+
+
+async def test_a_dead_child_s_order_goes_on_from_its_files_however_fast_its_worker_s_heart_beats(
+    house: House, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.worker.BEATS_A_LEASE", 1000)  # the next beat is always under way
+    someone = await person(house)
+    async with working(house):
+        order = await place(house, someone.id, shoot("slow", count=4))
+        await stands_at(house, order, 2)
+        for child in _studio_children():
+            os.kill(child, signal.SIGKILL)
+        await ends(house, order)
+    attempts = {f"founder-{n:02d}": 1 if n < 2 else 2 for n in range(4)}
+    assert times_drawn(drawn) == {f"{order}.{attempt} {name}": 1 for name, attempt in attempts.items()}
+
+
+async def test_an_order_that_was_taken_from_a_living_worker_goes_on_from_its_files(house: House, drawn: Path) -> None:
+    """As a reaper does it when a machine is so busy that a heart misses its lease."""
+    someone = await person(house)
+    async with working(house):
+        order = await place(house, someone.id, shoot("slow", count=4))
+        await stands_at(house, order, 2)
+        async with house.ledger.write() as page:
+            assert await book.take_back(page, order, 1, 9) == "queued"
+        await ends(house, order)
+    again = Counter(name.partition(" ")[2] for name in times_drawn(drawn).elements())
+    assert again == {f"founder-{n:02d}": 1 for n in range(4)}
+    assert not list(house.settings.work_folder.glob("*/*"))
 
 
 async def test_a_sitting_without_a_good_portrait_tells_the_counts_and_keeps_no_files(house: House) -> None:
