@@ -364,13 +364,13 @@ def _paint(pieces: Sequence[_Piece], body: Body, size: tuple[int, int]) -> Layou
         for region in regions.values():
             region *= 1 - inside
         regions[piece.name] = np.maximum(regions.get(piece.name, 0), inside)
-        colour += (np.array(piece.colour, np.float32) - colour) * inside[..., None]
         cover = np.maximum(cover, inside)
+        colour += (np.array(piece.colour, np.float32) - colour) * (inside / np.maximum(cover, 1e-6))[..., None]
         if piece.collar:
             collar = np.maximum(collar, inside)
         relief = _risen(relief, cv2.resize(inside, size, interpolation=cv2.INTER_AREA), piece, EYE * scale)
     colour *= (1 - 0.55 * crease)[..., None]
-    colour[cover == 0] = piece_colour(pieces)
+    colour = _carried_outward(colour, cover, np.array(pieces[0].colour, np.float32))
 
     def down(layer: F32) -> F32:
         return cv2.resize(layer, size, interpolation=cv2.INTER_AREA)
@@ -408,9 +408,11 @@ def _edge(inside: F32, thick: int) -> F32:
     return (grown * (1 - inside)).astype(np.float32)
 
 
-def piece_colour(pieces: Sequence[_Piece]) -> F32:
-    """Return the colour of the garment's largest piece, for the pixels outside it."""
-    return np.array(pieces[0].colour, np.float32)
+def _carried_outward(colour: F32, cover: F32, else_: F32) -> F32:
+    """Give the pixels just outside a garment the colour of its edge, those further off another: none has a fringe."""
+    near = cv2.GaussianBlur(np.dstack([colour * cover[..., None], cover]), (0, 0), 2)
+    outside = np.where(near[..., 3:] > 1e-3, near[..., :3] / np.maximum(near[..., 3:], 1e-3), else_)
+    return np.where(cover[..., None] > 0, colour, outside).astype(np.float32)
 
 
 def _fill(outline: Points, body: Body, scale: float, shape: tuple[int, int]) -> F32:
