@@ -4,9 +4,8 @@ Shrunk to which cloth lies where, this is what the torso net is told; at print s
 keeps edges crisp and the net's picture gives it shade and folds. Pure geometry, no model.
 
 Units inside this file are eye distances (189 print pixels) from the point where the collar crosses the
-middle of the neck, y downwards. Shoulder slope and neck height are medians of the silhouettes of 539
-official portraits: the outline passes 1.52 to the side at 0.59 above the collar point, and 2.7 to the
-side at 0.09 below it.
+middle of the neck, y downwards. How high the neck's side stands above that point is the median of the
+silhouettes of 539 official portraits; from there the outline falls to where the body says its shoulders are.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ class Body:
     """Where a garment meets its wearer, in frame pixels at full print size.
 
     neck_x, neck_width: the bare neck at the collar. collar_y: where the collar's upper edge crosses
-    the neck's middle. chin_y: the chin's lowest point. shoulder_y: a height at which the arms are
-    seen; left, right: the arms' outer edge there. tilt_deg: the shoulder line leans to the picture's
-    right where positive.
+    the neck's middle. chin_y: the chin's lowest point. shoulder_y: how high the shoulders stand 2.2 eye
+    distances beside the neck; left, right: the arms' outer edges. tilt_deg: the shoulder line leans to the
+    picture's right where positive.
     """
 
     neck_x: float
@@ -154,9 +153,11 @@ class _Trunk:
         self.neck = float(np.clip(body.neck_width / 2 / EYE, 0.62, 1.15))
         self.left = float(np.clip((body.neck_x - body.left) / EYE, 2.9, 3.7))
         self.right = float(np.clip((body.right - body.neck_x) / EYE, 2.9, 3.7))
-        self.slope = 0.57 * vary(0.12)
         self.side = -0.8 * vary(0.06)
         """Height of the collar at the side of the neck."""
+        fall = (body.shoulder_y - body.collar_y) / EYE - (self.side + 0.2)
+        self.slope = float(np.clip(fall / (2.2 - self.neck) / 0.56, 0.43, 0.65)) * vary(0.06)
+        """Flatter, a jacket looks as if it still hung on its hanger; steeper, its sitter looks like a pawn; by eye."""
 
     def outline(self, neck: float, side: float) -> Points:
         """Return the outline of shoulders and arms, open at the neck: from its left end round to its right."""

@@ -27,7 +27,7 @@ from core.style import rgb_of
 STEPS: Final = 12
 """DPM-Solver++(2M) steps; all our pictures and figures were made with this number, no other was compared."""
 EDGE: Final = 0.7
-"""Blur of cloth's outline in print pixels: an edge drawn to the pixel looks cut with scissors beside a lens's; by eye."""
+"""Blur of cloth's outline in print pixels: one drawn to the pixel looks cut out beside what a lens drew; by eye."""
 SHADE: Final = 0.11
 """How far the net's folds may lighten or darken cloth, as a part of its sRGB value; by eye on the demo sitters."""
 SCALE: Final = SIZE[0] / frame.PRINT[0]
@@ -137,7 +137,7 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     large = np.clip(cv2.resize(engine.enlarge(torso[..., :3]), size, interpolation=cv2.INTER_LANCZOS4), 0, 1)
     head, own = _lower(layers.head, size), _lower(layers.neck, size)
     layout = layout_of(setup, size)
-    neck = _up_to_collar(throat_of(setup.body, head, scale), layout.rgba[..., 3], head, setup.body, scale)
+    neck = up_to_collar(throat_of(setup.body, head, scale), layout.rgba[..., 3], head, setup.body, scale)
     sure = cv2.erode(np.minimum(own + head, 1), np.ones((round(26 * scale) | 1,) * 2)) * neck
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), head)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
@@ -158,7 +158,7 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     return replace(layers, sitter=_bytes(sitter), neck=whole_neck, garment=garment, normals=normals)
 
 
-def _up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -> F32:
+def up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -> F32:
     """Let the neck fill what lies between it, or the jaw, and the collar beside it: no backdrop shows in there.
 
     A collar stands off a neck that is turned; what is seen behind it is neck or cloth. All (H, W) float32 of the

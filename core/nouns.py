@@ -126,7 +126,8 @@ class Cutout:
     away. matte: (H, W) float32, the whole person. head: face, ears, hair and hat; neck: bare neck
     skin; hair: hair and hat alone; all soft and inside the matte. neckline: y in frame pixels where
     the source's clothes begin under the chin. neck_x, neck_y, neck_width: where the bare neck is widest.
-    shoulders: left x, right x, y of the shoulder points, or None when the photo does not show them.
+    shoulders: left and right x of the arms, or None when the photo does not show them. shoulder_y: the
+    shoulder line's height 2.2 eye distances beside the neck, or None where it is hidden.
     """
 
     rgb: F32
@@ -138,7 +139,8 @@ class Cutout:
     neck_x: float
     neck_y: float
     neck_width: float
-    shoulders: tuple[float, float, float] | None
+    shoulders: tuple[float, float] | None
+    shoulder_y: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

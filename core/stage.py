@@ -209,14 +209,16 @@ def body_of(face: FaceMap, cutout: Cutout) -> Body:
 
     The collar goes where the source's own clothes begin, so that bare neck is the sitter's own skin
     as far as it goes, but never nearer than 0.28 nor further than 0.62 eye distances below the chin.
-    Shoulders are the photo's own where it shows them, else 3.1 eye distances to each side.
+    Shoulders are the photo's own where it shows them, else 3.1 eye distances to each side and as high
+    as in the median portrait.
     """
     chin = float(face.landmarks[CHIN, 1])
     collar = float(np.clip(cutout.neckline, chin + 0.28 * EYE, chin + 0.62 * EYE))
     if cutout.shoulders is None:
-        left, right, level = cutout.neck_x - 3.1 * EYE, cutout.neck_x + 3.1 * EYE, chin + 1.55 * EYE
+        left, right = cutout.neck_x - 3.1 * EYE, cutout.neck_x + 3.1 * EYE
     else:
-        left, right, level = cutout.shoulders
+        left, right = cutout.shoulders
+    level = chin + 0.23 * EYE if cutout.shoulder_y is None else cutout.shoulder_y
     return Body(cutout.neck_x, cutout.neck_width, collar, chin, level, left, right)
 
 

@@ -1,5 +1,6 @@
 """Garments as drawings: they obey in colour, cover the neck's end, and look the same at every size."""
 
+from dataclasses import replace
 from functools import cache
 
 import cv2
@@ -8,8 +9,9 @@ import pytest
 
 from core import frame
 from core.garment import JACKET, KINDS, SHIRT, SIZE, TIE, TOP, Body, Cloth, Layout, cloths_of, lay_out
+from core.generate import up_to_collar
 
-BODY = Body(neck_x=512, neck_width=190, collar_y=945, chin_y=858, shoulder_y=1200, left=-9, right=1033)
+BODY = Body(neck_x=512, neck_width=190, collar_y=945, chin_y=858, shoulder_y=900, left=-9, right=1033)
 NAVY, WHITE, RED = (31, 42, 68), (237, 241, 247), (130, 30, 40)
 
 
@@ -53,6 +55,38 @@ def test_small_layout_is_the_large_one_seen_from_afar(kind: str) -> None:
     assert np.abs(shrunk[..., 3] - small.rgba[..., 3]).mean() < 0.005
     both = (shrunk[..., 3] > 0.99) & (small.rgba[..., 3] > 0.99)
     assert np.abs(shrunk - small.rgba)[both].mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_edge_s_pixels_have_the_colour_of_the_cloth_beside_them(kind: str) -> None:
+    drawn = lay_out(Cloth(kind, WHITE, WHITE, WHITE), BODY)
+    rgb, matte = drawn.rgba[..., :3], drawn.rgba[..., 3]
+    edge = (cv2.dilate(matte, np.ones((5, 5))) > 0) & (matte < 0.99)
+    assert rgb[edge].min() > rgb[matte > 0.99].min() - 0.01, "none of it is mixed with black"
+
+
+def test_shoulders_are_as_high_as_the_body_s() -> None:
+    def top(body: Body) -> int:
+        column = round(body.neck_x + 2.2 * frame.EYE)
+        return int(np.argmax(lay_out(cloth("suit_tie"), body).rgba[:, column, 3] > 0.5) + TOP)
+
+    for asked in (920, 945):
+        assert top(replace(BODY, shoulder_y=asked)) == pytest.approx(asked, abs=12)
+    assert top(replace(BODY, shoulder_y=0)) > BODY.chin_y, "but never as high as a coat hanger's"
+    assert top(replace(BODY, shoulder_y=1200)) < BODY.chin_y + 0.8 * frame.EYE, "nor a pawn's"
+
+
+def test_the_neck_fills_what_lies_between_a_turned_jaw_and_its_collar() -> None:
+    throat, cover, head = (np.zeros((60, 1024), np.float32) for _ in range(3))
+    throat[20:, 440:560] = 1
+    head[:20, 430:] = 1
+    cover[10:, 300:420] = 1  # its collar stands 20 px off the neck, and 10 off the jaw
+    neck = up_to_collar(throat, cover, head, BODY, 1.0)
+    seen = np.maximum(neck, np.maximum(cover, head))
+    assert seen[10:, 300:560].min() == 1
+    assert seen[:10, :430].max() == 0, "above the collar the backdrop is seen beside the jaw"
+    assert seen[:, :300].max() == 0
+    assert seen[20:, 561:].max() == 0, "where no collar stands nothing is filled"
 
 
 @pytest.mark.parametrize("colour", [(20, 20, 24), (120, 30, 60), (200, 190, 170), (60, 110, 80)])
