@@ -19,7 +19,7 @@ from core.denoise import denoise
 from core.engines.embedded import BASE, SIZE, Embedded, repaired, told_torso
 from core.errors import Stopped
 from core.garment import KINDS, TIE, Cloth, cloths_of, lay_out
-from core.generate import draw_torso, order
+from core.generate import draw_torso, dress, order
 from core.matte import Segmenter
 from core.nouns import F32, Cutout, FaceMap
 from core.stage import Choice, Setup, set_up
@@ -64,6 +64,22 @@ def test_same_seed_draws_the_same_bytes_and_another_seed_another_cloth(engine: E
     first, again, other = (drawn(engine, setup, suit("#1f2a44"), seed) for seed in (1, 1, 2))
     assert first.tobytes() == again.tobytes()
     assert np.abs(first - other).max() > 0.01
+
+
+def test_a_grown_neck_is_neither_smoother_than_plastic_nor_rougher_than_the_own_it_ends_in(
+    engine: Embedded, setup: Setup
+) -> None:
+    founder = replace(
+        setup, outfit=Outfit(title="Open", kind="suit_open", jacket="#303439", shirt="#edf1f7", tie="#303439")
+    )
+    layers = dress(founder, drawn(engine, setup, founder.outfit), engine)
+    luma = layers.sitter.astype(np.float32).mean(axis=-1)
+    uneven = luma / cv2.GaussianBlur(luma, (0, 0), 3) - 1
+    bare = (layers.neck > 250) & (layers.garment[..., 3] == 0) & (layers.head == 0)
+    own = cv2.erode(founder.layers.neck, np.ones((41, 41))) > 250
+    grown = cv2.erode((bare & (founder.layers.neck == 0)).astype(np.uint8), np.ones((9, 9))) > 0
+    assert grown.sum() > 2000
+    assert 0.3 < np.abs(uneven[grown]).mean() / np.abs(uneven[own]).mean() < 1
 
 
 def test_nearest_named_colour_of_the_drawn_jacket_is_the_asked_one(engine: Embedded, setup: Setup) -> None:
