@@ -88,7 +88,7 @@ def test_weights_that_were_never_fetched_name_the_command(
     monkeypatch.setenv("ATELIER_SDXL_MODEL", "nobody/ever-fetched-this")
     with pytest.raises(EngineMissing) as missing:
         open_engine("sdxl", models)
-    assert missing.value.next_step == "hf download nobody/ever-fetched-this"
+    assert missing.value.next_step.startswith("hf download nobody/ever-fetched-this --include ")
     monkeypatch.setenv("ATELIER_SDXL_MODEL", str(tmp_path / "absent"))
     with pytest.raises(EngineMissing, match="is no folder; set ATELIER_SDXL_MODEL"):
         open_engine("sdxl", models)
@@ -133,7 +133,7 @@ def test_the_command_line_says_it_in_one_sentence(
     assert main(asked) == 1
     said = json.loads(capsys.readouterr().out)
     assert said["error"] == "EngineMissing"
-    assert said["message"].endswith("hf download nobody/ever-fetched-this")
+    assert "hf download nobody/ever-fetched-this --include " in said["message"]
 
 
 # the plan

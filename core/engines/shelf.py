@@ -36,7 +36,9 @@ def weights_of(engine: str) -> Path:
     if not folder.is_dir():
         if model.startswith(("/", "~", ".")) or model.count("/") != 1:
             raise EngineMissing(engine, f"{model} is no folder", fetch)
-        fetch = f"hf download {model}"
+        nets = "*.fp16.safetensors" if model == FAMILIES[engine].model else "*/*.safetensors"
+        # without --include the hub sends the same nets in every format it has
+        fetch = f"hf download {model} --include '*.json' --include '*.txt' --include '{nets}'"
         folder = _cached(engine, model, fetch)
     lacking = [name for name in _files(engine) if not any(folder.glob(name))]
     if lacking:
