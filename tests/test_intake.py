@@ -30,12 +30,23 @@ from core.nouns import Rejected, Selfie
 
 HEIC = (Path(__file__).parent / "pictures" / "astronaut.heic").read_bytes()
 """scikit-image's astronaut, encoded once by libheif: nothing we depend on can write HEIC."""
+TILED = (Path(__file__).parent / "pictures" / "phone.heic").read_bytes()
+"""matplotlib's Grace Hopper at 12 megapixels with a little noise, written as phones do: 56 tiles in one grid."""
 
 
 def kept(photo: sitters.RGB, name: str = "photo") -> Selfie:
     seen = sitters.look(photo, name)
     assert isinstance(seen, Selfie), seen
     return seen
+
+
+def test_a_phone_s_heic_of_many_tiles_is_one_whole_picture() -> None:
+    seen, small = look(TILED, "IMG_0001.HEIC", MODELS), kept(hopper())
+    assert isinstance(seen, Selfie), seen
+    height, width = seen.rgb.shape[:2]
+    assert width / height == pytest.approx(512 / 600, rel=0.01)
+    there = cv2.resize(seen.rgb, (512, 600), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(there - small.rgb).mean() < 4, "every tile in its place"
 
 
 def refused(data: bytes) -> Rejected:

@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,19 +27,21 @@ from core.stage import Choice, set_up
 from core.style import load
 from tools.demo import HOPPER
 
+TILED = Path(__file__).parents[1] / "tests" / "pictures" / "phone.heic"
+
 
 def main() -> int:
     """Run every measurement once, and print a line for each."""
     models = studio.Models("embedded")
-    large = _twelve_megapixels(HOPPER)
 
-    def look_and_map() -> None:
-        selfie = intake.look(large, "large.jpg", models)
+    def look_and_map(large: bytes) -> None:
+        selfie = intake.look(large, "large", models)
         if not isinstance(selfie, Selfie):
             raise SystemExit(f"the 12 Mpx photo was refused: {selfie.reason}")
         map_face(selfie)
 
-    _line("intake and map, 12 Mpx JPEG", look_and_map, 7)
+    _line("intake and map, 12 Mpx JPEG", partial(look_and_map, _twelve_megapixels(HOPPER)), 7)
+    _line("intake and map, 12 Mpx HEIC", partial(look_and_map, TILED.read_bytes()), 7)
     _line("an undecodable file", lambda: intake.look(b"no photo" * 999, "x.jpg", models), 7)
     selfie = intake.look(HOPPER.read_bytes(), HOPPER.name, models)
     if not isinstance(selfie, Selfie):
