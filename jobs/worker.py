@@ -280,10 +280,10 @@ class Worker:
         """Say whether nobody will go on with the files of a lost order; when in doubt they are left to the sweep."""
         try:
             async with self._ledger.read() as page:
-                standing_ = await standing.where(page, order)
+                found = await standing.where(page, order)
         except (SQLAlchemyError, OSError):
             return False
-        return standing_ is None or standing_.state not in standing.ACTIVE
+        return found is None or found.state not in standing.ACTIVE
 
     async def _reap(self) -> None:
         """Take orders back from workers whose heart stands still, until cancelled."""
