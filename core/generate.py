@@ -165,15 +165,20 @@ def up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -
     """Let the neck fill what lies between it, or the jaw, and the collar beside it: no backdrop shows in there.
 
     A collar stands off a neck that is turned; what is seen behind it is neck or cloth. All (H, W) float32 of the
-    torso's part, matched row by row within a quarter of an eye distance.
+    torso's part, matched row by row within a quarter of an eye distance. The collar's outer edge, three pixels
+    of it, has no skin under it to shine through.
     """
     reach = round(0.25 * EYE * scale)
-    sideways, figure = np.ones((1, reach), np.uint8), np.maximum(throat, head)
+    figure = np.maximum(throat, head)
+    beside = (np.arange(reach) >= 3).astype(np.uint8)[None]  # how far out its collar may be
     columns = np.arange(throat.shape[1], dtype=np.float32) / scale
     near = np.abs(columns - body.neck_x) < body.neck_width / 2 + 0.5 * EYE
     between = [
-        np.minimum(cv2.dilate(cover, sideways, anchor=(a, 0)), cv2.dilate(figure, sideways, anchor=(b, 0)))
-        for a, b in ((reach - 1, 0), (0, reach - 1))
+        np.minimum(
+            cv2.dilate(cover, beside[:, ::way], anchor=(out, 0)),
+            cv2.dilate(figure, np.ones((1, reach), np.uint8), anchor=(reach - 1 - out, 0)),
+        )
+        for way, out in ((-1, reach - 1), (1, 0))
     ]
     return np.maximum(throat, np.maximum(*between) * near).astype(np.float32)
 

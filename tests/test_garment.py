@@ -87,6 +87,10 @@ def test_the_neck_fills_what_lies_between_a_turned_jaw_and_its_collar() -> None:
     assert seen[:10, :430].max() == 0, "above the collar the backdrop is seen beside the jaw"
     assert seen[:, :300].max() == 0
     assert seen[20:, 561:].max() == 0, "where no collar stands nothing is filled"
+    cover[:, :400] = 0
+    narrow = up_to_collar(throat, cover, head, BODY, 1.0)
+    assert narrow[10:, 403:440].min() == 1
+    assert narrow[:, :403].max() == 0, "and no skin shines through the collar's outer edge"
 
 
 @pytest.mark.parametrize("colour", [(20, 20, 24), (120, 30, 60), (200, 190, 170), (60, 110, 80)])
