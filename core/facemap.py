@@ -247,10 +247,11 @@ def _expression(scores: F32) -> tuple[str, ...]:
 
 
 def _reaches_shoulders(selfie: Selfie, transform: F32) -> bool:
-    """Say whether the photo reaches both shoulders: 2.2 eye distances to each side, 2 below the chin."""
-    eye = frame.EYE
+    """Say whether the photo reaches both shoulders: frame.SHOULDER to each side, 2 eye distances below the chin."""
     chin = frame.carry(selfie.face.landmarks[CHIN : CHIN + 1], transform)[0]
-    corners = np.array([[chin[0] - 2.2 * eye, chin[1] + 2 * eye], [chin[0] + 2.2 * eye, chin[1] + 2 * eye]], np.float32)
+    corners = np.array(
+        [[chin[0] + side, chin[1] + 2 * frame.EYE] for side in (-frame.SHOULDER, frame.SHOULDER)], np.float32
+    )
     back = cv2.transform(corners[None], cv2.invertAffineTransform(transform))[0]
     height, width = selfie.rgb.shape[:2]
     return bool(np.all((back >= 0) & (back < (width, height))))

@@ -20,6 +20,8 @@ EYE_DISTANCE: Final = 0.185
 """Distance between the eye centres as a part of the frame's width."""
 EYE: Final = EYE_DISTANCE * PRINT[0]
 """The same in pixels of the full print, 189: the sitter's own yardstick."""
+SHOULDER: Final = 2.2 * EYE
+"""How far beside the neck shoulders are looked for and measured, in pixels of the full print."""
 EYE_LINE: Final = 0.385
 """Height of the eye line as a part of the frame's height, from the top."""
 GARMENT_TOP: Final = 0.55

@@ -37,8 +37,8 @@ class Body:
     """Where a garment meets its wearer, in frame pixels at full print size.
 
     neck_x, neck_width: the bare neck at the collar. collar_y: where the collar's upper edge crosses
-    the neck's middle. chin_y: the chin's lowest point. shoulder_y: how high the shoulders stand 2.2 eye
-    distances beside the neck; left, right: the arms' outer edges. tilt_deg: the shoulder line leans to the
+    the neck's middle. chin_y: the chin's lowest point. shoulder_y: how high the shoulders stand frame.SHOULDER
+    beside the neck; left, right: the arms' outer edges. tilt_deg: the shoulder line leans to the
     picture's right where positive.
     """
 
@@ -156,7 +156,7 @@ class _Trunk:
         self.side = -0.8 * vary(0.06)
         """Height of the collar at the side of the neck."""
         fall = (body.shoulder_y - body.collar_y) / EYE - (self.side + 0.2)
-        self.slope = float(np.clip(fall / (2.2 - self.neck) / 0.56, 0.43, 0.65)) * vary(0.06)
+        self.slope = float(np.clip(fall / (frame.SHOULDER / EYE - self.neck) / 0.56, 0.43, 0.65)) * vary(0.06)
         """Flatter, a jacket looks as if it still hung on its hanger; steeper, its sitter looks like a pawn; by eye."""
 
     def outline(self, neck: float, side: float) -> Points:

@@ -135,8 +135,8 @@ def torso_of(face: FaceMap, segmenter: Segmenter) -> Torso:
         return np.clip((cv2.ximgproc.guidedFilter(guide, half, 4, 1e-4) - 0.1) / 0.8, 0, 1)
 
     body, bare = soft(person), soft(neck)
-    head, _, _ = _head(small, cv2.resize(person, MATTE_SIZE, interpolation=cv2.INTER_LINEAR), body, face)
-    head = cv2.resize(head, MATTE_SIZE, interpolation=cv2.INTER_AREA)  # cut as `cut_out` cuts it
+    region, _, _ = _head(small, cv2.resize(person, MATTE_SIZE, interpolation=cv2.INTER_LINEAR), body, face)
+    head = cv2.resize(region, MATTE_SIZE, interpolation=cv2.INTER_AREA)  # cut as `cut_out` cuts it
     neckline, neck_x, _, neck_width = _neckline(neck, face)
     return Torso(
         rgb=_foreground(guide, body),
@@ -149,7 +149,7 @@ def torso_of(face: FaceMap, segmenter: Segmenter) -> Torso:
         neck_x=neck_x,
         neck_width=neck_width,
         shoulders=_shoulders(person, valid, face),
-        shoulder_y=_shoulder_line(person, cv2.resize(head, frame.PRINT), valid, neck_x, face),
+        shoulder_y=_shoulder_line(person, region, valid, neck_x, face),
     )
 
 
@@ -588,7 +588,7 @@ def _shoulders(person: F32, valid: F32, face: FaceMap) -> tuple[float, float] | 
 
 
 def _shoulder_line(person: F32, head: F32, valid: F32, neck_x: float, face: FaceMap) -> float | None:
-    """Find how high the shoulders stand 2.2 eye distances beside the neck, in print pixels.
+    """Find how high the shoulders stand beside the neck, in print pixels.
 
     The mean of the sides that show it; None where hair or the photo's edge hides both. What lies beyond the
     heights measured on portraits, 0.2 eye distances above the chin to 0.65 below it (10th to 90th percentile of 90
@@ -597,7 +597,7 @@ def _shoulder_line(person: F32, head: F32, valid: F32, neck_x: float, face: Face
     chin = float(face.landmarks[152, 1])
     found = []
     for side in (-1, 1):
-        x = round(neck_x + side * 2.2 * EYE)
+        x = round(neck_x + side * frame.SHOULDER)
         if not 8 <= x < WIDTH - 8:
             continue
         strip = np.s_[:, x - 4 : x + 5]

@@ -127,7 +127,7 @@ class Cutout:
     skin; hair: hair and hat alone; all soft and inside the matte. neckline: y in frame pixels where
     the source's clothes begin under the chin. neck_x, neck_y, neck_width: where the bare neck is widest.
     shoulders: left and right x of the arms, or None when the photo does not show them. shoulder_y: the
-    shoulder line's height 2.2 eye distances beside the neck, or None where it is hidden.
+    shoulder line's height frame.SHOULDER beside the neck, or None where it is hidden.
     """
 
     rgb: F32

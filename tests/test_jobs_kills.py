@@ -28,7 +28,7 @@ from houses import (
     told,
     until,
 )
-from test_jobs_worker import drawn, ends, galleries, place, stands_at, times_drawn
+from test_jobs_worker import children_of, drawn, ends, galleries, place, stands_at, times_drawn
 
 from jobs import book, orders, sweep
 from jobs.house import House, opened
@@ -99,7 +99,7 @@ async def killed_at_ten_points(house: House, processes: list[Process], order: in
         if victim == "valkey":
             kill_queue_server(house.settings)
         elif victim == "child":
-            for pid in _children(processes[number].pid):
+            for pid in children_of(processes[number].pid):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         else:
@@ -158,7 +158,7 @@ async def test_with_the_lease_that_ships_a_killed_worker_s_order_runs_elsewhere_
         await stands_at(house, order, 0)
         holder = await holder_of(house, order)
         (victim,) = [w for w in workers if holder.endswith(f":{w.pid}")]
-        children = _children(victim.pid)
+        children = children_of(victim.pid)
         victim.kill()
         await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), 5)  # its child goes with it
         assert await held_by_another(house, order, holder)
@@ -328,7 +328,3 @@ async def _goes_on_elsewhere(tmp_path: Path, url: str, gate: Gate) -> None:
             await ends(house, order)
             assert await is_told(there, order) == ["done"]
         assert len(await galleries(house, someone.id, order)) == 8
-
-
-def _children(pid: int) -> list[int]:
-    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

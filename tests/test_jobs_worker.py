@@ -55,10 +55,9 @@ async def stands_at(house: House, order: int, step: int) -> None:
     await until(there)
 
 
-def _studio_children() -> list[int]:
-    """The children that draw, of the workers that are tasks of this test."""
-    found = [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
-    return [pid for pid in found if b"jobs.child\0studio" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+def children_of(pid: int, called: bytes = b"") -> list[int]:
+    children = [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [child for child in children if called in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 async def column(house: House, name: str) -> Any:
@@ -144,7 +143,7 @@ async def test_a_dead_child_s_order_goes_on_from_its_files_however_fast_its_work
     async with working(house):
         order = await place(house, someone.id, shoot("slow", count=4))
         await stands_at(house, order, 2)
-        for child in _studio_children():
+        for child in children_of(os.getpid(), b"jobs.child\0studio"):
             os.kill(child, signal.SIGKILL)
         await ends(house, order)
     attempts = {f"founder-{n:02d}": 1 if n < 2 else 2 for n in range(4)}
