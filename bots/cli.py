@@ -13,20 +13,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bots.concierge import Concierge
-from bots.menu import Menu
-from bots.menu import house as house_menu
-from bots.on_console import Terminal
-from bots.transcript import Line, ScriptWrong, play, read
+from bots.dialogue.menu import Menu
+from bots.dialogue.menu import house as house_menu
+from bots.platforms.console import Terminal
+from bots.platforms.transcript import Line, ScriptWrong, play, read
+from bots.runtime.dispatcher import Concierge
 from core.errors import AtelierError
 from jobs import logs
-from jobs.forget import find
-from jobs.forget import forget as forget_account
-from jobs.house import House, opened
+from jobs.privacy.forget import find
+from jobs.privacy.forget import forget as forget_account
+from jobs.privacy.retention import sweep_for_ever
 from jobs.run import run as run_parts
+from jobs.services import House, opened
 from jobs.settings import Settings, SettingsWrong, load
-from jobs.sweep import sweep_for_ever
-from jobs.worker import CORE_STUDIO, Worker
+from jobs.worker.worker import CORE_STUDIO, Worker
 
 NO_TOKEN = """\
 There is no token for a chat yet. Talk to @BotFather in Telegram (/newbot), then:
@@ -127,9 +127,9 @@ def _refused(*why: object) -> int:
 
 async def telegram(house: House) -> None:
     """Be the Telegram bot of a house until cancelled."""
-    from bots import on_telegram
+    from bots.platforms.telegram import updates
 
-    await on_telegram.run(house)
+    await updates.run(house)
 
 
 def forget(argv: Sequence[str] | None = None) -> int:

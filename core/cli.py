@@ -20,7 +20,7 @@ from core.errors import AtelierError, Refused, Stopped, StyleWrong
 from core.progress import Bars
 
 if TYPE_CHECKING:
-    from core.nouns import FaceMap, Rejected
+    from core.types import FaceMap, Rejected
 
 HANDED_ON: Final = ("chat", "run", "forget")
 """Commands of the front of house, imported only when asked for: the studio works without a bot installed."""
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A portrait on two cores that others use too, four times each way: 33 s and 24 s of processor time, else 41 and 35.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if argv and argv[0] in HANDED_ON:
-        front = importlib.import_module("bots.__main__")
+        front = importlib.import_module("bots.cli")
         return int(getattr(front, argv[0])(argv[1:]) or 0)
     options = _parser().parse_args(argv)
     try:
@@ -127,18 +127,19 @@ def _read(paths: Sequence[Path]) -> list[tuple[str, bytes]]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from core import intake, studio
+    from core import studio
+    from core.intake import review
 
     models = studio.Models()
     with Bars() as bars:
-        report = intake.check(_read(options.photos), models, lambda done, total: bars("check", done, total))
+        report = review.check(_read(options.photos), models, lambda done, total: bars("check", done, total))
         maps = studio.learn(report.kept, models, bars).maps if report.kept else ()
     if options.draw:
         _draw_maps(maps, options.draw)
     asks: dict[str, str] = {}
     notes: dict[str, str] = {}
     if maps:  # else mediapipe would be imported to say that all is missing
-        from core.coverage import MISSING, NOTES, coverage
+        from core.face.coverage import MISSING, NOTES, coverage
 
         shown = coverage(maps)
         asks, notes = {word: MISSING[word] for word in shown.missing}, {word: NOTES[word] for word in shown.notes}
@@ -156,7 +157,7 @@ def _tell_check(
     maps: Sequence[FaceMap], rejected: Sequence[Rejected], asks: dict[str, str], notes: dict[str, str]
 ) -> None:
     if maps:
-        from core.features import words
+        from core.face.features import words
 
         for face in maps:
             worn = words(face.features) if face.features else ""
@@ -171,8 +172,8 @@ def _tell_check(
 
 def _draw_maps(maps: Sequence[FaceMap], folder: Path) -> None:
     if maps:
-        from core.coverage import draw_map
-        from core.deliver import encode_plain, write_whole
+        from core.deliver.files import encode_plain, write_whole
+        from core.face.coverage import draw_map
 
         for face in maps:
             write_whole(folder / f"{Path(face.selfie.name).stem}-map.jpg", encode_plain(draw_map(face)))
@@ -227,7 +228,7 @@ def _enhance(options: argparse.Namespace) -> int:
 
 
 def _styles(options: argparse.Namespace) -> int:
-    from core.style import load_all, wardrobe
+    from core.scene.style import load_all, wardrobe
 
     if options.json:
         hanging = wardrobe().model_dump()

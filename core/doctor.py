@@ -26,9 +26,10 @@ from urllib.parse import urlsplit
 import platformdirs
 from PIL import Image
 
-from core import credentials, weights
-from core.engines.plan import NEEDS, best_for
-from core.engines.shelf import weights_of
+from core import weights
+from core.deliver import credentials
+from core.engines.sdxl.checkpoints import weights_of
+from core.engines.sdxl.vram import NEEDS, best_for
 from core.errors import AtelierError, EngineMissing
 from core.settings import setting
 

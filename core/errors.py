@@ -10,7 +10,7 @@
     +-- StyleWrong         a style pack breaks its schema; names the key
 
 Messages carry the number and the limit. The sentence a person reads in a chat is chosen in
-`bots/wording.py`; these are for operators, logs and the command line.
+`bots/dialogue/text.py`; these are for operators, logs and the command line.
 """
 
 from __future__ import annotations

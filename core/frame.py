@@ -10,7 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core.nouns import F32, U8
+from core.types import F32, U8
 
 PRINT: Final = (1024, 1280)
 """Full print size (width, height) in pixels."""

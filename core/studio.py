@@ -18,15 +18,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from core import deliver, intake, likeness
+from core.deliver import files
 from core.errors import NoMajority, Refused, Stopped
-from core.nouns import U8, Cutout, FaceMap, Identity, Recipe, Rejected, Selfie
+from core.face import embedding
+from core.intake import review
+from core.scene.style import Purpose, Style, load, wardrobe
 from core.settings import setting
-from core.style import Purpose, Style, load, wardrobe
+from core.types import U8, Cutout, FaceMap, Identity, Recipe, Rejected, Selfie
 
 if TYPE_CHECKING:
-    from core.engines.engine import Engine
-    from core.matte import Segmenter
+    from core.cutout.matte import Segmenter
+    from core.engines.base import Engine
 
 Progress = Callable[[str, int, int], None]
 """Called with stage, step and total."""
@@ -47,7 +49,7 @@ def never() -> bool:
     return False
 
 
-class Models(intake.Models):
+class Models(review.Models):
     """Every model the studio uses, each loaded when first asked for and then kept.
 
     engine: "embedded", "sdxl", "sd15", or "auto", the best that can run here; by default as ATELIER_ENGINE says.
@@ -58,14 +60,14 @@ class Models(intake.Models):
 
     @cached_property
     def segmenter(self) -> Segmenter:
-        from core.matte import Segmenter
+        from core.cutout.matte import Segmenter
 
         return Segmenter()
 
     @cached_property
     def engine(self) -> Engine:
         """What draws. Raises EngineMissing where it cannot run here."""
-        from core.engines.engine import open_engine
+        from core.engines.base import open_engine
 
         return open_engine(self._asked, self)
 
@@ -87,13 +89,13 @@ class Sitting:
 
 def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
     """Look at one photo: kept, or refused with a reason; never raises for what the photo holds."""
-    return intake.look(data, name, models)
+    return review.look(data, name, models)
 
 
 def map_photo(selfie: Selfie, models: Models) -> FaceMap:
     """Map one kept photo, features and all."""
-    from core.facemap import map_face
-    from core.features import observe
+    from core.face.features import observe
+    from core.face.landmarks import map_face
 
     return observe(map_face(selfie), models.segmenter)
 
@@ -105,7 +107,7 @@ def learn(selfies: Sequence[Selfie], models: Models, on_progress: Progress) -> I
         on_progress("map", done, len(selfies))
         maps.append(map_photo(selfie, models))
     on_progress("map", len(selfies), len(selfies))
-    baseline = likeness.baseline([selfie.face.embedding for selfie in selfies])
+    baseline = embedding.baseline([selfie.face.embedding for selfie in selfies])
     return Identity(maps=tuple(maps), baseline=baseline)
 
 
@@ -134,7 +136,7 @@ def shoot(
     styles = [load(name) for name in sitting.styles]
     models = models or Models()
     clock = _Clock()
-    report = intake.check(photos, models, lambda done, total: on_progress("check", done, total))
+    report = review.check(photos, models, lambda done, total: on_progress("check", done, total))
     clock.lap("check")
     if not report.kept:
         raise _refusal(report.rejected)
@@ -164,14 +166,14 @@ def enhance(
 
     Raises Refused when the recipe is missing or a tweak is wrong.
     """
-    from core.enhance import crop, develop, effective, tweak
+    from core.edit.enhance import crop, develop, effective, tweak
 
     record = read_record(portrait)
     recipe = tweak(recipe_of(record), *tweaks)
-    layers = deliver.load_layers(portrait.parent / record["layers"])
+    layers = files.load_layers(portrait.parent / record["layers"])
     rgb = develop(layers, recipe)
     crop_name = effective(recipe)["crop"]
-    deliver.write_whole(out, deliver.encode(crop(rgb, crop_name), out.suffix, recipe))
+    files.write_whole(out, files.encode(crop(rgb, crop_name), out.suffix, recipe))
     verdict = _judge_again(rgb, record, portrait.parent, models or Models()) if judge else {}
     made = {
         **record,
@@ -182,7 +184,7 @@ def enhance(
         "parent": portrait.stem,
         "recipe": asdict(recipe),
     }
-    deliver.write_json(out.with_suffix(".json"), made)
+    files.write_json(out.with_suffix(".json"), made)
     return made
 
 
@@ -206,11 +208,11 @@ def recipe_of(record: dict[str, Any]) -> Recipe:
 
 def _judge_again(rgb: U8, record: dict[str, Any], folder: Path, models: Models) -> dict[str, Any]:
     """Score an edit against the photos its parent was scored against; nothing changes where they are gone."""
-    witnesses, baseline = deliver.read_witnesses(folder, record["recipe"]["source"])
+    witnesses, baseline = files.read_witnesses(folder, record["recipe"]["source"])
     drawn = models.recogniser.embed_only(rgb)
     if drawn is None or not witnesses or baseline is None:
         return {}
-    value = statistics.median(likeness.cosine(drawn, witness) for witness in witnesses)
+    value = statistics.median(embedding.cosine(drawn, witness) for witness in witnesses)
     return {"likeness": round(value, 4), "percent_of_baseline": round(100 * value / baseline, 1)}
 
 
@@ -254,9 +256,9 @@ def _shoot_style(
 
     cutouts: by photo, for all styles of the sitting; what is missing is added.
     """
-    from core import stage
-    from core.judge import judge
-    from core.matte import cut_out
+    from core.cutout.matte import cut_out
+    from core.judge.judge import judge
+    from core.scene import stage
 
     asked, drawn_by = wardrobe().purposes[sitting.purpose], f"{models.engine.name}-{models.engine.version}"
     choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
@@ -281,7 +283,7 @@ def _shoot_style(
                 setup.settings["relight"] = GENTLER**redraw
                 portrait = models.engine.portrait(setup, style.id, sitting.purpose, who, name, should_stop)
                 verdict = judge(portrait, face, who, models.recogniser, models.landmarker)
-                record = deliver.save_portrait(portrait, verdict, out, setup.settings["crop"], asked.exports)
+                record = files.save_portrait(portrait, verdict, out, setup.settings["crop"], asked.exports)
             tried += 1
             if record["kept"]:
                 break
@@ -314,15 +316,15 @@ def _deliver(
     records: list[dict[str, Any]],
     drawn: int,
     who: Identity,
-    report: intake.CheckReport,
+    report: review.CheckReport,
     sitting: Sitting,
     engine: Engine,
     out: Path,
     clock: _Clock,
 ) -> dict[str, Any]:
     """Rank what was kept; write contact sheet, gallery page, witnesses for later edits, and last the manifest."""
-    from core.coverage import coverage
-    from core.judge import rank_records
+    from core.face.coverage import coverage
+    from core.judge.judge import rank_records
 
     cover = coverage(who.maps)
     kept = rank_records([record for record in records if record["kept"]])
@@ -350,13 +352,13 @@ def _deliver(
     }
     cards = cards_of(manifest, out)
     if cards:
-        sheet = deliver.contact_sheet([card["rgb"] for card in cards])
-        deliver.write_whole(out / "contact_sheet.jpg", deliver.encode_plain(sheet))
+        sheet = files.contact_sheet([card["rgb"] for card in cards])
+        files.write_whole(out / "contact_sheet.jpg", files.encode_plain(sheet))
     summary = {**_summary(drawn, dropped, manifest), "honesty": engine.honesty}
-    deliver.write_whole(out / "gallery.html", deliver.gallery_page(cards, summary))
-    deliver.write_witnesses(out, who)
+    files.write_whole(out / "gallery.html", files.gallery_page(cards, summary))
+    files.write_witnesses(out, who)
     clock.lap("deliver")
-    deliver.write_json(out / "manifest.json", manifest)
+    files.write_json(out / "manifest.json", manifest)
     return manifest
 
 
@@ -364,7 +366,7 @@ def cards_of(manifest: dict[str, Any], out: Path) -> list[dict[str, Any]]:
     """Return what the gallery page shows of each kept portrait of a manifest, picture included."""
     names = {photo["sha256"]: photo["name"] for photo in manifest["photos"] if photo["kept"]}
     kept = [record for record in manifest["portraits"] if record["kept"]]
-    return [_card(record, deliver.read_picture(out / record["file"]), names) for record in kept]
+    return [_card(record, files.read_picture(out / record["file"]), names) for record in kept]
 
 
 def _card(record: dict[str, Any], rgb: U8, names: dict[str, str]) -> dict[str, Any]:
@@ -399,8 +401,8 @@ def told_of(face: FaceMap) -> dict[str, Any]:
 
 def _summary(drawn: int, dropped: Sequence[dict[str, Any]], manifest: dict[str, Any]) -> dict[str, str]:
     """Tell the counts, what is good to know of the photos, and what training came to."""
-    from core.coverage import NOTES
-    from core.judge import REASONS
+    from core.face.coverage import NOTES
+    from core.judge.judge import REASONS
 
     why: dict[str, int] = {}
     for record in dropped:

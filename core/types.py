@@ -18,7 +18,7 @@ class Face:
     """One face as the models saw it, in the pixels of the photo it stands in.
 
     box: x, y, width, height. landmarks: (478, 3) float32, z towards the back, same unit.
-    blendshapes: (52,) float32 in 0..1, in mediapipe's order (`core.facemap.BLENDSHAPES`).
+    blendshapes: (52,) float32 in 0..1, in mediapipe's order (`core.face.landmarks.BLENDSHAPES`).
     Angles in degrees: yaw > 0 looks to the picture's right, pitch > 0 looks up, roll > 0 leans to
     the picture's right. embedding: (128,) float32 of length 1 (SFace).
     """
@@ -39,7 +39,7 @@ class Selfie:
     """A photo that was kept: upright sRGB pixels without metadata, and its one face.
 
     name: what its owner called the file. sha256: of the bytes that came. rgb: (H, W, 3) uint8.
-    sharpness, luminance: as `core.intake` measures them. notes: machine words for what was mended
+    sharpness, luminance: as `core.intake.review` measures them. notes: machine words for what was mended
     on the way in ("others_cropped", "turned", "perspective_undone").
     """
 
@@ -56,8 +56,8 @@ class Selfie:
 class Rejected:
     """A photo that was not kept, as a value.
 
-    reason: machine word (`core.intake.REASONS` lists all). measured and limit are in the reason's
-    own unit. hint: one short English instruction; chat languages live in `bots/wording.py`.
+    reason: machine word (`core.intake.review.REASONS` lists all). measured and limit are in the reason's
+    own unit. hint: one short English instruction; chat languages live in `bots/dialogue/text.py`.
     """
 
     name: str
@@ -69,12 +69,12 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a person can change from photo to photo, as `core.features` measured it; None: not seen well enough.
+    """What a person can change from photo to photo, as `core.face.features` measured it; None: not seen well enough.
 
     facial_hair: "none", "moustache" or "beard" (a moustache with it or not). hair_colour: a word of
-    `core.features.COLOURS` or "dark brown". hair_length: "bald", "short", "chin" or "shoulder_or_longer". hat: or
+    `core.face.features.COLOURS` or "dark brown". hair_length: "bald", "short", "chin" or "shoulder_or_longer". hat: or
     a scarf. Beside each what was measured: glasses_edge, hat_edge the steepness of the line over the nose and over
-    the forehead; chin_texture, lip_texture as in `core.features.measure`; hair_lab CIELAB; hair_below_chin squared
+    the forehead; chin_texture, lip_texture as in `core.face.features.measure`; hair_lab CIELAB; hair_below_chin squared
     eye distances of hair beside the neck.
     """
 
@@ -102,7 +102,7 @@ class FaceMap:
     shoulders_visible: the photo reaches below the chin far enough to show both shoulders.
     marks: (N, 3) float32 x, y, radius in frame pixels of moles and scars to protect.
     enlarged: print pixels per photo pixel at full print size; above 2.3 the print gets smaller.
-    features: glasses, hair and hat; None before `core.features.observe`, which needs the segmenter, has looked.
+    features: glasses, hair and hat; None before `core.face.features.observe`, which needs the segmenter, has looked.
     """
 
     selfie: Selfie
@@ -173,7 +173,7 @@ class Identity:
 
     baseline: median cosine between the person's own photos, None with one photo.
     lora: folder of PEFT files, None when training did not help or was not asked for.
-    proof: held-out error with and without the LoRA, as `core.train` measured it.
+    proof: held-out error with and without the LoRA, as `core.engines.lora` measured it.
     """
 
     maps: tuple[FaceMap, ...]

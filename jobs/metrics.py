@@ -16,8 +16,8 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 from sqlalchemy import func, select
 
-from jobs import tables as t
-from jobs.ledger import Ledger
+from jobs.storage import schema as t
+from jobs.storage.database import Ledger
 
 log = structlog.get_logger("atelier.metrics")
 

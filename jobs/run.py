@@ -21,10 +21,10 @@ import structlog
 
 from core.errors import AtelierError
 from jobs import logs, metrics
-from jobs.house import House, opened
+from jobs.privacy.retention import sweep_for_ever
+from jobs.services import House, opened
 from jobs.settings import Settings
-from jobs.sweep import sweep_for_ever
-from jobs.worker import CORE_STUDIO, QUEUES, Worker
+from jobs.worker.worker import CORE_STUDIO, QUEUES, Worker
 
 log = structlog.get_logger("atelier.run")
 

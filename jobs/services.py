@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from jobs.desk import ArqDesk, open_desk
-from jobs.ledger import Ledger, open_ledger
+from jobs.embedded_valkey import embedded
 from jobs.metrics import Check
+from jobs.queue.arq_queue import ArqDesk, open_desk
 from jobs.settings import Settings
-from jobs.shelf import Shelf, open_shelf
-from jobs.valkey import embedded
+from jobs.storage.blobs import Shelf, open_shelf
+from jobs.storage.database import Ledger, open_ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     sdxl_model: str | None = None  # hub id or folder; read by core.engines, as the two below
     sd15_model: str | None = None
     device: str | None = None  # as torch names it; "cuda" when not set
-    c2pa_cert: Path | None = None  # PEM files, read by core.credentials
+    c2pa_cert: Path | None = None  # PEM files, read by core.deliver.credentials
     c2pa_key: Path | None = None
 
     queues: Literal["all", "look", "studio"] = "all"  # what a worker of this process works on

@@ -10,11 +10,11 @@ from pathlib import Path
 from fakes.telegram_server import TOKEN, TelegramServer
 from pydantic import SecretStr
 
-from bots import on_telegram
-from bots.menu import Menu
+from bots.dialogue.menu import Menu
+from bots.platforms.telegram import updates
 from jobs import settings as s
-from jobs.house import House, opened
-from jobs.worker import Worker
+from jobs.services import House, opened
+from jobs.worker.worker import Worker
 
 STUDIO = "fakes.picture_studio:PictureStudio"
 
@@ -27,7 +27,7 @@ async def house_with(
     config = s.load(data=folder, telegram_token=SecretStr(TOKEN), telegram_api=server.url, lease_s=2.0, **more)
     async with opened(config) as house:
         worker = Worker(config, house.ledger, house.shelf, house.desk, studio)
-        parts = [house.desk.relay(), worker.run(), on_telegram.run(house, menu)]
+        parts = [house.desk.relay(), worker.run(), updates.run(house, menu)]
         tasks = [asyncio.create_task(part) for part in parts]
         try:
             yield house

@@ -12,10 +12,10 @@ os.environ["LC_ALL"] = "C.UTF-8"  # the terminal speaks its person's language
 import pytest
 import sitters
 
-from core.facemap import map_face
-from core.matte import cut_out
-from core.nouns import Cutout, FaceMap, Selfie
+from core.cutout.matte import cut_out
+from core.face.landmarks import map_face
 from core.studio import Models
+from core.types import Cutout, FaceMap, Selfie
 
 
 @pytest.fixture(scope="session")

@@ -25,14 +25,15 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from jobs import orders, settings
-from jobs.house import House, opened
-from jobs.ledger import open_ledger
-from jobs.news import Notice, to_json, word_of
-from jobs.page import Account
-from jobs.standing import where
-from jobs.valkey import EmbeddedValkey
-from jobs.worker import Worker
+from jobs import settings
+from jobs.embedded_valkey import EmbeddedValkey
+from jobs.kinds import orders
+from jobs.queue.events import Notice, to_json, word_of
+from jobs.queue.job_status import where
+from jobs.services import House, opened
+from jobs.storage.accounts import Account
+from jobs.storage.database import open_ledger
+from jobs.worker.worker import Worker
 
 TESTS = Path(__file__).parent
 QUICK = "fakes.quick_studio:QuickStudio"

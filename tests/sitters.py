@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial import Delaunay
 
-from core import frame, intake
-from core.quality import EYES
+from core import frame
+from core.intake import review
+from core.intake.quality import EYES
 
 RGB = NDArray[np.uint8]
-MODELS = intake.Models()
+MODELS = review.Models()
 RIGHT_LIDS, LEFT_LIDS = EYES
 MASK = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 197)
 
@@ -43,14 +44,14 @@ def encoded(rgb: RGB, kind: str = "PNG", **options: object) -> bytes:
     return file.getvalue()
 
 
-def look(rgb: RGB, name: str = "photo") -> intake.Selfie | intake.Rejected:
-    return intake.look(encoded(rgb, compress_level=1), name, MODELS)
+def look(rgb: RGB, name: str = "photo") -> review.Selfie | review.Rejected:
+    return review.look(encoded(rgb, compress_level=1), name, MODELS)
 
 
 @functools.cache
 def _landmarks(data: bytes, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    seen = intake.sight(encoded(np.frombuffer(data, np.uint8).reshape(shape)), "sitter", MODELS)
-    assert isinstance(seen, intake.Sighting)
+    seen = review.sight(encoded(np.frombuffer(data, np.uint8).reshape(shape)), "sitter", MODELS)
+    assert isinstance(seen, review.Sighting)
     return seen.trace.landmarks
 
 

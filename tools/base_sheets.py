@@ -15,12 +15,14 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core import generate, repair, stage, studio
-from core.engines.embedded import Embedded, repaired
-from core.garment import KINDS
-from core.matte import cut_out
-from core.nouns import F32, U8, FaceMap, Selfie
-from core.style import load
+from core import studio
+from core.cutout.matte import cut_out
+from core.engines.redress import generate, repair
+from core.engines.redress.engine import Embedded, repaired
+from core.engines.redress.garment import KINDS
+from core.scene import stage
+from core.scene.style import load
+from core.types import F32, U8, FaceMap, Selfie
 from tools.demo import COLLINS, HOPPER
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"

@@ -18,13 +18,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from core import intake, studio
-from core.facemap import map_face
-from core.generate import draw_torso, dress
-from core.matte import cut_out
-from core.nouns import Selfie
-from core.stage import Choice, set_up
-from core.style import load
+from core import studio
+from core.cutout.matte import cut_out
+from core.engines.redress.generate import draw_torso, dress
+from core.face.landmarks import map_face
+from core.intake import review
+from core.scene.stage import Choice, set_up
+from core.scene.style import load
+from core.types import Selfie
 from tools.demo import HOPPER
 
 TILED = Path(__file__).parents[1] / "tests" / "pictures" / "phone.heic"
@@ -35,15 +36,15 @@ def main() -> int:
     models = studio.Models("embedded")
 
     def look_and_map(large: bytes) -> None:
-        selfie = intake.look(large, "large", models)
+        selfie = review.look(large, "large", models)
         if not isinstance(selfie, Selfie):
             raise SystemExit(f"the 12 Mpx photo was refused: {selfie.reason}")
         map_face(selfie)
 
     _line("intake and map, 12 Mpx JPEG", partial(look_and_map, _twelve_megapixels(HOPPER)), 7)
     _line("intake and map, 12 Mpx HEIC", partial(look_and_map, TILED.read_bytes()), 7)
-    _line("an undecodable file", lambda: intake.look(b"no photo" * 999, "x.jpg", models), 7)
-    selfie = intake.look(HOPPER.read_bytes(), HOPPER.name, models)
+    _line("an undecodable file", lambda: review.look(b"no photo" * 999, "x.jpg", models), 7)
+    selfie = review.look(HOPPER.read_bytes(), HOPPER.name, models)
     if not isinstance(selfie, Selfie):
         raise SystemExit(f"the sample photo was refused: {selfie.reason}")
     face = map_face(selfie)

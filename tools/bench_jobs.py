@@ -26,11 +26,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from jobs import orders, settings
-from jobs import tables as t
-from jobs.house import House, opened
+from jobs import settings
+from jobs.kinds import orders
 from jobs.run import run
-from jobs.worker import CORE_STUDIO
+from jobs.services import House, opened
+from jobs.storage import schema as t
+from jobs.worker.worker import CORE_STUDIO
 
 INSTANT = "tools.bench_jobs:Instant"
 START_MS, ORDERS_PER_S, LOOK_MS, BOT_MB = 150.0, 20.0, 1500.0, 150.0
@@ -69,8 +70,8 @@ def spread(values: list[float], limit_ms: float | None = None) -> dict[str, Any]
 
 async def bot(house: House) -> None:
     """Be a bot that nobody talks to: all its modules loaded, ledger and queue open."""
-    import bots.__main__
-    import bots.on_telegram  # noqa: F401
+    import bots.cli
+    import bots.platforms.telegram.updates  # noqa: F401
 
     await asyncio.Event().wait()
 

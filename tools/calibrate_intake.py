@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from core.intake import Models, sight
-from core.nouns import Rejected
-from core.quality import RULES, Measures, measure
+from core.intake.quality import RULES, Measures, measure
+from core.intake.review import Models, sight
+from core.types import Rejected
 
 SIZE = "face_small"
 """This rule speaks of the file, not of the photo: what it refuses is left out of every other number."""

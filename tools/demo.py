@@ -13,7 +13,8 @@ from pathlib import Path
 import matplotlib
 import skimage.data
 
-from core import deliver, studio
+from core import studio
+from core.deliver import files
 from core.progress import Bars
 
 OUT = Path("out/demo")
@@ -47,9 +48,9 @@ def main() -> int:
         "proof": "With one photo there is no second one to prove likeness against; send three or more for that.",
         "honesty": models.engine.honesty + " Public-domain photographs; no endorsement is implied.",
     }
-    deliver.write_whole(OUT / "gallery.html", deliver.gallery_page(cards, summary))
-    sheet = deliver.contact_sheet([card["rgb"] for card in cards], columns=len(cards))
-    deliver.write_whole(OUT / "contact_sheet.jpg", deliver.encode_plain(sheet))
+    files.write_whole(OUT / "gallery.html", files.gallery_page(cards, summary))
+    sheet = files.contact_sheet([card["rgb"] for card in cards], columns=len(cards))
+    files.write_whole(OUT / "contact_sheet.jpg", files.encode_plain(sheet))
     print(f"open {OUT / 'gallery.html'}")
     return 0 if kept else 1
 

@@ -18,15 +18,17 @@ import torch
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from core import frame, garment, repair, stage, style
-from core.denoise import signal
-from core.engines.embedded import Embedded, drawn, repaired
-from core.generate import draw_told, generate, layout_of
-from core.likeness import Recogniser, cosine
-from core.matte import Segmenter, cut_out
-from core.nouns import F32, FaceMap, Selfie
+from core import frame
+from core.cutout.matte import Segmenter, cut_out
+from core.engines.denoise import signal
+from core.engines.lora import proof_error
+from core.engines.redress import garment, repair
+from core.engines.redress.engine import Embedded, drawn, repaired
+from core.engines.redress.generate import draw_told, generate, layout_of
+from core.face.embedding import Recogniser, cosine
+from core.scene import stage, style
 from core.studio import Models, look, map_photo
-from core.train import proof_error
+from core.types import F32, FaceMap, Selfie
 from tools import pairs
 
 JACKETS: Final = {

@@ -1,9 +1,9 @@
 """Measure the map's features on labelled photos: python -m tools.measure_map FOLDER LABELS [--fit]
 
 LABELS is a CSV: photo (a file's name without its ending), half ("fit" or "judge"), glasses and hat (yes, no),
-facial_hair, hair_colour, hair_length (the words of `core.nouns.Features`); an empty cell is not counted. Every
+facial_hair, hair_colour, hair_length (the words of `core.types.Features`); an empty cell is not counted. Every
 figure is of the "judge" half, a share with n and a 95 % bootstrap interval; nothing is claimed for fewer than
-eight. --fit prints what the rules in `core.features` weigh, fitted on the other half.
+eight. --fit prints what the rules in `core.face.features` weigh, fitted on the other half.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from core import features, frame, intake
-from core.facemap import map_face
-from core.matte import MATTE_SIZE, Regions, Segmenter, regions_of
-from core.nouns import F32, Selfie
+from core import frame
+from core.cutout.matte import MATTE_SIZE, Regions, Segmenter, regions_of
+from core.face import features
+from core.face.landmarks import map_face
+from core.intake import review
+from core.types import F32, Selfie
 
 LEAST: Final = 8
 CLOTH: Final = ((20, 20, 22), (30, 38, 66), (150, 28, 38), (230, 228, 222), (40, 84, 62), (60, 90, 160), (90, 92, 96))
@@ -44,10 +46,10 @@ def main(folder: Path, labels: Path, fit: bool) -> None:
     """Look at every labelled photo that the intake keeps, then print the weights or the figures."""
     with labels.open(newline="") as file:
         rows = {row["photo"]: row for row in csv.DictReader(file)}
-    models, segmenter, seen = intake.Models(), Segmenter(), []
+    models, segmenter, seen = review.Models(), Segmenter(), []
     files = [path for path in sorted(folder.rglob("*.*")) if path.stem in rows]
     for path in track(files, "Measuring", console=Console(stderr=True)):
-        selfie = intake.look(path.read_bytes(), path.name, models)
+        selfie = review.look(path.read_bytes(), path.name, models)
         if isinstance(selfie, Selfie):
             face = map_face(selfie)
             regions = regions_of(face, segmenter)
@@ -130,7 +132,7 @@ def _one(word: str | bool | None) -> str:
 
 
 def fitted(seen: Sequence[Seen]) -> None:
-    """Print the rules of `core.features`, fitted on the half marked "fit"."""
+    """Print the rules of `core.face.features`, fitted on the half marked "fit"."""
     taught = [item for item in seen if item.label["half"] == "fit" and item.label["hat"] != "yes"]
     goals = (
         ("GLASSES", features.GLASSES, "glasses", {"yes"}),

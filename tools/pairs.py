@@ -16,13 +16,15 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core import frame, garment, intake, repair
-from core.engines.embedded import SIZE, conditions
-from core.facemap import map_face
-from core.matte import Segmenter, torso_of
-from core.nouns import F32, U8, Face, Selfie
-from core.stage import body_of, skin_colour
-from core.train import spoil, square
+from core import frame
+from core.cutout.matte import Segmenter, torso_of
+from core.engines.lora import spoil, square
+from core.engines.redress import garment, repair
+from core.engines.redress.engine import SIZE, conditions
+from core.face.landmarks import map_face
+from core.intake import review
+from core.scene.stage import body_of, skin_colour
+from core.types import F32, U8, Face, Selfie
 
 CACHE: Final = Path(".train")
 KINDS_FILE: Final = Path(__file__).with_name("garment_kinds.csv")
@@ -62,10 +64,10 @@ def cut(folder: Path) -> Iterator[Example | None]:
     """
     files = sorted(folder.glob("*.jpg"))
     held_out, kinds = set(files[::10]), _kinds()
-    models, segmenter = intake.Models(), Segmenter()
+    models, segmenter = review.Models(), Segmenter()
     for file in files:
-        seen = intake.sight(file.read_bytes(), file.name, models)
-        if isinstance(seen, intake.Sighting):
+        seen = review.sight(file.read_bytes(), file.name, models)
+        if isinstance(seen, review.Sighting):
             yield _example(seen, segmenter, file in held_out, kinds.get(seen.sha256[:16], ""))
         else:
             yield None
@@ -76,7 +78,7 @@ def _kinds() -> dict[str, str]:
         return {row["sha256"]: row["kind"] for row in csv.DictReader(lines) if row["kind"] in garment.KINDS}
 
 
-def _example(seen: intake.Sighting, segmenter: Segmenter, held_out: bool, kind: str) -> Example:
+def _example(seen: review.Sighting, segmenter: Segmenter, held_out: bool, kind: str) -> Example:
     trace, nobody = seen.trace, np.zeros(128, np.float32)
     face = map_face(Selfie(seen.name, seen.sha256, seen.rgb, Face(seen.found.box, seen.found.score, trace.landmarks,
                     trace.blendshapes, trace.yaw_deg, trace.pitch_deg, trace.roll_deg, seen.found.eye_px, nobody),

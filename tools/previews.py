@@ -14,8 +14,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from core import studio, style
+from core import studio
 from core.progress import Bars
+from core.scene import style
 from tools.demo import HOPPER
 
 SIZE = (480, 600)

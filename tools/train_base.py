@@ -27,10 +27,10 @@ import numpy as np
 import torch
 from diffusers import UNet2DModel
 
-from core.engines.embedded import BASE, DRAWN, PATCH, TOLD, drawn, repaired, told_torso
+from core.engines.lora import head_loss, times_of, weighed
+from core.engines.redress.engine import BASE, DRAWN, PATCH, TOLD, drawn, repaired, told_torso
+from core.engines.redress.repair import CLASSES
 from core.progress import Bars
-from core.repair import CLASSES
-from core.train import head_loss, times_of, weighed
 from tools import pairs
 from tools.pairs import CACHE
 
@@ -39,7 +39,7 @@ SEED: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one net is built and trained. told, drawn: channels in and out. late: as `core.train.LATE`.
+    """How one net is built and trained. told, drawn: channels in and out. late: as `core.engines.lora.LATE`.
 
     rate: AdamW's, after 50 steps of warm-up, cosine to 10 % at `steps`.
     """

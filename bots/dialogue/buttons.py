@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar, get_type_hints
 
-from bots.events import Event, StaleTapped
+from bots.dialogue.events import Event, StaleTapped
 
 BUTTON_BYTES = 64  # Telegram's limit for callback_data; Discord allows 100 characters
 CODEC_VERSION = "1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bots import events as e
+from bots.dialogue import events as e
 
 COMMANDS: dict[str, Callable[[str], e.Event]] = {
     "start": e.Started,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from bots import replies as r
-from bots.events import Event
-from bots.menu import Menu
-from bots.replies import Order, Reply, Toast
-from bots.session import Session, State
-from bots.wording import LANGUAGES, say
+from bots.dialogue import effects as r
+from bots.dialogue.effects import Order, Reply, Toast
+from bots.dialogue.events import Event
+from bots.dialogue.menu import Menu
+from bots.dialogue.session import Session, State
+from bots.dialogue.text import LANGUAGES, say
 
 WELCOME, COLLECTING, CHOOSING, WAITING = State.WELCOME, State.COLLECTING, State.CHOOSING, State.WAITING
 BROWSING, ENHANCING, LEAVING = State.BROWSING, State.ENHANCING, State.LEAVING

@@ -1,13 +1,14 @@
 """What follows from an event: replies that a person sees, and orders that somebody must do.
 
-`bots.conversation` makes them; an adapter turns replies into native calls, `bots.errands` and the desk do the orders.
+`bots.dialogue.machine` makes them; an adapter turns replies into native calls, `bots.runtime.outbox` and the
+desk do the orders.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs import orders
+from jobs.kinds import orders
 
 # --- replies: what a person sees ---------------------------------------------------------------------
 

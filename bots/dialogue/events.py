@@ -1,15 +1,15 @@
 """What can happen to a conversation: what a person did, and what the studio says.
 
 Nothing here knows a platform, a language or a rule of the dialogue. An adapter turns a native update into one of
-these events, the newsroom the desk's news; `bots.conversation` answers them. Those that travel in a button are
-`bots.taps`.
+these events, the newsroom the desk's news; `bots.dialogue.machine` answers them. Those that travel in a button are
+`bots.dialogue.buttons`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.news import Pictured
+from jobs.queue.events import Pictured
 
 # --- what a person did -------------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ class PhotoFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the studio says of a photo. reason, measured, limit: of `core.intake` when it is not kept."""
+    """What the studio says of a photo. reason, measured, limit: of `core.intake.review` when it is not kept."""
 
     photo: int
     kept: bool
@@ -162,8 +162,9 @@ class OrderMoved(Event):
 class GalleryCame(Event):
     """A sitting is done.
 
-    drawn: how many were drawn. training: what training on the person came to, a word of `core.train`, empty where it
-    is not told; gain_percent: how much lower the error on the held-out photo was with it, None where none was held out.
+    drawn: how many were drawn. training: what training on the person came to, a word of `core.engines.lora`, empty
+    where it is not told; gain_percent: how much lower the error on the held-out photo was with it, None where none
+    was held out.
     """
 
     order: int

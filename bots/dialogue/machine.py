@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bots import browsing, choosing, collecting, rights, waiting, welcoming
-from bots import events as e
-from bots import taps as t
-from bots.events import Event
-from bots.menu import Menu, house
-from bots.replies import Order, Reply
-from bots.session import Session, State
-from bots.turn import BROWSING, CHOOSING, COLLECTING, ENHANCING, LEAVING, WAITING, WELCOME, Handlers, Turn
+from bots.dialogue import buttons as t
+from bots.dialogue import events as e
+from bots.dialogue.context import BROWSING, CHOOSING, COLLECTING, ENHANCING, LEAVING, WAITING, WELCOME, Handlers, Turn
+from bots.dialogue.effects import Order, Reply
+from bots.dialogue.events import Event
+from bots.dialogue.handlers import choices, gallery, jobs, photos, privacy, welcome
+from bots.dialogue.menu import Menu, house
+from bots.dialogue.session import Session, State
 
 Targets = tuple[State, ...]
 
@@ -106,12 +106,12 @@ ANYWHERE: dict[type[Event], Targets] = {
 
 
 HANDLERS: Handlers = {
-    **welcoming.HANDLERS,
-    **collecting.HANDLERS,
-    **choosing.HANDLERS,
-    **waiting.HANDLERS,
-    **browsing.HANDLERS,
-    **rights.HANDLERS,
+    **welcome.HANDLERS,
+    **photos.HANDLERS,
+    **choices.HANDLERS,
+    **jobs.HANDLERS,
+    **gallery.HANDLERS,
+    **privacy.HANDLERS,
 }
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import get_args
 
-from core import style
+from core.scene import style
 
 LOOKS_A_PAGE = 4
-RETOUCH = ("0", "0.3", "0.6")  # of 1, the strongest `core.enhance` knows
+RETOUCH = ("0", "0.3", "0.6")  # of 1, the strongest `core.edit.enhance` knows
 FIRST = ("office", "founder", "studio_black", "outdoor")
 
 

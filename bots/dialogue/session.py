@@ -1,6 +1,6 @@
 """What the studio remembers of one conversation: a frozen value, saved as JSON between events.
 
-Pictures are not in here, only their names on the account's shelf. `bots.conversation` makes the next
+Pictures are not in here, only their names on the account's shelf. `bots.dialogue.machine` makes the next
 session from this one; nobody else writes it.
 """
 
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
-from jobs.news import Pictured
+from jobs.queue.events import Pictured
 
 
 class State(StrEnum):
@@ -30,7 +30,7 @@ class State(StrEnum):
 class Photo:
     """One photo of the person. state: `coming` (not fetched yet), `looking`, `kept`, `refused`, `failed`.
 
-    notes: what was mended on it, as `core.nouns.Selfie.notes`.
+    notes: what was mended on it, as `core.types.Selfie.notes`.
     """
 
     number: int
@@ -117,7 +117,7 @@ class Session:
     """A conversation. mark: four characters that every button of it carries; new after a forget.
 
     consent: version agreed to, 0 for none. styles: picked looks in the order picked. details: what the
-    person chose over the look's own. missing, of_set: as `bots.events.PhotoLooked`.
+    person chose over the look's own. missing, of_set: as `bots.dialogue.events.PhotoLooked`.
     """
 
     mark: str

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parent / "words"
+FOLDER = Path(__file__).resolve().parents[1] / "words"
 LANGUAGES = {"en": "English", "es": "Español"}
 PLURALS: dict[str, Callable[[int], str]] = {
     "en": lambda n: "one" if n == 1 else "many",

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bots import replies as r
+from bots.dialogue import effects as r
 from core.errors import AtelierError
 
 Load = Callable[[r.Picture], Awaitable[bytes]]
-"""Brings a picture's bytes; raises jobs.shelf.NotKept when it was deleted."""
+"""Brings a picture's bytes; raises jobs.storage.blobs.NotKept when it was deleted."""
 
 
 class Unreachable(AtelierError):

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from bots import events as e
-from bots import replies as r
-from bots.adapter import Contact, Load, PhotoGone
-from bots.commands import said
-from bots.concierge import Concierge
-from bots.wording import LANGUAGES
+from bots.dialogue import effects as r
+from bots.dialogue import events as e
+from bots.dialogue.commands import said
+from bots.dialogue.text import LANGUAGES
+from bots.platforms.base import Contact, Load, PhotoGone
+from bots.runtime.dispatcher import Concierge
 
 PATIENCE_S = 600.0  # how long a script waits for words: a sitting on a laptop takes minutes
 CONTACT = "me"

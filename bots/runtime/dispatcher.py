@@ -15,20 +15,22 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from bots import events as e
-from bots import replies as r
-from bots import taps as t
-from bots.adapter import Adapter, Contact
-from bots.conversation import advance
-from bots.errands import TRIES, Errands, First
-from bots.menu import Menu
-from bots.newsroom import event_of
-from bots.records import Record, Records, errand
-from bots.wording import say
-from jobs import book, farewell, news
-from jobs.book import Declined
-from jobs.house import House
-from jobs.page import Account, Conflict, Gone, Page
+from bots.dialogue import buttons as t
+from bots.dialogue import effects as r
+from bots.dialogue import events as e
+from bots.dialogue.machine import advance
+from bots.dialogue.menu import Menu
+from bots.dialogue.text import say
+from bots.platforms.base import Adapter, Contact
+from bots.runtime.event_mapper import event_of
+from bots.runtime.outbox import TRIES, Errands, First
+from bots.runtime.session_store import Record, Records, errand
+from jobs.privacy import pending_receipt
+from jobs.queue import events
+from jobs.services import House
+from jobs.storage import job_store
+from jobs.storage.accounts import Account, Conflict, Gone, Page
+from jobs.storage.job_store import Declined
 
 log = logging.getLogger("atelier.bots")
 
@@ -74,14 +76,14 @@ class Concierge:
         """How a page tells an update that was taken already; a platform that never repeats one has no key for it."""
         return (lambda page: page.first_seen(self._platform, contact.key)) if contact.key else None
 
-    async def bring(self, notice: news.Notice) -> bool:
+    async def bring(self, notice: events.Notice) -> bool:
         """Take news from the desk; True when durable news is struck out, in the transaction of its effect."""
         event = event_of(notice)
         if event is None:
             return False
 
         async def first_time(page: Page) -> bool:
-            return not notice.id or await book.delivered(page, notice.id)
+            return not notice.id or await job_store.delivered(page, notice.id)
 
         try:
             account, _ = await self._commit(lambda page: page.account_of(notice.account), first_time, event)
@@ -107,7 +109,7 @@ class Concierge:
         """Go on with every errand that an earlier process left."""
         async with self._ledger.read() as page:
             accounts = await page.talking(self._platform)
-            leaving = {one.account: one for one in await farewell.promised(page, self._platform)}
+            leaving = {one.account: one for one in await pending_receipt.promised(page, self._platform)}
         for one in leaving.values():
             self._errands.take_leave(one)
         for account in accounts:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from bots import events as e
-from bots.collecting import number_of
-from jobs import news
+from bots.dialogue import events as e
+from bots.dialogue.handlers.photos import number_of
+from jobs.queue import events
 
 
-def event_of(notice: news.Notice) -> e.Event | None:
+def event_of(notice: events.Notice) -> e.Event | None:
     """Translate news of the desk into what happened to the conversation; None when nobody needs to know."""
     word = notice.news
-    if isinstance(word, news.Expired):
+    if isinstance(word, events.Expired):
         return e.Expired()
     what, _, number = notice.ref.partition(":")
     number = number.partition(":")[0]  # a photo looked at again has a longer ref
@@ -22,18 +22,18 @@ def event_of(notice: news.Notice) -> e.Event | None:
     if what == "photo":
         return _of_photo(n, word)
     match word:
-        case news.Queued():
+        case events.Queued():
             return e.OrderMoved(n, place=word.place, eta_s=word.eta_s)
-        case news.Step():
+        case events.Step():
             stage = word.stage.partition(" ")[0]
             return e.OrderMoved(n, stage=stage, percent=round(100 * word.done), eta_s=word.eta_s)
-        case news.Failed():
+        case events.Failed():
             return e.OrderFailed(n, word.reason)
-        case news.Cancelled():
+        case events.Cancelled():
             return e.OrderStopped(n)
-        case news.Done() if notice.kind == "enhance" and word.portraits:
+        case events.Done() if notice.kind == "enhance" and word.portraits:
             return e.PortraitCame(n, word.portraits[0])
-        case news.Done() if notice.kind == "shoot":
+        case events.Done() if notice.kind == "shoot":
             facts = word.facts
             training = facts.get("training") or {}
             reason, gain = str(training.get("reason") or ""), training.get("gain_percent")
@@ -41,10 +41,10 @@ def event_of(notice: news.Notice) -> e.Event | None:
     return e.OrderFailed(n, "other")
 
 
-def _of_photo(number: int, word: news.News) -> e.Event | None:
-    if isinstance(word, news.Failed):
+def _of_photo(number: int, word: events.News) -> e.Event | None:
+    if isinstance(word, events.Failed):
         return e.PhotoFailed(number, word.reason)
-    if not isinstance(word, news.Done):
+    if not isinstance(word, events.Done):
         return None
     facts = word.facts
     others = facts.get("others") or {}

@@ -14,25 +14,26 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 
-from bots import events as e
-from bots import replies as r
-from bots.adapter import Adapter, Load, NotNow, PhotoGone, Unreachable
-from bots.collecting import number_of, photo_file
-from bots.conversation import advance
-from bots.menu import Menu
-from bots.records import Record, Records, item_of
-from bots.session import State
-from bots.turn import new_session
-from bots.wording import say
-from core.style import FOLDER
-from jobs import farewell, orders
-from jobs.book import Declined
-from jobs.export import export
-from jobs.farewell import Farewell
-from jobs.forget import Receipt, forget
-from jobs.house import House
-from jobs.page import Conflict, Gone, Page
-from jobs.shelf import NotKept, ShelfDown
+from bots.dialogue import effects as r
+from bots.dialogue import events as e
+from bots.dialogue.context import new_session
+from bots.dialogue.handlers.photos import number_of, photo_file
+from bots.dialogue.machine import advance
+from bots.dialogue.menu import Menu
+from bots.dialogue.session import State
+from bots.dialogue.text import say
+from bots.platforms.base import Adapter, Load, NotNow, PhotoGone, Unreachable
+from bots.runtime.session_store import Record, Records, item_of
+from core.scene.style import FOLDER
+from jobs.kinds import orders
+from jobs.privacy import pending_receipt
+from jobs.privacy.export import export
+from jobs.privacy.forget import Receipt, forget
+from jobs.privacy.pending_receipt import Farewell
+from jobs.services import House
+from jobs.storage.accounts import Conflict, Gone, Page
+from jobs.storage.blobs import NotKept, ShelfDown
+from jobs.storage.job_store import Declined
 
 log = logging.getLogger("atelier.errands")
 
@@ -283,7 +284,7 @@ class Errands:
             record, _ = await self._records.load(page, account)
             handles = tuple(await page.messages(account, self._platform))
             parting = Farewell(account, chat, record.session.language, record.session.mark, handles)
-            await farewell.promise(page, self._platform, parting)
+            await pending_receipt.promise(page, self._platform, parting)
         await self.part(parting)
         raise Gone(f"account {account} is deleted")
 
@@ -318,7 +319,7 @@ class Errands:
             except Unreachable:
                 log.info("unreachable", extra={"account": account})
         async with self._ledger.write() as page:
-            await farewell.keep(page, account)
+            await pending_receipt.keep(page, account)
         await self._ledger.forget_free_pages()
 
     async def _tell_receipt(self, parting: Farewell, receipt: Receipt) -> None:

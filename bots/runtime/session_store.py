@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bots import replies as r
-from bots.session import Session
-from bots.turn import new_session
-from jobs.page import Page
+from bots.dialogue import effects as r
+from bots.dialogue.context import new_session
+from bots.dialogue.session import Session
+from jobs.storage.accounts import Page
 
 REMEMBERED = 2000  # conversations kept in memory between events
 

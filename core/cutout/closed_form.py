@@ -1,8 +1,8 @@
 """The two functions of pymatting that a cutout needs, without the rest of that package.
 
 pymatting compiles all it has when it is first imported on a machine: 80 s on one core, 22 s for what these two
-need (`NUMBA_CACHE_DIR=$(mktemp -d) python -c "import core.matting"`). In a container, whose caches go with it,
-that is every start. So its packages are entered as bare folders while these are imported: no `__init__` runs.
+need (`NUMBA_CACHE_DIR=$(mktemp -d) python -c "import core.cutout.closed_form"`). In a container, whose caches go with
+it, that is every start. So its packages are entered as bare folders while these are imported: no `__init__` runs.
 """
 
 from __future__ import annotations

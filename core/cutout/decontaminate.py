@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.facemap import FACE_OVAL, LUMINANCE, WORK, linear
-from core.nouns import F32, FaceMap
+from core.face.landmarks import FACE_OVAL, LUMINANCE, WORK, linear
+from core.types import F32, FaceMap
 
 BACKLIT: Final = (1.5, 2.2)
 """Linear light over the skin's own a little further in, where a jaw begins to be lit from behind, and surely is."""

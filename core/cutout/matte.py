@@ -19,11 +19,11 @@ from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
 from core import frame, weights
-from core.facemap import FACE_OVAL, let_go
+from core.cutout.closed_form import estimate_alpha_cf, estimate_foreground_ml
+from core.cutout.decontaminate import spread, without_backlight, without_rim
+from core.face.landmarks import FACE_OVAL, let_go
 from core.frame import EYE
-from core.matting import estimate_alpha_cf, estimate_foreground_ml
-from core.nouns import F32, U8, Cutout, FaceMap
-from core.rim import spread, without_backlight, without_rim
+from core.types import F32, U8, Cutout, FaceMap
 
 WIDTH, HEIGHT = frame.PRINT
 MATTE_SIZE: Final = (512, 640)

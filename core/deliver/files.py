@@ -22,9 +22,9 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image, ImageCms
 
-from core import credentials
-from core.enhance import crop
-from core.nouns import F32, U8, Identity, Layers, Portrait, Recipe, Verdict
+from core.deliver import credentials
+from core.edit.enhance import crop
+from core.types import F32, U8, Identity, Layers, Portrait, Recipe, Verdict
 
 AI_MARK: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's word for a photograph composited with generated parts (IPTC NewsCodes, Digital Source Type)."""
@@ -54,7 +54,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def encode(rgb: U8, suffix: str, recipe: Recipe) -> bytes:
     """Encode a picture as .jpg, .png or .webp with sRGB profile, AI mark and recipe in its XMP.
 
-    Signed with Content Credentials where the operator has set a certificate (`core.credentials`).
+    Signed with Content Credentials where the operator has set a certificate (`core.deliver.credentials`).
     Raises ValueError for another suffix, AtelierError for a certificate that cannot sign.
     """
     formats = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.compose import compose
 from core.errors import Refused
-from core.nouns import U8, Layers, Recipe
-from core.stage import look_of
-from core.style import Crop, wardrobe
+from core.scene.compose import compose
+from core.scene.stage import look_of
+from core.scene.style import Crop, wardrobe
+from core.types import U8, Layers, Recipe
 
 Settings = dict[str, Any]
 

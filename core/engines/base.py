@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from core.engines.embedded import Embedded
-from core.engines.plan import GB, best_for
-from core.engines.shelf import weights_of
+from core.engines.redress.engine import Embedded
+from core.engines.sdxl.checkpoints import weights_of
+from core.engines.sdxl.vram import GB, best_for
 from core.errors import EngineMissing
-from core.nouns import Cutout, FaceMap, Identity, Portrait
+from core.scene.stage import Setup
 from core.settings import setting
-from core.stage import Setup
+from core.types import Cutout, FaceMap, Identity, Portrait
 
 if TYPE_CHECKING:
     from core.studio import Models
@@ -68,16 +68,16 @@ class Redress(Embedded):
 
     def train(self, who: Identity, folder: Path, on_progress: Teaching, should_stop: Callable[[], bool]) -> Identity:
         """See `Engine.train`: a LoRA on the head net, where a photo needs repair and only if it is proven to help."""
-        from core import train
+        from core.engines import lora as train
 
         came_to = train.train(who.maps, lambda: self.head, folder, on_progress, should_stop)
         return replace(who, lora=str(folder / "lora") if came_to.used else None, proof=asdict(came_to))
 
     def prepare(self, cutout: Cutout, face: FaceMap, who: Identity) -> Cutout:
         """See `Engine.prepare`: the head is repaired as much as its photo needs, with what was learnt of the person."""
-        from core.engines.embedded import repaired
-        from core.repair import need_of, repair
-        from core.train import learned
+        from core.engines.lora import learned
+        from core.engines.redress.engine import repaired
+        from core.engines.redress.repair import need_of, repair
 
         need = need_of(face)
         if need <= 0:
@@ -89,7 +89,7 @@ class Redress(Embedded):
         self, setup: Setup, style: str, purpose: str, who: Identity, name: str, should_stop: Callable[[], bool]
     ) -> Portrait:
         """See `Engine.portrait`."""
-        from core import generate
+        from core.engines.redress import generate
 
         return generate.generate(setup, style, purpose, self, name, should_stop)
 
@@ -102,7 +102,7 @@ def open_engine(asked: str, models: Models) -> Engine:
     if name not in ("sdxl", "sd15"):
         raise EngineMissing(asked, "there is no such engine", "choose auto, embedded, sdxl or sd15")
     folder = weights_of(name)  # before torch and its friends are loaded: what is missing is said within the second
-    from core.engines.stable import Stable
+    from core.engines.sdxl.engine import Stable
 
     return Stable(name, folder, setting("DEVICE") or "cuda", models)
 

@@ -3,7 +3,7 @@
 `teach` is the one code path, whatever the net: a `Course` says what is learnt and how well it went.
 Resumable: everything is a function of the step, and the state lies in the folder. The course here is
 head repair, the embedded engine's: the person's sharp photos are spoilt the way poor photos are, and
-the head net learns to give this face back. `core/engines/lessons.py` is the course of the SD family.
+the head net learns to give this face back. `core/engines/sdxl/lessons.py` is the course of the SD family.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ import numpy as np
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
-from core import frame, repair
-from core.denoise import signal
-from core.engines.embedded import repaired
+from core import frame
+from core.engines.denoise import signal
+from core.engines.redress import repair
+from core.engines.redress.engine import repaired
 from core.errors import Stopped
-from core.facemap import FACE_OVAL, fill
-from core.nouns import F32, FaceMap
+from core.face.landmarks import FACE_OVAL, fill
+from core.types import F32, FaceMap
 
 RANK: Final = 8
 RATE: Final = 2e-3

@@ -13,10 +13,11 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core import features, frame
-from core.facemap import EYES, FACE_OVAL, LIPS, TRIANGLES
-from core.matte import framed
-from core.nouns import F32, U8, FaceMap
+from core import frame
+from core.cutout.matte import framed
+from core.face import features
+from core.face.landmarks import EYES, FACE_OVAL, LIPS, TRIANGLES
+from core.types import F32, U8, FaceMap
 
 TURNED_DEG: Final = 10.0
 """A head counts as turned from here; our four-photo sitter stands at 1, -15, 17 and 12 degrees."""

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import weights
-from core.nouns import F32, U8
+from core.types import F32, U8
 
 SAME_PERSON: Final = 0.42
 """Mean cosine between two groups of photos from which they are one person. Of 144,991 pairs of strangers (539 official

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.facemap import CHIN as CHIN_TIP
-from core.facemap import LUMINANCE, fill, linear
-from core.matte import MATTE_SIZE, Regions, Segmenter, regions_of
-from core.nouns import F32, FaceMap, Features
+from core.cutout.matte import MATTE_SIZE, Regions, Segmenter, regions_of
+from core.face.landmarks import CHIN as CHIN_TIP
+from core.face.landmarks import LUMINANCE, fill, linear
+from core.types import F32, FaceMap, Features
 
 EYE: Final = frame.EYE_DISTANCE * MATTE_SIZE[0]
 """Distance between the eyes where all is measured, 94.7 px."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 
 from core import frame, weights
-from core.nouns import F32, U8, FaceMap, Selfie
+from core.types import F32, U8, FaceMap, Selfie
 
 BLENDSHAPES: Final = (
     "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
@@ -62,7 +62,7 @@ class Trace:
     """What the landmarker read off one face: points, expression, pose.
 
     landmarks: (478, 3) float32 in photo pixels, z in the same unit, smaller is nearer.
-    blendshapes: (52,) float32 in 0..1. Angles in degrees, signs as `core.nouns.Face` says.
+    blendshapes: (52,) float32 in 0..1. Angles in degrees, signs as `core.types.Face` says.
     """
 
     landmarks: F32

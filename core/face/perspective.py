@@ -14,7 +14,7 @@ import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 
 from core import frame
-from core.nouns import F32, U8
+from core.types import F32, U8
 
 EYES_M: Final = 0.063
 """Distance between the eyes of an adult in metres: mean of 3,976 people, 95 % within 0.057 to 0.070 (Dodgson 2004)."""

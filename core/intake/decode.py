@@ -20,8 +20,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from core.nouns import U8, Rejected
-from core.refusals import refuse
+from core.intake.refusals import refuse
+from core.types import U8, Rejected
 
 MAX_BYTES: Final = 40_000_000
 """Largest file. A 48-megapixel phone photo is 10 to 25 MB; Telegram's bots can fetch 20 MB."""

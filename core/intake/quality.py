@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.nouns import F32, U8
+from core.types import F32, U8
 
 if TYPE_CHECKING:
-    from core.facemap import Trace
+    from core.face.landmarks import Trace
 
 MIN_EYES_PX: Final = 40.0
 """Smallest distance between the eyes: the smallest print, 512 px wide, has 94.7 px there (`core.frame`), and own pixels

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from core.nouns import Rejected
+from core.types import Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ REASONS: Final[dict[str, Reason]] = {
         "Your eyes are closed here. Please send another one.",
     ),
 }
-"""Every reason `core.intake` may give."""
+"""Every reason `core.intake.review` may give."""
 
 
 def refuse(name: str, reason: str, measured: float, limit: float) -> Rejected:

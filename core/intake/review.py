@@ -6,7 +6,7 @@
     check    look at each, then review
 
 A refusal is a value, never an exception: machine reason, measured number, limit, one kind instruction.
-What the rules are and where their limits come from stands in `core.quality`.
+What the rules are and where their limits come from stands in `core.intake.quality`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from core import frame, likeness
-from core.decode import Photo, decode
-from core.likeness import Found, Recogniser
-from core.nouns import U8, Face, Rejected, Selfie
-from core.quality import RULES, framed, measure
-from core.refusals import REASONS, refuse
+from core import frame
+from core.face import embedding as likeness
+from core.face.embedding import Found, Recogniser
+from core.intake.decode import Photo, decode
+from core.intake.quality import RULES, framed, measure
+from core.intake.refusals import REASONS, refuse
+from core.types import U8, Face, Rejected, Selfie
 
 if TYPE_CHECKING:
-    from core.facemap import Landmarker, Trace
+    from core.face.landmarks import Landmarker, Trace
 
 __all__ = [
     "REASONS",
@@ -64,7 +65,8 @@ SAME_POSE_DEG: Final = 6.0
 SAME_EXPRESSION: Final = 0.35
 """How far turn, tilt and expression may differ within one moment: altered copies differ by 1.5 degrees and 0.31."""
 EXPRESSION: Final = ([3], [9, 10], [25], [38], [44, 45])
-"""Brows up, eyes shut, jaw open, lips pursed, smile: places in `core.facemap.BLENDSHAPES`, both sides together."""
+"""Brows up, eyes shut, jaw open, lips pursed, smile: places in `core.face.landmarks.BLENDSHAPES`, both
+sides together."""
 PROFILE_DEG: Final = 25.0
 """Turn by YuNet's five points from which a face without a mesh is a profile: turned copies of two portraits lost their
 mesh from 60 degrees on and showed 33 to 42 here; 273 portraits in front of the camera show 18 at most."""
@@ -84,7 +86,8 @@ class Models:
 
     @cached_property
     def landmarker(self) -> Landmarker:
-        from core.facemap import Landmarker  # brings mediapipe, seconds of import: not for a file that is no photo
+        # brings mediapipe, seconds of import: not for a file that is no photo
+        from core.face.landmarks import Landmarker
 
         return Landmarker()
 
@@ -108,7 +111,7 @@ class Sighting:
 def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
     """Decode one photo, find its one face, measure it and hold it against the RULES.
 
-    A face taken from nearer than a metre is drawn as from further away (`core.perspective`); its embedding stays
+    A face taken from nearer than a metre is drawn as from further away (`core.face.perspective`); its embedding stays
     that of the photo as it came, so that likeness counts what this costs.
     """
     seen = sight(data, name, models)
@@ -138,7 +141,7 @@ def _from_afar(seen: Sighting, models: Models) -> Sighting:
     """Undo a near lens's perspective, trace the face again and note it; the same where the file shows none to undo."""
     if seen.focal_px is None:
         return seen
-    from core import perspective  # brings scipy, which most photos need not wait for
+    from core.face import perspective  # brings scipy, which most photos need not wait for
 
     away = perspective.distance_m(seen.focal_px, seen.trace.landmarks)
     if away >= perspective.NEAR_M:
@@ -409,4 +412,5 @@ def _eyes_open(selfies: Sequence[Selfie], rejected: list[Rejected]) -> tuple[Sel
 
 def _blink(selfie: Selfie) -> float:
     """eyeBlink of the eye that is more open, 0..1: a wink is an expression."""
-    return float(selfie.face.blendshapes[[9, 10]].min())  # eyeBlinkLeft, eyeBlinkRight in `core.facemap.BLENDSHAPES`
+    # eyeBlinkLeft, eyeBlinkRight in `core.face.landmarks.BLENDSHAPES`
+    return float(selfie.face.blendshapes[[9, 10]].min())

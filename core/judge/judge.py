@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.facemap import BLENDSHAPES, FACE_OVAL, LUMINANCE, Landmarker, face_skin, fill, linear
-from core.light import srgb
-from core.likeness import Recogniser, cosine
-from core.nouns import F32, U8, FaceMap, Identity, Portrait, Verdict
+from core.face.embedding import Recogniser, cosine
+from core.face.landmarks import BLENDSHAPES, FACE_OVAL, LUMINANCE, Landmarker, face_skin, fill, linear
+from core.scene.lighting import srgb
+from core.types import F32, U8, FaceMap, Identity, Portrait, Verdict
 
 FLOOR: Final = 0.363
 """Below this two photos are not taken for one person by OpenCV's own sample: a floor, never a bar."""

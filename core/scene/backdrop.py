@@ -12,8 +12,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core.facemap import linear
-from core.nouns import F32
+from core.face.landmarks import linear
+from core.types import F32
 
 KINDS: Final = ("paper", "window", "outdoor")
 

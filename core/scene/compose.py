@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.backdrop import Backdrop, draw_backdrop
-from core.facemap import LUMINANCE, linear
-from core.light import Rig, inflate, relight, rim_light, shading, srgb, tint
-from core.nouns import F32, U8, Layers
+from core.face.landmarks import LUMINANCE, linear
+from core.scene.backdrop import Backdrop, draw_backdrop
+from core.scene.lighting import Rig, inflate, relight, rim_light, shading, srgb, tint
+from core.types import F32, U8, Layers
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.facemap import LUMINANCE, harmonics, linear, spread_normals
-from core.nouns import F32, Cutout, FaceMap
+from core.face.landmarks import LUMINANCE, harmonics, linear, spread_normals
+from core.types import F32, Cutout, FaceMap
 
 LIMITS: Final = (0.6, 1.6)
 """Bounds of the ratio: beyond them compressed shadows band and noise shows (DESIGN, tried)."""

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.backdrop import Backdrop
-from core.compose import Look, grain_of
-from core.facemap import CHIN, FACE_OVAL, face_skin, fill
+from core.engines.redress.garment import Body
+from core.face.landmarks import CHIN, FACE_OVAL, face_skin, fill
 from core.frame import EYE
-from core.garment import Body
-from core.light import Rig, exposure, head_normals
-from core.nouns import F32, U8, Cutout, FaceMap, Layers
-from core.style import Lamps, Outfit, Paper, Style, pick, rgb_of
+from core.scene.backdrop import Backdrop
+from core.scene.compose import Look, grain_of
+from core.scene.lighting import Rig, exposure, head_normals
+from core.scene.style import Lamps, Outfit, Paper, Style, pick, rgb_of
+from core.types import F32, U8, Cutout, FaceMap, Layers
 
 ENLARGE_LIMIT: Final = 2.35
 """Print pixels per photo pixel up to which a face still looks photographed."""

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from core.errors import StyleWrong
 
-FOLDER = Path(__file__).resolve().parent.parent / "styles"
+FOLDER = Path(__file__).resolve().parents[2] / "styles"
 
 Angle = Literal["any", "front", "left", "right"]
 Crop = Literal["portrait", "close", "square", "avatar"]
@@ -44,7 +44,7 @@ class _Strict(BaseModel):
 
 
 class Outfit(_Strict):
-    """What the sitter wears: a garment kind of `core.garment` and its colours."""
+    """What the sitter wears: a garment kind of `core.engines.redress.garment` and its colours."""
 
     title: str
     kind: str
@@ -54,7 +54,7 @@ class Outfit(_Strict):
 
 
 class Paper(_Strict):
-    """What stands behind the sitter; `core.backdrop.Backdrop` explains the numbers."""
+    """What stands behind the sitter; `core.scene.backdrop.Backdrop` explains the numbers."""
 
     title: str
     kind: Literal["paper", "window", "outdoor"]
@@ -65,7 +65,7 @@ class Paper(_Strict):
 
 
 class Lamps(_Strict):
-    """How the sitter is lit; `core.light.Rig` explains the numbers."""
+    """How the sitter is lit; `core.scene.lighting.Rig` explains the numbers."""
 
     title: str
     key_deg: float = Field(ge=-120, le=120)

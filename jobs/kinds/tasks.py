@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
 
-from jobs import orders as o
+from jobs.kinds import orders as o
 
 if TYPE_CHECKING:
-    from core.nouns import FaceMap, Rejected, Selfie
     from core.studio import Models
+    from core.types import FaceMap, Rejected, Selfie
 
 Progress = Callable[[str, int, int], None]
 Stop = Callable[[], bool]
@@ -93,12 +93,14 @@ class CoreStudio:
 
     def warm(self, queue: str) -> None:
         """Load the face models, and what draws with its libraries; its nets are loaded by the first order."""
-        from core import coverage  # noqa: F401
+        from core.face import coverage  # noqa: F401
 
         _ = self._models.recogniser, self._models.landmarker, self._models.segmenter
         if queue == "studio":
-            from core import generate, judge, matte, stage  # noqa: F401
-            from core.engines import embedded  # noqa: F401
+            from core.cutout import matte  # noqa: F401
+            from core.engines.redress import engine, generate  # noqa: F401
+            from core.judge import judge  # noqa: F401
+            from core.scene import stage  # noqa: F401
 
     def look(self, photos: Photos) -> dict[str, Any]:
         """See `Studio.look`: `kept`, `reason`, `measured`, `limit`, `notes` (a hat among them); `missing` and
@@ -106,9 +108,9 @@ class CoreStudio:
 
         The set is judged as a whole, so that the majority decides who the person is and not who came first.
         """
-        from core.coverage import coverage
-        from core.intake import review
-        from core.nouns import Rejected
+        from core.face.coverage import coverage
+        from core.intake.review import review
+        from core.types import Rejected
 
         seen = [self._look(name, data) for name, data in photos]
         self._forget_oldest()

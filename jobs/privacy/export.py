@@ -8,9 +8,9 @@ import zipfile
 from contextlib import suppress
 from typing import Any, Final
 
-from jobs import tables as t
-from jobs.house import House
-from jobs.shelf import NotKept
+from jobs.services import House
+from jobs.storage import schema as t
+from jobs.storage.blobs import NotKept
 
 SEALED: Final = frozenset({"sealed", "lookup", "account_id"})
 TABLES: Final = (t.consents, t.photos, t.identities, t.orders, t.sittings, t.portraits, t.audit)

@@ -20,10 +20,10 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import delete, func, insert, select, update
 
-from jobs import book
-from jobs import tables as t
-from jobs.house import House
-from jobs.vault import signed_by
+from jobs.services import House
+from jobs.storage import job_store
+from jobs.storage import schema as t
+from jobs.storage.keys import signed_by
 
 log = structlog.get_logger("atelier.forget")
 
@@ -120,7 +120,7 @@ async def _stop_work(house: House, account: int) -> list[tuple[str, str]]:
     async with house.ledger.write() as page:
         rows = (await page.c.execute(mine)).all()
         for row in rows:
-            await book.cancel(page, account, row.id)
+            await job_store.cancel(page, account, row.id)
     ends = time.monotonic() + LET_GO_S
     while time.monotonic() < ends:
         async with house.ledger.read() as page:
@@ -131,7 +131,7 @@ async def _stop_work(house: House, account: int) -> list[tuple[str, str]]:
     async with house.ledger.read() as page:
         rows = (await page.c.execute(mine)).all()
         posted = (await page.c.execute(select(t.outbox).where(t.outbox.c.account_id == account))).all()
-    attempts = [(r.queue, book.job_of(r.kind, r.id, n)) for r in rows for n in range(1, r.attempt + 1)]
+    attempts = [(r.queue, job_store.job_of(r.kind, r.id, n)) for r in rows for n in range(1, r.attempt + 1)]
     return attempts + [(r.queue, r.job) for r in posted]
 
 

@@ -13,11 +13,11 @@ from typing import Final
 
 from sqlalchemy import delete, insert, select
 
-from jobs import tables as t
-from jobs.page import DAY_S, Page
+from jobs.storage import schema as t
+from jobs.storage.accounts import DAY_S, Page
 
 KEPT_S: Final = 2 * DAY_S  # as long as Telegram lets a bot take its own messages away
-_WRAPPED_BYTES: Final = 60  # of `jobs.vault.Vault.new_key`: nonce 12, key 32, tag 16
+_WRAPPED_BYTES: Final = 60  # of `jobs.storage.keys.Vault.new_key`: nonce 12, key 32, tag 16
 
 
 @dataclass(frozen=True, slots=True)

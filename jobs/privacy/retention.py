@@ -19,11 +19,13 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import AtelierError
-from jobs import book, farewell, forget, news
-from jobs import tables as t
-from jobs.house import House
-from jobs.page import DAY_S, Gone
-from jobs.standing import ACTIVE
+from jobs.privacy import forget, pending_receipt
+from jobs.queue import events
+from jobs.queue.job_status import ACTIVE
+from jobs.services import House
+from jobs.storage import job_store
+from jobs.storage import schema as t
+from jobs.storage.accounts import DAY_S, Gone
 
 log = structlog.get_logger("atelier.sweep")
 
@@ -85,7 +87,7 @@ async def sweep(house: House, now: float) -> dict[str, int]:
         with_pictures = select(t.portraits.c.order_id).union(select(t.sittings.c.order_id))
         old = (o.finished_at < now - ORDERS_KEPT_S, o.id.not_in(with_pictures))
         await page.c.execute(delete(t.orders).where(*old))
-        if struck := await farewell.strike_out_old(page, now):
+        if struck := await pending_receipt.strike_out_old(page, now):
             counts["farewells"] = struck
     await _sweep_stragglers(house, now)
     if counts:
@@ -123,7 +125,7 @@ async def _expire(house: House, account: int, now: float) -> dict[str, int]:
                 counts[table.name] = deleted
         if counts:  # of several workers that sweep at once, one tells
             await page.note("expired", counts, account)
-            await book.tell_account(page, account, news.Expired(counts))
+            await job_store.tell_account(page, account, events.Expired(counts))
     return counts
 
 

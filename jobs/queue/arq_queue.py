@@ -23,13 +23,15 @@ from redis.exceptions import RedisError
 from sqlalchemy import case, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs import book, news, orders, standing
-from jobs import tables as t
-from jobs.book import Declined, Ticket
-from jobs.ledger import Ledger
-from jobs.page import Page
+from jobs.kinds import orders
+from jobs.queue import events, job_status
+from jobs.queue.job_status import Standing
 from jobs.settings import Settings
-from jobs.standing import Standing
+from jobs.storage import job_store
+from jobs.storage import schema as t
+from jobs.storage.accounts import Page
+from jobs.storage.database import Ledger
+from jobs.storage.job_store import Declined, Ticket
 
 log = structlog.get_logger("atelier.desk")
 
@@ -43,7 +45,7 @@ NEVER_GIVE_UP: Final = 1_000_000  # arq counts starts against max_tries; how oft
 DELIVERY_TIMEOUT_S: Final = 300
 SLOWEST_RETRY_S: Final = 60.0
 
-Deliver = Callable[[news.Notice], Awaitable[bool | None]]
+Deliver = Callable[[events.Notice], Awaitable[bool | None]]
 """Tells somebody. True: the news is struck out of the book already (`book.delivered`), with its effect."""
 Work = Callable[[int, int], Awaitable[None]]
 
@@ -60,7 +62,10 @@ class Desk(Protocol):
         """
 
     async def cancel(self, account: int, order: int) -> str:
-        """Ask that an order be dropped: `cancelled`, `stopping`, `too_late` or `unknown` (see `jobs.book.cancel`)."""
+        """Ask that an order be dropped: `cancelled`, `stopping`, `too_late` or `unknown`.
+
+        See `jobs.storage.job_store.cancel`.
+        """
 
     async def where(self, account: int, order: int) -> Standing | None:
         """Say where an order stands; None when the account has no such order."""
@@ -92,18 +97,18 @@ class ArqDesk:
             async with self._ledger.write() as own:
                 return await self.place(account, order, ref, platform, own)
         page.after.append(self.wake)
-        return await book.place(page, account, order, ref, platform, self._settings)
+        return await job_store.place(page, account, order, ref, platform, self._settings)
 
     async def cancel(self, account: int, order: int) -> str:
         """See `Desk.cancel`."""
         async with self._ledger.write() as page:
             page.after.append(self.wake)
-            return await book.cancel(page, account, order)
+            return await job_store.cancel(page, account, order)
 
     async def where(self, account: int, order: int) -> Standing | None:
         """See `Desk.where`."""
         async with self._ledger.read() as page:
-            found = await standing.where(page, order)
+            found = await job_status.where(page, order)
         return found if found and found.account == account else None
 
     async def listen(self, platform: str, deliver: Deliver) -> None:
@@ -269,7 +274,7 @@ class ArqDesk:
 
         async def run(ctx: dict[str, Any], row_id: int) -> None:
             async with self._ledger.read() as page:
-                notice = await book.notice(page, row_id)
+                notice = await job_store.notice(page, row_id)
             if notice is None:
                 return
             try:
@@ -280,7 +285,7 @@ class ArqDesk:
                 raise Retry(defer=wait) from error
             if not struck:
                 async with self._ledger.write() as page:
-                    await book.delivered(page, row_id)
+                    await job_store.delivered(page, row_id)
 
         while True:  # a bot that was killed while it delivered left its mark in the queue: nobody is delivering now
             try:
@@ -296,7 +301,7 @@ class ArqDesk:
         while True:
             try:
                 async with self._ledger.read() as page:
-                    standings = await standing.underway(page, platform)
+                    standings = await job_status.underway(page, platform)
                 await told.progress(standings)
             except SQLAlchemyError as error:
                 log.warning("progress_waits", error=type(error).__name__)
@@ -308,11 +313,11 @@ class _Told:
 
     def __init__(self, deliver: Deliver) -> None:
         self._deliver = deliver
-        self._progress: dict[int, news.News] = {}
+        self._progress: dict[int, events.News] = {}
         self._over: dict[int, None] = {}
         self._turns: dict[int, asyncio.Lock] = {}
 
-    async def last(self, notice: news.Notice) -> bool | None:
+    async def last(self, notice: events.Notice) -> bool | None:
         self._over[notice.order] = None
         while len(self._over) > 10_000:
             del self._over[next(iter(self._over))]
@@ -334,16 +339,16 @@ class _Told:
                 return
             self._progress[s.order] = s.news
             try:
-                await self._deliver(news.Notice(0, s.account, s.order, s.kind, s.ref, s.news))
+                await self._deliver(events.Notice(0, s.account, s.order, s.kind, s.ref, s.news))
             except Exception:
                 log.exception("progress_not_shown", order=s.order)
 
 
-def _same(one: news.News, other: news.News) -> bool:
+def _same(one: events.News, other: events.News) -> bool:
     """Compare all but the ETA, which moves with every second; of a long line, only a tenth of it is news."""
-    if isinstance(one, news.Step) and isinstance(other, news.Step):
+    if isinstance(one, events.Step) and isinstance(other, events.Step):
         return (one.stage, one.step, one.total) == (other.stage, other.step, other.total)
-    if isinstance(one, news.Queued) and isinstance(other, news.Queued):
+    if isinstance(one, events.Queued) and isinstance(other, events.Queued):
         return abs(one.place - other.place) < max(1, other.place // 10)
     return False
 

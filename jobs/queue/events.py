@@ -66,7 +66,7 @@ class Done:
 class Failed:
     """It ended without a picture.
 
-    reason: machine word: a reason of `core.intake` or `core.errors.Refused`, or one of `timeout`, `crashed`,
+    reason: machine word: a reason of `core.intake.review` or `core.errors.Refused`, or one of `timeout`, `crashed`,
     `disk_full`, `shelf_down`, `setup`, `fault`. message: for operators and logs.
     """
 

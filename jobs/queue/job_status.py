@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from sqlalchemy import and_, case, delete, func, insert, or_, select
 
-from jobs import news as n
-from jobs import tables as t
-from jobs.course import done_of, left_s
-from jobs.orders import from_json
-from jobs.page import DAY_S, Page
+from jobs.kinds.orders import from_json
+from jobs.queue import events as n
+from jobs.queue.progress import done_of, left_s
+from jobs.storage import schema as t
+from jobs.storage.accounts import DAY_S, Page
 
 ACTIVE: Final = ("queued", "running")
 MEASURED: Final = 20  # latest finished orders of a kind that an ETA is the median of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from jobs import orders as o
+from jobs.kinds import orders as o
 
 PHOTO_S: Final = {"check": 0.5, "map": 0.3}
 TRAIN_S: Final = 45.0
@@ -13,7 +13,7 @@ DELIVER_S: Final = 0.2
 PUBLISH_S: Final = 1.0
 """Seconds of each stage, of a photo or a portrait where there are several: `timings_s` of manifests from two shared CPU
 cores (0.5 to 0.6 a photo, 0.2 to 0.7 to map one, 29 to 42 a portrait with a training beside it), and the minute that
-`core.train.STEPS` takes at most. Only their ratios count; what a portrait really takes here is measured."""
+`core.engines.lora.STEPS` takes at most. Only their ratios count; what a portrait really takes here is measured."""
 SURE: Final = 0.1
 """Part of an order that must be done before its own pace says when it ends."""
 

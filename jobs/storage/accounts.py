@@ -5,7 +5,7 @@
             await page.save_conversation(account, "telegram", data, version)
             ticket = await desk.place(account, order, ref, "telegram", page)
 
-Orders have their own rules in `jobs.book`. Chat addresses, conversations and message ids are sealed under
+Orders have their own rules in `jobs.storage.job_store`. Chat addresses, conversations and message ids are sealed under
 the account's key: when that is destroyed they are noise, in every backup without it too.
 """
 
@@ -24,12 +24,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import AtelierError
-from jobs import tables as t
-from jobs.vault import AccountKey, Vault
+from jobs.storage import schema as t
+from jobs.storage.keys import AccountKey, Vault
 
 DAY_S: Final = 86_400.0
 BY_THE_SET: Final = frozenset({"other_person", "no_majority", "duplicate", "eyes_closed"})
-"""Reasons of `core.intake.review`: they rest on the other photos, and may change with the next one or without one."""
+"""Reasons of `core.intake.review.review`: they rest on the other photos, and may change with the next one
+or without one."""
 
 
 class Gone(AtelierError):

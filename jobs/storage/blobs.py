@@ -27,9 +27,9 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
 from core.errors import AtelierError
-from jobs.ledger import Ledger
 from jobs.settings import Settings
-from jobs.vault import AccountKey, Torn
+from jobs.storage.database import Ledger
+from jobs.storage.keys import AccountKey, Torn
 
 MANIFEST: Final = "manifest.json"
 AT_ONCE: Final = 4  # transfers in flight: enough to hide latency, little enough for the memory of a small machine

@@ -1,7 +1,7 @@
 """The truth, open: SQLite or PostgreSQL, one page at a time, each written whole or not at all.
 
-What stands on a page is `jobs.page`'s business; here are its transactions, the tables' version, and what must be
-done so that deleted rows are really gone.
+What stands on a page is `jobs.storage.accounts`'s business; here are its transactions, the tables' version, and what
+must be done so that deleted rows are really gone.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.errors import AtelierError
-from jobs import tables as t
-from jobs.page import Page
 from jobs.settings import Settings
-from jobs.vault import Vault, open_vault
+from jobs.storage import schema as t
+from jobs.storage.accounts import Page
+from jobs.storage.keys import Vault, open_vault
 
 BUSY_MS: Final = 10_000  # how long SQLite waits for another process's transaction
 CHECKPOINT_TRIES: Final = 50

@@ -5,7 +5,7 @@
 
 Every step names the state and the attempt it expects; when that is not what stands in the book, nothing
 happens and the caller is told. So of two workers, two taps or two reapers exactly one gets through. The
-message that leaves for the queue is written in the same transaction (`jobs.tables.outbox`).
+message that leaves for the queue is written in the same transaction (`jobs.storage.schema.outbox`).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
-from jobs import news as n
-from jobs import orders as o
-from jobs import tables as t
-from jobs.page import DAY_S, Gone, Page
+from jobs.kinds import orders as o
+from jobs.queue import events as n
+from jobs.queue.job_status import ACTIVE, where
 from jobs.settings import Settings
-from jobs.standing import ACTIVE, where
+from jobs.storage import schema as t
+from jobs.storage.accounts import DAY_S, Gone, Page
 
 _o = t.orders.c
 

@@ -123,7 +123,7 @@ orders: Final = _table(
     Column("queue", String(16), nullable=False),
     Column("body", Text, nullable=False),
     Column("units", Integer, nullable=False),
-    Column("turn", BigInteger, nullable=False),  # fair order between accounts, see jobs.book.place
+    Column("turn", BigInteger, nullable=False),  # fair order between accounts, see jobs.storage.job_store.place
     Column("state", String(16), nullable=False),  # queued, running, done, failed, cancelled
     Column("attempt", Integer, nullable=False, server_default=text("1")),
     Column("beat", Integer, nullable=False, server_default=text("0")),
@@ -223,7 +223,7 @@ receipts: Final = _table(  # proof of a deletion; names no one
     Column("swept_at", Double, nullable=True),  # when stragglers on the shelf were looked for again
 )
 
-farewells: Final = _table(  # who is to be told that they are forgotten, see `jobs.farewell`
+farewells: Final = _table(  # who is to be told that they are forgotten, see `jobs.privacy.pending_receipt`
     "farewells",
     Column("account", _Id, nullable=False, unique=True),  # no reference: it outlives the account by a moment
     Column("platform", String(16), nullable=False),

@@ -40,7 +40,7 @@ class Died(AtelierError):
 
 
 class TaskFailed(AtelierError):
-    """The task raised. reason: machine word for `jobs.news.Failed`; later: worth another try after a while."""
+    """The task raised. reason: machine word for `jobs.queue.events.Failed`; later: worth another try after a while."""
 
     def __init__(self, reason: str, message: str, later: bool) -> None:
         super().__init__(message)
@@ -65,10 +65,10 @@ class Child:
             return
         self._ready = False
         threads = str(max(1, (os.cpu_count() or 2) - 1))
-        # passive: waiting threads sleep; torch's and ncnn's would spin in each other's way, see core.__main__
+        # passive: waiting threads sleep; torch's and ncnn's would spin in each other's way, see core.cli
         limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "jobs.child", self._queue, self._studio,
+            sys.executable, "-m", "jobs.worker.child", self._queue, self._studio,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES,
             env={"OMP_WAIT_POLICY": "passive", **os.environ, **limits, "ATELIER_ENGINE": self._engine},
             start_new_session=True,
@@ -189,8 +189,8 @@ def failure_of(error: Exception) -> dict[str, Any]:
 
 
 def _done(word: dict[str, Any], studio: Any, on_progress: Any, should_stop: Any) -> dict[str, Any]:
-    from jobs import orders
-    from jobs.tasks import TASKS
+    from jobs.kinds import orders
+    from jobs.kinds.tasks import TASKS
 
     order = orders.from_json(word["kind"], word["order"])
     return TASKS[word["kind"]](order, Path(word["folder"]), studio, on_progress, should_stop)

@@ -18,17 +18,19 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import Stopped
-from jobs import book, metrics, news, standing
-from jobs import orders as o
-from jobs.book import Claimed
-from jobs.child import Child, Died, TaskFailed
-from jobs.desk import ArqDesk
-from jobs.ledger import Ledger
-from jobs.page import Gone
+from jobs import metrics
+from jobs.kinds import orders as o
+from jobs.queue import events, job_status
+from jobs.queue.arq_queue import ArqDesk
 from jobs.settings import Settings
-from jobs.shelf import NotKept, Shelf, ShelfDown, ShelfFull
-from jobs.vault import Torn
-from jobs.workbench import Workbench, take_down
+from jobs.storage import job_store
+from jobs.storage.accounts import Gone
+from jobs.storage.blobs import NotKept, Shelf, ShelfDown, ShelfFull
+from jobs.storage.database import Ledger
+from jobs.storage.job_store import Claimed
+from jobs.storage.keys import Torn
+from jobs.worker.child import Child, Died, TaskFailed
+from jobs.worker.workspace import Workbench, take_down
 
 log = structlog.get_logger("atelier.worker")
 
@@ -38,7 +40,7 @@ SIGN_IN_S: Final = 5.0
 BREAKS_CHILD: Final = frozenset({"fault", "memory"})  # the next order gets a new process: CUDA is of no use after some
 TRIES_LATER: Final = 40  # attempts of an order whose disk or shelf is in trouble; with SLOWEST_S over half an hour
 SLOWEST_S: Final = 60.0
-CORE_STUDIO: Final = "jobs.tasks:CoreStudio"
+CORE_STUDIO: Final = "jobs.kinds.tasks:CoreStudio"
 QUEUES: Final[tuple[o.Queue, ...]] = ("look", "studio")
 
 
@@ -49,7 +51,7 @@ class _Run:
     claimed: Claimed
     child: Child
     bench: Workbench
-    step: news.Step = field(default_factory=news.Step)
+    step: events.Step = field(default_factory=events.Step)
     verdict: str = "go on"
     since: float = field(default_factory=time.monotonic)
     stage_since: float = field(default_factory=time.monotonic)
@@ -92,7 +94,7 @@ class Worker:
                 await child.kill()
             async with self._ledger.write() as page:
                 for queue in queues:
-                    await standing.sign_in(page, self._settings.host, queue, 0)
+                    await job_status.sign_in(page, self._settings.host, queue, 0)
 
     def _work_on(self, queue: str) -> Callable[[int, int], Awaitable[None]]:
         async def work(order: int, attempt: int) -> None:
@@ -108,7 +110,7 @@ class Worker:
         """Claim an order and do it; whatever is raised here is left to the reaper."""
         try:
             async with self._ledger.write() as page:
-                claimed = await book.claim(page, order, attempt, self._settings.host)
+                claimed = await job_store.claim(page, order, attempt, self._settings.host)
         except Gone:
             return
         if claimed is None:
@@ -156,13 +158,13 @@ class Worker:
             if mirror is not None:
                 mirror.cancel()
                 await asyncio.gather(mirror, return_exceptions=True)
-            run.step = news.Step("publish", 0, 1)
+            run.step = events.Step("publish", 0, 1)
             drawn, facts = await run.bench.publish(result)
             async with self._ledger.write() as page:
                 if isinstance(order, o.Look):
                     for name, verdict in {**facts.get("others", {}), order.photo: facts}.items():
                         await page.judge_photo(claimed.account, name, verdict)
-                done = await book.finish(page, claimed, drawn, facts)
+                done = await job_store.finish(page, claimed, drawn, facts)
             if done is not None and isinstance(order, o.Shoot):
                 metrics.FIRST_PORTRAIT.observe(max(0.0, time.time() - claimed.placed_at))
             return "lost" if done is None else "done"
@@ -170,28 +172,30 @@ class Worker:
             return await self._stopped(run)
         except TimeoutError:
             await run.child.kill()
-            return await self._fail(run, news.Failed("timeout", f"not done after {limit_s:.0f} s, which is the limit"))
+            return await self._fail(
+                run, events.Failed("timeout", f"not done after {limit_s:.0f} s, which is the limit")
+            )
         except TaskFailed as error:
             if error.reason in BREAKS_CHILD:
                 await run.child.kill()
                 await run.child.start()
             if error.later:
                 return await self._later(run, error.reason, str(error))
-            return await self._fail(run, news.Failed(error.reason, str(error)))
+            return await self._fail(run, events.Failed(error.reason, str(error)))
         except ShelfDown as error:
             return await self._later(run, "disk_full" if isinstance(error, ShelfFull) else "shelf_down", str(error))
         except OSError as error:
             return await self._later(run, "disk_full", str(error))
         except (NotKept, Torn) as error:
-            return await self._fail(run, news.Failed("photo_gone", str(error)))
+            return await self._fail(run, events.Failed("photo_gone", str(error)))
         except Gone:
             return "lost"
         except Died as error:
             if run.verdict == "cancel":
                 return await self._stopped(run)
             async with self._ledger.write() as page:
-                await book.beat(page, claimed.id, claimed.attempt, run.step)  # how far it was
-                taken = await book.take_back(page, claimed.id, claimed.attempt, self._settings.strikes)
+                await job_store.beat(page, claimed.id, claimed.attempt, run.step)  # how far it was
+                taken = await job_store.take_back(page, claimed.id, claimed.attempt, self._settings.strikes)
             if taken in {"failed", "cancelled"}:
                 await take_down(self._shelf, claimed.account, claimed.id, claimed.kind)
             log.warning("child_died", order=claimed.id, signal=error.signal, then=taken)
@@ -210,7 +214,7 @@ class Worker:
             await asyncio.sleep(self._settings.lease_s / BEATS_A_LEASE)
             try:
                 async with self._ledger.write() as page:
-                    run.verdict = await book.beat(page, claimed.id, claimed.attempt, run.step)
+                    run.verdict = await job_store.beat(page, claimed.id, claimed.attempt, run.step)
                 heard = time.monotonic()
             except (SQLAlchemyError, OSError) as error:
                 log.warning("heart_waits", order=claimed.id, error=type(error).__name__)
@@ -234,37 +238,37 @@ class Worker:
                     word = run.step.stage.partition(" ")[0]
                     metrics.STAGE_SECONDS.labels(run.claimed.kind, word).observe(now - run.stage_since)
                 run.stage_since = now
-            run.step = news.Step(stage[:40], step, total)
+            run.step = events.Step(stage[:40], step, total)
             if run.child.gpu_bytes is not None:
                 for part, size in zip(("used", "total"), run.child.gpu_bytes, strict=True):
                     metrics.GPU.labels(part).set(size)
 
         return on_progress
 
-    async def _fail(self, run: _Run, failed: news.Failed) -> str:
+    async def _fail(self, run: _Run, failed: events.Failed) -> str:
         log.warning(
             "order_failed", order=run.claimed.id, kind=run.claimed.kind, reason=failed.reason, why=failed.message
         )
         metrics.FAILURES.labels(run.claimed.kind, failed.reason).inc()
         async with self._ledger.write() as page:
-            closed = await book.fail(page, run.claimed.id, run.claimed.attempt, failed)
+            closed = await job_store.fail(page, run.claimed.id, run.claimed.attempt, failed)
         await take_down(self._shelf, run.claimed.account, run.claimed.id, run.claimed.kind)
         return "failed" if closed else "lost"
 
     async def _stopped(self, run: _Run) -> str:
         async with self._ledger.write() as page:
-            closed = await book.stopped(page, run.claimed.id, run.claimed.attempt)
+            closed = await job_store.stopped(page, run.claimed.id, run.claimed.attempt)
         await take_down(self._shelf, run.claimed.account, run.claimed.id, run.claimed.kind)
         return "cancelled" if closed else "lost"
 
     async def _later(self, run: _Run, reason: str, message: str) -> str:
         """Put an order back until its disk or shelf has recovered."""
         if run.claimed.attempt >= TRIES_LATER:
-            return await self._fail(run, news.Failed(reason, message))
+            return await self._fail(run, events.Failed(reason, message))
         wait = min(SLOWEST_S, 2.0 ** min(run.claimed.attempt, 10))
         log.warning("order_waits", order=run.claimed.id, reason=reason, wait_s=wait, why=message)
         async with self._ledger.write() as page:
-            given = await book.release(page, run.claimed.id, run.claimed.attempt, wait)
+            given = await job_store.release(page, run.claimed.id, run.claimed.attempt, wait)
         return "again" if given else "lost"
 
     async def _let_go(self, run: _Run) -> None:
@@ -273,17 +277,17 @@ class Worker:
         await asyncio.sleep(min(1.0, self._settings.stop_grace_s))
         await run.child.kill()
         async with self._ledger.write() as page:
-            await book.release(page, run.claimed.id, run.claimed.attempt)
+            await job_store.release(page, run.claimed.id, run.claimed.attempt)
         self._desk.wake()
 
     async def _is_over(self, order: int) -> bool:
         """Say whether nobody will go on with the files of a lost order; when in doubt they are left to the sweep."""
         try:
             async with self._ledger.read() as page:
-                found = await standing.where(page, order)
+                found = await job_status.where(page, order)
         except (SQLAlchemyError, OSError):
             return False
-        return found is None or found.state not in standing.ACTIVE
+        return found is None or found.state not in job_status.ACTIVE
 
     async def _reap(self) -> None:
         """Take orders back from workers whose heart stands still, until cancelled."""
@@ -300,7 +304,7 @@ class Worker:
     ) -> dict[tuple[int, int], tuple[int, float]]:
         now = time.monotonic()
         async with self._ledger.read() as page:
-            running = await book.held(page)
+            running = await job_store.held(page)
         seen: dict[tuple[int, int], tuple[int, float]] = {}
         for one in running:
             key = (one.order, one.attempt)
@@ -308,7 +312,7 @@ class Worker:
             seen[key] = before if before is not None and before[0] == one.beat else (one.beat, now)
             if now - seen[key][1] > self._settings.lease_s:
                 async with self._ledger.write() as page:
-                    taken = await book.take_back(
+                    taken = await job_store.take_back(
                         page, one.order, one.attempt, self._settings.strikes * WORKER_STRIKES, still_at=one.beat
                     )
                 log.warning("order_taken_back", order=one.order, attempt=one.attempt, then=taken)
@@ -323,7 +327,7 @@ class Worker:
             try:
                 async with self._ledger.write() as page:
                     for queue in queues:
-                        await standing.sign_in(page, self._settings.host, queue, self._slots[queue])
+                        await job_status.sign_in(page, self._settings.host, queue, self._slots[queue])
             except (SQLAlchemyError, OSError) as error:
                 log.warning("sign_in_waits", error=type(error).__name__)
             await asyncio.sleep(SIGN_IN_S)

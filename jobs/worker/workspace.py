@@ -21,11 +21,11 @@ from urllib.parse import quote
 
 import structlog
 
-from jobs import orders as o
-from jobs.book import Claimed, Drawn
-from jobs.ledger import Ledger
-from jobs.page import Gone
-from jobs.shelf import NotKept, Shelf, ShelfDown
+from jobs.kinds import orders as o
+from jobs.storage.accounts import Gone
+from jobs.storage.blobs import NotKept, Shelf, ShelfDown
+from jobs.storage.database import Ledger
+from jobs.storage.job_store import Claimed, Drawn
 
 log = structlog.get_logger("atelier.workbench")
 
@@ -50,7 +50,7 @@ class Workbench:
 
     @property
     def identity(self) -> Path:
-        """Where it puts what training learns: checkpoints, then `lora/` and `training.json` (see `core.train`)."""
+        """Where it puts what training learns: checkpoints, then `lora/` and `training.json` (`core.engines.lora`)."""
         return self.out / "identity"
 
     async def lay_ready(self) -> None:

@@ -12,12 +12,12 @@ from chats import house_with
 from fakes.telegram_server import TelegramServer
 from PIL import Image
 
-from bots import __main__ as front
-from bots.menu import Menu, house
-from bots.on_console import Terminal
-from bots.transcript import play, read
+from bots import cli as front
+from bots.dialogue.menu import Menu, house
+from bots.platforms.console import Terminal
+from bots.platforms.transcript import play, read
 from jobs import settings as s
-from jobs.worker import CORE_STUDIO
+from jobs.worker.worker import CORE_STUDIO
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from test_credentials import certificate
 
 from core import doctor
 from core.doctor import Check, report
+from tests.core.deliver.test_credentials import certificate
 
 FETCH = "hf download nobody/ever-fetched-this --include '*.json' --include '*.txt' --include '*/*.safetensors'"
 
@@ -136,6 +136,6 @@ def test_unsigned_pictures_are_no_fault_and_half_a_certificate_is(
 
 def test_the_doctor_imports_neither_torch_nor_mediapipe() -> None:
     script = "import sys; from core.doctor import report; report(); print({'torch', 'mediapipe'} & set(sys.modules))"
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True, cwd=root)
     assert out.stdout.strip() == "set()"

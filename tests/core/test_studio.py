@@ -10,12 +10,14 @@ import pytest
 import sitters
 from PIL import Image
 
-from core import deliver, judge, studio
-from core.__main__ import main
+from core import studio
+from core.cli import main
+from core.deliver import files
 from core.errors import NoMajority, Refused, Stopped
-from core.nouns import Identity, Portrait, Recipe, Verdict
-from core.stage import Choice, set_up
-from core.style import load
+from core.judge import judge
+from core.scene.stage import Choice, set_up
+from core.scene.style import load
+from core.types import Identity, Portrait, Recipe, Verdict
 
 COLLINS = ("collins.png", sitters.encoded(sitters.collins()))
 ONE = studio.Sitting(styles=("office",), purpose="job", count=1, seed=3)
@@ -41,13 +43,13 @@ def test_a_photo_becomes_a_delivered_portrait(shot: Path) -> None:
     assert portrait["kept"] is True
     assert portrait["reasons"] == []
     assert portrait["percent_of_baseline"] is None  # one photo: nothing to measure against, and it says so
-    picture = deliver.read_picture(shot / portrait["file"])
+    picture = files.read_picture(shot / portrait["file"])
     assert picture.shape == (640, 512, 3)  # 41 px between the eyes carry no more
     assert (shot / portrait["exports"]["square"]).is_file()
 
 
 def test_the_garment_is_there_in_its_colours(shot: Path) -> None:
-    layers = deliver.load_layers(shot / "layers" / "office-01")
+    layers = files.load_layers(shot / "layers" / "office-01")
     matte = layers.garment[..., 3]
     assert matte[: int(0.55 * 640)].max() == 0
     assert (matte[-40:] > 200).mean() > 0.7
@@ -61,7 +63,7 @@ def test_every_file_says_what_made_it(shot: Path) -> None:
         xmp = picture.info["xmp"].decode()
         assert picture.info["icc_profile"]
         assert not picture.getexif()
-    assert deliver.AI_MARK in xmp
+    assert files.AI_MARK in xmp
     assert "charcoal_suit" in xmp
     assert "collins" not in xmp
 
@@ -87,7 +89,7 @@ def test_a_killed_sitting_goes_on_where_it_was(
 ) -> None:
     before = (shot / "office-01.jpg").read_bytes()
     (shot / "manifest.json").unlink()
-    monkeypatch.setattr("core.generate.generate", None)  # drawing again would fail
+    monkeypatch.setattr("core.engines.redress.generate.generate", None)  # drawing again would fail
     studio.shoot([COLLINS], ONE, shot, models)
     assert manifest_of(shot)["kept"] == 1
     assert (shot / "office-01.jpg").read_bytes() == before
@@ -129,7 +131,7 @@ def test_a_picture_without_its_recipe_cannot_be_edited(tmp_path: Path) -> None:
 
 def verdict_on(rgb: np.ndarray, shot: Path, who: Identity, models: studio.Models) -> Verdict:
     record = studio.read_record(shot / "office-01.jpg")
-    portrait = Portrait("x", rgb, deliver.load_layers(shot / record["layers"]), studio.recipe_of(record))
+    portrait = Portrait("x", rgb, files.load_layers(shot / record["layers"]), studio.recipe_of(record))
     return judge.judge(portrait, who.maps[0], who, models.recogniser, models.landmarker)
 
 
@@ -142,7 +144,7 @@ def test_a_strangers_head_and_a_stretched_face_fall_through(
     maps = (collins_map, studio.learn([again], models, studio.silent).maps[0])
     baseline = float(maps[0].selfie.face.embedding @ maps[1].selfie.face.embedding)
     who = Identity(maps=maps, baseline=baseline)
-    good = deliver.read_picture(shot / "office-01.jpg")
+    good = files.read_picture(shot / "office-01.jpg")
     kept = verdict_on(good, shot, who, models)
     assert kept.likeness is not None
     assert kept.reasons in ((), ("drifted",))  # the same photo twice is a harder baseline than any person's
@@ -175,7 +177,7 @@ def test_the_command_line_answers_in_json_and_exit_codes(
 
 
 def test_a_photo_with_more_styles_than_it_carries_says_so(collins_map: object) -> None:
-    from core.stage import cast
+    from core.scene.stage import cast
 
     assert len(cast([collins_map], load("office"), Choice(), 5)) == 2
 
@@ -192,7 +194,7 @@ def test_ranking_keeps_neighbours_apart() -> None:
 def test_seeds_change_the_garment_and_nothing_of_the_face(
     collins_map: object, collins_cutout: object, models: studio.Models
 ) -> None:
-    from core.generate import generate
+    from core.engines.redress.generate import generate
 
     one = set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 1, 0.3)
     one.settings["crop"] = "portrait"

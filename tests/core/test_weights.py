@@ -280,7 +280,7 @@ def test_two_processes_pulling_at_once_fetch_a_file_once(shop: Shop, cache: Path
         from core import weights
         print(len(weights.pull(wanted=weights.read_lock(Path({str(lock)!r})))))
     """)
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     both = [
         subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=root) for _ in range(2)
     ]

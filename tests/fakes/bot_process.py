@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bots.__main__ import telegram
+from bots.cli import telegram
 from jobs.run import run
 from jobs.settings import load
 

@@ -32,13 +32,13 @@ def _colour(data: bytes) -> tuple[int, int, int]:
 
 
 class PictureStudio:
-    """Implements `jobs.tasks.Studio`."""
+    """Implements `jobs.kinds.tasks.Studio`."""
 
     def warm(self, queue: str) -> None:
         pass
 
     def look(self, photos: Any) -> dict[str, Any]:
-        """As `core.intake` does: a dark photo is refused alone, and of the others the majority says who it is."""
+        """As `core.intake.review` does: a dark photo is refused alone; of the others the majority says who it is."""
         colours = {name: _colour(data) for name, data in photos}
         dark = [name for name, colour in colours.items() if sum(colour) < 90]
         strangers = [name for name, (red, green, _) in colours.items() if red > 200 and green < 90]

@@ -22,7 +22,7 @@ SECONDS = {"fast": 0.0, "slow": 0.3}
 
 
 class QuickStudio:
-    """Implements `jobs.tasks.Studio`."""
+    """Implements `jobs.kinds.tasks.Studio`."""
 
     _broken = False
 
@@ -108,7 +108,7 @@ class SlowToLoad(QuickStudio):
 
 
 def _learn(identity: Path, seconds: float, on_progress: Any, should_stop: Any) -> None:
-    """Train six steps, each with its checkpoint, unless that was done before; leaves what `core.train` leaves."""
+    """Train six steps, each with its checkpoint, unless that was done before. Leaves what `core.engines.lora` does."""
     if (identity / "training.json").exists():
         return
     checkpoint = identity / "checkpoint"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.tasks import CoreStudio
+from jobs.kinds.tasks import CoreStudio
 
 
 class ShortTraining(CoreStudio):
-    """Implements `jobs.tasks.Studio`."""
+    """Implements `jobs.kinds.tasks.Studio`."""
 
     def shoot(self, *asked: Any) -> dict[str, Any]:
-        from core import train
+        from core.engines import lora
 
-        train.STEPS, train.CHECK_EVERY = 20, 5  # type: ignore[misc]
+        lora.STEPS, lora.CHECK_EVERY = 20, 5  # type: ignore[misc]
         return super().shoot(*asked)

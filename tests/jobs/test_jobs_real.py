@@ -12,14 +12,14 @@ import pytest
 import sitters
 from houses import Process, a_house, kill_queue_server, person, running, send_photo, told, until
 from PIL import Image
-from test_jobs_kills import holder_of
 
-from jobs import orders
-from jobs import tables as t
-from jobs.house import House, opened
-from jobs.news import Step
+from jobs.kinds import orders
+from jobs.queue.events import Step
+from jobs.services import House, opened
 from jobs.settings import Settings
-from jobs.worker import CORE_STUDIO
+from jobs.storage import schema as t
+from jobs.worker.worker import CORE_STUDIO
+from tests.jobs.worker.test_kills import holder_of
 
 SHORT_TRAINING = "fakes.short_training:ShortTraining"
 PATIENCE_S = 540.0

@@ -21,13 +21,13 @@ from houses import a_house, house, person, ready_sqlite, shoot
 from huggingface_hub.utils import filter_repo_objects
 
 from jobs import logs, metrics, settings
-from jobs.child import gpu_bytes
-from jobs.house import House, opened
+from jobs.services import House, opened
 from jobs.settings import SettingsWrong
+from jobs.worker.child import gpu_bytes
 
 __all__ = ["house", "ready_sqlite"]
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 
@@ -159,7 +159,8 @@ def test_a_gpu_s_memory_is_watched_where_torch_has_one_and_torch_is_not_loaded_f
 
 def test_a_bot_process_has_neither_torch_nor_mediapipe_and_stays_small() -> None:
     program = (
-        "import re, sys; import jobs.run, jobs.forget, jobs.export, bots.__main__, bots.on_telegram\n"
+        "import re, sys; import jobs.run, jobs.privacy.forget, jobs.privacy.export\n"
+        "import bots.cli, bots.platforms.telegram.updates\n"
         "print([name for name in ('torch', 'mediapipe', 'cv2', 'diffusers') if name in sys.modules])\n"
         "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) // 1024)"
     )
@@ -249,7 +250,7 @@ def test_in_compose_who_draws_on_a_gpu_finds_what_is_fetched_for_it_and_cannot_c
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("0")
     env = {name: value for name, value in studio["environment"].items() if value and not name.endswith("_FILE")}
-    finding = "from core.engines.shelf import weights_of; print(weights_of('sdxl'))"
+    finding = "from core.engines.sdxl.checkpoints import weights_of; print(weights_of('sdxl'))"
     out = subprocess.run(
         [sys.executable, "-c", finding], capture_output=True, text=True, cwd=ROOT,
         env={**os.environ, **env, "HF_HOME": str(tmp_path)},

@@ -9,9 +9,9 @@ import pytest
 from houses import Postgres, Process, a_house, person, postgres, running, shoot, told
 from sqlalchemy import func, select
 
-from jobs import orders
-from jobs import tables as t
-from jobs.house import House, opened
+from jobs.kinds import orders
+from jobs.services import House, opened
+from jobs.storage import schema as t
 
 __all__ = ["postgres"]
 

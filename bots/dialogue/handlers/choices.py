@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import zlib
 
-from bots import cards
-from bots import replies as r
-from bots import taps as t
-from bots.collecting import photo_file
-from bots.session import Running
-from bots.turn import CHOOSING, WAITING, Handlers, Turn
-from bots.wording import duration
-from jobs import orders
-from jobs.page import DAY_S
+from bots.dialogue import buttons as t
+from bots.dialogue import effects as r
+from bots.dialogue.context import CHOOSING, WAITING, Handlers, Turn
+from bots.dialogue.handlers.photos import photo_file
+from bots.dialogue.screens import cards
+from bots.dialogue.session import Running
+from bots.dialogue.text import duration
+from jobs.kinds import orders
+from jobs.storage.accounts import DAY_S
 
 
 def _looks_opened(turn: Turn, event: t.LooksOpened) -> None:

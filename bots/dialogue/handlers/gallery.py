@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bots import cards, carousel
-from bots import replies as r
-from bots import taps as t
-from bots.session import Gallery, Running
-from bots.turn import ENHANCING, Handlers, Turn
-from jobs import orders
+from bots.dialogue import buttons as t
+from bots.dialogue import effects as r
+from bots.dialogue.context import ENHANCING, Handlers, Turn
+from bots.dialogue.screens import cards
+from bots.dialogue.screens import gallery as carousel
+from bots.dialogue.session import Gallery, Running
+from jobs.kinds import orders
 
 
 def show_gallery(turn: Turn, gallery: Gallery, *, open_it: bool = True) -> None:

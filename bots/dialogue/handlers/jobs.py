@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bots import cards, carousel
-from bots import events as e
-from bots import replies as r
-from bots import taps as t
-from bots.browsing import show_gallery
-from bots.turn import BROWSING, CHOOSING, COLLECTING, ENHANCING, WAITING, Handlers, Turn
-from bots.wording import catalogue, said_or
+from bots.dialogue import buttons as t
+from bots.dialogue import effects as r
+from bots.dialogue import events as e
+from bots.dialogue.context import BROWSING, CHOOSING, COLLECTING, ENHANCING, WAITING, Handlers, Turn
+from bots.dialogue.handlers.gallery import show_gallery
+from bots.dialogue.screens import cards
+from bots.dialogue.screens import gallery as carousel
+from bots.dialogue.text import catalogue, said_or
 
 STAGE_S = 3.0  # a progress card is edited at most this often: Telegram floods a bot that edits a chat every second
 STAGE_PERCENT = 5

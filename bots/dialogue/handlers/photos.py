@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bots import cards
-from bots import events as e
-from bots import replies as r
-from bots import taps as t
-from bots.session import Photo
-from bots.turn import COLLECTING, ENHANCING, WAITING, Handlers, Turn
+from bots.dialogue import buttons as t
+from bots.dialogue import effects as r
+from bots.dialogue import events as e
+from bots.dialogue.context import COLLECTING, ENHANCING, WAITING, Handlers, Turn
+from bots.dialogue.screens import cards
+from bots.dialogue.session import Photo
 
 
 def _photo_sent(turn: Turn, event: e.PhotoSent) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import zlib
 from dataclasses import replace
 
-from bots import cards
-from bots import events as e
-from bots import replies as r
-from bots import taps as t
-from bots.replies import Toast
-from bots.turn import COLLECTING, LEAVING, WELCOME, Handlers, Turn, new_session
-from bots.wording import LANGUAGES, catalogue, said_or
+from bots.dialogue import buttons as t
+from bots.dialogue import effects as r
+from bots.dialogue import events as e
+from bots.dialogue.context import COLLECTING, LEAVING, WELCOME, Handlers, Turn, new_session
+from bots.dialogue.effects import Toast
+from bots.dialogue.screens import cards
+from bots.dialogue.text import LANGUAGES, catalogue, said_or
 
 
 def _help_asked(turn: Turn, event: e.HelpAsked) -> None:

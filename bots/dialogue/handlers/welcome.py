@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bots import cards, carousel
-from bots import events as e
-from bots import replies as r
-from bots import taps as t
-from bots.collecting import show_photos
-from bots.session import State
-from bots.turn import BROWSING, CHOOSING, COLLECTING, WELCOME, Handlers, Turn
-from bots.wording import said_or
+from bots.dialogue import buttons as t
+from bots.dialogue import effects as r
+from bots.dialogue import events as e
+from bots.dialogue.context import BROWSING, CHOOSING, COLLECTING, WELCOME, Handlers, Turn
+from bots.dialogue.handlers.photos import show_photos
+from bots.dialogue.screens import cards, gallery
+from bots.dialogue.session import State
+from bots.dialogue.text import said_or
 
 
 def _started(turn: Turn, event: e.Started) -> None:
@@ -71,7 +71,7 @@ def _show_state(turn: Turn) -> None:
         case State.WAITING | State.ENHANCING if session.running is not None:
             turn.replies.append(cards.progress(session, session.running))
         case State.BROWSING if session.gallery is not None:
-            turn.replies.append(replace(carousel.card(session, turn.menu, session.gallery), fresh=True))
+            turn.replies.append(replace(gallery.card(session, turn.menu, session.gallery), fresh=True))
         case State.LEAVING:
             turn.say("forget.working")
 

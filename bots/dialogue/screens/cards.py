@@ -1,15 +1,12 @@
 """What is on screen, built from the session alone: photos, looks, details, progress, privacy.
 
 Each function returns one `Card` (or the rows of one). Which card comes when is decided in
-`bots.conversation`; galleries are in `bots.carousel`; sentences in `bots/words`.
+`bots.dialogue.machine`; galleries are in `bots.dialogue.screens.gallery`; sentences in `bots/words`.
 """
 
 from __future__ import annotations
 
-from bots.menu import Menu
-from bots.replies import Album, Button, Card, Picture, Rows
-from bots.session import Photo, Running, Session
-from bots.taps import (
+from bots.dialogue.buttons import (
     Agreed,
     CancelTapped,
     Declined,
@@ -31,8 +28,11 @@ from bots.taps import (
     Turned,
     encode,
 )
-from bots.wording import LANGUAGES, catalogue, duration, said_or, say
-from jobs.page import DAY_S
+from bots.dialogue.effects import Album, Button, Card, Picture, Rows
+from bots.dialogue.menu import Menu
+from bots.dialogue.session import Photo, Running, Session
+from bots.dialogue.text import LANGUAGES, catalogue, duration, said_or, say
+from jobs.storage.accounts import DAY_S
 
 CONSENT_VERSION = 1
 KEEP_DAYS = (1, 7, 30)

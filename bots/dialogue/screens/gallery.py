@@ -9,11 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
-from bots.cards import button, in_rows, style_title
-from bots.menu import Menu
-from bots.replies import Button, Card, Picture, Rows
-from bots.session import Gallery, Session, Shown
-from bots.taps import (
+from bots.dialogue.buttons import (
     AvatarAsked,
     Compared,
     EditRedone,
@@ -27,8 +23,12 @@ from bots.taps import (
     TweaksOpened,
     encode,
 )
-from bots.wording import day, said_or, say
-from jobs.news import Pictured
+from bots.dialogue.effects import Button, Card, Picture, Rows
+from bots.dialogue.menu import Menu
+from bots.dialogue.screens.cards import button, in_rows, style_title
+from bots.dialogue.session import Gallery, Session, Shown
+from bots.dialogue.text import day, said_or, say
+from jobs.queue.events import Pictured
 
 AT_HOME = 1  # the page of edits that shows the plain ones; the others show one edit's values each
 

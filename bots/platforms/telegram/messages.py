@@ -1,4 +1,7 @@
-"""Telegram, what goes out: a reply becomes a message or an edit of one. See `bots.on_telegram` for what comes in."""
+"""Telegram, what goes out: a reply becomes a message or an edit of one.
+
+See `bots.platforms.telegram.updates` for what comes in.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ from telegram import (
 )
 from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TelegramError, TimedOut
 
-from bots import replies as r
-from bots.adapter import Load, NotNow, PhotoGone, Unreachable
+from bots.dialogue import effects as r
+from bots.platforms.base import Load, NotNow, PhotoGone, Unreachable
 
 ALBUM = 10  # most items of a media group; fewer than two are refused
 CACHED = 5000  # file ids kept in memory, so that leafing through a gallery uploads each picture once

@@ -1,4 +1,6 @@
-"""Telegram, what comes in: Update -> event. `bots.telegram_front` is what goes out; neither holds a sentence or a rule.
+"""Telegram, what comes in: Update -> event.
+
+`bots.platforms.telegram.messages` is what goes out; neither holds a sentence or a rule.
 
 Updates are taken serially per person and in parallel across people, and Telegram is told that an update arrived
 only after its effect is in the ledger: in polling by asking for the next ones, behind a webhook by answering 200.
@@ -40,16 +42,16 @@ from telegram.ext import (
 )
 from telegram.helpers import create_deep_linked_url
 
-from bots import events as e
-from bots.adapter import Contact
-from bots.commands import COMMANDS, said
-from bots.concierge import Concierge
-from bots.menu import Menu
-from bots.menu import house as house_menu
-from bots.telegram_front import Front
-from bots.wording import LANGUAGES, said_or, say
+from bots.dialogue import events as e
+from bots.dialogue.commands import COMMANDS, said
+from bots.dialogue.menu import Menu
+from bots.dialogue.menu import house as house_menu
+from bots.dialogue.text import LANGUAGES, said_or, say
+from bots.platforms.base import Contact
+from bots.platforms.telegram.messages import Front
+from bots.runtime.dispatcher import Concierge
 from core.errors import AtelierError
-from jobs.house import House
+from jobs.services import House
 from jobs.settings import Settings
 
 log = logging.getLogger("atelier.telegram")

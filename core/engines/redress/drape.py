@@ -2,7 +2,7 @@
 
 A flat drawing looks cut out of paper however well it is shaded once; a surface can be lit anew by every
 edit. Three parts add up: the body's roundness, the pieces lying on each other, and how such cloth hangs.
-Units of heights are eye distances, as in `core/garment.py`.
+Units of heights are eye distances, as in `core/engines/redress/garment.py`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from core import frame
+from core.engines.redress.garment import TOP, Body, Layout, Points, bezier
 from core.frame import EYE
-from core.garment import TOP, Body, Layout, Points, bezier
-from core.light import inflate
-from core.nouns import F32
+from core.scene.lighting import inflate
+from core.types import F32
 
 COARSE: Final = 4
 """Folds are soft: they are worked out at a quarter of the print and brought up."""

@@ -20,11 +20,11 @@ from diffusers import UNet2DModel
 from torch.nn import functional
 
 from core import weights
-from core.denoise import quiet
-from core.nouns import F32
-from core.repair import CLASSES
+from core.engines.denoise import quiet
+from core.engines.redress.repair import CLASSES
+from core.types import F32
 
-BASE: Final = Path(__file__).resolve().parent.parent / "base"
+BASE: Final = Path(__file__).resolve().parents[2] / "base"
 SIZE: Final = (128, 72)
 """Width and height of a torso as the net draws it: an eighth of the print; Real-ESRGAN makes it half."""
 PATCH: Final = {"torso": 4, "head": 2}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.frame import EYE
-from core.nouns import F32
+from core.types import F32
 
 TOP: Final = frame.GARMENT_TOP * frame.PRINT[1]
 """First row of the frame that a garment may touch, in print pixels."""

@@ -11,18 +11,18 @@ import numpy as np
 import torch
 
 from core import frame
-from core.denoise import denoise
-from core.drape import drape
-from core.engines.embedded import DRAWN, SIZE, Embedded, conditions, drawn
-from core.enhance import develop
-from core.facemap import LUMINANCE, linear
+from core.cutout.decontaminate import spread
+from core.edit.enhance import develop
+from core.engines.denoise import denoise
+from core.engines.redress.drape import drape
+from core.engines.redress.engine import DRAWN, SIZE, Embedded, conditions, drawn
+from core.engines.redress.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
+from core.face.landmarks import LUMINANCE, linear
 from core.frame import EYE
-from core.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
-from core.light import srgb
-from core.nouns import F32, U8, Layers, Portrait, Recipe
-from core.rim import spread
-from core.stage import Setup, Skin
-from core.style import rgb_of
+from core.scene.lighting import srgb
+from core.scene.stage import Setup, Skin
+from core.scene.style import rgb_of
+from core.types import F32, U8, Layers, Portrait, Recipe
 
 STEPS: Final = 12
 """DPM-Solver++(2M) steps; all our pictures and figures were made with this number, no other was compared."""

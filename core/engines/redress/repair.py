@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from core import frame
-from core.denoise import denoise
-from core.facemap import LUMINANCE, face_skin
-from core.nouns import F32, U8, FaceMap
+from core.engines.denoise import denoise
+from core.face.landmarks import LUMINANCE, face_skin
+from core.types import F32, U8, FaceMap
 
 FRAME: Final = (320, 400)
 """Width and height of the frame the head is repaired in: 59 px between the eyes."""

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from core.engines.plan import FAMILIES
+from core.engines.sdxl.vram import FAMILIES
 from core.errors import EngineMissing
 from core.settings import setting
 

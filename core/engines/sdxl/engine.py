@@ -3,7 +3,7 @@
     setup -> the embedded engine's portrait -> latents, noised part of the way -> denoised with the
     person's LoRA, face included -> pixels -> cut out again -> layers
 
-Who it is comes from the LoRA (`core/engines/lessons.py`), where things stand from the setup, and whether
+Who it is comes from the LoRA (`core/engines/sdxl/lessons.py`), where things stand from the setup, and whether
 it is them from the same judge as ever. Only the figure is drawn: the backdrop stays the recipe's, exact.
 """
 
@@ -25,19 +25,19 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from peft import PeftModel
 
 from core import frame
-from core.denoise import denoise
-from core.engines.engine import Redress, Teaching
-from core.engines.lessons import WORD, PersonCourse
-from core.engines.plan import FAMILIES
-from core.engines.shelf import PARTS
-from core.enhance import develop
+from core.edit.enhance import develop
+from core.engines.base import Redress, Teaching
+from core.engines.denoise import denoise
+from core.engines.lora import once, teach
+from core.engines.sdxl.checkpoints import PARTS
+from core.engines.sdxl.lessons import WORD, PersonCourse
+from core.engines.sdxl.vram import FAMILIES
 from core.errors import EngineMissing
-from core.facemap import linear
-from core.light import srgb
-from core.nouns import F32, U8, Cutout, FaceMap, Identity, Layers, Portrait, Recipe
-from core.stage import Setup
-from core.style import Lamps, Outfit, Paper, pick
-from core.train import once, teach
+from core.face.landmarks import linear
+from core.scene.lighting import srgb
+from core.scene.stage import Setup
+from core.scene.style import Lamps, Outfit, Paper, pick
+from core.types import F32, U8, Cutout, FaceMap, Identity, Layers, Portrait, Recipe
 
 if TYPE_CHECKING:
     from core.studio import Models
@@ -210,7 +210,7 @@ class Stable:
         if traced is None or len(self._models.recogniser.find(drawn)) != 1:
             garment = np.dstack([drawn, rough.garment[..., 3]])
             return replace(rough, sitter=drawn, garment=garment)
-        from core.matte import cut_out
+        from core.cutout.matte import cut_out
 
         height, width = drawn.shape[:2]
         scale = frame.PRINT[0] / width
@@ -324,7 +324,7 @@ def figure_of(layers: Layers) -> F32:
 def unlit(layers: Layers, drawn: U8, recipe: Recipe) -> Layers:
     """Take off the layers what composing will put on, so that the recipe develops into the picture that was drawn.
 
-    The net drew the light in; relighting, cloth shade, rim and exposure of `core.compose` come again on top
+    The net drew the light in; relighting, cloth shade, rim and exposure of `core.scene.compose` come again on top
     at every edit. What they make of the layers is divided out in linear light, softly, so that no grain is
     copied: new light is then new light over old, and the unedited portrait is the drawn one.
     """

@@ -15,13 +15,13 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from core import frame
-from core.facemap import FACE_OVAL, fill
-from core.nouns import F32, FaceMap
-from core.train import Pace
+from core.engines.lora import Pace
+from core.face.landmarks import FACE_OVAL, fill
+from core.types import F32, FaceMap
 
 if TYPE_CHECKING:
-    from core.engines.stable import Stable
-    from core.matte import Segmenter
+    from core.cutout.matte import Segmenter
+    from core.engines.sdxl.engine import Stable
 
 WORD: Final = "photo of ohwx person"
 """What every photo is called: a rare token, and a class word that claims nothing of the sitter."""
@@ -41,7 +41,7 @@ def wanted() -> LoraConfig:
 
 
 class PersonCourse:
-    """See `core.train.Course`. With three photos or more the least turned one is left out for the proof.
+    """See `core.engines.lora.Course`. With three photos or more the least turned one is left out for the proof.
 
     Latents, weights and the words' embedding are made once; no picture is encoded twice.
     """

@@ -124,7 +124,7 @@ def measure(name: str, family: Family) -> Measured:
     from peft import get_peft_model
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-    from core.engines.lessons import wanted
+    from core.engines.sdxl.lessons import wanted
 
     with torch.device("meta"):
         unet: Any = UNet2DConditionModel(**UNETS[name]).to(torch.bfloat16)

@@ -1,10 +1,10 @@
-"""Alembic's entry: runs on the connection that `jobs.ledger` hands over, inside its transaction."""
+"""Alembic's entry: runs on the connection that `jobs.storage.database` hands over, inside its transaction."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from jobs.tables import metadata
+from jobs.storage.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

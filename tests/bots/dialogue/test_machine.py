@@ -11,19 +11,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bots import cards
-from bots import events as e
-from bots import replies as r
-from bots import taps as t
-from bots.collecting import photo_file
-from bots.conversation import ANYWHERE, HANDLERS, TRANSITIONS, Step, advance, drawing
-from bots.menu import Menu, house
-from bots.newsroom import event_of
-from bots.session import Photo, Running, Session, State, from_json, to_json
-from bots.turn import new_session
-from bots.wording import LANGUAGES, catalogue, duration, say
-from jobs import orders
-from jobs.news import Done, Notice, Pictured
+from bots.dialogue import buttons as t
+from bots.dialogue import effects as r
+from bots.dialogue import events as e
+from bots.dialogue.context import new_session
+from bots.dialogue.handlers.photos import photo_file
+from bots.dialogue.machine import ANYWHERE, HANDLERS, TRANSITIONS, Step, advance, drawing
+from bots.dialogue.menu import Menu, house
+from bots.dialogue.screens import cards
+from bots.dialogue.session import Photo, Running, Session, State, from_json, to_json
+from bots.dialogue.text import LANGUAGES, catalogue, duration, say
+from bots.runtime.event_mapper import event_of
+from jobs.kinds import orders
+from jobs.queue.events import Done, Notice, Pictured
 
 NOW = 1_800_000_000.0
 
@@ -562,7 +562,7 @@ def test_the_menu_begins_with_the_four_first_looks() -> None:
 
 def test_the_diagram_in_the_documentation_is_drawn_from_the_table() -> None:
     assert "waiting --> browsing: GalleryCame" in drawing()
-    assert drawing() in (Path(__file__).parent.parent / "docs" / "telegram.md").read_text("utf-8")
+    assert drawing() in (Path(__file__).parents[3] / "docs" / "telegram.md").read_text("utf-8")
 
 
 def test_a_running_order_survives_being_saved() -> None:

@@ -10,12 +10,12 @@ from chats import STUDIO, house_with
 from fakes.picture_studio import picture
 from fakes.telegram_server import TelegramServer
 
-from bots import __main__ as front
-from bots.on_console import Terminal
-from bots.transcript import Line, ScriptWrong, play, read
+from bots import cli as front
+from bots.platforms.console import Terminal
+from bots.platforms.transcript import Line, ScriptWrong, play, read
 from jobs import settings as s
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[2]
 SCRIPT = """
 # consent, photos with a bad one and a stranger, two looks, an edit and its undo, a file, and goodbye
 > /start

@@ -17,14 +17,14 @@ from fakes.telegram_server import TOKEN, Person, TelegramServer
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from bots import errands
-from bots.wording import LANGUAGES
+from bots.dialogue.text import LANGUAGES
+from bots.runtime import outbox
 from jobs import settings as s
-from jobs import tables as t
-from jobs.house import opened
-from jobs.vault import signed_by
+from jobs.services import opened
+from jobs.storage import schema as t
+from jobs.storage.keys import signed_by
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -400,9 +400,9 @@ async def test_a_forgetting_that_is_killed_is_finished_and_told_after_a_restart(
     ana = server.person(7)
     with monkeypatch.context() as patch:
         if killed == "before anything is deleted":
-            patch.setattr(errands, "forget", die)
+            patch.setattr(outbox, "forget", die)
         else:
-            patch.setattr(errands.Errands, "_tell_receipt", die)
+            patch.setattr(outbox.Errands, "_tell_receipt", die)
         async with house_with(tmp_path, server):
             await has_photos(ana)
             await ana.says("/forget")

@@ -8,12 +8,12 @@ import pytest
 import sitters
 from numpy.typing import NDArray
 
-from core.facemap import FACE_OVAL, fill
+from core.cutout.decontaminate import without_backlight
+from core.cutout.matte import cut_out, framed
+from core.face.landmarks import FACE_OVAL, fill
 from core.frame import EYE
-from core.matte import cut_out, framed
-from core.nouns import F32, Cutout, FaceMap
-from core.rim import without_backlight
 from core.studio import Models, map_photo
+from core.types import F32, Cutout, FaceMap
 
 
 @pytest.fixture(scope="module")

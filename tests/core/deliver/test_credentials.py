@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from PIL import Image
 
-from core import credentials
-from core.deliver import AI_MARK, encode, encode_plain
+from core.deliver import credentials
+from core.deliver.files import AI_MARK, encode, encode_plain
 from core.errors import AtelierError
-from core.nouns import Recipe
+from core.types import Recipe
 
 PICTURE = encode_plain(np.random.default_rng(0).integers(0, 255, (160, 128, 3), np.uint8))
 

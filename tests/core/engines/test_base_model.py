@@ -14,17 +14,17 @@ import torch
 from diffusers import UNet2DModel
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from core import repair
-from core.denoise import denoise
-from core.engines.embedded import BASE, SIZE, Embedded, repaired, told_torso
+from core.cutout.matte import Segmenter
+from core.engines.denoise import denoise
+from core.engines.lora import proof_error
+from core.engines.redress import repair
+from core.engines.redress.engine import BASE, SIZE, Embedded, repaired, told_torso
+from core.engines.redress.garment import KINDS, TIE, Cloth, cloths_of, lay_out
+from core.engines.redress.generate import draw_torso, dress, order
 from core.errors import Stopped
-from core.garment import KINDS, TIE, Cloth, cloths_of, lay_out
-from core.generate import draw_torso, dress, order
-from core.matte import Segmenter
-from core.nouns import F32, Cutout, FaceMap
-from core.stage import Choice, Setup, set_up
-from core.style import Outfit, load
-from core.train import proof_error
+from core.scene.stage import Choice, Setup, set_up
+from core.scene.style import Outfit, load
+from core.types import F32, Cutout, FaceMap
 from tools import pairs, train_base
 
 JACKETS = {"charcoal": "#303439", "navy": "#1f2a44", "royal": "#2c4a86", "wine": "#6e1e30", "sand": "#beaa8c",

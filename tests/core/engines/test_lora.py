@@ -9,11 +9,12 @@ import pytest
 import sitters
 import torch
 
-from core import repair, train
+from core.engines import lora
+from core.engines.redress import repair
 from core.errors import Stopped
-from core.facemap import map_face
-from core.nouns import FaceMap, Selfie
+from core.face.landmarks import map_face
 from core.studio import Models
+from core.types import FaceMap, Selfie
 
 
 def photo(eye_px: float, turn_deg: float = 0.0, stops: float = 0.0) -> FaceMap:
@@ -40,14 +41,14 @@ def small() -> FaceMap:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "STEPS", 4)
-    monkeypatch.setattr(train, "CHECK_EVERY", 2)
-    monkeypatch.setattr(train, "SPOILT", (0.7,))
+    monkeypatch.setattr(lora, "STEPS", 4)
+    monkeypatch.setattr(lora, "CHECK_EVERY", 2)
+    monkeypatch.setattr(lora, "SPOILT", (0.7,))
 
 
-def run(maps: list[FaceMap], models: Models, folder: Path, stop_at: int | None = None) -> train.Training:
+def run(maps: list[FaceMap], models: Models, folder: Path, stop_at: int | None = None) -> lora.Training:
     seen: list[int] = []
-    return train.train(
+    return lora.train(
         maps,
         lambda: models.engine.head,
         folder,
@@ -88,7 +89,7 @@ def test_a_held_out_photo_decides_whether_training_is_used(
     assert came_to.error_without > 0
     gain = 100 * (1 - came_to.error_with / came_to.error_without)
     assert came_to.gain_percent == pytest.approx(gain, abs=0.2)
-    assert came_to.used == (came_to.gain_percent >= train.LEAST_GAIN) == (tmp_path / "lora").is_dir()
+    assert came_to.used == (came_to.gain_percent >= lora.LEAST_GAIN) == (tmp_path / "lora").is_dir()
 
 
 @pytest.mark.usefixtures("short")
@@ -99,9 +100,9 @@ def test_two_sharp_photos_teach_without_a_proof(
     came_to = run([*sharp[:2], small], models, tmp_path)
     assert (came_to.used, came_to.reason, came_to.held_out) == (True, "no_proof", None)
     assert (tmp_path / "lora" / "adapter_model.safetensors").stat().st_size < 5e6
-    learned = train.learned(models.engine.head, tmp_path / "lora")
+    learned = lora.learned(models.engine.head, tmp_path / "lora")
     head = repair.head_of(small.selfie.rgb, small.selfie.face.landmarks)
-    predict = [lambda x, r, t, s, net=net: train.repaired(net, x, r, t, s) for net in (models.engine.head, learned)]
+    predict = [lambda x, r, t, s, net=net: lora.repaired(net, x, r, t, s) for net in (models.engine.head, learned)]
     plain, own = (repair.restore(each, head, 0.5) for each in predict)
     assert np.abs(plain - own).max() > 1e-3
     assert all(torch.equal(before[name], tensor) for name, tensor in models.engine.head.state_dict().items())

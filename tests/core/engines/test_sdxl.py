@@ -12,20 +12,22 @@ import tiny_stable
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 
-from core import deliver, studio
-from core.__main__ import main
-from core.engines import lessons, plan, stable
-from core.engines.engine import Redress, best_here, open_engine
-from core.engines.stable import Stable
+from core import studio
+from core.cli import main
+from core.deliver import files
+from core.engines.base import Redress, best_here, open_engine
+from core.engines.lora import Pace
+from core.engines.sdxl import engine as stable
+from core.engines.sdxl import lessons, vram
+from core.engines.sdxl.engine import Stable
 from core.errors import EngineMissing, Stopped
-from core.facemap import map_face
-from core.nouns import Cutout, FaceMap, Identity, Selfie
-from core.stage import Choice, Setup, set_up
-from core.style import load
-from core.train import Pace
+from core.face.landmarks import map_face
+from core.scene.stage import Choice, Setup, set_up
+from core.scene.style import load
+from core.types import Cutout, FaceMap, Identity, Selfie
 
 FETCH = "hf download nobody/ever-fetched-this --include '*.json' --include '*.txt' --include '*/*.safetensors'"
-PUBLISHED = dict(plan.FAMILIES)
+PUBLISHED = dict(vram.FAMILIES)
 COLLINS = ("collins.png", sitters.encoded(sitters.collins()))
 
 
@@ -41,8 +43,8 @@ def settings(folders: dict[str, Path], models: studio.Models, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ATELIER_DEVICE", "cpu")
     for kind, folder in folders.items():
-        small = replace(plan.FAMILIES[kind], draws=(256, 320), learns=(128, 160))
-        monkeypatch.setitem(plan.FAMILIES, kind, small)
+        small = replace(vram.FAMILIES[kind], draws=(256, 320), learns=(128, 160))
+        monkeypatch.setitem(vram.FAMILIES, kind, small)
         monkeypatch.setenv(f"ATELIER_{kind.upper()}_MODEL", str(folder))
 
 
@@ -148,14 +150,14 @@ def test_the_command_line_says_it_in_one_sentence(
 def test_the_plan_is_what_the_published_nets_measure_on_the_meta_device(
     name: str, unet: int, encoders: tuple[int, ...]
 ) -> None:
-    measured = plan.measure(name, PUBLISHED[name])
+    measured = vram.measure(name, PUBLISHED[name])
     assert (measured.unet, measured.vae, measured.encoders) == (unet, 83_653_863, encoders)
     for part in ("weights", "drawing", "learning"):
-        assert getattr(plan.NEEDS[name], part) == pytest.approx(getattr(measured.need, part), abs=0.02)
+        assert getattr(vram.NEEDS[name], part) == pytest.approx(getattr(measured.need, part), abs=0.02)
 
 
 def test_a_card_gets_the_best_engine_it_carries() -> None:
-    assert [plan.best_for(gb) for gb in (4, 8, 12, 24)] == [None, "sd15", "sdxl", "sdxl"]
+    assert [vram.best_for(gb) for gb in (4, 8, 12, 24)] == [None, "sd15", "sdxl", "sdxl"]
 
 
 # the loop against diffusers' own
@@ -242,8 +244,8 @@ def test_a_drawn_picture_is_taken_apart_so_that_it_develops_into_itself_and_can_
     assert head.mean() > 0.1
     assert away[head].mean() < 4
     assert away[portrait.layers.garment[..., 3] == 255].mean() < 8
-    from core.enhance import develop, tweak
-    from core.judge import judge
+    from core.edit.enhance import develop, tweak
+    from core.judge.judge import judge
 
     assert judge(portrait, collins_map, who, models.recogniser, models.landmarker).reasons in ((), ("halo",))
     left, right = (develop(portrait.layers, tweak(portrait.recipe, f"light_{side}")) for side in ("left", "right"))
@@ -356,7 +358,7 @@ def test_a_sitting_runs_from_photo_to_gallery_and_delivers_no_noise(
     for record in manifest["portraits"]:
         assert record["reasons"]
         assert record["recipe"]["engine"].startswith(f"{name}-")
-        deliver.load_layers(tmp_path / "out" / record["layers"])
+        files.load_layers(tmp_path / "out" / record["layers"])
     assert "drawn anew" in (tmp_path / "out" / "gallery.html").read_text("utf-8")
 
 

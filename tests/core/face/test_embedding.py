@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import sitters
 
-from core import likeness
-from core.likeness import Found, Recogniser, baseline, cosine, majority
-from core.nouns import F32
+from core.face import embedding
+from core.face.embedding import Found, Recogniser, baseline, cosine, majority
+from core.types import F32
 
 RECOGNISER = sitters.MODELS.recogniser
 
@@ -88,8 +88,8 @@ def test_the_majority_is_whoever_is_on_more_than_half() -> None:
 def test_one_lookalike_photo_does_not_chain_two_people_together() -> None:
     hopper, collins = embedded(sitters.hopper()), embedded(sitters.collins())
     between = towards(hopper, collins, 0.5)  # alike enough to either, while they are strangers
-    assert cosine(between, hopper) > likeness.SAME_PERSON
-    assert cosine(between, collins) > likeness.SAME_PERSON
+    assert cosine(between, hopper) > embedding.SAME_PERSON
+    assert cosine(between, collins) > embedding.SAME_PERSON
     together = majority([hopper, hopper, collins, collins, between])
     assert together in ((0, 1, 4), (2, 3, 4))
 

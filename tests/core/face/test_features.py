@@ -12,13 +12,13 @@ import sitters
 from numpy.typing import NDArray
 
 from core import frame
-from core.__main__ import main
-from core.coverage import coverage, draw_map
-from core.features import CHIN, EYE, JAW, UPPER_LIP, judge, measure, observe, words
-from core.matte import Regions, regions_of
-from core.nouns import FaceMap, Features
+from core.cli import main
+from core.cutout.matte import Regions, regions_of
+from core.face.coverage import coverage, draw_map
+from core.face.features import CHIN, EYE, JAW, UPPER_LIP, judge, measure, observe, words
 from core.studio import Models
-from jobs.tasks import CoreStudio
+from core.types import FaceMap, Features
+from jobs.kinds.tasks import CoreStudio
 from tools.measure_map import share, wearing_hat
 
 RGB = sitters.RGB

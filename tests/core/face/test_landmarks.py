@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import frame
-from core.coverage import coverage, draw_map
-from core.facemap import TRIANGLES, map_face, mesh_normals
-from core.nouns import FaceMap, Selfie
+from core.face.coverage import coverage, draw_map
+from core.face.landmarks import TRIANGLES, map_face, mesh_normals
 from core.studio import Models
+from core.types import FaceMap, Selfie
 
 
 @given(st.floats(5, 4000), st.floats(5, 4000), st.floats(2, 900), st.floats(-3.1, 3.1))

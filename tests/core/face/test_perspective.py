@@ -10,8 +10,10 @@ import sitters
 from numpy.typing import NDArray
 from PIL import Image
 
-from core import frame, intake, perspective
-from core.nouns import Selfie
+from core import frame
+from core.face import perspective
+from core.intake import review
+from core.types import Selfie
 
 NEAR_M = 0.35
 
@@ -36,8 +38,8 @@ def as_file(rgb: NDArray[np.uint8], from_m: float, size_told: tuple[int, int] | 
     return packed.getvalue()
 
 
-def look_at(data: bytes) -> intake.Selfie | intake.Rejected:
-    return intake.look(data, "photo", sitters.MODELS)
+def look_at(data: bytes) -> review.Selfie | review.Rejected:
+    return review.look(data, "photo", sitters.MODELS)
 
 
 def test_a_face_seen_from_near_gets_its_own_shape_back() -> None:

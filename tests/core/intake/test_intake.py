@@ -22,15 +22,15 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from sitters import MODELS, collins, encoded, hopper
 
-from core import decode as decoding
-from core import intake
-from core.__main__ import main
-from core.intake import REASONS, Models, Photo, check, decode, look, review
-from core.nouns import Rejected, Selfie
+from core.cli import main
+from core.intake import decode as decoding
+from core.intake import review as intake
+from core.intake.review import REASONS, Models, Photo, check, decode, look, review
+from core.types import Rejected, Selfie
 
-HEIC = (Path(__file__).parent / "pictures" / "astronaut.heic").read_bytes()
+HEIC = (Path(__file__).parents[2] / "pictures" / "astronaut.heic").read_bytes()
 """scikit-image's astronaut, encoded once by libheif: nothing we depend on can write HEIC."""
-TILED = (Path(__file__).parent / "pictures" / "phone.heic").read_bytes()
+TILED = (Path(__file__).parents[2] / "pictures" / "phone.heic").read_bytes()
 """matplotlib's Grace Hopper at 12 megapixels with a little noise, written as phones do: 56 tiles in one grid."""
 
 
@@ -149,10 +149,10 @@ def test_a_refusal_carries_the_number_and_the_limit() -> None:
 
 def test_a_file_that_is_no_photo_never_loads_a_model() -> None:
     script = (
-        "import sys, json; from core import intake; m = intake.Models(); r = intake.look(b'text', 'a.jpg', m);"
+        "import sys, json; from core.intake import review; m = review.Models(); r = review.look(b'text', 'a.jpg', m);"
         "print(json.dumps([r.reason, sorted(vars(m)), 'mediapipe' in sys.modules, 'torch' in sys.modules]))"
     )
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[3]
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True, cwd=root)
     assert json.loads(out.stdout) == ["not_a_photo", [], False, False]
 

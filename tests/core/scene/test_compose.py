@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.backdrop import Backdrop, draw_backdrop
-from core.compose import retouch
-from core.deliver import load_layers, save_layers
-from core.enhance import CROPS, TWEAKS, crop, develop, effective, parse, tweak
+from core.deliver.files import load_layers, save_layers
+from core.edit.enhance import CROPS, TWEAKS, crop, develop, effective, parse, tweak
 from core.errors import Refused, StyleWrong
-from core.nouns import Cutout, FaceMap, Layers, Recipe
-from core.stage import PER_SOURCE, Choice, Setup, cast, print_size, set_up
-from core.style import load
+from core.scene.backdrop import Backdrop, draw_backdrop
+from core.scene.compose import retouch
+from core.scene.stage import PER_SOURCE, Choice, Setup, cast, print_size, set_up
+from core.scene.style import load
+from core.types import Cutout, FaceMap, Layers, Recipe
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from core import style
 from core.errors import StyleWrong
+from core.scene import style
 
 
 def test_every_pack_loads_and_hangs_in_the_wardrobe() -> None:
@@ -18,7 +18,7 @@ def test_every_pack_loads_and_hangs_in_the_wardrobe() -> None:
 
 
 def test_every_offered_tweak_exists() -> None:
-    from core.enhance import TWEAKS
+    from core.edit.enhance import TWEAKS
 
     for look in style.load_all():
         assert set(look.tweaks) <= set(TWEAKS)

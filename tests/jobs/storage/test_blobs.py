@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from jobs import tables as t
-from jobs.ledger import Ledger, open_ledger
-from jobs.page import Gone
 from jobs.settings import SettingsWrong
-from jobs.shelf import MANIFEST, NotKept, Shelf, ShelfDown, ShelfFull, open_shelf
-from jobs.vault import Torn, Vault, open_vault, signed_by
+from jobs.storage import schema as t
+from jobs.storage.accounts import Gone
+from jobs.storage.blobs import MANIFEST, NotKept, Shelf, ShelfDown, ShelfFull, open_shelf
+from jobs.storage.database import Ledger, open_ledger
+from jobs.storage.keys import Torn, Vault, open_vault, signed_by
 
 __all__ = ["on_s3", "s3_server"]
 
@@ -176,7 +176,7 @@ async def test_a_full_disk_is_told_from_other_trouble_and_leaves_no_half_file(
 async def test_an_s3_that_is_away_is_told_from_a_file_that_is_not_there(
     on_s3: S3Server, tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.shelf.RETRY_FOR_S", 1)
+    monkeypatch.setattr("jobs.storage.blobs.RETRY_FOR_S", 1)
     shelf = open_shelf(a_house(tmp_path, shelf_url="s3://shelf/x"), ledger)
     who = await someone(ledger)
     on_s3.stop()

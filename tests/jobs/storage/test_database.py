@@ -14,13 +14,15 @@ from pydantic import ValidationError
 from sqlalchemy import select, text
 
 from core.errors import AtelierError
-from jobs import book, news, orders
-from jobs import tables as t
-from jobs.book import Declined, Ticket
-from jobs.ledger import Ledger, open_ledger
-from jobs.page import Conflict, Gone, Page
+from jobs.kinds import orders
+from jobs.queue import events
+from jobs.queue.job_status import sign_in, underway, where
 from jobs.settings import Settings
-from jobs.standing import sign_in, underway, where
+from jobs.storage import job_store
+from jobs.storage import schema as t
+from jobs.storage.accounts import Conflict, Gone, Page
+from jobs.storage.database import Ledger, open_ledger
+from jobs.storage.job_store import Declined, Ticket
 
 __all__ = ["database", "postgres", "ready_sqlite"]
 
@@ -42,7 +44,7 @@ async def someone(page: Page, user: str = "1") -> int:
 
 
 async def placed(page: Page, account: int, ref: str, limits: Settings, order: orders.Order | None = None) -> int:
-    ticket = await book.place(page, account, order or shoot(), ref, "telegram", limits)
+    ticket = await job_store.place(page, account, order or shoot(), ref, "telegram", limits)
     assert isinstance(ticket, Ticket)
     return ticket.order
 
@@ -188,9 +190,9 @@ async def test_the_newest_message_of_a_card_is_the_one_to_edit(ledger: Ledger) -
 async def test_the_same_order_twice_is_one_order(ledger: Ledger, limits: Settings) -> None:
     async with ledger.write() as page:
         account, other = await someone(page), await someone(page, "2")
-        first = await book.place(page, account, shoot(), "go:1", "telegram", limits)
-        again = await book.place(page, account, shoot(), "go:1", "telegram", limits)
-        theirs = await book.place(page, other, shoot(), "go:1", "telegram", limits)
+        first = await job_store.place(page, account, shoot(), "go:1", "telegram", limits)
+        again = await job_store.place(page, account, shoot(), "go:1", "telegram", limits)
+        theirs = await job_store.place(page, other, shoot(), "go:1", "telegram", limits)
         assert isinstance(first, Ticket)
         assert isinstance(again, Ticket)
         assert (first.fresh, again.fresh, again.order) == (True, False, first.order)
@@ -216,9 +218,9 @@ async def test_orders_beyond_a_limit_are_declined_and_leave_nothing(ledger: Ledg
         one, two = await someone(page), await someone(page, "2")
         for ref in ("a", "b"):
             await placed(page, one, ref, tight)
-        assert await book.place(page, one, shoot(), "c", "telegram", tight) == Declined("too_many", 2)
+        assert await job_store.place(page, one, shoot(), "c", "telegram", tight) == Declined("too_many", 2)
         await placed(page, two, "a", tight)
-        assert await book.place(page, two, shoot(), "b", "telegram", tight) == Declined("queue_full", 3)
+        assert await job_store.place(page, two, shoot(), "b", "telegram", tight) == Declined("queue_full", 3)
         assert len((await page.c.execute(select(t.orders))).all()) == 3
 
 
@@ -229,9 +231,11 @@ async def test_orders_that_break_their_rules_are_refused_before_anything_is_writ
         account = await someone(page)
         for wrong in (shoot(count=0), shoot(photos=("../x",)), orders.Look("")):
             with pytest.raises(ValidationError):
-                await book.place(page, account, wrong, "x", "telegram", limits)
+                await job_store.place(page, account, wrong, "x", "telegram", limits)
         with pytest.raises(ValueError, match="64 is the limit"):
-            await book.place(page, account, shoot(count=16, styles=("a", "b", "c", "d", "e")), "x", "telegram", limits)
+            await job_store.place(
+                page, account, shoot(count=16, styles=("a", "b", "c", "d", "e")), "x", "telegram", limits
+            )
         assert (await page.c.execute(select(t.orders))).all() == []
 
 
@@ -246,7 +250,7 @@ async def test_who_asks_for_much_waits_behind_who_asks_for_little_and_nobody_for
         line = (await page.c.execute(select(t.orders.c.id).order_by(t.orders.c.turn, t.orders.c.id))).scalars().all()
         assert line.index(late) == 1
         for order in (theirs[0], late):
-            await book.claim(page, order, 1, "w")
+            await job_store.claim(page, order, 1, "w")
         # newcomers keep coming; the greedy one's second order still has its turn after a bounded number of them
         for n in range(20):
             await placed(page, await someone(page, f"n{n}"), "x", many, shoot(count=4))
@@ -261,7 +265,7 @@ async def test_who_asks_for_much_waits_behind_who_asks_for_little_and_nobody_for
         )
         newcomer = await placed(page, await someone(page, "last"), "x", many, shoot(count=4))
         for order in line[:21]:
-            await book.claim(page, order, 1, "w")
+            await job_store.claim(page, order, 1, "w")
         after = await placed(page, await someone(page, "after"), "x", many, shoot(count=4))
         turns = dict((await page.c.execute(select(t.orders.c.id, t.orders.c.turn))).all())
         assert turns[theirs[1]] <= turns[after]
@@ -274,7 +278,7 @@ async def test_of_many_workers_one_gets_the_order(ledger: Ledger, limits: Settin
 
     async def grab(n: int) -> bool:
         async with ledger.write() as page:
-            return await book.claim(page, order, 1, f"w{n}") is not None
+            return await job_store.claim(page, order, 1, f"w{n}") is not None
 
     assert sum(await asyncio.gather(*(grab(n) for n in range(10)))) == 1
 
@@ -282,21 +286,21 @@ async def test_of_many_workers_one_gets_the_order(ledger: Ledger, limits: Settin
 async def test_every_step_is_for_the_attempt_that_holds_the_order(ledger: Ledger, limits: Settings) -> None:
     async with ledger.write() as page:
         order = await placed(page, await someone(page), "a", limits)
-        claimed = await book.claim(page, order, 1, "w1")
+        claimed = await job_store.claim(page, order, 1, "w1")
         assert claimed is not None
-        assert await book.release(page, order, 1)
-        assert await book.claim(page, order, 1, "w1") is None
-        again = await book.claim(page, order, 2, "w2")
+        assert await job_store.release(page, order, 1)
+        assert await job_store.claim(page, order, 1, "w1") is None
+        again = await job_store.claim(page, order, 2, "w2")
         assert again is not None
-        assert await book.beat(page, order, 1, news.Step()) == "lost"
-        assert await book.finish(page, claimed, [], {}) is None
-        assert not await book.fail(page, order, 1, news.Failed("fault"))
-        assert not await book.stopped(page, order, 1)
-        assert not await book.release(page, order, 1)
-        assert await book.claim(page, order, 1, "w1") is None
-        assert await book.beat(page, order, 2, news.Step("draw", 1, 4)) == "go on"
-        assert await book.finish(page, again, [], {}) is not None
-        assert await book.finish(page, again, [], {}) is None
+        assert await job_store.beat(page, order, 1, events.Step()) == "lost"
+        assert await job_store.finish(page, claimed, [], {}) is None
+        assert not await job_store.fail(page, order, 1, events.Failed("fault"))
+        assert not await job_store.stopped(page, order, 1)
+        assert not await job_store.release(page, order, 1)
+        assert await job_store.claim(page, order, 1, "w1") is None
+        assert await job_store.beat(page, order, 2, events.Step("draw", 1, 4)) == "go on"
+        assert await job_store.finish(page, again, [], {}) is not None
+        assert await job_store.finish(page, again, [], {}) is None
         posted = (await page.c.execute(select(t.outbox.c.word))).scalars().all()
         assert posted == ["done"]
 
@@ -305,19 +309,19 @@ async def test_cancelling_is_asked_once_whatever_the_order_is_doing(ledger: Ledg
     async with ledger.write() as page:
         account, other = await someone(page), await someone(page, "2")
         waiting, running, over = [await placed(page, account, ref, limits) for ref in "abc"]
-        assert await book.cancel(page, other, waiting) == "unknown"
-        assert await book.cancel(page, account, waiting) == "cancelled"
-        assert await book.cancel(page, account, waiting) == "cancelled"
-        assert await book.claim(page, waiting, 1, "w") is None
-        await book.claim(page, running, 1, "w")
-        assert await book.cancel(page, account, running) == "stopping"
-        assert await book.cancel(page, account, running) == "stopping"
-        assert await book.beat(page, running, 1, news.Step()) == "cancel"
-        assert await book.stopped(page, running, 1)
-        claimed = await book.claim(page, over, 1, "w")
+        assert await job_store.cancel(page, other, waiting) == "unknown"
+        assert await job_store.cancel(page, account, waiting) == "cancelled"
+        assert await job_store.cancel(page, account, waiting) == "cancelled"
+        assert await job_store.claim(page, waiting, 1, "w") is None
+        await job_store.claim(page, running, 1, "w")
+        assert await job_store.cancel(page, account, running) == "stopping"
+        assert await job_store.cancel(page, account, running) == "stopping"
+        assert await job_store.beat(page, running, 1, events.Step()) == "cancel"
+        assert await job_store.stopped(page, running, 1)
+        claimed = await job_store.claim(page, over, 1, "w")
         assert claimed is not None
-        await book.finish(page, claimed, [], {})
-        assert await book.cancel(page, account, over) == "too_late"
+        await job_store.finish(page, claimed, [], {})
+        assert await job_store.cancel(page, account, over) == "too_late"
         told = select(t.outbox.c.order_id, t.outbox.c.word).order_by(t.outbox.c.order_id)
         assert (await page.c.execute(told)).all() == [(waiting, "cancelled"), (running, "cancelled"), (over, "done")]
 
@@ -325,14 +329,14 @@ async def test_cancelling_is_asked_once_whatever_the_order_is_doing(ledger: Ledg
 async def test_only_an_order_whose_heart_stands_still_is_taken_back(ledger: Ledger, limits: Settings) -> None:
     async with ledger.write() as page:
         order = await placed(page, await someone(page), "a", limits)
-        await book.claim(page, order, 1, "w")
-        (held,) = await book.held(page)
-        await book.beat(page, order, 1, news.Step())
-        assert await book.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "alive"
-        (held,) = await book.held(page)
-        assert await book.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "queued"
-        assert await book.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "alive"
-        assert await book.claim(page, order, 2, "w2") is not None
+        await job_store.claim(page, order, 1, "w")
+        (held,) = await job_store.held(page)
+        await job_store.beat(page, order, 1, events.Step())
+        assert await job_store.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "alive"
+        (held,) = await job_store.held(page)
+        assert await job_store.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "queued"
+        assert await job_store.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "alive"
+        assert await job_store.claim(page, order, 2, "w2") is not None
 
 
 async def test_an_order_that_was_cancelled_is_not_begun_again_when_its_worker_dies(
@@ -341,10 +345,10 @@ async def test_an_order_that_was_cancelled_is_not_begun_again_when_its_worker_di
     async with ledger.write() as page:
         account = await someone(page)
         order = await placed(page, account, "a", limits)
-        await book.claim(page, order, 1, "w")
-        await book.cancel(page, account, order)
-        (held,) = await book.held(page)
-        assert await book.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "cancelled"
+        await job_store.claim(page, order, 1, "w")
+        await job_store.cancel(page, account, order)
+        (held,) = await job_store.held(page)
+        assert await job_store.take_back(page, held.order, held.attempt, 4, still_at=held.beat) == "cancelled"
         assert await state(page, order) == "cancelled"
 
 
@@ -352,9 +356,9 @@ async def test_an_order_that_kills_workers_at_one_step_is_given_up_and_one_that_
     ledger: Ledger, limits: Settings
 ) -> None:
     async def die(page: Page, order: int, attempt: int, step: int) -> str:
-        await book.claim(page, order, attempt, "w")
-        await book.beat(page, order, attempt, news.Step("draw", step, 9))
-        return await book.take_back(page, order, attempt, 3)
+        await job_store.claim(page, order, attempt, "w")
+        await job_store.beat(page, order, attempt, events.Step("draw", step, 9))
+        return await job_store.take_back(page, order, attempt, 3)
 
     async with ledger.write() as page:
         account = await someone(page)
@@ -369,18 +373,18 @@ async def test_place_and_eta_are_of_the_fair_line_and_measured(ledger: Ledger, l
         first, second, third = [await placed(page, who, "a", limits, shoot(count=4)) for who in people]
         standing = await where(page, third)
         assert standing is not None
-        assert standing.news == news.Queued(3, None)
+        assert standing.news == events.Queued(3, None)
         await sign_in(page, "w", "studio", 1)
-        claimed = await book.claim(page, first, 1, "w")
+        claimed = await job_store.claim(page, first, 1, "w")
         assert claimed is not None
-        await book.finish(page, claimed, [], {})
+        await job_store.finish(page, claimed, [], {})
         await page.c.execute(
             t.orders.update().where(t.orders.c.id == first).values(finished_at=t.orders.c.started_at + 40)
         )
         for order, place in ((second, 1), (third, 2)):
             standing = await where(page, order)
             assert standing is not None
-            assert standing.news == news.Queued(place, pytest.approx(40.0 * place))
+            assert standing.news == events.Queued(place, pytest.approx(40.0 * place))
         assert [s.order for s in await underway(page, "telegram")] == [second, third]
 
 
@@ -389,16 +393,18 @@ async def test_an_edit_hangs_below_its_parent_and_a_deleted_parent_takes_it_alon
 ) -> None:
     async with ledger.write() as page:
         account = await someone(page)
-        drawing = await book.claim(page, await placed(page, account, "a", limits), 1, "w")
+        drawing = await job_store.claim(page, await placed(page, account, "a", limits), 1, "w")
         assert drawing is not None
-        done = await book.finish(page, drawing, [book.Drawn("shoots/1/p1.jpg", "founder", {})], {"folder": "shoots/1"})
+        done = await job_store.finish(
+            page, drawing, [job_store.Drawn("shoots/1/p1.jpg", "founder", {})], {"folder": "shoots/1"}
+        )
         assert done is not None
         root = done.portraits[0].id
         edit = orders.Enhance(root, ("light=soft",))
-        editing = await book.claim(page, await placed(page, account, "b", limits, edit), 1, "w")
+        editing = await job_store.claim(page, await placed(page, account, "b", limits, edit), 1, "w")
         assert editing is not None
-        drawn = book.Drawn("shoots/1/e2.jpg", "founder", {"tweaks": ["light=soft"]}, root)
-        done = await book.finish(page, editing, [drawn], {})
+        drawn = job_store.Drawn("shoots/1/e2.jpg", "founder", {"tweaks": ["light=soft"]}, root)
+        done = await job_store.finish(page, editing, [drawn], {})
         assert done is not None
         assert done.portraits[0].parent == root
         await page.c.execute(text("DELETE FROM sittings"))

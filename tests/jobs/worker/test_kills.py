@@ -28,12 +28,14 @@ from houses import (
     told,
     until,
 )
-from test_jobs_worker import children_of, drawn, ends, galleries, place, stands_at, times_drawn
 
-from jobs import book, orders, sweep
-from jobs.house import House, opened
+from jobs.embedded_valkey import EmbeddedValkey
+from jobs.kinds import orders
+from jobs.privacy import retention
+from jobs.services import House, opened
 from jobs.settings import Settings
-from jobs.valkey import EmbeddedValkey
+from jobs.storage import job_store
+from tests.jobs.worker.test_worker import children_of, drawn, ends, galleries, place, stands_at, times_drawn
 
 __all__ = ["drawn", "house", "on_s3", "postgres", "ready_sqlite", "s3_server"]
 
@@ -136,13 +138,13 @@ async def test_pictures_in_the_clear_that_a_killed_worker_left_are_swept_once_th
         await house.desk.send()
         await stands_at(house, order, 1)
         killed.kill()
-    sweeping = asyncio.create_task(sweep.sweep_for_ever(house))
+    sweeping = asyncio.create_task(retention.sweep_for_ever(house))
     await asyncio.sleep(0.5)
     assert list(house.settings.work_folder.glob(f"*/{order}.1/out/*.jpg")), "the next attempt goes on with them"
     sweeping.cancel()
     async with house.ledger.write() as page:
-        await book.stopped(page, order, 1)  # as another machine would have ended it
-    sweeping = asyncio.create_task(sweep.sweep_for_ever(house))
+        await job_store.stopped(page, order, 1)  # as another machine would have ended it
+    sweeping = asyncio.create_task(retention.sweep_for_ever(house))
     await until(lambda: not list(house.settings.work_folder.glob("*/*")))
     sweeping.cancel()
 

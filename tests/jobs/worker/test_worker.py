@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 from houses import QUICK, a_house, house, person, ready_sqlite, send_photo, shoot, state_of, until, working
 
-from jobs import book, orders
-from jobs import tables as t
-from jobs.child import Child
-from jobs.house import House, opened
-from jobs.news import Done, Failed, Step
+from jobs.kinds import orders
+from jobs.queue.events import Done, Failed, Step
+from jobs.services import House, opened
+from jobs.storage import job_store
+from jobs.storage import schema as t
+from jobs.worker.child import Child
 
 __all__ = ["house", "ready_sqlite"]
 
@@ -138,12 +139,12 @@ async def test_a_child_that_dies_once_costs_nothing_and_an_order_that_kills_ever
 async def test_a_dead_child_s_order_goes_on_from_its_files_however_fast_its_worker_s_heart_beats(
     house: House, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.worker.BEATS_A_LEASE", 1000)  # the next beat is always under way
+    monkeypatch.setattr("jobs.worker.worker.BEATS_A_LEASE", 1000)  # the next beat is always under way
     someone = await person(house)
     async with working(house):
         order = await place(house, someone.id, shoot("slow", count=4))
         await stands_at(house, order, 2)
-        for child in children_of(os.getpid(), b"jobs.child\0studio"):
+        for child in children_of(os.getpid(), b"jobs.worker.child\0studio"):
             os.kill(child, signal.SIGKILL)
         await ends(house, order)
     attempts = {f"founder-{n:02d}": 1 if n < 2 else 2 for n in range(4)}
@@ -157,7 +158,7 @@ async def test_an_order_that_was_taken_from_a_living_worker_goes_on_from_its_fil
         order = await place(house, someone.id, shoot("slow", count=4))
         await stands_at(house, order, 2)
         async with house.ledger.write() as page:
-            assert await book.take_back(page, order, 1, 9) == "queued"
+            assert await job_store.take_back(page, order, 1, 9) == "queued"
         await ends(house, order)
     again = Counter(name.partition(" ")[2] for name in times_drawn(drawn).elements())
     assert again == {f"founder-{n:02d}": 1 for n in range(4)}
@@ -327,8 +328,8 @@ async def test_an_edit_of_a_portrait_that_is_gone_fails_and_says_so(house: House
 async def test_a_ledger_that_is_locked_for_longer_than_its_patience_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.ledger.BUSY_MS", 300)
-    monkeypatch.setattr("jobs.desk.REPAIR_S", 0.5)
+    monkeypatch.setattr("jobs.storage.database.BUSY_MS", 300)
+    monkeypatch.setattr("jobs.queue.arq_queue.REPAIR_S", 0.5)
     async with opened(a_house(tmp_path)) as house, working(house) as front:
         someone = await person(house)
         order = await place(house, someone.id, shoot("slow", count=4))
