@@ -1,6 +1,6 @@
 """Buttons: events that travel through the platform and back.
 
-`encode` packs a tap with the session's mark into at most 64 bytes of plain ASCII, `decode` unpacks it, so buttons
+`encode` packs a press with the session's nonce into at most 64 bytes of plain ASCII, `decode` unpacks it, so buttons
 live in no memory and work after any restart.
 """
 
@@ -9,32 +9,32 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar, get_type_hints
 
-from bots.dialogue.events import Event, StaleTapped
+from bots.dialogue.events import Event, StaleButton
 
 BUTTON_BYTES = 64  # Telegram's limit for callback_data; Discord allows 100 characters
 CODEC_VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True)
-class Tap(Event):
+class Press(Event):
     """An event that travels in a button. `op` is stable for ever; fields are int, bool or short plain words."""
 
     op: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Agreed(Tap):
+class Agreed(Press):
     op: ClassVar[str] = "yes"
     version: int
 
 
 @dataclass(frozen=True, slots=True)
-class Declined(Tap):
+class Declined(Press):
     op: ClassVar[str] = "no"
 
 
 @dataclass(frozen=True, slots=True)
-class KeepPicked(Tap):
+class KeepPicked(Press):
     """How many days photos and the trained file are kept."""
 
     op: ClassVar[str] = "keep"
@@ -42,30 +42,30 @@ class KeepPicked(Tap):
 
 
 @dataclass(frozen=True, slots=True)
-class LanguagePicked(Tap):
+class LanguagePicked(Press):
     op: ClassVar[str] = "lang"
     code: str
 
 
 @dataclass(frozen=True, slots=True)
-class PhotoUndone(Tap):
+class PhotoUndone(Press):
     op: ClassVar[str] = "drop"
     photo: int
 
 
 @dataclass(frozen=True, slots=True)
-class PhotosOpened(Tap):
+class PhotosOpened(Press):
     op: ClassVar[str] = "photos"
 
 
 @dataclass(frozen=True, slots=True)
-class LooksOpened(Tap):
+class LooksOpened(Press):
     op: ClassVar[str] = "looks"
     page: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewsAsked(Tap):
+class PreviewsAsked(Press):
     """Show a page of looks as pictures."""
 
     op: ClassVar[str] = "show"
@@ -73,8 +73,8 @@ class PreviewsAsked(Tap):
 
 
 @dataclass(frozen=True, slots=True)
-class StylePicked(Tap):
-    """Carries the wished state, not "toggle": a double tap does nothing twice."""
+class StylePicked(Press):
+    """Carries the wished state, not "toggle": a double press does nothing twice."""
 
     op: ClassVar[str] = "style"
     style: str
@@ -82,13 +82,13 @@ class StylePicked(Tap):
 
 
 @dataclass(frozen=True, slots=True)
-class PurposePicked(Tap):
+class PurposePicked(Press):
     op: ClassVar[str] = "for"
     purpose: str
 
 
 @dataclass(frozen=True, slots=True)
-class DetailsOpened(Tap):
+class DetailsOpened(Press):
     """The card of details, or with a name the choices for that one."""
 
     op: ClassVar[str] = "details"
@@ -96,7 +96,7 @@ class DetailsOpened(Tap):
 
 
 @dataclass(frozen=True, slots=True)
-class DetailPicked(Tap):
+class DetailPicked(Press):
     """An empty value means: as the look has it."""
 
     op: ClassVar[str] = "detail"
@@ -105,21 +105,21 @@ class DetailPicked(Tap):
 
 
 @dataclass(frozen=True, slots=True)
-class GoTapped(Tap):
-    """Starts sitting number `sitting`; a second tap on the same button finds it already ordered."""
+class GoPressed(Press):
+    """Starts sitting number `sitting`; a second press on the same button finds it already ordered."""
 
     op: ClassVar[str] = "go"
     sitting: int
 
 
 @dataclass(frozen=True, slots=True)
-class CancelTapped(Tap):
+class CancelPressed(Press):
     op: ClassVar[str] = "stop"
-    order: int
+    job: int
 
 
 @dataclass(frozen=True, slots=True)
-class Turned(Tap):
+class PageOpened(Press):
     """Show portrait `at` of gallery `gallery` (both counted from 1)."""
 
     op: ClassVar[str] = "turn"
@@ -128,7 +128,7 @@ class Turned(Tap):
 
 
 @dataclass(frozen=True, slots=True)
-class Favoured(Tap):
+class Favoured(Press):
     op: ClassVar[str] = "fav"
     gallery: int
     portrait: int
@@ -136,7 +136,7 @@ class Favoured(Tap):
 
 
 @dataclass(frozen=True, slots=True)
-class TweaksOpened(Tap):
+class TweaksOpened(Press):
     """Page 0 closes the rows of tweaks."""
 
     op: ClassVar[str] = "edit"
@@ -146,7 +146,7 @@ class TweaksOpened(Tap):
 
 
 @dataclass(frozen=True, slots=True)
-class Tweaked(Tap):
+class Tweaked(Press):
     op: ClassVar[str] = "tweak"
     gallery: int
     portrait: int
@@ -154,21 +154,21 @@ class Tweaked(Tap):
 
 
 @dataclass(frozen=True, slots=True)
-class EditUndone(Tap):
+class EditUndone(Press):
     op: ClassVar[str] = "undo"
     gallery: int
     portrait: int
 
 
 @dataclass(frozen=True, slots=True)
-class EditRedone(Tap):
+class EditRedone(Press):
     op: ClassVar[str] = "redo"
     gallery: int
     portrait: int
 
 
 @dataclass(frozen=True, slots=True)
-class Compared(Tap):
+class Compared(Press):
     op: ClassVar[str] = "vs"
     gallery: int
     portrait: int
@@ -176,7 +176,7 @@ class Compared(Tap):
 
 
 @dataclass(frozen=True, slots=True)
-class FilesAsked(Tap):
+class FilesAsked(Press):
     """what: `one`, `favourites` or `all`."""
 
     op: ClassVar[str] = "files"
@@ -186,45 +186,45 @@ class FilesAsked(Tap):
 
 
 @dataclass(frozen=True, slots=True)
-class AvatarAsked(Tap):
+class AvatarAsked(Press):
     op: ClassVar[str] = "avatar"
     gallery: int
     portrait: int
 
 
 @dataclass(frozen=True, slots=True)
-class PastOpened(Tap):
+class PastOpened(Press):
     op: ClassVar[str] = "past"
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetConfirmed(Tap):
+class ForgetConfirmed(Press):
     op: ClassVar[str] = "erase"
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetDeclined(Tap):
+class ForgetDeclined(Press):
     op: ClassVar[str] = "stay"
 
 
-TAPS: dict[str, type[Tap]] = {
+PRESSES: dict[str, type[Press]] = {
     known.op: known
     for known in list(globals().values())
-    if isinstance(known, type) and issubclass(known, Tap) and known is not Tap
+    if isinstance(known, type) and issubclass(known, Press) and known is not Press
 }
 
 
-def encode(tap: Tap, mark: str) -> str:
-    """Pack a tap and the session's mark into at most 64 bytes: `1turn:k3f9:2:7`.
+def encode(press: Press, nonce: str) -> str:
+    """Pack a press and the session's nonce into at most 64 bytes: `1turn:k3f9:2:7`.
 
     Raises ValueError when a field holds anything but an int, a bool or a plain word, or when it is too long.
     """
-    parts = [CODEC_VERSION + tap.op, mark]
-    for field in fields(tap):
-        value = getattr(tap, field.name)
+    parts = [CODEC_VERSION + press.op, nonce]
+    for field in fields(press):
+        value = getattr(press, field.name)
         word = str(int(value)) if isinstance(value, bool | int) else value
         if not all(c.isascii() and (c.isalnum() or c in "._-=#") for c in word):
-            raise ValueError(f"{type(tap).__name__}.{field.name}: {word!r} does not fit a button")
+            raise ValueError(f"{type(press).__name__}.{field.name}: {word!r} does not fit a button")
         parts.append(word)
     data = ":".join(parts)
     if len(data.encode()) > BUTTON_BYTES:
@@ -232,26 +232,26 @@ def encode(tap: Tap, mark: str) -> str:
     return data
 
 
-def decode(data: str, mark: str) -> Tap | StaleTapped:
-    """Unpack what `encode` packed; anything else becomes `StaleTapped`, never an exception."""
+def decode(data: str, nonce: str) -> Press | StaleButton:
+    """Unpack what `encode` packed; anything else becomes `StaleButton`, never an exception."""
     head, *words = data.split(":")
-    tap = TAPS.get(head[1:])
-    if not data.startswith(CODEC_VERSION) or tap is None:
-        return StaleTapped("old")
-    if not words or words[0] != mark:
-        return StaleTapped("other")
-    hints = get_type_hints(tap)
-    names = [field.name for field in fields(tap)]
+    press = PRESSES.get(head[1:])
+    if not data.startswith(CODEC_VERSION) or press is None:
+        return StaleButton("old")
+    if not words or words[0] != nonce:
+        return StaleButton("other")
+    hints = get_type_hints(press)
+    names = [field.name for field in fields(press)]
     if len(words) - 1 != len(names):
-        return StaleTapped("torn")
+        return StaleButton("torn")
     values: dict[str, object] = {}
     for name, word in zip(names, words[1:], strict=True):
         kind = hints[name]
         if kind is not str and not word.removeprefix("-").isascii():
-            return StaleTapped("torn")
+            return StaleButton("torn")
         if kind is bool and word not in {"0", "1"}:
-            return StaleTapped("torn")
+            return StaleButton("torn")
         if kind is int and not (word.isascii() and word.isdigit() and len(word) <= 9):
-            return StaleTapped("torn")
+            return StaleButton("torn")
         values[name] = word if kind is str else kind(int(word))
-    return tap(**values)
+    return press(**values)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from bots.dialogue import effects as r
-from bots.dialogue.effects import Order, Reply, Toast
+from bots.dialogue import effects as fx
+from bots.dialogue.effects import Effect, Reply, Toast
 from bots.dialogue.events import Event
 from bots.dialogue.menu import Menu
 from bots.dialogue.session import Session, State
@@ -16,18 +16,18 @@ WELCOME, COLLECTING, CHOOSING, WAITING = State.WELCOME, State.COLLECTING, State.
 BROWSING, ENHANCING, LEAVING = State.BROWSING, State.ENHANCING, State.LEAVING
 
 Handlers = dict[type[Event], Callable[..., None]]
-"""What an event does to a turn: `handler(turn, event)`."""
+"""What an event does to a ctx: `handler(ctx, event)`."""
 
 
 @dataclass(slots=True)
-class Turn:
+class Context:
     """One event being handled: the session as it becomes, and what was said and asked on the way."""
 
     session: Session
     now: float
     menu: Menu
     replies: list[Reply] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
 
     def change(self, **fields: object) -> None:
         """Set fields of the session."""
@@ -39,14 +39,14 @@ class Turn:
 
     def say(self, key: str, **values: object) -> None:
         """Answer with a sentence."""
-        self.replies.append(r.Say(self.words(key, **values)))
+        self.replies.append(fx.Say(self.words(key, **values)))
 
     def toast(self, key: str, **values: object) -> None:
-        """Answer a tap in passing."""
+        """Answer a button in passing."""
         self.replies.append(Toast(self.words(key, **values)))
 
 
-def new_session(mark: str, language: str = "en") -> Session:
+def new_session(nonce: str, language: str = "en") -> Session:
     """Return the session of somebody never seen before; a language nobody here speaks becomes English."""
     code = language.split("-")[0].lower()
-    return Session(mark, language=code if code in LANGUAGES else "en")
+    return Session(nonce, language=code if code in LANGUAGES else "en")

@@ -1,7 +1,7 @@
-"""What follows from an event: replies that a person sees, and orders that somebody must do.
+"""What follows from an event: replies that a person sees, and what else must be done.
 
 `bots.dialogue.machine` makes them; an adapter turns replies into native calls, `bots.runtime.outbox` and the
-desk do the orders.
+job queue do the rest.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Say(Reply):
-    """A new message. under: the slot it answers, so that a tap on it leads there."""
+    """A new message. under: the slot it answers, so that pressing it leads there."""
 
     text: str
     rows: Rows = ()
@@ -54,7 +54,7 @@ class Say(Reply):
 class Card(Reply):
     """A message that is kept up to date: sent once, then edited in place. Its slot is its name for ever.
 
-    fresh: take the old one's buttons away and send it anew at the end of the chat. calm: it reports progress, so
+    repost: take the old one's buttons away and send it anew at the end of the chat. throttled: it reports progress, so
     it may wait a moment for its own next state.
     """
 
@@ -62,8 +62,8 @@ class Card(Reply):
     text: str
     rows: Rows = ()
     picture: Picture | None = None
-    fresh: bool = False
-    calm: bool = False
+    repost: bool = False
+    throttled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class TextFile(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Toast(Reply):
-    """A short answer to a tap, seen at the top of the screen; a plain message where there was no tap."""
+    """A short answer to a button, seen at the top of the screen; a plain message where there was none."""
 
     text: str
     alert: bool = False
@@ -110,16 +110,16 @@ class Sweep(Reply):
     """Delete every message the studio sent, where the platform still allows it."""
 
 
-# --- orders: what the conversation wants done --------------------------------------------------------
+# --- effects: what else must be done ---------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Effect:
     """Anything the concierge must do beside talking. Every one may be given twice and is done once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Consent(Order):
+class Consent(Effect):
     """Record what was agreed to, and for how many days things are kept."""
 
     version: int
@@ -127,7 +127,7 @@ class Consent(Order):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch(Order):
+class Fetch(Effect):
     """Fetch photo number `photo` from the platform, keep it, and have it looked at."""
 
     photo: int
@@ -135,39 +135,39 @@ class Fetch(Order):
 
 
 @dataclass(frozen=True, slots=True)
-class Discard(Order):
+class Discard(Effect):
     """Delete one photo."""
 
     photo: int
 
 
 @dataclass(frozen=True, slots=True)
-class Place(Order):
-    """Hand work to the desk. order: its number in this conversation, the same for the same wish."""
+class Place(Effect):
+    """Queue a job. job: its number in this conversation, the same for the same wish."""
 
-    order: int
+    job: int
     work: orders.Order
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel(Order):
-    """Stop an order, queued or running."""
+class Cancel(Effect):
+    """Stop a job, queued or running."""
 
-    order: int
+    job: int
 
 
 @dataclass(frozen=True, slots=True)
-class Export(Order):
+class Export(Effect):
     """Put everything kept of the account into one file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Forget(Order):
+class Forget(Effect):
     """Delete everything of the account everywhere, and write the receipt."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report(Order):
+class Report(Effect):
     """Give the operator a person's words about something wrong."""
 
     text: str

@@ -48,7 +48,7 @@ class PhotoSent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Said(Event):
-    """Words in place of a photo or a tap."""
+    """Words in place of a photo or a button."""
 
     text: str
 
@@ -103,7 +103,7 @@ class LanguageAsked(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StaleTapped(Event):
+class StaleButton(Event):
     """A button that no longer means anything; why is `old` (another version), `other` (not theirs) or `torn`."""
 
     why: str
@@ -148,10 +148,10 @@ class PhotoLooked(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class OrderMoved(Event):
-    """Where an order is: place in the queue (0 when it runs), its stage, how far, how long still."""
+class JobMoved(Event):
+    """Where a job is: place in the queue (0 when it runs), its stage, how far, how long still."""
 
-    order: int
+    job: int
     place: int = 0
     stage: str = ""
     percent: int = 0
@@ -167,7 +167,7 @@ class GalleryCame(Event):
     was held out.
     """
 
-    order: int
+    job: int
     portraits: tuple[Pictured, ...]
     drawn: int = 0
     dropped: tuple[tuple[str, int], ...] = ()
@@ -179,23 +179,23 @@ class GalleryCame(Event):
 class PortraitCame(Event):
     """An edit is done."""
 
-    order: int
+    job: int
     portrait: Pictured
 
 
 @dataclass(frozen=True, slots=True)
-class OrderFailed(Event):
-    """An order ended without a picture; why is a machine word."""
+class JobFailed(Event):
+    """A job ended without a picture; why is a machine word."""
 
-    order: int
+    job: int
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class OrderStopped(Event):
-    """An order was cancelled and has let go."""
+class JobStopped(Event):
+    """A job was cancelled and has let go."""
 
-    order: int
+    job: int
 
 
 @dataclass(frozen=True, slots=True)

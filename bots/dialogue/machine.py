@@ -2,10 +2,10 @@
 
 Theory. A conversation is a `Session` in one of seven states. `advance(session, event, now)` looks the event up in
 `TRANSITIONS[state]`, then in `ANYWHERE`, and calls its handler, which may move to one of the states named there,
-answer with replies and ask for orders. An event that is in neither table is illegal: it changes nothing. A person is
+answer with replies and ask for effects. An event that is in neither table is illegal: it changes nothing. A person is
 then told kindly what is possible now; news of the studio that nobody waits for is passed over in silence.
 
-Two rules make double taps, old buttons and repeated updates harmless. A button says what shall be, never "toggle".
+Two rules make double presses, old buttons and repeated updates harmless. A button says what shall be, never "toggle".
 And everything that starts work carries the number it would get: the second time, that number is taken.
 
 Time comes in as `now` (seconds, UTC), the menu as data; the same events give the same session to the byte.
@@ -15,10 +15,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bots.dialogue import buttons as t
+from bots.dialogue import buttons as b
 from bots.dialogue import events as e
-from bots.dialogue.context import BROWSING, CHOOSING, COLLECTING, ENHANCING, LEAVING, WAITING, WELCOME, Handlers, Turn
-from bots.dialogue.effects import Order, Reply
+from bots.dialogue.context import (
+    BROWSING,
+    CHOOSING,
+    COLLECTING,
+    ENHANCING,
+    LEAVING,
+    WAITING,
+    WELCOME,
+    Context,
+    Handlers,
+)
+from bots.dialogue.effects import Effect, Reply
 from bots.dialogue.events import Event
 from bots.dialogue.handlers import choices, gallery, jobs, photos, privacy, welcome
 from bots.dialogue.menu import Menu, house
@@ -28,56 +38,56 @@ Targets = tuple[State, ...]
 
 PHOTOS: dict[type[Event], Targets] = {
     e.PhotoSent: (COLLECTING,),
-    t.PhotoUndone: (COLLECTING,),
-    t.PhotosOpened: (COLLECTING,),
+    b.PhotoUndone: (COLLECTING,),
+    b.PhotosOpened: (COLLECTING,),
 }
 CHOICES: dict[type[Event], Targets] = {
-    t.LooksOpened: (CHOOSING,),
-    t.PreviewsAsked: (CHOOSING,),
-    t.StylePicked: (CHOOSING,),
-    t.PurposePicked: (CHOOSING,),
-    t.DetailsOpened: (CHOOSING,),
-    t.DetailPicked: (CHOOSING,),
-    t.GoTapped: (WAITING,),
+    b.LooksOpened: (CHOOSING,),
+    b.PreviewsAsked: (CHOOSING,),
+    b.StylePicked: (CHOOSING,),
+    b.PurposePicked: (CHOOSING,),
+    b.DetailsOpened: (CHOOSING,),
+    b.DetailPicked: (CHOOSING,),
+    b.GoPressed: (WAITING,),
 }
 STAY: Targets = ()
 LOOKING: dict[type[Event], Targets] = {
-    t.Turned: STAY,
-    t.Favoured: STAY,
-    t.TweaksOpened: STAY,
-    t.EditUndone: STAY,
-    t.EditRedone: STAY,
-    t.Compared: STAY,
-    t.FilesAsked: STAY,
-    t.PastOpened: STAY,
+    b.PageOpened: STAY,
+    b.Favoured: STAY,
+    b.TweaksOpened: STAY,
+    b.EditUndone: STAY,
+    b.EditRedone: STAY,
+    b.Compared: STAY,
+    b.FilesAsked: STAY,
+    b.PastOpened: STAY,
 }
-EDITS: dict[type[Event], Targets] = {t.Tweaked: (ENHANCING,), t.AvatarAsked: (ENHANCING,)}
+EDITS: dict[type[Event], Targets] = {b.Tweaked: (ENHANCING,), b.AvatarAsked: (ENHANCING,)}
 VERDICTS: dict[type[Event], Targets] = {e.PhotoLooked: STAY, e.PhotoFailed: STAY}
 LATE: dict[type[Event], Targets] = {e.GalleryCame: STAY, e.PortraitCame: STAY}
 
 TRANSITIONS: dict[State, dict[type[Event], Targets]] = {
-    WELCOME: {t.Agreed: (COLLECTING,), t.Declined: STAY, e.PhotoSent: STAY},
+    WELCOME: {b.Agreed: (COLLECTING,), b.Declined: STAY, e.PhotoSent: STAY},
     COLLECTING: {**PHOTOS, **CHOICES, **LOOKING, **EDITS, **VERDICTS, **LATE},
     CHOOSING: {**PHOTOS, **CHOICES, **LOOKING, **EDITS, **VERDICTS, **LATE},
     WAITING: {
-        e.OrderMoved: STAY,
+        e.JobMoved: STAY,
         e.GalleryCame: (BROWSING, CHOOSING),  # CHOOSING when none of the portraits was good enough
         e.PortraitCame: STAY,
-        e.OrderFailed: (CHOOSING,),
-        e.OrderStopped: (CHOOSING,),
-        t.CancelTapped: STAY,
+        e.JobFailed: (CHOOSING,),
+        e.JobStopped: (CHOOSING,),
+        b.CancelPressed: STAY,
         e.PhotoSent: STAY,  # kept for the next sitting
         **LOOKING,
         **VERDICTS,
     },
     BROWSING: {**PHOTOS, **CHOICES, **LOOKING, **EDITS, **VERDICTS, **LATE},
     ENHANCING: {
-        e.OrderMoved: STAY,
+        e.JobMoved: STAY,
         e.PortraitCame: (BROWSING,),
         e.GalleryCame: STAY,
-        e.OrderFailed: (BROWSING,),
-        e.OrderStopped: (BROWSING,),
-        t.CancelTapped: STAY,
+        e.JobFailed: (BROWSING,),
+        e.JobStopped: (BROWSING,),
+        b.CancelPressed: STAY,
         e.PhotoSent: STAY,
         **LOOKING,
         **VERDICTS,
@@ -92,15 +102,15 @@ ANYWHERE: dict[type[Event], Targets] = {
     e.HelpAsked: STAY,
     e.PrivacyAsked: STAY,
     e.LanguageAsked: STAY,
-    t.LanguagePicked: STAY,
-    t.KeepPicked: STAY,
+    b.LanguagePicked: STAY,
+    b.KeepPicked: STAY,
     e.ReportAsked: STAY,
     e.ExportAsked: STAY,
     e.CancelAsked: STAY,
     e.ForgetAsked: STAY,
-    t.ForgetDeclined: STAY,
-    t.ForgetConfirmed: (LEAVING,),
-    e.StaleTapped: STAY,
+    b.ForgetDeclined: STAY,
+    b.ForgetConfirmed: (LEAVING,),
+    e.StaleButton: STAY,
     e.Expired: (COLLECTING, WELCOME, CHOOSING),
 }
 
@@ -120,25 +130,25 @@ class Step(NamedTuple):
 
     session: Session
     replies: tuple[Reply, ...]
-    orders: tuple[Order, ...]
+    effects: tuple[Effect, ...]
 
 
 def advance(session: Session, event: Event, now: float, menu: Menu | None = None) -> Step:
-    """Handle one event: the next session, what to show, what to order. Pure; never raises for any session and event."""
+    """Handle one event: the next session, what to show, what to do. Pure; never raises for any session and event."""
     targets = TRANSITIONS[session.state].get(type(event), ANYWHERE.get(type(event)))
-    turn = Turn(session, now, menu or house())
+    ctx = Context(session, now, menu or house())
     if targets is None:
-        _refuse(turn, event)
-        return Step(session, tuple(turn.replies), ())
-    HANDLERS[type(event)](turn, event)
-    assert turn.session.state in {session.state, *targets}, f"{type(event).__name__} led to {turn.session.state}"
-    return Step(turn.session, tuple(turn.replies), tuple(turn.orders))
+        _refuse(ctx, event)
+        return Step(session, tuple(ctx.replies), ())
+    HANDLERS[type(event)](ctx, event)
+    assert ctx.session.state in {session.state, *targets}, f"{type(event).__name__} led to {ctx.session.state}"
+    return Step(ctx.session, tuple(ctx.replies), tuple(ctx.effects))
 
 
-def _refuse(turn: Turn, event: Event) -> None:
+def _refuse(ctx: Context, event: Event) -> None:
     """Say what is possible now instead; the studio's own news needs no answer."""
-    if isinstance(event, t.Tap):
-        turn.toast(f"not_now.{turn.session.state}")
+    if isinstance(event, b.Press):
+        ctx.toast(f"not_now.{ctx.session.state}")
 
 
 def drawing() -> str:

@@ -47,12 +47,12 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The order being worked on, and what its card last said (so that it is edited seldom).
+    """The job being worked on, and what its card last said (so that it is edited seldom).
 
-    kind: `shoot`, `enhance` or `avatar`. order: its number in this conversation. gallery, portrait: what an edit is of.
+    kind: `shoot`, `enhance` or `avatar`. job: its number in this conversation. gallery, portrait: what an edit is of.
     """
 
-    order: int
+    job: int
     kind: str
     since: float
     tweak: str = ""
@@ -84,7 +84,7 @@ class Gallery:
     """
 
     number: int
-    order: int
+    job: int
     made_at: float
     portraits: tuple[Shown, ...]
     current: tuple[int, ...]
@@ -114,13 +114,13 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A conversation. mark: four characters that every button of it carries; new after a forget.
+    """A conversation. nonce: four characters that every button of it carries; new after a forget.
 
     consent: version agreed to, 0 for none. styles: picked looks in the order picked. details: what the
     person chose over the look's own. missing, of_set: as `bots.dialogue.events.PhotoLooked`.
     """
 
-    mark: str
+    nonce: str
     language: str = "en"
     state: State = State.WELCOME
     consent: int = 0
@@ -133,7 +133,7 @@ class Session:
     styles: tuple[str, ...] = ()
     purpose: str = ""
     details: tuple[tuple[str, str], ...] = ()
-    orders: int = 0
+    jobs: int = 0
     running: Running | None = None
     galleries: tuple[Gallery, ...] = ()
     open_gallery: int = 0

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bots.dialogue import effects as r
+from bots.dialogue import effects as fx
 from core.errors import AtelierError
 
-Load = Callable[[r.Picture], Awaitable[bytes]]
+Load = Callable[[fx.Picture], Awaitable[bytes]]
 """Brings a picture's bytes; raises jobs.storage.blobs.NotKept when it was deleted."""
 
 
@@ -42,13 +42,13 @@ class Adapter(Protocol):
     platform: str
     upload_bytes: int
 
-    async def show(self, chat: str, reply: r.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, chat: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
         """Send a reply, or edit its old self; return the handles of messages that are new.
 
         old: of a Card or an Unbutton the message it is on, of a Say the message it answers.
         """
 
-    async def answer(self, tap: str, toast: r.Toast | None) -> None:
+    async def answer(self, tap: str, toast: fx.Toast | None) -> None:
         """Answer a tap, with words or without."""
 
     async def remove(self, chat: str, handles: list[str]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from bots.dialogue import effects as r
+from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.commands import said
 from bots.dialogue.text import LANGUAGES
@@ -36,7 +36,7 @@ class Terminal:
     def __init__(self, pictures: Path, record: TextIO | None = None, patience_s: float = PATIENCE_S) -> None:
         self._pictures, self._record, self._patience_s = pictures, record, patience_s
         self._shown = 0
-        self._buttons: list[r.Button] = []
+        self._buttons: list[fx.Button] = []
         self._since: list[str] = []
         self._came = asyncio.Event()
         self._acts = 0
@@ -44,20 +44,20 @@ class Terminal:
 
     # --- as an adapter ---------------------------------------------------------------------------
 
-    async def show(self, chat: str, reply: r.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, chat: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
         """See `Adapter.show`: there is no editing in a terminal, the newest state is printed again."""
         match reply:
-            case r.Say():
+            case fx.Say():
                 self._print(reply.text, reply.rows)
-            case r.Card():
+            case fx.Card():
                 lines = [reply.text]
                 if reply.picture is not None:
                     lines.insert(0, await self._save(reply.picture, load))
                 self._print("\n".join(lines), reply.rows)
-            case r.Album() | r.Files():
+            case fx.Album() | fx.Files():
                 saved = [f"{await self._save(picture, load)}  {picture.alt}" for picture in reply.pictures]
-                self._print("\n".join([*saved, *([reply.caption] if isinstance(reply, r.Files) else [])]), ())
-            case r.TextFile():
+                self._print("\n".join([*saved, *([reply.caption] if isinstance(reply, fx.Files) else [])]), ())
+            case fx.TextFile():
                 self._pictures.mkdir(parents=True, exist_ok=True)
                 path = self._pictures / reply.name
                 path.write_text(reply.body, "utf-8")
@@ -67,7 +67,7 @@ class Terminal:
         self._shown += 1
         return [str(self._shown)] if old is None else []
 
-    async def answer(self, tap: str, toast: r.Toast | None) -> None:
+    async def answer(self, tap: str, toast: fx.Toast | None) -> None:
         """See `Adapter.answer`."""
         if toast is not None:
             self._print(f"({toast.text})", ())
@@ -84,14 +84,14 @@ class Terminal:
         except OSError as gone:
             raise PhotoGone(f"{ref} cannot be read") from gone
 
-    async def _save(self, picture: r.Picture, load: Load) -> str:
+    async def _save(self, picture: fx.Picture, load: Load) -> str:
         data = await load(picture)
         self._pictures.mkdir(parents=True, exist_ok=True)
         path = self._pictures / picture.name.replace("/", "-")
         await asyncio.to_thread(path.write_bytes, data)
         return str(path)
 
-    def _print(self, text: str, rows: r.Rows) -> None:
+    def _print(self, text: str, rows: fx.Rows) -> None:
         buttons = [button for row in rows for button in row]
         if buttons:
             self._buttons = buttons
@@ -110,7 +110,7 @@ class Terminal:
         await self._do(text, said(text))
 
     async def taps(self, label: str) -> None:
-        """Tap the newest button whose label contains these words, or the one of that number; raises LookupError."""
+        """Press the newest button whose label contains these words, or the one of that number; raises LookupError."""
         await self._until(lambda: self._find(label) is not None, f"no button {label!r}")
         button = self._find(label)
         assert button is not None
@@ -129,7 +129,7 @@ class Terminal:
         """Wait until these words appear after what was done last."""
         await self._until(lambda: any(words in text for text in self._since), f"{words!r} did not appear")
 
-    def _find(self, label: str) -> r.Button | None:
+    def _find(self, label: str) -> fx.Button | None:
         if label.isdigit() and 0 < int(label) <= len(self._buttons):
             return self._buttons[int(label) - 1]
         return next((button for button in self._buttons if label in button.label), None)

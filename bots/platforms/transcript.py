@@ -37,7 +37,7 @@ class Player(Protocol):
         """Write words or a command."""
 
     async def taps(self, label: str) -> None:
-        """Tap the newest button whose label contains these words."""
+        """Press the newest button whose label contains these words."""
 
     async def sends_files(self, paths: list[Path]) -> None:
         """Send photos, together when there are several."""

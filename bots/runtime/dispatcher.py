@@ -15,8 +15,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from bots.dialogue import buttons as t
-from bots.dialogue import effects as r
+from bots.dialogue import buttons as b
+from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.machine import advance
 from bots.dialogue.menu import Menu
@@ -34,7 +34,7 @@ from jobs.storage.job_store import Declined
 
 log = logging.getLogger("atelier.bots")
 
-_AT_ONCE = (r.Consent, r.Place, r.Report)  # done inside the transaction
+_AT_ONCE = (fx.Consent, fx.Place, fx.Report)  # done inside the transaction
 
 
 class Concierge:
@@ -50,7 +50,7 @@ class Concierge:
 
     async def hear(self, contact: Contact, event: e.Event | str) -> None:
         """Take an event, or a button's data, from a person. Returns once its effect is safe; answering goes on."""
-        toast: r.Toast | None = None
+        toast: fx.Toast | None = None
         try:
             account, done = await self._commit(
                 self._by(contact), self._first_time(contact), event, contact.language, contact.chat
@@ -59,13 +59,13 @@ class Concierge:
             await self._answer(contact, None)
             return
         if account.blocked:
-            toast = r.Toast(say(account.language or "en", "blocked.sorry"), alert=True)
+            toast = fx.Toast(say(account.language or "en", "blocked.sorry"), alert=True)
             if not contact.tap:
-                await self._adapter.show(contact.chat, r.Say(toast.text), None, self._errands.loader(account.id))
-        toasts = [reply for reply in done if isinstance(reply, r.Toast)]
+                await self._adapter.show(contact.chat, fx.Say(toast.text), None, self._errands.loader(account.id))
+        toasts = [reply for reply in done if isinstance(reply, fx.Toast)]
         await self._answer(contact, toasts[0] if toasts else toast)
 
-    async def _answer(self, contact: Contact, toast: r.Toast | None) -> None:
+    async def _answer(self, contact: Contact, toast: fx.Toast | None) -> None:
         if contact.tap:
             await self._adapter.answer(contact.tap, toast)
 
@@ -141,7 +141,7 @@ class Concierge:
         event: e.Event | str,
         language: str = "en",
         chat: str | None = None,
-    ) -> tuple[Account, tuple[r.Reply, ...]]:
+    ) -> tuple[Account, tuple[fx.Reply, ...]]:
         """Advance one conversation by one event, durably. Returns the account and what was said."""
         for _ in range(TRIES):
             try:
@@ -164,31 +164,31 @@ class Concierge:
 
     async def _step(
         self, page: Page, account: int, record: Record, event: e.Event | str
-    ) -> tuple[Record, tuple[r.Reply, ...]]:
+    ) -> tuple[Record, tuple[fx.Reply, ...]]:
         """Let the dialogue answer, do what belongs into the transaction, and note the rest as errands."""
         tapped = isinstance(event, str)
-        heard = t.decode(event, record.session.mark) if isinstance(event, str) else event
+        heard = b.decode(event, record.session.nonce) if isinstance(event, str) else event
         step = advance(record.session, heard, time.time(), self._menu)
-        session, replies, wanted = step.session, list(step.replies), list(step.orders)
+        session, replies, wanted = step.session, list(step.replies), list(step.effects)
         tickets = dict(record.tickets)
-        for order in step.orders:
-            if isinstance(order, r.Consent):
-                await page.consent(account, order.version, order.keep_days)
-            elif isinstance(order, r.Report):
-                await page.note("report", {"text": order.text}, account)
-            elif isinstance(order, r.Place):
-                ticket = await self._desk.place(account, order.work, f"order:{order.order}", self._platform, page)
+        for effect in step.effects:
+            if isinstance(effect, fx.Consent):
+                await page.consent(account, effect.version, effect.keep_days)
+            elif isinstance(effect, fx.Report):
+                await page.note("report", {"text": effect.text}, account)
+            elif isinstance(effect, fx.Place):
+                ticket = await self._desk.place(account, effect.work, f"job:{effect.job}", self._platform, page)
                 if isinstance(ticket, Declined):
                     why = "limit" if ticket.reason == "too_many" else "full"
-                    refused = advance(session, e.OrderFailed(order.order, why), time.time(), self._menu)
+                    refused = advance(session, e.JobFailed(effect.job, why), time.time(), self._menu)
                     session, replies = refused.session, [*replies, *refused.replies]
                 else:
-                    tickets[order.order] = ticket.order
+                    tickets[effect.job] = ticket.order
         if session.language != record.session.language:
             await page.set_language(account, session.language)
-        items: list[r.Reply | r.Order] = [
-            *(reply for reply in replies if not (isinstance(reply, r.Toast) and tapped)),
-            *(order for order in wanted if not isinstance(order, _AT_ONCE)),
+        items: list[fx.Reply | fx.Effect] = [
+            *(reply for reply in replies if not (isinstance(reply, fx.Toast) and tapped)),
+            *(effect for effect in wanted if not isinstance(effect, _AT_ONCE)),
         ]
         errands = tuple(errand(number, item) for number, item in enumerate(items, record.last + 1))
         grown = replace(

@@ -23,14 +23,14 @@ def event_of(notice: events.Notice) -> e.Event | None:
         return _of_photo(n, word)
     match word:
         case events.Queued():
-            return e.OrderMoved(n, place=word.place, eta_s=word.eta_s)
+            return e.JobMoved(n, place=word.place, eta_s=word.eta_s)
         case events.Step():
             stage = word.stage.partition(" ")[0]
-            return e.OrderMoved(n, stage=stage, percent=round(100 * word.done), eta_s=word.eta_s)
+            return e.JobMoved(n, stage=stage, percent=round(100 * word.done), eta_s=word.eta_s)
         case events.Failed():
-            return e.OrderFailed(n, word.reason)
+            return e.JobFailed(n, word.reason)
         case events.Cancelled():
-            return e.OrderStopped(n)
+            return e.JobStopped(n)
         case events.Done() if notice.kind == "enhance" and word.portraits:
             return e.PortraitCame(n, word.portraits[0])
         case events.Done() if notice.kind == "shoot":
@@ -38,7 +38,7 @@ def event_of(notice: events.Notice) -> e.Event | None:
             training = facts.get("training") or {}
             reason, gain = str(training.get("reason") or ""), training.get("gain_percent")
             return e.GalleryCame(n, word.portraits, facts.get("drawn", 0), _counts(facts), reason, gain)
-    return e.OrderFailed(n, "other")
+    return e.JobFailed(n, "other")
 
 
 def _of_photo(number: int, word: events.News) -> e.Event | None:

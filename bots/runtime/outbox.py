@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 
-from bots.dialogue import effects as r
+from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.context import new_session
 from bots.dialogue.handlers.photos import number_of, photo_file
@@ -44,7 +44,7 @@ WAITS_S = (1.0, 4.0, 15.0)  # between tries of an errand that failed for the net
 
 Tell = Callable[[int, e.Event], Awaitable[None]]
 First = Callable[[Page], Awaitable[bool]]
-_DONE = r.Toast("")  # stands in a line for an errand that is done and not struck off yet
+_DONE = fx.Toast("")  # stands in a line for an errand that is done and not struck off yet
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class _Line:
 
     chat: str
     cards: dict[str, str]
-    waiting: dict[int, r.Reply | r.Order] = field(default_factory=dict)
+    waiting: dict[int, fx.Reply | fx.Effect] = field(default_factory=dict)
     came: asyncio.Event = field(default_factory=asyncio.Event)
     edited_at: dict[str, float] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
@@ -108,14 +108,14 @@ class Errands:
         try:
             while len(done) < AT_A_TIME and (number := self._due(line)) is not None:
                 errand = line.waiting[number]
-                if isinstance(errand, r.Fetch):
+                if isinstance(errand, fx.Fetch):
                     before = [task for (whose, _), task in self._fetching.items() if whose == account]
                     fetching = asyncio.create_task(self._fetch(account, number, errand, before))
                     self._fetching[account, number] = fetching
                     del line.waiting[number]
                     continue
                 handles = await self._do(account, line, errand)
-                slot = errand.slot if isinstance(errand, r.Card) else ""
+                slot = errand.slot if isinstance(errand, fx.Card) else ""
                 sent += [(slot, handle) for handle in handles]
                 if slot and handles:
                     line.cards[slot] = handles[-1]
@@ -130,12 +130,12 @@ class Errands:
 
     @staticmethod
     def _due(line: _Line) -> int | None:
-        """Return the first errand that is due: a calm card waits until its last edit is a moment ago."""
+        """Return the first errand that is due: a throttled card waits until its last edit is a moment ago."""
         for number in sorted(line.waiting):
             errand = line.waiting[number]
             if errand is _DONE:
                 continue
-            if isinstance(errand, r.Card) and errand.calm:
+            if isinstance(errand, fx.Card) and errand.throttled:
                 if time.monotonic() < line.edited_at.get(errand.slot, 0.0) + CALM_S and not _to_be_closed(
                     line.waiting, errand.slot
                 ):
@@ -145,19 +145,19 @@ class Errands:
         return None
 
     async def _wait(self, line: _Line) -> None:
-        """Wait for a new errand, or until a calm card is due."""
+        """Wait for a new errand, or until a throttled card is due."""
         line.came.clear()
         soonest = min((at + CALM_S for at in line.edited_at.values()), default=0.0) - time.monotonic()
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.05, soonest)):
                 await line.came.wait()
 
-    async def _do(self, account: int, line: _Line, errand: r.Reply | r.Order) -> list[str]:
+    async def _do(self, account: int, line: _Line, errand: fx.Reply | fx.Effect) -> list[str]:
         """Do one errand, again when the network is at fault; one that can never succeed is logged and let go."""
         for wait in (*WAITS_S, None):
             try:
-                if isinstance(errand, r.Order):
-                    return await self._do_order(account, line.chat, errand)
+                if isinstance(errand, fx.Effect):
+                    return await self._do_effect(account, line.chat, errand)
                 return await self._show(account, line, errand)
             except (NotNow, ShelfDown) as error:
                 if wait is None:
@@ -171,38 +171,38 @@ class Errands:
                 return []
         return []
 
-    async def _show(self, account: int, line: _Line, reply: r.Reply) -> list[str]:
+    async def _show(self, account: int, line: _Line, reply: fx.Reply) -> list[str]:
         chat = line.chat
-        if isinstance(reply, r.Sweep):
+        if isinstance(reply, fx.Sweep):
             return []
-        if isinstance(reply, r.Toast):
-            reply = r.Say(reply.text)
-        slot = reply.under if isinstance(reply, r.Say) else getattr(reply, "slot", "")
+        if isinstance(reply, fx.Toast):
+            reply = fx.Say(reply.text)
+        slot = reply.under if isinstance(reply, fx.Say) else getattr(reply, "slot", "")
         old = line.cards.get(slot)
-        if isinstance(reply, r.Unbutton) and old is None:
+        if isinstance(reply, fx.Unbutton) and old is None:
             return []
-        if isinstance(reply, r.Card) and reply.fresh and old is not None:
-            await self._adapter.show(chat, r.Unbutton(reply.slot), old, self.loader(account))
+        if isinstance(reply, fx.Card) and reply.repost and old is not None:
+            await self._adapter.show(chat, fx.Unbutton(reply.slot), old, self.loader(account))
             old = None
         try:
             return await self._adapter.show(chat, reply, old, self.loader(account))
         except NotKept:
             async with self._ledger.read() as page:
                 language = (await self._records.load(page, account))[0].session.language
-            return await self._adapter.show(chat, r.Say(say(language, "failed.gone")), None, self.loader(account))
+            return await self._adapter.show(chat, fx.Say(say(language, "failed.gone")), None, self.loader(account))
 
-    async def _do_order(self, account: int, chat: str, order: r.Order) -> list[str]:
-        match order:
-            case r.Discard():
-                await self._discard(account, order.photo)
-            case r.Cancel():
+    async def _do_effect(self, account: int, chat: str, effect: fx.Effect) -> list[str]:
+        match effect:
+            case fx.Discard():
+                await self._discard(account, effect.photo)
+            case fx.Cancel():
                 async with self._ledger.read() as page:
                     record, _ = await self._records.load(page, account)
-                if order.order in record.tickets:
-                    await self._desk.cancel(account, record.tickets[order.order])
-            case r.Export():
+                if effect.job in record.tickets:
+                    await self._desk.cancel(account, record.tickets[effect.job])
+            case fx.Export():
                 return await self._export(account, chat)
-            case r.Forget():
+            case fx.Forget():
                 await self._forget_all(account, chat)
         return []
 
@@ -240,7 +240,7 @@ class Errands:
                 continue
         raise Conflict(f"the conversation changed {TRIES} times while errands were struck off")
 
-    async def _fetch(self, account: int, number: int, order: r.Fetch, before: list[asyncio.Task[None]]) -> None:
+    async def _fetch(self, account: int, number: int, order: fx.Fetch, before: list[asyncio.Task[None]]) -> None:
         """Bring a photo onto the shelf and have it looked at; its errand stays until that is certain.
 
         Photos are looked at in the order they were sent: the first ones say who the person is.
@@ -283,7 +283,7 @@ class Errands:
         async with self._ledger.write() as page:
             record, _ = await self._records.load(page, account)
             handles = tuple(await page.messages(account, self._platform))
-            parting = Farewell(account, chat, record.session.language, record.session.mark, handles)
+            parting = Farewell(account, chat, record.session.language, record.session.nonce, handles)
             await pending_receipt.promise(page, self._platform, parting)
         await self.part(parting)
         raise Gone(f"account {account} is deleted")
@@ -327,7 +327,7 @@ class Errands:
         counts = tuple((name, n) for name, n in receipt.facts["deleted"].items() if n)
         leaving = replace(new_session(parting.mark, parting.language), state=State.LEAVING)
         for reply in advance(leaving, e.Forgotten(body, counts), time.time(), self._menu).replies:
-            if isinstance(reply, r.Sweep):
+            if isinstance(reply, fx.Sweep):
                 await self._adapter.remove(parting.chat, list(parting.handles))
             else:
                 await self._adapter.show(parting.chat, reply, None, self.loader(parting.account))
@@ -341,15 +341,15 @@ class Errands:
         ends = [""] if len(parts) == 1 else [f".{i:03d}" for i in range(1, len(parts) + 1)]
         named = {f"atelier-export.zip{end}": part for end, part in zip(ends, parts, strict=True)}
 
-        async def load(picture: r.Picture) -> bytes:
+        async def load(picture: fx.Picture) -> bytes:
             return named[picture.name]
 
         caption = say(language, "export.caption", n=len(parts))
-        files = r.Files(tuple(r.Picture("export", name, caption) for name in named), caption)
+        files = fx.Files(tuple(fx.Picture("export", name, caption) for name in named), caption)
         return await self._adapter.show(chat, files, None, load)
 
     def loader(self, account: int) -> Load:
-        async def load(picture: r.Picture) -> bytes:
+        async def load(picture: fx.Picture) -> bytes:
             if picture.kind == "style":
                 return await asyncio.to_thread((FOLDER / "previews" / picture.name).read_bytes)
             return await self._shelf.get(account, picture.name)
@@ -371,16 +371,16 @@ class Errands:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _outdated(waiting: dict[int, r.Reply | r.Order]) -> list[int]:
+def _outdated(waiting: dict[int, fx.Reply | fx.Effect]) -> list[int]:
     """List the cards that report progress and have a newer self waiting: nobody needs to see them."""
-    newest = {card.slot: number for number, card in sorted(waiting.items()) if isinstance(card, r.Card)}
+    newest = {card.slot: number for number, card in sorted(waiting.items()) if isinstance(card, fx.Card)}
     return [
         number
         for number, card in waiting.items()
-        if isinstance(card, r.Card) and card.calm and not card.fresh and newest[card.slot] != number
+        if isinstance(card, fx.Card) and card.throttled and not card.repost and newest[card.slot] != number
     ]
 
 
-def _to_be_closed(waiting: dict[int, r.Reply | r.Order], slot: str) -> bool:
+def _to_be_closed(waiting: dict[int, fx.Reply | fx.Effect], slot: str) -> bool:
     """Say whether a card's buttons are to be taken off: then it must be up to date before that."""
-    return any(isinstance(errand, r.Unbutton) and errand.slot == slot for errand in waiting.values())
+    return any(isinstance(errand, fx.Unbutton) and errand.slot == slot for errand in waiting.values())

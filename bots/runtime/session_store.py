@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bots.dialogue import effects as r
+from bots.dialogue import effects as fx
 from bots.dialogue.context import new_session
 from bots.dialogue.session import Session
 from jobs.storage.accounts import Page
@@ -43,20 +43,20 @@ class Record:
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 _ERRANDS: dict[str, TypeAdapter[Any]] = {
     kind.__name__: TypeAdapter(kind)
-    for kind in vars(r).values()
-    if isinstance(kind, type) and issubclass(kind, r.Reply | r.Order) and kind not in {r.Reply, r.Order}
+    for kind in vars(fx).values()
+    if isinstance(kind, type) and issubclass(kind, fx.Reply | fx.Effect) and kind not in {fx.Reply, fx.Effect}
 }
 
 
-def errand(number: int, item: r.Reply | r.Order) -> Errand:
+def errand(number: int, item: fx.Reply | fx.Effect) -> Errand:
     """Write a reply or an order down."""
     word = type(item).__name__
     return Errand(number, word, _ERRANDS[word].dump_python(item, mode="json"))
 
 
-def item_of(errand: Errand) -> r.Reply | r.Order:
+def item_of(errand: Errand) -> fx.Reply | fx.Effect:
     """Read what `errand` wrote down."""
-    item: r.Reply | r.Order = _ERRANDS[errand.word].validate_python(errand.body)
+    item: fx.Reply | fx.Effect = _ERRANDS[errand.word].validate_python(errand.body)
     return item
 
 

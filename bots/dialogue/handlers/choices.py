@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import zlib
 
-from bots.dialogue import buttons as t
-from bots.dialogue import effects as r
-from bots.dialogue.context import CHOOSING, WAITING, Handlers, Turn
+from bots.dialogue import buttons as b
+from bots.dialogue import effects as fx
+from bots.dialogue.context import CHOOSING, WAITING, Context, Handlers
 from bots.dialogue.handlers.photos import photo_file
 from bots.dialogue.screens import cards
 from bots.dialogue.session import Running
@@ -15,111 +15,111 @@ from jobs.kinds import orders
 from jobs.storage.accounts import DAY_S
 
 
-def _looks_opened(turn: Turn, event: t.LooksOpened) -> None:
-    if not turn.session.kept:
-        turn.toast("looks.no_photos")
+def _looks_opened(ctx: Context, event: b.LooksOpened) -> None:
+    if not ctx.session.kept:
+        ctx.toast("looks.no_photos")
         return
-    first_time = turn.session.state != CHOOSING
-    turn.change(state=CHOOSING)
-    if first_time and turn.session.last_card:
-        turn.replies.append(r.Unbutton(turn.session.last_card))
-        turn.change(last_card="")
-    pictures = cards.previews(turn.session, turn.menu, event.page) if first_time else None
+    first_time = ctx.session.state != CHOOSING
+    ctx.change(state=CHOOSING)
+    if first_time and ctx.session.last_card:
+        ctx.replies.append(fx.Unbutton(ctx.session.last_card))
+        ctx.change(last_card="")
+    pictures = cards.previews(ctx.session, ctx.menu, event.page) if first_time else None
     if pictures is not None:
-        turn.replies.append(pictures)
-    turn.replies.append(cards.looks(turn.session, turn.menu, turn.now, event.page % turn.menu.pages, fresh=first_time))
+        ctx.replies.append(pictures)
+    ctx.replies.append(cards.looks(ctx.session, ctx.menu, ctx.now, event.page % ctx.menu.pages, repost=first_time))
 
 
-def _previews_asked(turn: Turn, event: t.PreviewsAsked) -> None:
-    pictures = cards.previews(turn.session, turn.menu, event.page)
-    if pictures is None or not turn.session.kept:
-        turn.toast("looks.no_previews")
+def _previews_asked(ctx: Context, event: b.PreviewsAsked) -> None:
+    pictures = cards.previews(ctx.session, ctx.menu, event.page)
+    if pictures is None or not ctx.session.kept:
+        ctx.toast("looks.no_previews")
         return
-    turn.change(state=CHOOSING)
-    turn.replies += [pictures, cards.looks(turn.session, turn.menu, turn.now, event.page % turn.menu.pages, fresh=True)]
+    ctx.change(state=CHOOSING)
+    ctx.replies += [pictures, cards.looks(ctx.session, ctx.menu, ctx.now, event.page % ctx.menu.pages, repost=True)]
 
 
-def _style_picked(turn: Turn, event: t.StylePicked) -> None:
-    if event.style not in turn.menu:
-        turn.toast("looks.off_menu")
+def _style_picked(ctx: Context, event: b.StylePicked) -> None:
+    if event.style not in ctx.menu:
+        ctx.toast("looks.off_menu")
         return
-    if not turn.session.kept:
-        turn.toast("looks.no_photos")
+    if not ctx.session.kept:
+        ctx.toast("looks.no_photos")
         return
-    others = tuple(style for style in turn.session.styles if style != event.style)
-    if event.on and len(others) >= turn.menu.at_most:
-        turn.toast("looks.enough", n=turn.menu.at_most)
+    others = tuple(style for style in ctx.session.styles if style != event.style)
+    if event.on and len(others) >= ctx.menu.at_most:
+        ctx.toast("looks.enough", n=ctx.menu.at_most)
         return
-    turn.change(styles=(*others, event.style) if event.on else others, state=CHOOSING)
-    place = next(i for i, look in enumerate(turn.menu.looks) if look.id == event.style)
-    turn.replies.append(cards.looks(turn.session, turn.menu, turn.now, place // len(turn.menu.page(0))))
+    ctx.change(styles=(*others, event.style) if event.on else others, state=CHOOSING)
+    place = next(i for i, look in enumerate(ctx.menu.looks) if look.id == event.style)
+    ctx.replies.append(cards.looks(ctx.session, ctx.menu, ctx.now, place // len(ctx.menu.page(0))))
 
 
-def _purpose_picked(turn: Turn, event: t.PurposePicked) -> None:
-    if event.purpose not in turn.menu.purposes or not turn.session.kept:
-        turn.toast("looks.no_photos")
+def _purpose_picked(ctx: Context, event: b.PurposePicked) -> None:
+    if event.purpose not in ctx.menu.purposes or not ctx.session.kept:
+        ctx.toast("looks.no_photos")
         return
-    turn.change(purpose=event.purpose, state=CHOOSING)
-    turn.replies.append(cards.looks(turn.session, turn.menu, turn.now))
+    ctx.change(purpose=event.purpose, state=CHOOSING)
+    ctx.replies.append(cards.looks(ctx.session, ctx.menu, ctx.now))
 
 
-def _details_opened(turn: Turn, event: t.DetailsOpened) -> None:
-    if not turn.session.kept:
-        turn.toast("looks.no_photos")
+def _details_opened(ctx: Context, event: b.DetailsOpened) -> None:
+    if not ctx.session.kept:
+        ctx.toast("looks.no_photos")
         return
-    turn.change(state=CHOOSING)
-    turn.replies.append(cards.details(turn.session, turn.menu, event.name))
+    ctx.change(state=CHOOSING)
+    ctx.replies.append(cards.details(ctx.session, ctx.menu, event.name))
 
 
-def _detail_picked(turn: Turn, event: t.DetailPicked) -> None:
-    choices = dict(turn.menu.details).get(event.name, ())
-    if not turn.session.kept or (event.value and event.value not in choices):
-        turn.toast("looks.off_menu")
+def _detail_picked(ctx: Context, event: b.DetailPicked) -> None:
+    choices = dict(ctx.menu.details).get(event.name, ())
+    if not ctx.session.kept or (event.value and event.value not in choices):
+        ctx.toast("looks.off_menu")
         return
-    chosen = {name: value for name, value in turn.session.details if name != event.name}
+    chosen = {name: value for name, value in ctx.session.details if name != event.name}
     if event.value:
         chosen[event.name] = event.value
-    turn.change(details=tuple(sorted(chosen.items())), state=CHOOSING)
-    turn.replies.append(cards.details(turn.session, turn.menu))
+    ctx.change(details=tuple(sorted(chosen.items())), state=CHOOSING)
+    ctx.replies.append(cards.details(ctx.session, ctx.menu))
 
 
-def _go(turn: Turn, event: t.GoTapped) -> None:
-    session = turn.session
-    if event.sitting <= session.orders:
-        turn.toast("go.already")
+def _go(ctx: Context, event: b.GoPressed) -> None:
+    session = ctx.session
+    if event.sitting <= session.jobs:
+        ctx.toast("go.already")
         return
-    if not session.kept or not session.styles or event.sitting != session.orders + 1:
-        turn.toast("go.not_ready")
+    if not session.kept or not session.styles or event.sitting != session.jobs + 1:
+        ctx.toast("go.not_ready")
         return
     if session.pending:
-        turn.toast("go.looking")
+        ctx.toast("go.looking")
         return
-    lately = session.sittings_since(turn.now - DAY_S)
-    if turn.menu.a_day and len(lately) >= turn.menu.a_day:
-        free_in_s = sorted(lately)[-turn.menu.a_day] + DAY_S - turn.now
-        turn.toast("go.quota", n=turn.menu.a_day, time=duration(session.language, free_in_s))
+    lately = session.sittings_since(ctx.now - DAY_S)
+    if ctx.menu.a_day and len(lately) >= ctx.menu.a_day:
+        free_in_s = sorted(lately)[-ctx.menu.a_day] + DAY_S - ctx.now
+        ctx.toast("go.quota", n=ctx.menu.a_day, time=duration(session.language, free_in_s))
         return
-    styles = tuple(style for style in session.styles if style in turn.menu)
-    running = Running(event.sitting, "shoot", turn.now, shown_at=turn.now)
-    turn.change(state=WAITING, orders=event.sitting, running=running)
+    styles = tuple(style for style in session.styles if style in ctx.menu)
+    running = Running(event.sitting, "shoot", ctx.now, shown_at=ctx.now)
+    ctx.change(state=WAITING, jobs=event.sitting, running=running)
     shoot = orders.Shoot(
         photos=tuple(photo_file(photo.number) for photo in session.kept),
         styles=styles,
-        purpose=session.purpose or turn.menu.purposes[0],
-        count=turn.menu.count,
-        seed=zlib.crc32(f"{session.mark}{event.sitting}".encode()) & 0x7FFFFFFF,
+        purpose=session.purpose or ctx.menu.purposes[0],
+        count=ctx.menu.count,
+        seed=zlib.crc32(f"{session.nonce}{event.sitting}".encode()) & 0x7FFFFFFF,
         details=session.details,
     )
-    turn.orders.append(r.Place(event.sitting, shoot))
-    turn.replies += [r.Unbutton("looks"), cards.progress(turn.session, running)]
+    ctx.effects.append(fx.Place(event.sitting, shoot))
+    ctx.replies += [fx.Unbutton("looks"), cards.progress(ctx.session, running)]
 
 
 HANDLERS: Handlers = {
-    t.LooksOpened: _looks_opened,
-    t.PreviewsAsked: _previews_asked,
-    t.StylePicked: _style_picked,
-    t.PurposePicked: _purpose_picked,
-    t.DetailsOpened: _details_opened,
-    t.DetailPicked: _detail_picked,
-    t.GoTapped: _go,
+    b.LooksOpened: _looks_opened,
+    b.PreviewsAsked: _previews_asked,
+    b.StylePicked: _style_picked,
+    b.PurposePicked: _purpose_picked,
+    b.DetailsOpened: _details_opened,
+    b.DetailPicked: _detail_picked,
+    b.GoPressed: _go,
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bots.dialogue import buttons as t
-from bots.dialogue import effects as r
+from bots.dialogue import buttons as b
+from bots.dialogue import effects as fx
 from bots.dialogue import events as e
-from bots.dialogue.context import BROWSING, CHOOSING, COLLECTING, ENHANCING, WAITING, Handlers, Turn
+from bots.dialogue.context import BROWSING, CHOOSING, COLLECTING, ENHANCING, WAITING, Context, Handlers
 from bots.dialogue.handlers.gallery import show_gallery
 from bots.dialogue.screens import cards
 from bots.dialogue.screens import gallery as carousel
@@ -15,126 +15,126 @@ from bots.dialogue.text import catalogue, said_or
 
 STAGE_S = 3.0  # a progress card is edited at most this often: Telegram floods a bot that edits a chat every second
 STAGE_PERCENT = 5
-EDIT_QUIET_S = 8.0  # an edit that takes no longer gets no card of its own: the tap was answered already
+EDIT_QUIET_S = 8.0  # an edit that takes no longer gets no card of its own: the press was answered already
 
 
-def _order_moved(turn: Turn, event: e.OrderMoved) -> None:
-    old = turn.session.running
-    if old is None or old.order != event.order or old.stopping:
+def _job_moved(ctx: Context, event: e.JobMoved) -> None:
+    old = ctx.session.running
+    if old is None or old.job != event.job or old.stopping:
         return
-    if old.kind != "shoot" and turn.now - old.since < EDIT_QUIET_S:
+    if old.kind != "shoot" and ctx.now - old.since < EDIT_QUIET_S:
         return
     new = replace(old, place=event.place, stage=event.stage, percent=max(old.percent, event.percent))
     moved = (new.place, new.stage) != (old.place, old.stage)
     if not moved and abs(new.percent - old.percent) < STAGE_PERCENT:
         return
-    if turn.now - old.shown_at < STAGE_S and not (moved and old.stage == "" and old.place == 0):
+    if ctx.now - old.shown_at < STAGE_S and not (moved and old.stage == "" and old.place == 0):
         return
-    new = replace(new, shown_at=turn.now)
-    turn.change(running=new)
-    turn.replies.append(cards.progress(turn.session, new, event.eta_s))
+    new = replace(new, shown_at=ctx.now)
+    ctx.change(running=new)
+    ctx.replies.append(cards.progress(ctx.session, new, event.eta_s))
 
 
-def _cancel_tapped(turn: Turn, event: t.CancelTapped) -> None:
-    running = turn.session.running
-    if running is None or running.order != event.order:
-        turn.toast("cancel.nothing")
+def _cancel_pressed(ctx: Context, event: b.CancelPressed) -> None:
+    running = ctx.session.running
+    if running is None or running.job != event.job:
+        ctx.toast("cancel.nothing")
         return
     if running.stopping:
-        turn.toast("cancel.already")
+        ctx.toast("cancel.already")
         return
-    turn.change(running=replace(running, stopping=True))
-    turn.orders.append(r.Cancel(running.order))
-    assert turn.session.running is not None
-    turn.replies.append(cards.progress(turn.session, turn.session.running))
+    ctx.change(running=replace(running, stopping=True))
+    ctx.effects.append(fx.Cancel(running.job))
+    assert ctx.session.running is not None
+    ctx.replies.append(cards.progress(ctx.session, ctx.session.running))
 
 
-def _cancel_asked(turn: Turn, event: e.CancelAsked) -> None:
-    if turn.session.running is not None and turn.session.state in {WAITING, ENHANCING}:
-        _cancel_tapped(turn, t.CancelTapped(turn.session.running.order))
+def _cancel_asked(ctx: Context, event: e.CancelAsked) -> None:
+    if ctx.session.running is not None and ctx.session.state in {WAITING, ENHANCING}:
+        _cancel_pressed(ctx, b.CancelPressed(ctx.session.running.job))
     else:
-        turn.say("cancel.nothing")
+        ctx.say("cancel.nothing")
 
 
-def _order_stopped(turn: Turn, event: e.OrderStopped) -> None:
-    _end_order(turn, event.order, "cancel.done")
+def _job_stopped(ctx: Context, event: e.JobStopped) -> None:
+    _end_job(ctx, event.job, "cancel.done")
 
 
-def _order_failed(turn: Turn, event: e.OrderFailed) -> None:
-    _end_order(turn, event.order, f"failed.{event.why}", "failed.other")
+def _job_failed(ctx: Context, event: e.JobFailed) -> None:
+    _end_job(ctx, event.job, f"failed.{event.why}", "failed.other")
 
 
-def _end_order(turn: Turn, order: int, key: str, otherwise: str = "failed.other") -> None:
-    """Close an order that brought no picture: its card says why, and the way back is open."""
-    running = turn.session.running
-    if running is None or running.order != order:
+def _end_job(ctx: Context, job: int, key: str, otherwise: str = "failed.other") -> None:
+    """Close a job that brought no picture: its card says why, and the way back is open."""
+    running = ctx.session.running
+    if running is None or running.job != job:
         return
     back = CHOOSING if running.kind == "shoot" else BROWSING
-    turn.change(state=back, running=None)
-    turn.replies.append(r.Card(cards.order_slot(running), said_or(turn.session.language, key, otherwise)))
+    ctx.change(state=back, running=None)
+    ctx.replies.append(fx.Card(cards.job_slot(running), said_or(ctx.session.language, key, otherwise)))
     if back == CHOOSING:
-        turn.replies.append(cards.looks(turn.session, turn.menu, turn.now, fresh=True))
+        ctx.replies.append(cards.looks(ctx.session, ctx.menu, ctx.now, repost=True))
 
 
-def _gallery_came(turn: Turn, event: e.GalleryCame) -> None:
-    session, running = turn.session, turn.session.running
-    awaited = running is not None and running.order == event.order and running.kind == "shoot"
-    if any(gallery.order == event.order for gallery in session.galleries):
+def _gallery_came(ctx: Context, event: e.GalleryCame) -> None:
+    session, running = ctx.session, ctx.session.running
+    awaited = running is not None and running.job == event.job and running.kind == "shoot"
+    if any(gallery.job == event.job for gallery in session.galleries):
         return
     if not event.portraits:
         if awaited:
-            _end_order(turn, event.order, "failed.none_like_you")
+            _end_job(ctx, event.job, "failed.none_like_you")
         return
-    gallery = carousel.hang(len(session.galleries) + 1, event.order, turn.now, event.portraits)
-    turn.session = session.with_gallery(gallery)
+    gallery = carousel.new_gallery(len(session.galleries) + 1, event.job, ctx.now, event.portraits)
+    ctx.session = session.with_gallery(gallery)
     if awaited:
-        turn.change(state=BROWSING, running=None, styles=(), details=())
+        ctx.change(state=BROWSING, running=None, styles=(), details=())
     if awaited or session.state in {COLLECTING, CHOOSING, BROWSING}:
-        turn.change(open_gallery=gallery.number)
-    turn.replies.append(carousel.card(turn.session, turn.menu, gallery))
-    turn.replies.append(r.Say(_counts(turn, event), under=carousel.slot(gallery)))
+        ctx.change(open_gallery=gallery.number)
+    ctx.replies.append(carousel.card(ctx.session, ctx.menu, gallery))
+    ctx.replies.append(fx.Say(_counts(ctx, event), under=carousel.slot(gallery)))
 
 
-def _counts(turn: Turn, event: e.GalleryCame) -> str:
+def _counts(ctx: Context, event: e.GalleryCame) -> str:
     """Ready; how many were drawn, how many kept, and why the others were not."""
-    lines = [turn.words("gallery.ready", n=len(event.portraits))]
+    lines = [ctx.words("gallery.ready", n=len(event.portraits))]
     left_out = event.drawn - len(event.portraits)
     if left_out > 0:
-        lines.append(turn.words("gallery.left_out", n=left_out, drawn=event.drawn))
+        lines.append(ctx.words("gallery.left_out", n=left_out, drawn=event.drawn))
         for reason, n in event.dropped:
-            known = said_or(turn.session.language, f"dropped.{reason}", "dropped.other")
+            known = said_or(ctx.session.language, f"dropped.{reason}", "dropped.other")
             lines.append(f"• {known}: {n}")
     key = f"training.{event.training}"
     if event.training in {"helped", "did_not_help"} and (event.gain_percent or -1) >= 0:
-        lines.append(turn.words(f"{key}_by", percent=round(event.gain_percent or 0)))
-    elif key in catalogue(turn.session.language):
-        lines.append(turn.words(key))
+        lines.append(ctx.words(f"{key}_by", percent=round(event.gain_percent or 0)))
+    elif key in catalogue(ctx.session.language):
+        lines.append(ctx.words(key))
     return "\n".join(lines)
 
 
-def _portrait_came(turn: Turn, event: e.PortraitCame) -> None:
-    running = turn.session.running
-    if turn.session.state is not ENHANCING or running is None or running.order != event.order:
+def _portrait_came(ctx: Context, event: e.PortraitCame) -> None:
+    running = ctx.session.running
+    if ctx.session.state is not ENHANCING or running is None or running.job != event.job:
         return  # an edit's picture, while a sitting is under way or after it was called off
-    gallery = turn.session.gallery_of(running.gallery)
-    turn.change(state=BROWSING, running=None)
+    gallery = ctx.session.gallery_of(running.gallery)
+    ctx.change(state=BROWSING, running=None)
     if gallery is None:
         return
     if running.shown_at != running.since:
-        turn.replies.append(r.Card(cards.order_slot(running), turn.words("tweak.done")))
+        ctx.replies.append(fx.Card(cards.job_slot(running), ctx.words("tweak.done")))
     if running.kind == "avatar":
-        picture = r.Picture("shelf", event.portrait.file, turn.words("avatar.alt"))
-        turn.replies.append(r.Files((picture,), turn.words("avatar.caption")))
+        picture = fx.Picture("shelf", event.portrait.file, ctx.words("avatar.alt"))
+        ctx.replies.append(fx.Files((picture,), ctx.words("avatar.caption")))
         return
-    show_gallery(turn, carousel.add_edit(gallery, running.portrait, running.tweak, event.portrait))
+    show_gallery(ctx, carousel.add_edit(gallery, running.portrait, running.tweak, event.portrait))
 
 
 HANDLERS: Handlers = {
-    e.OrderMoved: _order_moved,
-    t.CancelTapped: _cancel_tapped,
+    e.JobMoved: _job_moved,
+    b.CancelPressed: _cancel_pressed,
     e.CancelAsked: _cancel_asked,
-    e.OrderStopped: _order_stopped,
-    e.OrderFailed: _order_failed,
+    e.JobStopped: _job_stopped,
+    e.JobFailed: _job_failed,
     e.GalleryCame: _gallery_came,
     e.PortraitCame: _portrait_came,
 }

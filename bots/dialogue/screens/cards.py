@@ -8,24 +8,24 @@ from __future__ import annotations
 
 from bots.dialogue.buttons import (
     Agreed,
-    CancelTapped,
+    CancelPressed,
     Declined,
     DetailPicked,
     DetailsOpened,
     ForgetConfirmed,
     ForgetDeclined,
-    GoTapped,
+    GoPressed,
     KeepPicked,
     LanguagePicked,
     LooksOpened,
+    PageOpened,
     PastOpened,
     PhotosOpened,
     PhotoUndone,
+    Press,
     PreviewsAsked,
     PurposePicked,
     StylePicked,
-    Tap,
-    Turned,
     encode,
 )
 from bots.dialogue.effects import Album, Button, Card, Picture, Rows
@@ -40,9 +40,9 @@ PHOTOS_WANTED = 4  # enough for training and a baseline; coaching asks for more 
 PHOTOS_AT_MOST = 20
 
 
-def button(session: Session, key: str, tap: Tap, **values: object) -> Button:
+def button(session: Session, key: str, press: Press, **values: object) -> Button:
     """Return a button with a label from the catalogue."""
-    return Button(say(session.language, f"button.{key}", **values), encode(tap, session.mark))
+    return Button(say(session.language, f"button.{key}", **values), encode(press, session.nonce))
 
 
 def in_rows(buttons: list[Button], wide: int) -> Rows:
@@ -50,9 +50,9 @@ def in_rows(buttons: list[Button], wide: int) -> Rows:
     return tuple(tuple(buttons[i : i + wide]) for i in range(0, len(buttons), wide))
 
 
-def _choice(session: Session, label: str, on: bool, tap: Tap) -> Button:
+def _choice(session: Session, label: str, on: bool, press: Press) -> Button:
     """A button that is ticked or not: a word and a sign, never colour alone."""
-    return Button(f"✓ {label}" if on else label, encode(tap, session.mark))
+    return Button(f"✓ {label}" if on else label, encode(press, session.nonce))
 
 
 def welcome(session: Session) -> Card:
@@ -62,10 +62,10 @@ def welcome(session: Session) -> Card:
         (button(session, "decline", Declined()),),
         tuple(_language_buttons(session)),
     )
-    return Card("welcome", say(session.language, "welcome", days=session.keep_days), rows, fresh=True)
+    return Card("welcome", say(session.language, "welcome", days=session.keep_days), rows, repost=True)
 
 
-def photos(session: Session, batch: str, fresh: bool = False) -> Card:
+def photos(session: Session, batch: str, repost: bool = False) -> Card:
     """The verdicts on the photos that were sent together, the count, and what is still missing."""
     lines = [photo_line(session, photo) for photo in session.photos if photo.batch == batch]
     kept, pending = len(session.kept), len(session.pending)
@@ -77,13 +77,13 @@ def photos(session: Session, batch: str, fresh: bool = False) -> Card:
         buttons.append(button(session, "drop_photo", PhotoUndone(session.photos[-1].number)))
     if pending and not lines:
         text = say(session.language, "photo.looking_many", n=pending)
-    return Card(f"photos:{batch}", text, in_rows(buttons, 1), fresh=fresh, calm=True)
+    return Card(f"photos:{batch}", text, in_rows(buttons, 1), repost=repost, throttled=True)
 
 
 def past_photos(session: Session, batch: str) -> Card:
     """The same for photos of before, when a verdict has turned: one goes on from the newest card only."""
     lines = [photo_line(session, photo) for photo in session.photos if photo.batch == batch]
-    return Card(f"photos:{batch}", "\n".join(lines), calm=True)
+    return Card(f"photos:{batch}", "\n".join(lines), throttled=True)
 
 
 def photo_line(session: Session, photo: Photo) -> str:
@@ -132,7 +132,7 @@ def previews(session: Session, menu: Menu, page: int) -> Album | None:
     return Album(pictures) if pictures else None
 
 
-def looks(session: Session, menu: Menu, now: float, page: int = 0, fresh: bool = False) -> Card:
+def looks(session: Session, menu: Menu, now: float, page: int = 0, repost: bool = False) -> Card:
     """The looks, the purpose, what is left of the quota, and Go."""
     lines = [
         say(session.language, "looks.ask"),
@@ -164,11 +164,11 @@ def looks(session: Session, menu: Menu, now: float, page: int = 0, fresh: bool =
         lines += ["", say(session.language, "looks.chosen", styles=chosen)]
         lines += [detail_line(session, name, value) for name, value in session.details]
         pictures = len(session.styles) * menu.count
-        rows.append((button(session, "go", GoTapped(session.orders + 1), n=pictures),))
+        rows.append((button(session, "go", GoPressed(session.jobs + 1), n=pictures),))
     if menu.a_day:
         left = max(0, menu.a_day - len(session.sittings_since(now - DAY_S)))
         lines += ["", say(session.language, "looks.quota", n=left, of=menu.a_day)]
-    return Card("looks", "\n".join(lines), tuple(rows), fresh=fresh)
+    return Card("looks", "\n".join(lines), tuple(rows), repost=repost)
 
 
 def details(session: Session, menu: Menu, name: str = "") -> Card:
@@ -215,7 +215,7 @@ def _purpose(session: Session, menu: Menu) -> str:
 
 
 def progress(session: Session, running: Running, eta_s: float | None = None) -> Card:
-    """One card for a whole order: place in the queue, stage, percent, time still needed."""
+    """One card for a whole job: place in the queue, stage, percent, time still needed."""
     lines = [say(session.language, f"progress.{running.kind}")]
     if running.stopping:
         lines.append(say(session.language, "progress.stopping"))
@@ -228,13 +228,13 @@ def progress(session: Session, running: Running, eta_s: float | None = None) -> 
         lines.append(say(session.language, "progress.placed"))
     if eta_s is not None and not running.stopping:
         lines.append(say(session.language, "progress.eta", time=duration(session.language, eta_s)))
-    rows: Rows = () if running.stopping else ((button(session, "cancel", CancelTapped(running.order)),),)
-    return Card(order_slot(running), "\n".join(lines), rows, calm=True)
+    rows: Rows = () if running.stopping else ((button(session, "cancel", CancelPressed(running.job)),),)
+    return Card(job_slot(running), "\n".join(lines), rows, throttled=True)
 
 
-def order_slot(running: Running) -> str:
-    """Return the card an order reports on: a sitting's own placeholder, an edit's gallery."""
-    return f"order:{running.order}" if running.kind == "shoot" else f"edit:{running.order}"
+def job_slot(running: Running) -> str:
+    """Return the card a job reports on: a sitting's own placeholder, an edit's gallery."""
+    return f"job:{running.job}" if running.kind == "shoot" else f"edit:{running.job}"
 
 
 def privacy(session: Session) -> Card:
@@ -245,19 +245,19 @@ def privacy(session: Session) -> Card:
         for days in KEEP_DAYS
     ]
     rows: Rows = (tuple(keep),) if session.consent else ()
-    return Card("privacy", text, rows, fresh=True)
+    return Card("privacy", text, rows, repost=True)
 
 
 def forget(session: Session) -> Card:
     """The question before everything is deleted."""
     text = say(session.language, "forget.ask", photos=len(session.photos), galleries=len(session.galleries))
     rows = ((button(session, "forget", ForgetConfirmed()),), (button(session, "keep_all", ForgetDeclined()),))
-    return Card("forget", text, rows, fresh=True)
+    return Card("forget", text, rows, repost=True)
 
 
 def language(session: Session) -> Card:
     """The languages there are."""
-    return Card("language", say(session.language, "language.ask"), (tuple(_language_buttons(session)),), fresh=True)
+    return Card("language", say(session.language, "language.ask"), (tuple(_language_buttons(session)),), repost=True)
 
 
 def _language_buttons(session: Session) -> list[Button]:
@@ -272,18 +272,18 @@ def home(session: Session, menu: Menu) -> Card:
     buttons = [button(session, "looks", LooksOpened())] if session.kept else []
     if session.galleries:
         buttons.append(button(session, "past", PastOpened()))
-    return Card("home", text, in_rows(buttons, 2), fresh=True)
+    return Card("home", text, in_rows(buttons, 2), repost=True)
 
 
 def past(session: Session, menu: Menu) -> Card:
     """Every gallery there is, newest first."""
     if not session.galleries:
-        return Card("past", say(session.language, "past.none"), fresh=True)
+        return Card("past", say(session.language, "past.none"), repost=True)
     buttons = []
     for gallery in reversed(session.galleries[-12:]):
         styles = dict.fromkeys(style_title(session, menu, s.drawn.style) for s in gallery.portraits)
         label = say(
             session.language, "past.set", number=gallery.number, n=len(gallery.current), styles=", ".join(styles)
         )
-        buttons.append(Button(label, encode(Turned(gallery.number, gallery.at), session.mark)))
-    return Card("past", say(session.language, "past.ask"), in_rows(buttons, 1), fresh=True)
+        buttons.append(Button(label, encode(PageOpened(gallery.number, gallery.at), session.nonce)))
+    return Card("past", say(session.language, "past.ask"), in_rows(buttons, 1), repost=True)

@@ -17,8 +17,8 @@ from bots.dialogue.buttons import (
     Favoured,
     FilesAsked,
     LooksOpened,
+    PageOpened,
     PastOpened,
-    Turned,
     Tweaked,
     TweaksOpened,
     encode,
@@ -33,10 +33,10 @@ from jobs.queue.events import Pictured
 AT_HOME = 1  # the page of edits that shows the plain ones; the others show one edit's values each
 
 
-def hang(number: int, order: int, made_at: float, drawn: tuple[Pictured, ...]) -> Gallery:
+def new_gallery(number: int, job: int, made_at: float, drawn: tuple[Pictured, ...]) -> Gallery:
     """Make a gallery of first draws."""
     shown = tuple(Shown(i, portrait) for i, portrait in enumerate(drawn, 1))
-    return Gallery(number, order, made_at, shown, tuple(s.number for s in shown))
+    return Gallery(number, job, made_at, shown, tuple(s.number for s in shown))
 
 
 def add_edit(gallery: Gallery, parent: int, tweak: str, drawn: Pictured) -> Gallery:
@@ -57,7 +57,7 @@ def show(gallery: Gallery, number: int) -> Gallery:
     return replace(gallery, at=page, current=current, comparing=False)
 
 
-def turn(gallery: Gallery, page: int) -> Gallery:
+def open_page(gallery: Gallery, page: int) -> Gallery:
     """Open a page, round and round."""
     return replace(gallery, at=(page - 1) % len(gallery.current) + 1, comparing=False)
 
@@ -90,7 +90,7 @@ def card(session: Session, menu: Menu, gallery: Gallery, note: str = "") -> Card
 
 def slot(gallery: Gallery) -> str:
     """Return the card a gallery lives on: the placeholder of its sitting."""
-    return f"order:{gallery.order}"
+    return f"job:{gallery.job}"
 
 
 def caption(session: Session, menu: Menu, gallery: Gallery, shown: Shown) -> str:
@@ -146,9 +146,9 @@ def _rows(session: Session, menu: Menu, gallery: Gallery, shown: Shown) -> Rows:
     if of > 1:
         rows.append(
             (
-                Button("◀", encode(Turned(g, (gallery.at - 2) % of + 1), session.mark)),
-                Button(f"{gallery.at}/{of}", encode(Turned(g, gallery.at), session.mark)),
-                Button("▶", encode(Turned(g, gallery.at % of + 1), session.mark)),
+                Button("◀", encode(PageOpened(g, (gallery.at - 2) % of + 1), session.nonce)),
+                Button(f"{gallery.at}/{of}", encode(PageOpened(g, gallery.at), session.nonce)),
+                Button("▶", encode(PageOpened(g, gallery.at % of + 1), session.nonce)),
             )
         )
     if gallery.tweak_page:
@@ -197,19 +197,19 @@ def _tweak_rows(session: Session, menu: Menu, gallery: Gallery, shown: Shown) ->
         buttons = [
             Button(
                 said_or(session.language, f"value.{value}", "value.other", value=value.replace("_", " ")),
-                encode(Tweaked(g, number, f"{name}={value}"), session.mark),
+                encode(Tweaked(g, number, f"{name}={value}"), session.nonce),
             )
             for value in values
         ]
         back = button(session, "back", TweaksOpened(g, number, AT_HOME))
         return (*in_rows(buttons, 2), (back,))
     buttons = [
-        Button(tweak_label(session, name), encode(Tweaked(g, number, name), session.mark))
+        Button(tweak_label(session, name), encode(Tweaked(g, number, name), session.nonce))
         for name, values in offered
         if not values
     ]
     buttons += [
-        Button(f"{tweak_label(session, name)} …", encode(TweaksOpened(g, number, page), session.mark))
+        Button(f"{tweak_label(session, name)} …", encode(TweaksOpened(g, number, page), session.nonce))
         for page, (name, _) in enumerate(valued, 2)
     ]
     return in_rows(buttons, 2)

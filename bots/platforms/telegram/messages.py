@@ -23,7 +23,7 @@ from telegram import (
 )
 from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TelegramError, TimedOut
 
-from bots.dialogue import effects as r
+from bots.dialogue import effects as fx
 from bots.platforms.base import Load, NotNow, PhotoGone, Unreachable
 
 ALBUM = 10  # most items of a media group; fewer than two are refused
@@ -43,27 +43,27 @@ class Front:
         self._file_ids: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._on_screen: OrderedDict[str, str] = OrderedDict()
 
-    async def show(self, chat: str, reply: r.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, chat: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
         """See `Adapter.show`."""
         match reply:
-            case r.Say():
+            case fx.Say():
                 return await self._new(self._say(chat, reply, old))
-            case r.Card(picture=None):
+            case fx.Card(picture=None):
                 return await self._text_card(chat, reply, old)
-            case r.Card():
+            case fx.Card():
                 return await self._picture_card(chat, reply, old, load)
-            case r.Album():
+            case fx.Album():
                 return await self._album(chat, reply.pictures, load)
-            case r.Files():
+            case fx.Files():
                 return await self._files(chat, reply, load)
-            case r.TextFile():
+            case fx.TextFile():
                 document = InputFile(reply.body.encode(), reply.name)
                 return await self._new(self._bot.send_document(chat, document, caption=reply.caption))
-            case r.Unbutton() if old is not None:
+            case fx.Unbutton() if old is not None:
                 await self._edited(self._bot.edit_message_reply_markup(**_place(old), reply_markup=None))
         return []
 
-    async def answer(self, tap: str, toast: r.Toast | None) -> None:
+    async def answer(self, tap: str, toast: fx.Toast | None) -> None:
         """See `Adapter.answer`; a tap that is too old to be answered was seen long ago."""
         with suppress(BadRequest, Forbidden, NetworkError, RetryAfter):
             await self._bot.answer_callback_query(
@@ -87,7 +87,7 @@ class Front:
         except (BadRequest, Forbidden, Unreachable) as gone:
             raise PhotoGone(str(gone)) from gone
 
-    async def _say(self, chat: str, reply: r.Say, under: str | None) -> Message:
+    async def _say(self, chat: str, reply: fx.Say, under: str | None) -> Message:
         quoted = None
         if under is not None:
             quoted = ReplyParameters(_place(under)["message_id"], allow_sending_without_reply=True)
@@ -95,7 +95,7 @@ class Front:
             chat, reply.text, reply_markup=_keyboard(reply.rows), reply_parameters=quoted
         )
 
-    async def _text_card(self, chat: str, card: r.Card, old: str | None) -> list[str]:
+    async def _text_card(self, chat: str, card: fx.Card, old: str | None) -> list[str]:
         keyboard = _keyboard(card.rows)
         if old is not None and await self._edited(
             self._bot.edit_message_text(card.text, **_place(old), reply_markup=keyboard)
@@ -103,7 +103,7 @@ class Front:
             return []
         return await self._new(self._bot.send_message(chat, card.text, reply_markup=keyboard))
 
-    async def _picture_card(self, chat: str, card: r.Card, old: str | None, load: Load) -> list[str]:
+    async def _picture_card(self, chat: str, card: fx.Card, old: str | None, load: Load) -> list[str]:
         """Edit what changed: only the words when the picture on screen is the same, else picture and words at once."""
         assert card.picture is not None
         keyboard = _keyboard(card.rows)
@@ -122,7 +122,7 @@ class Front:
         self._remember(chat, card.picture, sent, _handle(sent))
         return [_handle(sent)]
 
-    async def _album(self, chat: str, pictures: tuple[r.Picture, ...], load: Load) -> list[str]:
+    async def _album(self, chat: str, pictures: tuple[fx.Picture, ...], load: Load) -> list[str]:
         sent: list[Message] = []
         for part in _parts(pictures):
             sources = [await self._source(chat, picture, load) for picture in part]
@@ -133,7 +133,7 @@ class Front:
             sent += await _asked(self._bot.send_media_group(chat, media))
         return [_handle(message) for message in sent]
 
-    async def _files(self, chat: str, reply: r.Files, load: Load) -> list[str]:
+    async def _files(self, chat: str, reply: fx.Files, load: Load) -> list[str]:
         sent: list[Message] = []
         for part in _parts(reply.pictures):
             with suppress(TelegramError):
@@ -149,10 +149,10 @@ class Front:
             sent += await _asked(self._bot.send_media_group(chat, media))
         return [_handle(message) for message in sent]
 
-    async def _source(self, chat: str, picture: r.Picture, load: Load) -> str | bytes:
+    async def _source(self, chat: str, picture: fx.Picture, load: Load) -> str | bytes:
         return self._file_ids.get((chat, picture.name)) or await load(picture)
 
-    def _remember(self, chat: str, picture: r.Picture, message: Message | bool, handle: str) -> None:
+    def _remember(self, chat: str, picture: fx.Picture, message: Message | bool, handle: str) -> None:
         self._on_screen[handle] = picture.name
         if isinstance(message, Message) and message.photo:
             self._file_ids[chat, picture.name] = message.photo[-1].file_id
@@ -189,7 +189,7 @@ async def _asked(asking: Coroutine[Any, Any, T]) -> T:
         raise NotNow(busy.message) from busy
 
 
-def _keyboard(rows: r.Rows) -> InlineKeyboardMarkup | None:
+def _keyboard(rows: fx.Rows) -> InlineKeyboardMarkup | None:
     if not rows:
         return None
     return InlineKeyboardMarkup(
@@ -206,10 +206,10 @@ def _place(handle: str) -> dict[str, Any]:
     return {"chat_id": chat, "message_id": message}
 
 
-def _parts(pictures: tuple[r.Picture, ...]) -> list[tuple[r.Picture, ...]]:
+def _parts(pictures: tuple[fx.Picture, ...]) -> list[tuple[fx.Picture, ...]]:
     return [pictures[i : i + ALBUM] for i in range(0, len(pictures), ALBUM)]
 
 
-def _file_name(picture: r.Picture) -> str:
+def _file_name(picture: fx.Picture) -> str:
     name = picture.name.replace("/", "-")
     return name if picture.kind == "export" else f"atelier-{name}"

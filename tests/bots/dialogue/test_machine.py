@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bots.dialogue import buttons as t
-from bots.dialogue import effects as r
+from bots.dialogue import buttons as b
+from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.context import new_session
 from bots.dialogue.handlers.photos import photo_file
@@ -45,14 +45,14 @@ def portrait(number: int, percent: float | None = 93.0, parent: int | None = Non
 
 
 def with_photos(n: int = 2) -> Session:
-    events: list[e.Event] = [t.Agreed(cards.CONSENT_VERSION)]
+    events: list[e.Event] = [b.Agreed(cards.CONSENT_VERSION)]
     for number in range(1, n + 1):
         events += [photo(number), e.PhotoLooked(e.Verdict(number, True))]
     return walk(new_session("k3f9"), *events).session
 
 
 def waiting() -> Session:
-    return walk(with_photos(), t.LooksOpened(), t.StylePicked("office", True), t.GoTapped(1)).session
+    return walk(with_photos(), b.LooksOpened(), b.StylePicked("office", True), b.GoPressed(1)).session
 
 
 def browsing() -> Session:
@@ -60,17 +60,17 @@ def browsing() -> Session:
 
 
 def enhancing() -> Session:
-    return walk(browsing(), t.Tweaked(1, 1, "warmer")).session
+    return walk(browsing(), b.Tweaked(1, 1, "warmer")).session
 
 
 SESSIONS = {
     State.WELCOME: lambda: new_session("k3f9"),
     State.COLLECTING: with_photos,
-    State.CHOOSING: lambda: walk(with_photos(), t.LooksOpened()).session,
+    State.CHOOSING: lambda: walk(with_photos(), b.LooksOpened()).session,
     State.WAITING: waiting,
     State.BROWSING: browsing,
     State.ENHANCING: enhancing,
-    State.LEAVING: lambda: walk(browsing(), t.ForgetConfirmed()).session,
+    State.LEAVING: lambda: walk(browsing(), b.ForgetConfirmed()).session,
 }
 SAMPLES: dict[type[e.Event], e.Event] = {
     e.Started: e.Started("style_founder"),
@@ -78,35 +78,35 @@ SAMPLES: dict[type[e.Event], e.Event] = {
     e.Said: e.Said("hello"),
     e.OtherSent: e.OtherSent("voice"),
     e.ReportAsked: e.ReportAsked("not me"),
-    e.StaleTapped: e.StaleTapped("old"),
-    t.Agreed: t.Agreed(cards.CONSENT_VERSION),
-    t.KeepPicked: t.KeepPicked(7),
-    t.LanguagePicked: t.LanguagePicked("es"),
-    t.PhotoUndone: t.PhotoUndone(2),
-    t.LooksOpened: t.LooksOpened(),
-    t.PreviewsAsked: t.PreviewsAsked(0),
-    t.StylePicked: t.StylePicked("founder", True),
-    t.PurposePicked: t.PurposePicked("business"),
-    t.DetailsOpened: t.DetailsOpened("outfit"),
-    t.DetailPicked: t.DetailPicked("outfit", "navy_suit"),
-    t.GoTapped: t.GoTapped(1),
-    t.CancelTapped: t.CancelTapped(1),
-    t.Turned: t.Turned(1, 2),
-    t.Favoured: t.Favoured(1, 1, True),
-    t.TweaksOpened: t.TweaksOpened(1, 1, 1),
-    t.Tweaked: t.Tweaked(1, 1, "cooler"),
-    t.EditUndone: t.EditUndone(1, 1),
-    t.EditRedone: t.EditRedone(1, 1),
-    t.Compared: t.Compared(1, 1, True),
-    t.FilesAsked: t.FilesAsked(1, 1, "all"),
-    t.AvatarAsked: t.AvatarAsked(1, 1),
+    e.StaleButton: e.StaleButton("old"),
+    b.Agreed: b.Agreed(cards.CONSENT_VERSION),
+    b.KeepPicked: b.KeepPicked(7),
+    b.LanguagePicked: b.LanguagePicked("es"),
+    b.PhotoUndone: b.PhotoUndone(2),
+    b.LooksOpened: b.LooksOpened(),
+    b.PreviewsAsked: b.PreviewsAsked(0),
+    b.StylePicked: b.StylePicked("founder", True),
+    b.PurposePicked: b.PurposePicked("business"),
+    b.DetailsOpened: b.DetailsOpened("outfit"),
+    b.DetailPicked: b.DetailPicked("outfit", "navy_suit"),
+    b.GoPressed: b.GoPressed(1),
+    b.CancelPressed: b.CancelPressed(1),
+    b.PageOpened: b.PageOpened(1, 2),
+    b.Favoured: b.Favoured(1, 1, True),
+    b.TweaksOpened: b.TweaksOpened(1, 1, 1),
+    b.Tweaked: b.Tweaked(1, 1, "cooler"),
+    b.EditUndone: b.EditUndone(1, 1),
+    b.EditRedone: b.EditRedone(1, 1),
+    b.Compared: b.Compared(1, 1, True),
+    b.FilesAsked: b.FilesAsked(1, 1, "all"),
+    b.AvatarAsked: b.AvatarAsked(1, 1),
     e.PhotoFailed: e.PhotoFailed(1, "gone"),
     e.PhotoLooked: e.PhotoLooked(e.Verdict(1, False, "blurred", 0.1, 0.3)),
-    e.OrderMoved: e.OrderMoved(1, place=3),
+    e.JobMoved: e.JobMoved(1, place=3),
     e.GalleryCame: e.GalleryCame(1, (portrait(11),)),
     e.PortraitCame: e.PortraitCame(2, portrait(21, parent=11)),
-    e.OrderFailed: e.OrderFailed(1, "timeout"),
-    e.OrderStopped: e.OrderStopped(1),
+    e.JobFailed: e.JobFailed(1, "timeout"),
+    e.JobStopped: e.JobStopped(1),
     e.Forgotten: e.Forgotten("{}", (("photos", 2),)),
 }
 
@@ -127,8 +127,8 @@ def test_every_state_and_event_either_moves_as_the_table_says_or_changes_nothing
     after = advance(session, event, NOW + 60)
     if targets is None:
         assert after.session == session
-        assert after.orders == ()
-        assert bool(after.replies) == isinstance(event, t.Tap), "people are answered, news is passed over in silence"
+        assert after.effects == ()
+        assert bool(after.replies) == isinstance(event, b.Press), "people are answered, news is passed over in silence"
     else:
         assert after.session.state in {state, *targets}
     assert from_json(to_json(after.session)) == after.session
@@ -137,20 +137,20 @@ def test_every_state_and_event_either_moves_as_the_table_says_or_changes_nothing
 def test_every_event_is_handled_and_every_row_of_the_table_is_an_event() -> None:
     rows = {kind for row in TRANSITIONS.values() for kind in row} | set(ANYWHERE)
     assert rows == set(HANDLERS)
-    assert set(t.TAPS.values()) <= rows
+    assert set(b.PRESSES.values()) <= rows
 
 
 def test_a_photo_before_consent_is_not_fetched_and_consent_is_asked_again() -> None:
     step = walk(new_session("k3f9"), photo(1))
-    assert step.orders == ()
+    assert step.effects == ()
     assert step.session.photos == ()
-    assert [type(reply) for reply in step.replies] == [r.Say, r.Card]
-    assert step.replies[0] == r.Say(say("en", "consent.before_photo"))
+    assert [type(reply) for reply in step.replies] == [fx.Say, fx.Card]
+    assert step.replies[0] == fx.Say(say("en", "consent.before_photo"))
 
 
 def test_the_first_picture_is_at_most_six_taps_away() -> None:
     step = walk(new_session("k3f9"), e.Started())
-    taps = 0
+    presses = 0
     for words in ("I agree", "looks", "Office", "Business", "Go"):
         if words == "looks":  # photos are sent, not tapped
             step = walk(
@@ -160,47 +160,47 @@ def test_the_first_picture_is_at_most_six_taps_away() -> None:
                 e.PhotoLooked(e.Verdict(1, True)),
                 e.PhotoLooked(e.Verdict(2, True)),
             )
-        step = advance(step.session, tap_on(step, words), NOW)
-        taps += 1
-    assert taps <= 6
+        step = advance(step.session, press_of(step, words), NOW)
+        presses += 1
+    assert presses <= 6
     assert step.session.state == State.WAITING
-    (placed,) = step.orders
-    assert isinstance(placed, r.Place)
+    (placed,) = step.effects
+    assert isinstance(placed, fx.Place)
     assert isinstance(placed.work, orders.Shoot)
     assert placed.work.photos == ("photos/1", "photos/2")
     assert (placed.work.styles, placed.work.purpose) == (("office",), "business")
 
 
-def tap_on(step: Step, label: str) -> t.Tap:
+def press_of(step: Step, label: str) -> b.Press:
     """Press the button with that label that the step put on screen."""
     for reply in step.replies:
         for row in getattr(reply, "rows", ()):
             for button in row:
                 if label in button.label:
-                    tap = t.decode(button.data, step.session.mark)
-                    assert isinstance(tap, t.Tap)
-                    return tap
+                    press = b.decode(button.data, step.session.nonce)
+                    assert isinstance(press, b.Press)
+                    return press
     raise LookupError(f"no {label!r} in {step.replies}")
 
 
 def test_a_verdict_says_why_how_many_and_what_is_missing() -> None:
-    session = walk(new_session("k3f9"), t.Agreed(1), photo(1), photo(2)).session
+    session = walk(new_session("k3f9"), b.Agreed(1), photo(1), photo(2)).session
     good = walk(session, e.PhotoLooked(e.Verdict(1, True), ("turn_left",)))
     (card,) = good.replies[-1:]
-    assert isinstance(card, r.Card)
+    assert isinstance(card, fx.Card)
     assert card.text.startswith("Photo 1: ✓ good, I keep it.")
     assert card.text.endswith("I have 1 good photo. Good; now one with your head turned a little to your left.")
     bad = walk(good.session, e.PhotoLooked(e.Verdict(2, False, "face_small", 31.04, 40.0), ("turn_left",)))
     (card,) = bad.replies[-1:]
-    assert isinstance(card, r.Card)
+    assert isinstance(card, fx.Card)
     assert "Your face is too small in it (31.0 pixels between the eyes, 40.0 are needed)" in card.text
 
 
 def test_what_was_mended_on_a_photo_is_said_beside_it() -> None:
-    session = walk(new_session("k3f9"), t.Agreed(1), photo(1)).session
+    session = walk(new_session("k3f9"), b.Agreed(1), photo(1)).session
     looked = e.PhotoLooked(e.Verdict(1, True), notes=("others_cropped", "perspective_undone", "not in this catalogue"))
     (card,) = walk(session, looked).replies[-1:]
-    assert isinstance(card, r.Card)
+    assert isinstance(card, fx.Card)
     assert "it shows only you." in card.text
     assert "taken from very near" in card.text
 
@@ -208,7 +208,7 @@ def test_what_was_mended_on_a_photo_is_said_beside_it() -> None:
 def test_an_earlier_verdict_that_turns_is_told_and_its_card_put_right() -> None:
     none_of_most = [e.Verdict(number, False, "no_majority", 1, 2) for number in (1, 2)]
     session = walk(
-        new_session("k3f9"), t.Agreed(1), photo(1), e.PhotoLooked(e.Verdict(1, True)), photo(2),
+        new_session("k3f9"), b.Agreed(1), photo(1), e.PhotoLooked(e.Verdict(1, True)), photo(2),
         e.PhotoLooked(none_of_most[1], others=(none_of_most[0],)), photo(3),
     ).session  # fmt: skip
     assert session.kept == ()
@@ -216,34 +216,34 @@ def test_an_earlier_verdict_that_turns_is_told_and_its_card_put_right() -> None:
     step = walk(session, e.PhotoLooked(e.Verdict(3, True), others=(stranger, e.Verdict(2, True))))
     assert [kept.number for kept in step.session.kept] == [2, 3]
     told, stranger_card, older, newest = step.replies[0], step.replies[1], step.replies[2], step.replies[-1]
-    assert told == r.Say("Now that I have seen more of you, photo 2 is good after all: I keep it.")
-    assert isinstance(stranger_card, r.Card)
+    assert told == fx.Say("Now that I have seen more of you, photo 2 is good after all: I keep it.")
+    assert isinstance(stranger_card, fx.Card)
     assert "somebody else" in stranger_card.text
-    assert older == r.Card("photos:2", "Photo 2: ✓ good, I keep it.", calm=True)
-    assert isinstance(newest, r.Card)
+    assert older == fx.Card("photos:2", "Photo 2: ✓ good, I keep it.", throttled=True)
+    assert isinstance(newest, fx.Card)
     assert newest.slot == "photos:3"
     assert "I have 2 good photos" in newest.text
 
 
 def test_double_taps_order_once() -> None:
-    session = walk(with_photos(), t.LooksOpened(), t.StylePicked("office", True)).session
-    first = advance(session, t.GoTapped(1), NOW)
-    second = advance(first.session, t.GoTapped(1), NOW)
-    assert len(first.orders) == 1
+    session = walk(with_photos(), b.LooksOpened(), b.StylePicked("office", True)).session
+    first = advance(session, b.GoPressed(1), NOW)
+    second = advance(first.session, b.GoPressed(1), NOW)
+    assert len(first.effects) == 1
     assert second.session == first.session
-    assert second.orders == ()
-    late = walk(browsing(), t.GoTapped(1))
-    assert late.orders == ()
-    assert late.replies == (r.Toast(say("en", "go.already")),)
+    assert second.effects == ()
+    late = walk(browsing(), b.GoPressed(1))
+    assert late.effects == ()
+    assert late.replies == (fx.Toast(say("en", "go.already")),)
 
 
 def test_an_edit_that_was_made_before_is_shown_and_not_made_again() -> None:
     edited = walk(enhancing(), e.PortraitCame(2, portrait(21, 91.0, parent=11)))
     assert edited.session.state == State.BROWSING
-    again = walk(edited.session, t.EditUndone(1, 3), t.Tweaked(1, 1, "warmer"))
-    assert again.orders == ()
+    again = walk(edited.session, b.EditUndone(1, 3), b.Tweaked(1, 1, "warmer"))
+    assert again.effects == ()
     card = again.replies[-1]
-    assert isinstance(card, r.Card)
+    assert isinstance(card, fx.Card)
     assert card.picture is not None
     assert card.picture.name == "shoots/1/21.png"
 
@@ -251,11 +251,11 @@ def test_an_edit_that_was_made_before_is_shown_and_not_made_again() -> None:
 def test_undo_redo_and_compare_walk_the_tree_without_new_work() -> None:
     session = walk(enhancing(), e.PortraitCame(2, portrait(21, 90.0, parent=11))).session
     shown = [pictured(walk(session, *events)) for events in (
-        [t.Turned(1, 1)], [t.EditUndone(1, 3)], [t.EditUndone(1, 3), t.EditRedone(1, 1)], [t.Compared(1, 3, True)],
+        [b.PageOpened(1, 1)], [b.EditUndone(1, 3)], [b.EditUndone(1, 3), b.EditRedone(1, 1)], [b.Compared(1, 3, True)],
     )]  # fmt: skip
     assert shown == ["shoots/1/21.png", "shoots/1/11.png", "shoots/1/21.png", "shoots/1/11.png"]
-    card = walk(session, t.Turned(1, 1)).replies[-1]
-    assert isinstance(card, r.Card)
+    card = walk(session, b.PageOpened(1, 1)).replies[-1]
+    assert isinstance(card, fx.Card)
     assert card.text.splitlines()[:3] == [
         "1/2 · Office · 90 % of your own baseline",
         "Edited: Warmer",
@@ -265,7 +265,7 @@ def test_undo_redo_and_compare_walk_the_tree_without_new_work() -> None:
 
 def pictured(step: Step) -> str:
     card = step.replies[-1]
-    assert isinstance(card, r.Card)
+    assert isinstance(card, fx.Card)
     assert card.picture is not None
     return card.picture.name
 
@@ -273,14 +273,14 @@ def pictured(step: Step) -> str:
 def test_without_a_baseline_the_card_says_so() -> None:
     step = walk(waiting(), e.GalleryCame(1, (portrait(11, None),)))
     card = step.replies[0]
-    assert isinstance(card, r.Card)
+    assert isinstance(card, fx.Card)
     assert "no baseline yet" in card.text
 
 
 def test_the_counts_are_told() -> None:
     step = walk(waiting(), e.GalleryCame(1, (portrait(11),), 8, (("not_them", 6), ("soft", 1)), "did_not_help", 3.6))
     said = step.replies[1]
-    assert isinstance(said, r.Say)
+    assert isinstance(said, fx.Say)
     assert said.text.splitlines() == [
         "Your portrait is ready. Tap here to see it.",
         "I made 8 and left 7 out:",
@@ -312,11 +312,11 @@ def test_what_training_came_to_is_told_from_the_manifest(
 ) -> None:
     """Nothing is said where nobody trained; every other outcome has its sentence."""
     facts = {"drawn": 1, "training": {"used": reason == "helped", "reason": reason, "gain_percent": gain}}
-    event = event_of(Notice(1, 1, 1, "shoot", "order:1", Done((portrait(11),), facts)))
+    event = event_of(Notice(1, 1, 1, "shoot", "job:1", Done((portrait(11),), facts)))
     assert event is not None
     step = advance(dataclasses.replace(waiting(), language=language), event, NOW)
     said = step.replies[1]
-    assert isinstance(said, r.Say)
+    assert isinstance(said, fx.Say)
     told = said.text.splitlines()[1:]
     assert told == ([say(language, f"training.{key}", percent=round(gain or 0))] if key else [])
 
@@ -325,9 +325,9 @@ def test_a_sitting_without_one_good_portrait_says_so_and_leads_back_to_the_looks
     step = walk(waiting(), e.GalleryCame(1, (), drawn=4, dropped=(("not_them", 4),)))
     assert step.session.state == State.CHOOSING
     card, again = step.replies
-    assert isinstance(card, r.Card)
+    assert isinstance(card, fx.Card)
     assert card.text.startswith("None of the portraits was enough like you")
-    assert isinstance(again, r.Card)
+    assert isinstance(again, fx.Card)
     assert again.slot == "looks"
 
 
@@ -341,7 +341,7 @@ def test_a_gallery_that_comes_twice_is_shown_once() -> None:
 def test_progress_is_edited_on_changes_only_and_seldom() -> None:
     session, edits = waiting(), 0
     for second in range(60):
-        step = advance(session, e.OrderMoved(1, stage="generate", percent=second), NOW + second * 0.2)
+        step = advance(session, e.JobMoved(1, stage="generate", percent=second), NOW + second * 0.2)
         edits += len(step.replies)
         session = step.session
     assert 2 <= edits <= 5
@@ -350,38 +350,38 @@ def test_progress_is_edited_on_changes_only_and_seldom() -> None:
 def test_the_percent_never_goes_back_not_even_when_an_order_begins_anew_on_another_machine() -> None:
     session = waiting()
     for second, percent in enumerate((10, 40, 5, 45)):
-        session = advance(session, e.OrderMoved(1, stage=f"s{second}", percent=percent), NOW + 10 * second).session
+        session = advance(session, e.JobMoved(1, stage=f"s{second}", percent=percent), NOW + 10 * second).session
         assert session.running is not None
         assert session.running.percent == max((10, 40, 5, 45)[: second + 1])
 
 
 def test_a_quick_edit_leaves_no_card_behind_and_a_slow_one_reports() -> None:
     session = enhancing()
-    assert advance(session, e.OrderMoved(2, stage="enhance"), NOW + 2).replies == ()
-    (card,) = advance(session, e.OrderMoved(2, stage="enhance"), NOW + 12).replies
-    assert isinstance(card, r.Card)
+    assert advance(session, e.JobMoved(2, stage="enhance"), NOW + 2).replies == ()
+    (card,) = advance(session, e.JobMoved(2, stage="enhance"), NOW + 12).replies
+    assert isinstance(card, fx.Card)
     assert card.text.startswith("Your edit")
 
 
 def test_another_look_needs_no_new_photos_and_no_new_training() -> None:
-    step = walk(browsing(), t.LooksOpened(), t.StylePicked("founder", True), t.GoTapped(2))
-    (placed,) = step.orders
-    assert isinstance(placed, r.Place)
+    step = walk(browsing(), b.LooksOpened(), b.StylePicked("founder", True), b.GoPressed(2))
+    (placed,) = step.effects
+    assert isinstance(placed, fx.Place)
     assert isinstance(placed.work, orders.Shoot)
     assert placed.work.photos == ("photos/1", "photos/2")  # the same set: the desk finds what was learnt of it
 
 
 def test_after_a_forget_no_old_button_means_anything() -> None:
-    old = t.encode(t.Turned(1, 1), "k3f9")
-    step = walk(browsing(), t.ForgetConfirmed(), e.Forgotten("{}", ()))
+    old = b.encode(b.PageOpened(1, 1), "k3f9")
+    step = walk(browsing(), b.ForgetConfirmed(), e.Forgotten("{}", ()))
     assert step.session.galleries == ()
     assert step.session.consent == 0
-    assert t.decode(old, step.session.mark) == e.StaleTapped("other")
+    assert b.decode(old, step.session.nonce) == e.StaleButton("other")
 
 
 def test_old_buttons_of_a_gone_gallery_answer_well() -> None:
-    step = walk(with_photos(), t.Turned(7, 1))
-    assert step.replies == (r.Toast(say("en", "stale.expired")),)
+    step = walk(with_photos(), b.PageOpened(7, 1))
+    assert step.replies == (fx.Toast(say("en", "stale.expired")),)
 
 
 # --- any sequence of events --------------------------------------------------------------------------
@@ -396,15 +396,15 @@ SPECIAL: dict[type[e.Event], st.SearchStrategy[Any]] = {
     e.GalleryCame: st.builds(e.GalleryCame, SMALL, st.lists(PORTRAITS, max_size=4).map(tuple), SMALL),
     e.PortraitCame: st.builds(e.PortraitCame, SMALL, PORTRAITS),
     e.PhotoLooked: st.builds(e.PhotoLooked, VERDICTS, others=st.lists(VERDICTS, max_size=3).map(tuple)),
-    e.OrderFailed: st.builds(e.OrderFailed, SMALL, WORDS),
-    e.OrderStopped: st.builds(e.OrderStopped, SMALL),
-    t.GoTapped: st.builds(t.GoTapped, SMALL),
-    t.StylePicked: st.builds(t.StylePicked, st.sampled_from(["office", "founder", "none"]), st.booleans()),
-    t.Tweaked: st.builds(t.Tweaked, SMALL, SMALL, st.sampled_from(["warmer", "cooler", "backdrop=park", "none"])),
-    e.OrderMoved: st.builds(e.OrderMoved, SMALL, SMALL, WORDS, st.integers(0, 100)),
+    e.JobFailed: st.builds(e.JobFailed, SMALL, WORDS),
+    e.JobStopped: st.builds(e.JobStopped, SMALL),
+    b.GoPressed: st.builds(b.GoPressed, SMALL),
+    b.StylePicked: st.builds(b.StylePicked, st.sampled_from(["office", "founder", "none"]), st.booleans()),
+    b.Tweaked: st.builds(b.Tweaked, SMALL, SMALL, st.sampled_from(["warmer", "cooler", "backdrop=park", "none"])),
+    e.JobMoved: st.builds(e.JobMoved, SMALL, SMALL, WORDS, st.integers(0, 100)),
     e.Forgotten: st.just(e.Forgotten("{}", (("photos", 2), ("strange", 1)))),
-    t.LanguagePicked: st.builds(t.LanguagePicked, st.sampled_from([*LANGUAGES, "xx"])),
-    t.Agreed: st.sampled_from([t.Agreed(cards.CONSENT_VERSION), t.Agreed(99)]),
+    b.LanguagePicked: st.builds(b.LanguagePicked, st.sampled_from([*LANGUAGES, "xx"])),
+    b.Agreed: st.sampled_from([b.Agreed(cards.CONSENT_VERSION), b.Agreed(99)]),
 }
 
 
@@ -414,12 +414,12 @@ def any_of(kind: type[e.Event]) -> st.SearchStrategy[e.Event]:
     return SPECIAL.get(kind, st.builds(kind, **fields))
 
 
-NEWS = [e.PhotoLooked, e.OrderMoved, e.GalleryCame, e.PortraitCame, e.OrderFailed, e.OrderStopped]
+NEWS = [e.PhotoLooked, e.JobMoved, e.GalleryCame, e.PortraitCame, e.JobFailed, e.JobStopped]
 
 
 def any_event() -> st.SearchStrategy[e.Event]:
     """Any event, those that move things on more often than their share."""
-    often = [*NEWS, e.PhotoSent, t.StylePicked, t.GoTapped, t.Tweaked, t.EditUndone]
+    often = [*NEWS, e.PhotoSent, b.StylePicked, b.GoPressed, b.Tweaked, b.EditUndone]
     return (st.sampled_from(list(HANDLERS)) | st.sampled_from(often)).flatmap(any_of)
 
 
@@ -442,43 +442,43 @@ def test_any_sequence_of_events_loses_no_photo_and_raises_nothing(
             mine.add(event.portrait.file)
         step = advance(session, event, NOW + i)
         assert from_json(to_json(step.session)) == step.session
-        fetched |= {order.photo for order in step.orders if isinstance(order, r.Fetch)}
-        dropped |= {order.photo for order in step.orders if isinstance(order, r.Discard)}
+        fetched |= {effect.photo for effect in step.effects if isinstance(effect, fx.Fetch)}
+        dropped |= {effect.photo for effect in step.effects if isinstance(effect, fx.Discard)}
         if isinstance(event, e.Forgotten | e.Expired) and step.session.photos == ():
             fetched, dropped = set(), set()
         assert {p.number for p in step.session.photos} == fetched - dropped, "a photo was lost or came from nowhere"
         if not step.session.consent and step.session.state != State.LEAVING:
-            assert not any(isinstance(order, r.Fetch | r.Place) for order in step.orders)
-        for order in step.orders:
-            if isinstance(order, r.Place) and isinstance(order.work, orders.Shoot):
-                assert set(order.work.photos) <= {photo_file(number) for number in fetched - dropped}
+            assert not any(isinstance(effect, fx.Fetch | fx.Place) for effect in step.effects)
+        for effect in step.effects:
+            if isinstance(effect, fx.Place) and isinstance(effect.work, orders.Shoot):
+                assert set(effect.work.photos) <= {photo_file(number) for number in fetched - dropped}
         for reply in step.replies:
-            check_reply(reply, mine, session.mark, step.session.mark)
+            check_reply(reply, mine, session.nonce, step.session.nonce)
         session = step.session
 
 
-def check_reply(reply: r.Reply, mine: set[str], *marks: str) -> None:
+def check_reply(reply: fx.Reply, mine: set[str], *nonces: str) -> None:
     """Hold every reply to the limits of the strictest platform, and to the person's own pictures."""
     text = getattr(reply, "text", getattr(reply, "caption", ""))
     pictures = [p for p in (*getattr(reply, "pictures", ()), getattr(reply, "picture", None)) if p is not None]
-    assert len(text) <= (1024 if pictures else 200 if isinstance(reply, r.Toast) else 4096)
+    assert len(text) <= (1024 if pictures else 200 if isinstance(reply, fx.Toast) else 4096)
     for shown in pictures:
-        assert shown.kind == "style" or shown.name in mine or isinstance(reply, r.Files)
+        assert shown.kind == "style" or shown.name in mine or isinstance(reply, fx.Files)
         assert len(shown.alt) <= 1024
     for row in getattr(reply, "rows", ()):
         assert 1 <= len(row) <= 8
         for button in row:
             assert button.label
-            assert len(button.data.encode()) <= t.BUTTON_BYTES
-            assert isinstance(t.decode(button.data, button.data.split(":")[1]), t.Tap)
-            assert button.data.split(":")[1] in marks
+            assert len(button.data.encode()) <= b.BUTTON_BYTES
+            assert isinstance(b.decode(button.data, button.data.split(":")[1]), b.Press)
+            assert button.data.split(":")[1] in nonces
 
 
 # --- buttons -----------------------------------------------------------------------------------------
 
 
-def biggest(kind: type[t.Tap]) -> t.Tap:
-    """A tap with the longest values the menu and the numbers can bring."""
+def biggest(kind: type[b.Press]) -> b.Press:
+    """A press with the longest values the menu and the numbers can bring."""
     menu: Menu = house()
     words = [*(look.id for look in menu.looks), *menu.purposes, *(f"{n}={v}" for n, vs in menu.tweaks for v in vs)]
     words += [v for _, vs in menu.details for v in vs]
@@ -489,26 +489,26 @@ def biggest(kind: type[t.Tap]) -> t.Tap:
     return kind(**values)
 
 
-@pytest.mark.parametrize("kind", list(t.TAPS.values()), ids=lambda kind: kind.__name__)
-def test_every_button_fits_64_bytes_and_comes_back_as_it_went(kind: type[t.Tap]) -> None:
-    tap = biggest(kind)
-    data = t.encode(tap, "zzzz")
+@pytest.mark.parametrize("kind", list(b.PRESSES.values()), ids=lambda kind: kind.__name__)
+def test_every_button_fits_64_bytes_and_comes_back_as_it_went(kind: type[b.Press]) -> None:
+    press = biggest(kind)
+    data = b.encode(press, "zzzz")
     assert len(data.encode()) <= 64
-    assert t.decode(data, "zzzz") == tap
-    assert t.decode(data, "yyyy") == e.StaleTapped("other")
-    assert t.decode("0" + data[1:], "zzzz") == e.StaleTapped("old")
+    assert b.decode(data, "zzzz") == press
+    assert b.decode(data, "yyyy") == e.StaleButton("other")
+    assert b.decode("0" + data[1:], "zzzz") == e.StaleButton("old")
 
 
 @given(st.text(max_size=80))
 def test_no_button_data_raises(data: str) -> None:
-    assert isinstance(t.decode(data, "k3f9"), t.Tap | e.StaleTapped)
+    assert isinstance(b.decode(data, "k3f9"), b.Press | e.StaleButton)
 
 
 def test_a_button_refuses_what_it_cannot_carry() -> None:
     with pytest.raises(ValueError, match="does not fit a button"):
-        t.encode(t.StylePicked("büro", True), "k3f9")
+        b.encode(b.StylePicked("büro", True), "k3f9")
     with pytest.raises(ValueError, match="64 is the limit"):
-        t.encode(t.StylePicked("x" * 60, True), "k3f9")
+        b.encode(b.StylePicked("x" * 60, True), "k3f9")
 
 
 # --- words -------------------------------------------------------------------------------------------
@@ -578,24 +578,24 @@ def test_a_quota_is_told_before_go_kept_for_a_day_and_counts_only_sittings_that_
     def heard(session: Session, event: e.Event, at: float) -> Step:
         return advance(session, event, at, menu)
 
-    step = heard(heard(with_photos(), t.LooksOpened(), NOW).session, t.StylePicked("office", True), NOW)
+    step = heard(heard(with_photos(), b.LooksOpened(), NOW).session, b.StylePicked("office", True), NOW)
     assert say("en", "looks.quota", n=1, of=1) in texts(step)
-    failed = heard(heard(step.session, t.GoTapped(1), NOW).session, e.OrderFailed(1, "timeout"), NOW + 9)
-    done = heard(heard(failed.session, t.GoTapped(2), NOW + 10).session, e.GalleryCame(2, (portrait(11),)), NOW + 60)
-    chosen = heard(heard(done.session, t.LooksOpened(), NOW + 90).session, t.StylePicked("office", True), NOW + 91)
+    failed = heard(heard(step.session, b.GoPressed(1), NOW).session, e.JobFailed(1, "timeout"), NOW + 9)
+    done = heard(heard(failed.session, b.GoPressed(2), NOW + 10).session, e.GalleryCame(2, (portrait(11),)), NOW + 60)
+    chosen = heard(heard(done.session, b.LooksOpened(), NOW + 90).session, b.StylePicked("office", True), NOW + 91)
     assert say("en", "looks.quota", n=0, of=1) in texts(chosen)
-    refused = heard(chosen.session, t.GoTapped(3), NOW + 92)
+    refused = heard(chosen.session, b.GoPressed(3), NOW + 92)
     assert refused.session == chosen.session
-    assert refused.orders == ()
+    assert refused.effects == ()
     assert "about 24 hours" in texts(refused)
-    assert len(heard(chosen.session, t.GoTapped(3), NOW + 60 + 86_400).orders) == 1
+    assert len(heard(chosen.session, b.GoPressed(3), NOW + 60 + 86_400).effects) == 1
 
 
 def test_what_is_good_to_know_of_a_set_stands_beside_the_one_thing_to_send_next() -> None:
     looked = e.PhotoLooked(
         e.Verdict(1, True), missing=("smile", "front"), of_set=("glasses_differ", "newer_than_words")
     )
-    step = walk(new_session("k3f9"), t.Agreed(1), photo(1), looked)
+    step = walk(new_session("k3f9"), b.Agreed(1), photo(1), looked)
     assert f"{say('en', 'of_set.glasses_differ')} {say('en', 'missing.smile')}" in texts(step)
 
 
