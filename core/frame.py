@@ -18,9 +18,9 @@ PRINT_SIZES: Final = ((1024, 1280), (768, 960), (512, 640))
 """Sizes a portrait may be printed at, largest first; chosen by how much the photo must be enlarged."""
 EYE_DISTANCE: Final = 0.185
 """Distance between the eye centres as a part of the frame's width."""
-EYE: Final = EYE_DISTANCE * PRINT[0]
+INTEROCULAR_PX: Final = EYE_DISTANCE * PRINT[0]
 """The same in pixels of the full print, 189: the sitter's own yardstick."""
-SHOULDER: Final = 2.2 * EYE
+SHOULDER: Final = 2.2 * INTEROCULAR_PX
 """How far beside the neck shoulders are looked for and measured, in pixels of the full print."""
 EYE_LINE: Final = 0.385
 """Height of the eye line as a part of the frame's height, from the top."""

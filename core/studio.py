@@ -262,15 +262,15 @@ def _shoot_style(
 
     asked, drawn_by = wardrobe().purposes[sitting.purpose], f"{models.engine.name}-{models.engine.version}"
     choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
-    cast = stage.cast(who.maps, style, choice, sitting.count)
+    sources = stage.select_sources(who.maps, style, choice, sitting.count)
     records: list[dict[str, Any]] = []
     tried = 0
-    for number, (face, take) in enumerate(cast, start=1):
+    for number, (face, take) in enumerate(sources, start=1):
         record: dict[str, Any] = {}
         for redraw in range(REDRAWS + 1):
             if should_stop():
-                raise Stopped(f"stopped at portrait {number} of {len(cast)} in style {style.id}")
-            on_progress(f"shoot {style.id}", number - 1, len(cast))
+                raise Stopped(f"stopped at portrait {number} of {len(sources)} in style {style.id}")
+            on_progress(f"shoot {style.id}", number - 1, len(sources))
             name = f"{style.id}-{number:02d}" + (f"-{redraw}" if redraw else "")
             seed = sitting.seed * 10007 + number + 1009 * redraw
             record = _finished(out / f"{name}.json", sitting, seed, drawn_by, face.selfie.sha256)
@@ -291,7 +291,7 @@ def _shoot_style(
         else:
             continue
         records.append(record)
-    on_progress(f"shoot {style.id}", len(cast), len(cast))
+    on_progress(f"shoot {style.id}", len(sources), len(sources))
     return records, tried
 
 

@@ -18,7 +18,7 @@ class Face:
     """One face as the models saw it, in the pixels of the photo it stands in.
 
     box: x, y, width, height. landmarks: (478, 3) float32, z towards the back, same unit.
-    blendshapes: (52,) float32 in 0..1, in mediapipe's order (`core.face.landmarks.BLENDSHAPES`).
+    blendshapes: (52,) float32 in 0..1, in mediapipe's order (`core.face.mesh.BLENDSHAPES`).
     Angles in degrees: yaw > 0 looks to the picture's right, pitch > 0 looks up, roll > 0 leans to
     the picture's right. embedding: (128,) float32 of length 1 (SFace).
     """
@@ -101,7 +101,7 @@ class FaceMap:
     expression: machine words above their limit ("smile", "mouth_open", "eyes_closed", "frown").
     shoulders_visible: the photo reaches below the chin far enough to show both shoulders.
     marks: (N, 3) float32 x, y, radius in frame pixels of moles and scars to protect.
-    enlarged: print pixels per photo pixel at full print size; above 2.3 the print gets smaller.
+    upscale_factor: print pixels per photo pixel at full print size; above 2.3 the print gets smaller.
     features: glasses, hair and hat; None before `core.face.features.observe`, which needs the segmenter, has looked.
     """
 
@@ -114,7 +114,7 @@ class FaceMap:
     shoulders_visible: bool
     marks: F32
     skin_lab: tuple[float, float, float]
-    enlarged: float
+    upscale_factor: float
     features: Features | None = None
 
 

@@ -18,8 +18,8 @@ from PIL import Image
 from scipy.spatial import Delaunay
 
 from core import frame
+from core.face.mesh import EYES
 from core.intake import review
-from core.intake.quality import EYES
 
 RGB = NDArray[np.uint8]
 MODELS = review.Models()

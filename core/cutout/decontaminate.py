@@ -11,7 +11,10 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.face.landmarks import FACE_OVAL, LUMINANCE, WORK, linear
+from core.colour import LUMINANCE, linear
+from core.colour import normalized_convolution as spread
+from core.face.landmarks import WORK
+from core.face.mesh import FACE_OVAL
 from core.types import F32, FaceMap
 
 BACKLIT: Final = (1.5, 2.2)
@@ -51,19 +54,6 @@ def without_rim(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
     return np.clip(cleaned + swap * (own - cleaned), 0, 1).astype(np.float32)
 
 
-def spread(rgb: F32, known: F32, sigma: float) -> F32:
-    """Carry colours from where they are known over the rest (normalised convolution, Knutsson & Westin 1993).
-
-    rgb: (H, W, 3), known: (H, W) weights, sigma in their pixels. Smooth by nature, so worked out
-    at a quarter of the size; where nothing is known nearby a four times wider mean steps in.
-    """
-    quarter = (rgb.shape[1] // 4, rgb.shape[0] // 4)
-    weighed = cv2.resize(np.dstack([rgb * known[..., None], known]), quarter, interpolation=cv2.INTER_AREA)
-    near, wide = (cv2.GaussianBlur(weighed, (0, 0), s) for s in (sigma / 4, sigma))
-    total = near + 1e-3 * (wide + 1e-6) / (wide[..., 3:] + 1e-6)
-    return cv2.resize(total[..., :3] / total[..., 3:], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-
-
 def without_backlight(rgb: F32, head: F32, neck: F32, face: FaceMap) -> F32:
     """Give jaw and neck the skin's own light where a lamp from behind drew a white line along the jaw.
 
@@ -78,7 +68,7 @@ def without_backlight(rgb: F32, head: F32, neck: F32, face: FaceMap) -> F32:
     ring = face.landmarks[list(FACE_OVAL), :2] * np.float32(WORK[0] / frame.PRINT[0])
     oval = np.zeros(skin.shape, np.uint8)
     cv2.fillPoly(oval, [np.round(ring).astype(np.int32)], 1)
-    eye = frame.EYE * WORK[0] / frame.PRINT[0]
+    eye = frame.INTEROCULAR_PX * WORK[0] / frame.PRINT[0]
     below = np.arange(len(oval))[:, None] > face.landmarks[[93, 323], 1].min() * WORK[0] / frame.PRINT[0]
     depth = cv2.distanceTransform(oval, cv2.DIST_L2, 5)
     away = cv2.distanceTransform(1 - oval, cv2.DIST_L2, 5)

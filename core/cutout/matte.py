@@ -19,10 +19,12 @@ from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
 from core import frame, weights
+from core.colour import normalized_convolution as spread
 from core.cutout.closed_form import estimate_alpha_cf, estimate_foreground_ml
-from core.cutout.decontaminate import spread, without_backlight, without_rim
-from core.face.landmarks import FACE_OVAL, let_go
-from core.frame import EYE
+from core.cutout.decontaminate import without_backlight, without_rim
+from core.face.landmarks import let_go
+from core.face.mesh import FACE_OVAL
+from core.frame import INTEROCULAR_PX as EYE
 from core.types import F32, U8, Cutout, FaceMap
 
 WIDTH, HEIGHT = frame.PRINT

@@ -27,7 +27,8 @@ from core.engines.denoise import signal
 from core.engines.redress import repair
 from core.engines.redress.engine import repaired
 from core.errors import Stopped
-from core.face.landmarks import FACE_OVAL, fill
+from core.face.landmarks import fill
+from core.face.mesh import FACE_OVAL
 from core.types import F32, FaceMap
 
 RANK: Final = 8
@@ -218,7 +219,7 @@ class HeadCourse:
 
 def lessons_of(clear: Sequence[FaceMap]) -> list[Lesson]:
     """Return the heads of photos that need no repair and are large enough to teach, the sharpest first."""
-    sharp = [face for face in clear if face.enlarged * repair.FRAME[0] / frame.PRINT[0] <= NATIVE]
+    sharp = [face for face in clear if face.upscale_factor * repair.FRAME[0] / frame.PRINT[0] <= NATIVE]
     ordered = sorted(sharp, key=lambda face: (-face.selfie.sharpness, face.selfie.sha256))
     return [
         Lesson(face.selfie.sha256, repair.head_of(face.selfie.rgb, face.selfie.face.landmarks), _weight(face))

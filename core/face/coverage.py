@@ -16,7 +16,8 @@ import numpy as np
 from core import frame
 from core.cutout.matte import framed
 from core.face import features
-from core.face.landmarks import EYES, FACE_OVAL, LIPS, TRIANGLES
+from core.face.landmarks import TRIANGLES
+from core.face.mesh import EYES, FACE_OVAL, LIPS
 from core.types import F32, U8, FaceMap
 
 TURNED_DEG: Final = 10.0

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
+from core.colour import LUMINANCE, linear
 from core.cutout.matte import MATTE_SIZE, Regions, Segmenter, regions_of
-from core.face.landmarks import CHIN as CHIN_TIP
-from core.face.landmarks import LUMINANCE, fill, linear
+from core.face.landmarks import fill
+from core.face.mesh import CHIN as CHIN_TIP
 from core.types import F32, FaceMap, Features
 
 EYE: Final = frame.EYE_DISTANCE * MATTE_SIZE[0]
@@ -91,7 +92,7 @@ def _on_frames(marks: F32, landmarks: F32) -> NDArray[np.bool_]:
     eyes = frame.eye_centres(landmarks[:, :2])
     across = (eyes[1] - eyes[0]) / np.linalg.norm(eyes[1] - eyes[0])
     below = (marks[:, :2] - eyes.mean(axis=0)) @ np.array([-across[1], across[0]], np.float32)
-    return np.abs(below) < 0.5 * frame.EYE
+    return np.abs(below) < 0.5 * frame.INTEROCULAR_PX
 
 
 def measure(regions: Regions, landmarks: F32) -> dict[str, float]:

@@ -18,43 +18,13 @@ from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 
 from core import frame, weights
+from core.colour import LUMINANCE, linear
+from core.face.mesh import BLENDSHAPES, BROWS, CHIN, EYES, FACE_OVAL, LIPS, NOSTRILS
 from core.types import F32, U8, FaceMap, Selfie
-
-BLENDSHAPES: Final = (
-    "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
-    "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight",
-    "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight",
-    "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight",
-    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
-    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker",
-    "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft",
-    "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
-    "noseSneerLeft", "noseSneerRight",
-)  # fmt: skip
-"""mediapipe's 52 expression scores, in the order the model gives them."""
-
 
 MESH: Final = vision.FaceLandmarksConnections
 TRIANGLES: Final = np.array([edge.start for edge in MESH.FACE_LANDMARKS_TESSELATION], np.int32).reshape(-1, 3)
 """(852, 3) corners of the face mesh; mediapipe lists each triangle as three edges in a row."""
-
-
-def _ring(edges: Any) -> tuple[int, ...]:
-    """Chain the edges of a closed contour into its points in order."""
-    following = {edge.start: edge.end for edge in edges}
-    ring = [edges[0].start]
-    while following[ring[-1]] != ring[0]:
-        ring.append(following[ring[-1]])
-    return tuple(ring)
-
-
-FACE_OVAL: Final = _ring(MESH.FACE_LANDMARKS_FACE_OVAL)
-EYES: Final = ((33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
-               (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398))  # fmt: skip
-LIPS: Final = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
-BROWS: Final = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
-NOSTRILS: Final = (98, 97, 2, 326, 327, 294, 278, 5, 48, 64)
-CHIN: Final = 152
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +105,7 @@ def map_face(selfie: Selfie) -> FaceMap:
         shoulders_visible=_reaches_shoulders(selfie, transform),
         marks=_marks(lab, points, skin) + np.array([2 * corner[0], 2 * corner[1], 0], np.float32),
         skin_lab=(float(colour[0]), float(colour[1]), float(colour[2])),
-        enlarged=frame.scale_of(transform),
+        upscale_factor=frame.scale_of(transform),
     )
 
 
@@ -208,16 +178,6 @@ def spread_normals(points: F32, width: int, height: int) -> F32:
     return np.asarray(field(columns, rows), np.float32)
 
 
-def linear(rgb: U8 | F32) -> F32:
-    """Undo the sRGB curve (IEC 61966-2-1): uint8 or 0..1 float in, linear 0..1 float32 out."""
-    v = rgb.astype(np.float32) / 255 if rgb.dtype == np.uint8 else rgb.astype(np.float32)
-    return np.where(v <= 0.04045, v / 12.92, ((np.maximum(v, 0) + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-LUMINANCE: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
-"""Rec. 709 luminance of linear sRGB."""
-
-
 def _light(rgb: U8, points: F32, skin: NDArray[np.bool_]) -> F32:
     """Fit the light on the skin: ridge regression of luminance on harmonics, a quarter of the size is enough."""
     scale = 0.25
@@ -250,7 +210,7 @@ def _reaches_shoulders(selfie: Selfie, transform: F32) -> bool:
     """Say whether the photo reaches both shoulders: frame.SHOULDER to each side, 2 eye distances below the chin."""
     chin = frame.carry(selfie.face.landmarks[CHIN : CHIN + 1], transform)[0]
     corners = np.array(
-        [[chin[0] + side, chin[1] + 2 * frame.EYE] for side in (-frame.SHOULDER, frame.SHOULDER)], np.float32
+        [[chin[0] + side, chin[1] + 2 * frame.INTEROCULAR_PX] for side in (-frame.SHOULDER, frame.SHOULDER)], np.float32
     )
     back = cv2.transform(corners[None], cv2.invertAffineTransform(transform))[0]
     height, width = selfie.rgb.shape[:2]

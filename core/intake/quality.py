@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
+from core.colour import LUMINANCE, linear
+from core.face.mesh import EYES, FACE_OVAL
 from core.types import F32, U8
 
 if TYPE_CHECKING:
@@ -89,21 +91,9 @@ RULES: Final = (
 """What one photo is refused for, in this order."""
 
 
-OUTLINE: Final = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
-"""The face's outline in mediapipe's mesh (`FACEMESH_FACE_OVAL`)."""
 GLABELLA, FOREHEAD, BRIDGE, NOSE = 9, 151, 197, 4
 NOSE_WINGS, LIPS, CHEEKS, UNDER_EYES = (48, 278), (0, 17), (50, 280), (230, 450)
 """Mesh points in the middle of patches of skin."""
-EYES: Final = (
-    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
-    (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398),
-)
-"""The lids around the sitter's right and left eye in the mesh."""
-LIGHT: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
-"""Linear RGB -> relative luminance (ITU-R BT.709)."""
 
 
 def measure(rgb: U8, trace: Trace) -> Measures:
@@ -114,16 +104,16 @@ def measure(rgb: U8, trace: Trace) -> Measures:
     """
     height, width = rgb.shape[:2]
     eyes = frame.eye_centres(trace.landmarks[:, :2])
-    outline = trace.landmarks[list(OUTLINE), :2]
+    outline = trace.landmarks[list(FACE_OVAL), :2]
     beyond = (outline < 0).any(axis=1) | (outline[:, 0] >= width) | (outline[:, 1] >= height)
     face, points = framed(rgb, trace.landmarks, 256)
     skin = np.zeros(face.shape[:2], np.uint8)
-    cv2.fillPoly(skin, [points[list(OUTLINE)].astype(np.int32)], 1)
+    cv2.fillPoly(skin, [points[list(FACE_OVAL)].astype(np.int32)], 1)
     skin = cv2.erode(skin, np.ones((5, 5), np.uint8)).astype(bool)
     if not skin.any():
         skin[:] = True
     grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
-    light = _LINEAR[face] @ LIGHT
+    light = _LINEAR[face] @ LUMINANCE
     columns = np.nonzero(skin)[1]
     right_half = skin & (np.arange(256) < np.median(columns))
     halves = [max(float(np.median(light[half])), 1e-4) for half in (right_half, skin & ~right_half) if half.any()]
@@ -149,10 +139,8 @@ def framed(rgb: U8, landmarks: F32, width: int) -> tuple[U8, F32]:
     return frame.warp(rgb, to_frame, width, width * 5 // 4), frame.carry(flat, to_frame)
 
 
-_LINEAR: Final = np.where(
-    np.arange(256) / 255 <= 0.04045, np.arange(256) / 255 / 12.92, ((np.arange(256) / 255 + 0.055) / 1.055) ** 2.4
-).astype(np.float32)
-"""sRGB byte -> linear light 0..1 (IEC 61966-2-1)."""
+_LINEAR: Final = linear(np.arange(256, dtype=np.uint8))
+"""sRGB byte -> linear light 0..1."""
 
 
 def _covering(face: U8, points: F32) -> dict[str, float]:
@@ -169,7 +157,7 @@ def _covering(face: U8, points: F32) -> dict[str, float]:
         return np.asarray(smooth[y, x], np.float32)
 
     def light(*indices: int) -> F32:
-        return np.array([patch(i) @ LIGHT for i in indices], np.float32)
+        return np.array([patch(i) @ LUMINANCE for i in indices], np.float32)
 
     def ratios(*indices: int) -> F32:
         return np.array([(np.log(p[0] / p[1]), np.log(p[2] / p[1])) for p in map(patch, indices)], np.float32)
@@ -177,7 +165,7 @@ def _covering(face: U8, points: F32) -> dict[str, float]:
     def white(lids: tuple[int, ...]) -> float:
         eye = np.zeros(face.shape[:2], np.uint8)
         cv2.fillPoly(eye, [points[list(lids)].astype(np.int32)], 1)
-        return float(np.percentile(_LINEAR[face[eye > 0]] @ LIGHT, 95)) if eye.any() else 0.0
+        return float(np.percentile(_LINEAR[face[eye > 0]] @ LUMINANCE, 95)) if eye.any() else 0.0
 
     skin = (NOSE, *CHEEKS, BRIDGE, FOREHEAD)
     brightest = max(float(light(*UNDER_EYES).max()), *map(white, EYES))

@@ -45,7 +45,7 @@ __all__ = [
     "sight",
 ]
 
-PIECE_EYES_PX: Final = 1.1 * frame.EYE
+PIECE_EYES_PX: Final = 1.1 * frame.INTEROCULAR_PX
 """Distance between the eyes a larger face is shrunk to, 208 px: a tenth more than a full-size print takes."""
 DRAFT_EYES_PX: Final = 0.6 * PIECE_EYES_PX
 """A face with fewer, 125 px, on a photo that was decoded as a draft is decoded again in full: a full-size print would
@@ -65,7 +65,7 @@ SAME_POSE_DEG: Final = 6.0
 SAME_EXPRESSION: Final = 0.35
 """How far turn, tilt and expression may differ within one moment: altered copies differ by 1.5 degrees and 0.31."""
 EXPRESSION: Final = ([3], [9, 10], [25], [38], [44, 45])
-"""Brows up, eyes shut, jaw open, lips pursed, smile: places in `core.face.landmarks.BLENDSHAPES`, both
+"""Brows up, eyes shut, jaw open, lips pursed, smile: places in `core.face.mesh.BLENDSHAPES`, both
 sides together."""
 PROFILE_DEG: Final = 25.0
 """Turn by YuNet's five points from which a face without a mesh is a profile: turned copies of two portraits lost their
@@ -412,5 +412,5 @@ def _eyes_open(selfies: Sequence[Selfie], rejected: list[Rejected]) -> tuple[Sel
 
 def _blink(selfie: Selfie) -> float:
     """eyeBlink of the eye that is more open, 0..1: a wink is an expression."""
-    # eyeBlinkLeft, eyeBlinkRight in `core.face.landmarks.BLENDSHAPES`
+    # eyeBlinkLeft, eyeBlinkRight in `core.face.mesh.BLENDSHAPES`
     return float(selfie.face.blendshapes[[9, 10]].min())

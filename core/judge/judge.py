@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
+from core.colour import LUMINANCE, linear, srgb
 from core.face.embedding import Recogniser, cosine
-from core.face.landmarks import BLENDSHAPES, FACE_OVAL, LUMINANCE, Landmarker, face_skin, fill, linear
-from core.scene.lighting import srgb
+from core.face.landmarks import Landmarker, face_skin, fill
+from core.face.mesh import BLENDSHAPES, FACE_OVAL
 from core.types import F32, U8, FaceMap, Identity, Portrait, Verdict
 
 FLOOR: Final = 0.363

@@ -12,7 +12,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core.face.landmarks import linear
+from core.colour import linear
 from core.types import F32
 
 KINDS: Final = ("paper", "window", "outdoor")

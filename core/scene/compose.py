@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.face.landmarks import LUMINANCE, linear
+from core.colour import LUMINANCE, linear, srgb
 from core.scene.backdrop import Backdrop, draw_backdrop
-from core.scene.lighting import Rig, inflate, relight, rim_light, shading, srgb, tint
+from core.scene.lighting import Rig, inflate, relight, rim_light, shading, tint
 from core.types import F32, U8, Layers
 
 

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.face.landmarks import LUMINANCE, harmonics, linear, spread_normals
+from core.colour import LUMINANCE, linear
+from core.face.landmarks import harmonics, spread_normals
 from core.types import F32, Cutout, FaceMap
 
 LIMITS: Final = (0.6, 1.6)
@@ -38,12 +39,6 @@ class Rig:
     rim: float = 0.0
     warmth: float = 0.0
     strength: float = 0.6
-
-
-def srgb(light: F32) -> F32:
-    """Apply the sRGB curve (IEC 61966-2-1): linear 0..1 in, display 0..1 float32 out."""
-    light = np.maximum(light, 0)
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def head_normals(face: FaceMap, cutout: Cutout) -> F32:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.engines.redress.garment import Body
-from core.face.landmarks import CHIN, FACE_OVAL, face_skin, fill
-from core.frame import EYE
+from core.face.landmarks import face_skin, fill
+from core.face.mesh import CHIN, FACE_OVAL
+from core.frame import INTEROCULAR_PX
 from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, grain_of
 from core.scene.lighting import Rig, exposure, head_normals
@@ -55,10 +56,12 @@ class Setup:
     outfit: Outfit
     settings: dict[str, Any]
     seed: int
-    enlarged: float
+    upscale_factor: float
 
 
-def cast(maps: Sequence[FaceMap], style: Style, choice: Choice, count: int) -> tuple[tuple[FaceMap, int], ...]:
+def select_sources(
+    maps: Sequence[FaceMap], style: Style, choice: Choice, count: int
+) -> tuple[tuple[FaceMap, int], ...]:
     """Choose a photo for each portrait: the best first, each used at most PER_SOURCE times.
 
     Returns (map, take) pairs, take counting the uses of that photo; fewer than `count` when the
@@ -72,7 +75,7 @@ def cast(maps: Sequence[FaceMap], style: Style, choice: Choice, count: int) -> t
 
 def _suits(face: FaceMap, style: Style, angle: str) -> float:
     yaw = face.selfie.face.yaw_deg
-    points = min(1.0, ENLARGE_LIMIT / face.enlarged) * 2 + min(face.selfie.sharpness, 1.0)
+    points = min(1.0, ENLARGE_LIMIT / face.upscale_factor) * 2 + min(face.selfie.sharpness, 1.0)
     points -= max(0.0, abs(yaw) - 12) / 15 + max(0.0, abs(face.selfie.face.pitch_deg) - 12) / 15
     points -= {"mouth_open": 0.8, "frown": 0.2, "eyes_closed": 2.0}.get(next(iter(_faults(face)), ""), 0.0)
     if style.smile is not None and ("smile" in face.expression) != style.smile:
@@ -88,7 +91,7 @@ def _faults(face: FaceMap) -> tuple[str, ...]:
 def print_size(face: FaceMap) -> tuple[int, int]:
     """Return the largest print size that enlarges the photo's own pixels by no more than ENLARGE_LIMIT."""
     for width, height in frame.PRINT_SIZES:
-        if face.enlarged * width / frame.PRINT[0] <= ENLARGE_LIMIT:
+        if face.upscale_factor * width / frame.PRINT[0] <= ENLARGE_LIMIT:
             return width, height
     return frame.PRINT_SIZES[-1]
 
@@ -121,7 +124,8 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "retouch": retouch,
         "least_percent": style.least_percent,
     }
-    return Setup(face, layers, body, skin, garment_of(outfit), settings, seed, face.enlarged * size[0] / frame.PRINT[0])
+    factor = face.upscale_factor * size[0] / frame.PRINT[0]
+    return Setup(face, layers, body, skin, garment_of(outfit), settings, seed, factor)
 
 
 def garment_of(outfit: str) -> Outfit:
@@ -179,7 +183,7 @@ def _layers(face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int
         flags = cv2.INTER_LINEAR if tilt_deg == 0 else cv2.INTER_CUBIC
         return np.clip(cv2.warpAffine(smooth, turn, size, flags=flags, borderMode=border), -1, 1)
 
-    rgb = _crisp(place(cutout.rgb, cv2.BORDER_REPLICATE), face.enlarged * size[0] / frame.PRINT[0])
+    rgb = _crisp(place(cutout.rgb, cv2.BORDER_REPLICATE), face.upscale_factor * size[0] / frame.PRINT[0])
     points = frame.carry(face.landmarks, turn.astype(np.float32))
     pixels = np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
     skin = face_skin(pixels, points).astype(np.float32)
@@ -213,12 +217,12 @@ def body_of(face: FaceMap, cutout: Cutout) -> Body:
     as in the median portrait.
     """
     chin = float(face.landmarks[CHIN, 1])
-    collar = float(np.clip(cutout.neckline, chin + 0.28 * EYE, chin + 0.62 * EYE))
+    collar = float(np.clip(cutout.neckline, chin + 0.28 * INTEROCULAR_PX, chin + 0.62 * INTEROCULAR_PX))
     if cutout.shoulders is None:
-        left, right = cutout.neck_x - 3.1 * EYE, cutout.neck_x + 3.1 * EYE
+        left, right = cutout.neck_x - 3.1 * INTEROCULAR_PX, cutout.neck_x + 3.1 * INTEROCULAR_PX
     else:
         left, right = cutout.shoulders
-    level = chin + 0.23 * EYE if cutout.shoulder_y is None else cutout.shoulder_y
+    level = chin + 0.23 * INTEROCULAR_PX if cutout.shoulder_y is None else cutout.shoulder_y
     return Body(cutout.neck_x, cutout.neck_width, collar, chin, level, left, right)
 
 
@@ -238,11 +242,11 @@ def skin_colour(rgb: F32, face: NDArray[np.bool_]) -> Skin:
     return float(red), float(green), float(blue)
 
 
-def _crisp(rgb: F32, enlarged: float) -> F32:
+def _crisp(rgb: F32, upscale_factor: float) -> F32:
     """Give an enlarged photo back the edge contrast that interpolation took: unsharp mask of luma, none below 1.2 x."""
-    if enlarged <= 1.2:
+    if upscale_factor <= 1.2:
         return rgb
     luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    detail = luma - cv2.GaussianBlur(luma, (0, 0), 0.55 * enlarged)
-    amount = min(0.9, 0.55 * (enlarged - 1.2))
+    detail = luma - cv2.GaussianBlur(luma, (0, 0), 0.55 * upscale_factor)
+    amount = min(0.9, 0.55 * (upscale_factor - 1.2))
     return (rgb + amount * np.clip(detail, -0.06, 0.06)[..., None]).astype(np.float32)

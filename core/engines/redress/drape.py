@@ -14,7 +14,7 @@ import numpy as np
 
 from core import frame
 from core.engines.redress.garment import TOP, Body, Layout, Points, bezier
-from core.frame import EYE
+from core.frame import INTEROCULAR_PX
 from core.scene.lighting import inflate
 from core.types import F32
 
@@ -25,7 +25,7 @@ COARSE: Final = 4
 def drape(layout: Layout, kind: str, body: Body, seed: int) -> F32:
     """Return the garment's unit normals, (H, W, 3) float32: x right, y down, z to the viewer; the same for a seed."""
     height, width = layout.collar.shape
-    eye = EYE * width / frame.PRINT[0]
+    eye = INTEROCULAR_PX * width / frame.PRINT[0]
     small = (width // COARSE, height // COARSE)
     folds = cv2.resize(_folds(kind, body, small, seed), (width, height), interpolation=cv2.INTER_CUBIC)
     surface = (layout.relief + folds * layout.rgba[..., 3]) * eye
@@ -41,11 +41,11 @@ def drape(layout: Layout, kind: str, body: Body, seed: int) -> F32:
 def _folds(kind: str, body: Body, size: tuple[int, int], seed: int) -> F32:
     """Return how such a garment hangs, (H, W) heights: long folds where cloth is pulled or pushed, and its unrest."""
     rng = np.random.default_rng([seed, 23])
-    eye = EYE * size[0] / frame.PRINT[0]
+    eye = INTEROCULAR_PX * size[0] / frame.PRINT[0]
     heights = _unrest(size, eye, rng)
     for line, breadth, rise in _pulls(kind, body, rng):
         canvas = np.full(size[::-1], 255, np.uint8)
-        points = (np.array(line) * EYE + (body.neck_x, body.collar_y - TOP)) * size[0] / frame.PRINT[0]
+        points = (np.array(line) * INTEROCULAR_PX + (body.neck_x, body.collar_y - TOP)) * size[0] / frame.PRINT[0]
         cv2.polylines(canvas, [np.round(points * 16).astype(np.int32)], False, 0, 1, cv2.LINE_AA, 4)
         away = cv2.distanceTransform(np.where(canvas < 128, 0, 255).astype(np.uint8), cv2.DIST_L2, 5) / eye
         ends = _fade(points, size, eye)
@@ -88,7 +88,7 @@ def _pulls(kind: str, body: Body, rng: np.random.Generator) -> list[tuple[Points
 
     folds: list[tuple[Points, float, float]] = []
     for side in (-1, 1):
-        arm = (body.neck_x - body.left if side < 0 else body.right - body.neck_x) / EYE
+        arm = (body.neck_x - body.left if side < 0 else body.right - body.neck_x) / INTEROCULAR_PX
         arm = float(np.clip(arm, 2.9, 3.7))
         if kind in ("suit_tie", "suit_open", "blazer"):
             seam = line((side * (arm - 0.55), 0.0), (side * (arm - 0.75), 3.0), side * 0.12)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.frame import EYE
+from core.frame import INTEROCULAR_PX
 from core.types import F32
 
 TOP: Final = frame.GARMENT_TOP * frame.PRINT[1]
@@ -38,8 +38,7 @@ class Body:
 
     neck_x, neck_width: the bare neck at the collar. collar_y: where the collar's upper edge crosses
     the neck's middle. chin_y: the chin's lowest point. shoulder_y: how high the shoulders stand frame.SHOULDER
-    beside the neck; left, right: the arms' outer edges. tilt_deg: the shoulder line leans to the
-    picture's right where positive.
+    beside the neck; left, right: the arms' outer edges.
     """
 
     neck_x: float
@@ -49,7 +48,6 @@ class Body:
     shoulder_y: float
     left: float
     right: float
-    tilt_deg: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +148,14 @@ class _Trunk:
     """Neck and shoulders in eye distances from the collar point."""
 
     def __init__(self, body: Body, vary: _Vary) -> None:
-        self.neck = float(np.clip(body.neck_width / 2 / EYE, 0.62, 1.15))
-        self.left = float(np.clip((body.neck_x - body.left) / EYE, 2.9, 3.7))
-        self.right = float(np.clip((body.right - body.neck_x) / EYE, 2.9, 3.7))
+        self.neck = float(np.clip(body.neck_width / 2 / INTEROCULAR_PX, 0.62, 1.15))
+        self.left = float(np.clip((body.neck_x - body.left) / INTEROCULAR_PX, 2.9, 3.7))
+        self.right = float(np.clip((body.right - body.neck_x) / INTEROCULAR_PX, 2.9, 3.7))
         self.side = -0.8 * vary(0.06)
         """Height of the collar at the side of the neck."""
-        fall = (body.shoulder_y - body.collar_y) / EYE - (self.side + 0.2)
-        self.slope = float(np.clip(fall / (frame.SHOULDER / EYE - self.neck) / 0.56, 0.43, 0.65)) * vary(0.06)
+        fall = (body.shoulder_y - body.collar_y) / INTEROCULAR_PX - (self.side + 0.2)
+        across = frame.SHOULDER / INTEROCULAR_PX - self.neck
+        self.slope = float(np.clip(fall / across / 0.56, 0.43, 0.65)) * vary(0.06)
         """Flatter, a jacket looks as if it still hung on its hanger; steeper, its sitter looks like a pawn; by eye."""
 
     def outline(self, neck: float, side: float) -> Points:
@@ -349,7 +348,7 @@ def _paint(pieces: Sequence[_Piece], body: Body, size: tuple[int, int]) -> Layou
     lines = np.zeros_like(cover)
     relief = np.zeros((height, width), np.float32)
     regions: dict[str, F32] = {}
-    reach = max(1.0, 0.022 * EYE * scale * fine)
+    reach = max(1.0, 0.022 * INTEROCULAR_PX * scale * fine)
     for piece in pieces:
         inside = _fill(piece.outline, body, scale * fine, cover.shape)
         if not piece.name:
@@ -369,7 +368,7 @@ def _paint(pieces: Sequence[_Piece], body: Body, size: tuple[int, int]) -> Layou
         colour += (np.array(piece.colour, np.float32) - colour) * (inside / np.maximum(cover, 1e-6))[..., None]
         if piece.collar:
             collar = np.maximum(collar, inside)
-        relief = _risen(relief, cv2.resize(inside, size, interpolation=cv2.INTER_AREA), piece, EYE * scale)
+        relief = _risen(relief, cv2.resize(inside, size, interpolation=cv2.INTER_AREA), piece, INTEROCULAR_PX * scale)
     colour *= (1 - 0.55 * crease)[..., None]
     colour = _carried_outward(colour, cover, np.array(pieces[0].colour, np.float32))
 
@@ -417,10 +416,8 @@ def _carried_outward(colour: F32, cover: F32, else_: F32) -> F32:
 
 
 def _fill(outline: Points, body: Body, scale: float, shape: tuple[int, int]) -> F32:
-    """Fill one outline: eye distances round the collar point, turned by the body's tilt, to pixels."""
-    turn = np.radians(body.tilt_deg)
-    points = np.array(outline) * EYE @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    points = (points + np.array([body.neck_x, body.collar_y - TOP])) * scale - 0.5
+    """Fill one outline: eye distances round the collar point, to pixels."""
+    points = (np.array(outline) * INTEROCULAR_PX + np.array([body.neck_x, body.collar_y - TOP])) * scale - 0.5
     filled = np.zeros(shape, np.uint8)
     cv2.fillPoly(filled, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     return filled.astype(np.float32) / 255

@@ -11,15 +11,13 @@ import numpy as np
 import torch
 
 from core import frame
-from core.cutout.decontaminate import spread
+from core.colour import LUMINANCE, linear, normalized_convolution, srgb
 from core.edit.enhance import develop
 from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
 from core.engines.redress.engine import DRAWN, SIZE, Embedded, conditions, drawn
 from core.engines.redress.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
-from core.face.landmarks import LUMINANCE, linear
-from core.frame import EYE
-from core.scene.lighting import srgb
+from core.frame import INTEROCULAR_PX
 from core.scene.stage import Setup, Skin
 from core.scene.style import rgb_of
 from core.types import F32, U8, Layers, Portrait, Recipe
@@ -112,7 +110,7 @@ def throat_of(body: Body, head: F32, scale: float) -> F32:
     """
     rows, columns = np.mgrid[: head.shape[0], : head.shape[1]].astype(np.float32) / scale
     rows += frame.GARMENT_TOP * frame.PRINT[1]
-    top, foot = body.chin_y - 0.5 * EYE, body.collar_y + 0.9 * EYE
+    top, foot = body.chin_y - 0.5 * INTEROCULAR_PX, body.collar_y + 0.9 * INTEROCULAR_PX
     along = np.clip((rows - body.chin_y) / (foot - body.chin_y), 0, 1)
     behind = np.clip((body.chin_y - rows) / (body.chin_y - top), 0, 1)
     half = body.neck_width / 2 * (1 + 0.25 * along**2 - 0.16 * behind)
@@ -120,7 +118,7 @@ def throat_of(body: Body, head: F32, scale: float) -> F32:
     level = int(np.clip((top - frame.GARMENT_TOP * frame.PRINT[1]) * scale, 0, len(head) - 1))
     span = np.flatnonzero(head[level] > 0.5) / scale
     if len(span):
-        inside = (columns > span[0] + 0.04 * EYE) & (columns < span[-1] - 0.04 * EYE)
+        inside = (columns > span[0] + 0.04 * INTEROCULAR_PX) & (columns < span[-1] - 0.04 * INTEROCULAR_PX)
         column *= inside | (rows > body.collar_y)
     return column.astype(np.float32)
 
@@ -143,11 +141,11 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     sure = cv2.erode(np.minimum(own + head, 1), np.ones((round(26 * scale) | 1,) * 2)) * neck
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), head)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
-    made = _joined(_calm(large, setup.skin), sitter[top:], sure, EYE * scale)
+    made = _joined(_calm(large, setup.skin), sitter[top:], sure, INTEROCULAR_PX * scale)
     made *= 1 + _pores(sitter[top:], sure, scale, setup.seed)[..., None]
     sitter[top:] = sitter[top:] * keep + made * (1 - keep)
     cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
-    soft = 0.35 * (setup.enlarged - 1)  # as sharp as the head, no sharper
+    soft = 0.35 * (setup.upscale_factor - 1)  # as sharp as the head, no sharper
     if soft > 0.2:
         cloth = cv2.GaussianBlur(cloth, (0, 0), soft)
     cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
@@ -168,11 +166,11 @@ def up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -
     torso's part, matched row by row within a quarter of an eye distance. The collar's outer edge, three pixels
     of it, has no skin under it to shine through.
     """
-    reach = round(0.25 * EYE * scale)
+    reach = round(0.25 * INTEROCULAR_PX * scale)
     figure = np.maximum(throat, head)
     beside = (np.arange(reach) >= 3).astype(np.uint8)[None]  # how far out its collar may be
     columns = np.arange(throat.shape[1], dtype=np.float32) / scale
-    near = np.abs(columns - body.neck_x) < body.neck_width / 2 + 0.5 * EYE
+    near = np.abs(columns - body.neck_x) < body.neck_width / 2 + 0.5 * INTEROCULAR_PX
     between = [
         np.minimum(
             cv2.dilate(cover, beside[:, ::way], anchor=(out, 0)),
@@ -221,7 +219,7 @@ def _joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
     """
     small = cv2.resize(sure, (sure.shape[1] // 4, sure.shape[0] // 4), interpolation=cv2.INTER_AREA)
     fade = cv2.resize(np.clip(2 * cv2.GaussianBlur(small, (0, 0), 0.6 * eye / 4), 0, 1), sure.shape[::-1])
-    return made + spread(own - made, sure, 0.15 * eye) * fade[..., None]
+    return made + normalized_convolution(own - made, sure, 0.15 * eye) * fade[..., None]
 
 
 def _shaded(setup: Setup, layout: Layout, torso: F32) -> F32:

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from core import frame
+from core.colour import LUMINANCE
 from core.engines.denoise import denoise
-from core.face.landmarks import LUMINANCE, face_skin
+from core.face.landmarks import face_skin
 from core.types import F32, U8, FaceMap
 
 FRAME: Final = (320, 400)
@@ -69,9 +70,9 @@ def degrade(rgb: F32, strength: float, rng: np.random.Generator) -> F32:
 
 def need_of(face: FaceMap) -> float:
     """Return how much repair a photo's head needs, 0..1: enlargement or noise, whichever is worse; below LEAST, 0."""
-    enlarged = face.enlarged * FRAME[0] / frame.PRINT[0]
+    upscale_factor = face.upscale_factor * FRAME[0] / frame.PRINT[0]
     noise = noise_of(face) - QUIET
-    found = float(np.clip(max((enlarged - 1) / (WIDEST - 1), noise / NOISIEST), 0, 1))
+    found = float(np.clip(max((upscale_factor - 1) / (WIDEST - 1), noise / NOISIEST), 0, 1))
     return found if found >= LEAST else 0.0
 
 

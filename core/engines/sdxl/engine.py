@@ -25,6 +25,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from peft import PeftModel
 
 from core import frame
+from core.colour import linear, srgb
 from core.edit.enhance import develop
 from core.engines.base import Redress, Teaching
 from core.engines.denoise import denoise
@@ -33,8 +34,6 @@ from core.engines.sdxl.checkpoints import PARTS
 from core.engines.sdxl.lessons import WORD, PersonCourse
 from core.engines.sdxl.vram import FAMILIES
 from core.errors import EngineMissing
-from core.face.landmarks import linear
-from core.scene.lighting import srgb
 from core.scene.stage import Setup
 from core.scene.style import Lamps, Outfit, Paper, pick
 from core.types import F32, U8, Cutout, FaceMap, Identity, Layers, Portrait, Recipe

@@ -16,7 +16,8 @@ from peft import LoraConfig, get_peft_model
 
 from core import frame
 from core.engines.lora import Pace
-from core.face.landmarks import FACE_OVAL, fill
+from core.face.landmarks import fill
+from core.face.mesh import FACE_OVAL
 from core.types import F32, FaceMap
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.cutout.decontaminate import without_backlight
 from core.cutout.matte import cut_out, framed
 from core.face.landmarks import FACE_OVAL, fill
-from core.frame import EYE
+from core.frame import INTEROCULAR_PX
 from core.studio import Models, map_photo
 from core.types import F32, Cutout, FaceMap
 
@@ -44,9 +44,9 @@ def _jaw_rim(cutout: Cutout, face: FaceMap) -> NDArray[np.floating]:
 def _beyond_the_jaw(face: FaceMap) -> NDArray[np.bool_]:
     """Everything below the mouth that is more than 0.12 eye distances outside the face's outline."""
     oval = fill((1280, 1024), face.landmarks, FACE_OVAL).astype(np.uint8)
-    reach = 2 * round(0.12 * EYE) + 1
+    reach = 2 * round(0.12 * INTEROCULAR_PX) + 1
     near = cv2.dilate(oval, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))) > 0
-    return ~near & (np.arange(1280)[:, None] > face.landmarks[13, 1] + 0.25 * EYE)
+    return ~near & (np.arange(1280)[:, None] > face.landmarks[13, 1] + 0.25 * INTEROCULAR_PX)
 
 
 def test_face_is_all_in_and_the_frame_edge_is_out(hopper_cutout: Cutout, hopper_map: FaceMap) -> None:
@@ -57,7 +57,7 @@ def test_face_is_all_in_and_the_frame_edge_is_out(hopper_cutout: Cutout, hopper_
 
 def test_clothes_are_never_kept(hopper_cutout: Cutout, collins_cutout: Cutout) -> None:
     for cutout in (hopper_cutout, collins_cutout):
-        below = int(cutout.neckline + 0.8 * EYE)
+        below = int(cutout.neckline + 0.8 * INTEROCULAR_PX)
         kept = np.maximum(cutout.head, cutout.neck)[below:]
         clothed = cutout.matte[below:]
         assert kept.sum() < 0.01 * clothed.sum()
@@ -65,13 +65,13 @@ def test_clothes_are_never_kept(hopper_cutout: Cutout, collins_cutout: Cutout) -
 
 def test_a_cap_and_hair_stay_with_the_head(hopper_cutout: Cutout, hopper_map: FaceMap) -> None:
     crown = hopper_map.landmarks[10, 1]
-    assert (hopper_cutout.head[: int(crown)] > 0.9).sum() > EYE**2
+    assert (hopper_cutout.head[: int(crown)] > 0.9).sum() > INTEROCULAR_PX**2
 
 
 def test_the_neckline_lies_under_the_chin(hopper_cutout: Cutout, hopper_map: FaceMap) -> None:
     chin = hopper_map.landmarks[152, 1]
-    assert chin < hopper_cutout.neckline < chin + 1.5 * EYE
-    assert 0.6 * EYE < hopper_cutout.neck_width < 2.6 * EYE
+    assert chin < hopper_cutout.neckline < chin + 1.5 * INTEROCULAR_PX
+    assert 0.6 * INTEROCULAR_PX < hopper_cutout.neck_width < 2.6 * INTEROCULAR_PX
 
 
 def test_edge_pixels_hold_the_sitters_colour_not_the_backdrops(collins_cutout: Cutout) -> None:
@@ -136,7 +136,7 @@ def test_no_row_of_the_head_is_cut_straight_across(hopper_cutout: Cutout, collin
     for cutout in (hopper_cutout, collins_cutout):
         for side in (cutout.head[400:, :512], cutout.head[400:, 512:]):
             width = (side > 0.5).sum(axis=1)
-            assert np.abs(np.diff(width.astype(int))).max() < 0.25 * EYE
+            assert np.abs(np.diff(width.astype(int))).max() < 0.25 * INTEROCULAR_PX
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def at_print(kind: str) -> Layout:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_closes_round_the_foot_of_the_neck(kind: str) -> None:
     matte = at_print(kind).rgba[..., 3]
-    foot = round(BODY.collar_y + 0.7 * frame.EYE - TOP)
+    foot = round(BODY.collar_y + 0.7 * frame.INTEROCULAR_PX - TOP)
     left, right = (round(BODY.neck_x + side * BODY.neck_width / 2) for side in (-1, 1))
     assert matte[foot:, left:right].min() > 0.99  # nothing of where the neck ends is seen below
     assert matte[foot:].min(axis=0)[200:824].min() > 0.99  # and the chest has no gaps
@@ -67,13 +67,13 @@ def test_an_edge_s_pixels_have_the_colour_of_the_cloth_beside_them(kind: str) ->
 
 def test_shoulders_are_as_high_as_the_body_s() -> None:
     def top(body: Body) -> int:
-        column = round(body.neck_x + 2.2 * frame.EYE)
+        column = round(body.neck_x + 2.2 * frame.INTEROCULAR_PX)
         return int(np.argmax(lay_out(cloth("suit_tie"), body).rgba[:, column, 3] > 0.5) + TOP)
 
     for asked in (920, 945):
         assert top(replace(BODY, shoulder_y=asked)) == pytest.approx(asked, abs=12)
     assert top(replace(BODY, shoulder_y=0)) > BODY.chin_y, "but never as high as a coat hanger's"
-    assert top(replace(BODY, shoulder_y=1200)) < BODY.chin_y + 0.8 * frame.EYE, "nor a pawn's"
+    assert top(replace(BODY, shoulder_y=1200)) < BODY.chin_y + 0.8 * frame.INTEROCULAR_PX, "nor a pawn's"
 
 
 def test_the_neck_fills_what_lies_between_a_turned_jaw_and_its_collar() -> None:

@@ -13,7 +13,7 @@ from core.edit.enhance import CROPS, TWEAKS, crop, develop, effective, parse, tw
 from core.errors import Refused, StyleWrong
 from core.scene.backdrop import Backdrop, draw_backdrop
 from core.scene.compose import retouch
-from core.scene.stage import PER_SOURCE, Choice, Setup, cast, print_size, set_up
+from core.scene.stage import PER_SOURCE, Choice, Setup, print_size, select_sources, set_up
 from core.scene.style import load
 from core.types import Cutout, FaceMap, Layers, Recipe
 
@@ -36,7 +36,7 @@ def test_the_print_follows_the_photo(hopper_map: FaceMap, collins_map: FaceMap) 
 
 
 def test_no_photo_is_used_more_than_twice_for_a_style(hopper_map: FaceMap, collins_map: FaceMap) -> None:
-    takes = cast([hopper_map, collins_map], load("office"), Choice(), 12)
+    takes = select_sources([hopper_map, collins_map], load("office"), Choice(), 12)
     assert len(takes) == 2 * PER_SOURCE
     assert len({(face.selfie.sha256, take) for face, take in takes}) == len(takes)
     assert takes[0][1] == 0

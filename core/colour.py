@@ -1,0 +1,39 @@
+"""The colour science that every stage shares: the sRGB curve, luminance, and colours estimated where none is known."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core.types import F32, U8
+
+LUMINANCE: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Weights of linear red, green and blue in luminance (ITU-R BT.709)."""
+
+
+def linear(rgb: U8 | F32) -> F32:
+    """Decode sRGB (IEC 61966-2-1): uint8 or float 0..1 of any shape in, linear light 0..1 float32 out."""
+    v = rgb.astype(np.float32) / 255 if rgb.dtype == np.uint8 else rgb.astype(np.float32)
+    return np.where(v <= 0.04045, v / 12.92, ((np.maximum(v, 0) + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def srgb(light: F32) -> F32:
+    """Encode sRGB (IEC 61966-2-1): linear light 0..1 of any shape in, float32 0..1 out; negative light counts as 0."""
+    light = np.maximum(light, 0)
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def normalized_convolution(rgb: F32, known: F32, sigma: float) -> F32:
+    """Estimate colours where they are unknown from those known nearby (Knutsson & Westin 1993).
+
+    rgb: (H, W, 3) float32. known: (H, W) float32 weights, 0 where unknown. sigma: of the Gaussian, in their pixels.
+    Returns (H, W, 3) float32. Computed at a quarter of the size, for the result is smooth; where nothing is known
+    nearby a Gaussian four times as wide steps in. Needs a width and height of at least 4.
+    """
+    quarter = (rgb.shape[1] // 4, rgb.shape[0] // 4)
+    weighed = cv2.resize(np.dstack([rgb * known[..., None], known]), quarter, interpolation=cv2.INTER_AREA)
+    near, wide = (cv2.GaussianBlur(weighed, (0, 0), s) for s in (sigma / 4, sigma))
+    total = near + 1e-3 * (wide + 1e-6) / (wide[..., 3:] + 1e-6)
+    return cv2.resize(total[..., :3] / total[..., 3:], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
