@@ -13,8 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bots.dialogue.menu import Menu
-from bots.dialogue.menu import house as house_menu
+from bots.dialogue.menu import Menu, default_menu
 from bots.platforms.console import Terminal
 from bots.platforms.transcript import Line, ScriptWrong, play, read
 from bots.runtime.dispatcher import Concierge
@@ -24,7 +23,7 @@ from jobs.privacy.forget import find
 from jobs.privacy.forget import forget as forget_account
 from jobs.privacy.retention import sweep_for_ever
 from jobs.run import run as run_parts
-from jobs.services import House, opened
+from jobs.services import Services, open_services
 from jobs.settings import Settings, SettingsWrong, load
 from jobs.worker.worker import CORE_STUDIO, Worker
 
@@ -68,16 +67,16 @@ async def talk(
     studio: str = CORE_STUDIO,
     menu: Menu | None = None,
 ) -> None:
-    """Open the house, with its worker, for one person in front of a terminal."""
+    """Open the services and a worker, for one person in front of a terminal."""
     logs.configure(settings.log_json, logging.WARNING)
-    async with opened(settings) as house:
-        concierge = terminal.concierge = Concierge(house, terminal, menu or house_menu(settings.sittings_a_day))
-        worker = Worker(settings, house.ledger, house.shelf, house.desk, studio)
+    async with open_services(settings) as services:
+        concierge = terminal.concierge = Concierge(services, terminal, menu or default_menu(settings.sittings_a_day))
+        worker = Worker(settings, services.database, services.blob_store, services.job_queue, studio)
         behind: list[Coroutine[Any, Any, None]] = [
-            house.desk.relay(),
+            services.job_queue.relay(),
             worker.run(),
-            sweep_for_ever(house),
-            house.desk.listen(terminal.platform, concierge.bring),
+            sweep_for_ever(services),
+            services.job_queue.listen(terminal.platform, concierge.bring),
         ]
         tasks = [asyncio.create_task(part) for part in behind]
         try:
@@ -125,11 +124,11 @@ def _refused(*why: object) -> int:
     return 2
 
 
-async def telegram(house: House) -> None:
-    """Be the Telegram bot of a house until cancelled."""
+async def telegram(services: Services) -> None:
+    """Be the Telegram bot of services until cancelled."""
     from bots.platforms.telegram import updates
 
-    await updates.run(house)
+    await updates.run(services)
 
 
 def forget(argv: Sequence[str] | None = None) -> int:
@@ -151,12 +150,12 @@ async def _forget(settings: Settings, options: argparse.Namespace) -> int:
     platform, _, user = options.account.partition(":")
     if (options.block or options.unblock) and not user:
         return _refused("the block list needs PLATFORM:USER_ID, such as telegram:12345")
-    async with opened(settings) as house:
-        account = None if options.unblock else await find(house, options.account)
+    async with open_services(settings) as services:
+        account = None if options.unblock else await find(services, options.account)
         if options.block or options.unblock:
-            async with house.ledger.write() as page:
-                await page.block(platform, user, options.block)
-        receipt = await forget_account(house, account) if account is not None else None
+            async with services.database.write() as tx:
+                await tx.block(platform, user, options.block)
+        receipt = await forget_account(services, account) if account is not None else None
     if receipt is not None:
         print(json.dumps(asdict(receipt), indent=1))
     elif not (options.block or options.unblock):

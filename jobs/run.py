@@ -1,10 +1,10 @@
-"""Start a process of the house: worker, bots, or everything in one.
+"""Start a process of the services: worker, bots, or everything in one.
 
     atelier run worker     everything(settings, work=True)
     atelier run telegram   everything(settings, [telegram], work=False)
     atelier run all        everything(settings, [telegram], work=True)
 
-A bot is a coroutine function that is given the House and runs until cancelled. What fails is started
+A bot is a coroutine function that is given the Services and runs until cancelled. What fails is started
 again with growing pauses; a wrong setting (AtelierError) ends the process, because waiting mends nothing.
 """
 
@@ -22,13 +22,13 @@ import structlog
 from core.errors import AtelierError
 from jobs import logs, metrics
 from jobs.privacy.retention import sweep_for_ever
-from jobs.services import House, opened
+from jobs.services import Services, open_services
 from jobs.settings import Settings
 from jobs.worker.worker import CORE_STUDIO, QUEUES, Worker
 
 log = structlog.get_logger("atelier.run")
 
-Bot = Callable[[House], Awaitable[None]]
+Bot = Callable[[Services], Awaitable[None]]
 
 PAUSE_S: Final = (0.5, 60.0)  # first and longest pause before something is started again
 CALM_S: Final = 300.0  # after running so long, the next failure counts as the first
@@ -51,7 +51,7 @@ async def everything(
     work: bool = True,
     studio: str = CORE_STUDIO,
 ) -> None:
-    """Run bots and worker until SIGTERM or SIGINT; then orders in work are given back, and all is closed."""
+    """Run bots and worker until SIGTERM or SIGINT; then running jobs are given back, and all is closed."""
     me = asyncio.current_task()
     assert me is not None
     loop = asyncio.get_running_loop()
@@ -65,16 +65,18 @@ async def everything(
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop, sign)
     try:
-        async with opened(settings) as house, asyncio.TaskGroup() as together:
-            parts: list[tuple[str, Callable[[], Awaitable[Any]]]] = [("relay", house.desk.relay)]
+        async with open_services(settings) as services, asyncio.TaskGroup() as together:
+            parts: list[tuple[str, Callable[[], Awaitable[Any]]]] = [("relay", services.job_queue.relay)]
             if settings.metrics_port:
-                serve = partial(metrics.serve, settings.metrics_host, settings.metrics_port, house.ledger, house.checks)
+                serve = partial(
+                    metrics.serve, settings.metrics_host, settings.metrics_port, services.database, services.checks
+                )
                 parts.append(("metrics", serve))
             if work:
                 queues = tuple(queue for queue in QUEUES if settings.queues in ("all", queue))
-                worker = Worker(settings, house.ledger, house.shelf, house.desk, studio)
-                parts += [("worker", partial(worker.run, queues)), ("sweep", partial(sweep_for_ever, house))]
-            parts += [(getattr(bot, "__name__", "bot"), partial(bot, house)) for bot in bots]
+                worker = Worker(settings, services.database, services.blob_store, services.job_queue, studio)
+                parts += [("worker", partial(worker.run, queues)), ("sweep", partial(sweep_for_ever, services))]
+            parts += [(getattr(bot, "__name__", "bot"), partial(bot, services)) for bot in bots]
             for name, part in parts:
                 together.create_task(_kept(name, part))
             log.info("running", parts=[name for name, _ in parts])

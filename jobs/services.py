@@ -1,4 +1,4 @@
-"""Everything a process of this house has open: settings, ledger, shelf, desk."""
+"""Everything a process of this services has open: settings, database, blob_store, job_queue."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from dataclasses import dataclass
 
 from jobs.embedded_valkey import embedded
 from jobs.metrics import Check
-from jobs.queue.arq_queue import ArqDesk, open_desk
+from jobs.queue.arq_queue import ArqJobQueue, open_job_queue
 from jobs.settings import Settings
-from jobs.storage.blobs import Shelf, open_shelf
-from jobs.storage.database import Ledger, open_ledger
+from jobs.storage.blobs import BlobStore, open_blob_store
+from jobs.storage.database import Database, open_database
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Services:
     """What the bots and the worker are given."""
 
     settings: Settings
-    ledger: Ledger
-    shelf: Shelf
-    desk: ArqDesk
+    database: Database
+    blob_store: BlobStore
+    job_queue: ArqJobQueue
 
     @property
     def checks(self) -> dict[str, Check]:
         """What must answer for this process to be ready."""
-        return {"ledger": self._ledger_answers, "queue": self.desk.ping, "shelf": self.shelf.ping}
+        return {"database": self._database_answers, "queue": self.job_queue.ping, "shelf": self.blob_store.ping}
 
-    async def _ledger_answers(self) -> None:
-        async with self.ledger.read() as page:
-            await page.c.exec_driver_sql("SELECT 1")
+    async def _database_answers(self) -> None:
+        async with self.database.read() as tx:
+            await tx.c.exec_driver_sql("SELECT 1")
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[House]:
-    """Open the house of the settings; where no REDIS_URL is set it brings its own queue server."""
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open the services of the settings; where no REDIS_URL is set it brings its own queue server."""
     os.umask(0o077)  # whatever this process and its children write is its owner's alone, in the open folders too
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
@@ -45,8 +45,8 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
             if settings.redis_url
             else await stack.enter_async_context(embedded(settings.data))
         )
-        ledger = await open_ledger(settings)
-        stack.push_async_callback(ledger.close)
-        desk = await open_desk(settings, ledger, url)
-        stack.push_async_callback(desk.close)
-        yield House(settings, ledger, open_shelf(settings, ledger), desk)
+        database = await open_database(settings)
+        stack.push_async_callback(database.close)
+        job_queue = await open_job_queue(settings, database, url)
+        stack.push_async_callback(job_queue.close)
+        yield Services(settings, database, open_blob_store(settings, database), job_queue)

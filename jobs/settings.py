@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     )
 
     data: Path = Field(default_factory=lambda: user_data_path("atelier", appauthor=False))
-    work: Path | None = None  # where running orders have their files; a tmpfs will do, the shelf has copies
+    work: Path | None = None  # where running jobs have their files; a tmpfs will do, the blob store has copies
     telegram_token: SecretStr | None = None
     telegram_api: str | None = None
     telegram_webhook: str | None = None  # public https address; without one the bot asks for updates by polling
@@ -74,8 +74,8 @@ class Settings(BaseSettings):
     studio_timeout_minutes: Annotated[float, Field(gt=0)] = 120.0
     stop_grace_s: Annotated[float, Field(ge=0)] = 5.0  # how long work may take to let go before it is killed
     lease_s: Annotated[float, Field(ge=1, le=20)] = 10.0
-    mirror_s: Annotated[float, Field(gt=0)] = 10.0  # how often finished files go to the shelf for another machine
-    strikes: Annotated[int, Field(ge=1)] = 4  # deaths of its process at one step before an order is given up
+    mirror_s: Annotated[float, Field(gt=0)] = 10.0  # how often finished files go to the blob store for another machine
+    strikes: Annotated[int, Field(ge=1)] = 4  # deaths of its process at one step before a job is given up
     look_per_account: Annotated[int, Field(ge=1)] = 40
     studio_per_account: Annotated[int, Field(ge=1)] = 3
     sittings_a_day: Annotated[int, Field(ge=0)] = 0  # a person's quota, told in the chat; 0: any number
@@ -123,12 +123,12 @@ class Settings(BaseSettings):
 
     @property
     def work_folder(self) -> Path:
-        """Where running orders have their files."""
+        """Where running jobs have their files."""
         return self.work or self.data / "work"
 
     @property
     def host(self) -> str:
-        """This machine's name in the ledger's list of workers."""
+        """This machine's name in the database's list of workers."""
         return f"{socket.gethostname()}:{os.getpid()}"
 
     @classmethod
@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order of precedence: arguments, environment, files named by the environment, atelier.toml."""
+        """Job of precedence: arguments, environment, files named by the environment, atelier.toml."""
         return init_settings, env_settings, _FromFiles(settings_cls), TomlConfigSettingsSource(settings_cls)
 
 

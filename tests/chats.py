@@ -1,4 +1,4 @@
-"""A house with its bot on a loopback Bot API and its worker, all in this process."""
+"""Services with its bot on a loopback Bot API and its worker, all in this process."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pydantic import SecretStr
 from bots.dialogue.menu import Menu
 from bots.platforms.telegram import updates
 from jobs import settings as s
-from jobs.services import House, opened
+from jobs.services import Services, open_services
 from jobs.worker.worker import Worker
 
 STUDIO = "fakes.picture_studio:PictureStudio"
 
 
 @asynccontextmanager
-async def house_with(
+async def running_bot(
     folder: Path, server: TelegramServer, studio: str = STUDIO, menu: Menu | None = None, **more: object
-) -> AsyncIterator[House]:
-    """A house in a folder, its bot and worker running; a life that ends without goodbye."""
+) -> AsyncIterator[Services]:
+    """Services in a folder, its bot and worker running; a life that ends without goodbye."""
     config = s.load(data=folder, telegram_token=SecretStr(TOKEN), telegram_api=server.url, lease_s=2.0, **more)
-    async with opened(config) as house:
-        worker = Worker(config, house.ledger, house.shelf, house.desk, studio)
-        parts = [house.desk.relay(), worker.run(), updates.run(house, menu)]
+    async with open_services(config) as services:
+        worker = Worker(config, services.database, services.blob_store, services.job_queue, studio)
+        parts = [services.job_queue.relay(), worker.run(), updates.run(services, menu)]
         tasks = [asyncio.create_task(part) for part in parts]
         try:
-            yield house
+            yield services
         finally:
             for task in tasks:
                 task.cancel()

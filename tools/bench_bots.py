@@ -3,8 +3,8 @@
     python tools/bench_bots.py [--people 200] [--think 15]
 
 Everybody goes through a whole chat (consent, four photos, a look, a gallery, an edit, files), thinking for an
-exponentially distributed time between acts. The bot with its ledger and queue is a process of its own, a worker that
-closes every order at once is another; the people and the Bot API are this one. Time is measured from the moment an
+exponentially distributed time between acts. The bot with its database and queue is a process of its own, a worker that
+closes every job at once is another; the people and the Bot API are this one. Time is measured from the moment an
 update is at the server until the bot's first request for that person, and until it first shows something. Prints one
 JSON object. With less time to think the people ask for more messages than the thirty a second that Telegram lets any
 bot send, and wait for those.

@@ -1,4 +1,4 @@
-"""Measure the jobs: how soon work begins, how fast orders are taken, how soon a photo is looked at, how big a bot is.
+"""Measure the jobs: how soon work begins, how fast jobs are taken, how soon a photo is looked at, how big a bot is.
 
     python -m tools.bench_jobs [--seconds 20] [--photo FILE.jpg]        about three minutes on two free cores
 
@@ -27,9 +27,9 @@ from typing import Any
 from sqlalchemy import select
 
 from jobs import settings
-from jobs.kinds import orders
+from jobs.kinds.look import Look
 from jobs.run import run
-from jobs.services import House, opened
+from jobs.services import Services, open_services
 from jobs.storage import schema as t
 from jobs.worker.worker import CORE_STUDIO
 
@@ -68,8 +68,8 @@ def spread(values: list[float], limit_ms: float | None = None) -> dict[str, Any]
     return found if limit_ms is None else {**found, "limit": limit_ms, "kept": found["p95"] <= limit_ms}
 
 
-async def bot(house: House) -> None:
-    """Be a bot that nobody talks to: all its modules loaded, ledger and queue open."""
+async def bot(services: Services) -> None:
+    """Be a bot that nobody talks to: all its modules loaded, database and queue open."""
     import bots.cli
     import bots.platforms.telegram.updates  # noqa: F401
 
@@ -113,37 +113,35 @@ def _burn() -> None:
         block = np.tanh(block @ block / 256)
 
 
-async def finished(house: House, order_ids: list[int]) -> dict[int, tuple[float, float, float]]:
-    """Wait for orders; return when each was written, begun and done (seconds since 1970)."""
-    o = t.orders.c
+async def finished(services: Services, job_ids: list[int]) -> dict[int, tuple[float, float, float]]:
+    """Wait for jobs; return when each was written, begun and done (seconds since 1970)."""
+    o = t.jobs.c
     while True:
-        async with house.ledger.read() as page:
-            rows = await page.c.execute(
-                select(o.id, o.created_at, o.started_at, o.finished_at).where(o.id.in_(order_ids))
-            )
+        async with services.database.read() as tx:
+            rows = await tx.c.execute(select(o.id, o.created_at, o.started_at, o.finished_at).where(o.id.in_(job_ids)))
             found = {row[0]: (row[1], row[2], row[3]) for row in rows if row[3] is not None}
-        if len(found) == len(order_ids):
+        if len(found) == len(job_ids):
             return found
         await asyncio.sleep(0.1)
 
 
-async def person(house: House, number: int, photo: bytes) -> int:
+async def person(services: Services, number: int, photo: bytes) -> int:
     """Open an account with one photo."""
-    async with house.ledger.write() as page:
-        account = (await page.account("console", str(number), str(number))).id
-    filed = await house.shelf.put(account, "photos/1", photo)
-    async with house.ledger.write() as page:
-        await page.add_photo(account, "photos/1", filed.sha256, filed.size)
+    async with services.database.write() as tx:
+        account = (await tx.account("console", str(number), str(number))).id
+    filed = await services.blob_store.put(account, "photos/1", photo)
+    async with services.database.write() as tx:
+        await tx.add_photo(account, "photos/1", filed.sha256, filed.size)
     return account
 
 
-async def looks(house: House, account: int, count: int, pause_s: float) -> tuple[list[int], list[float]]:
+async def looks(services: Services, account: int, count: int, pause_s: float) -> tuple[list[int], list[float]]:
     """Place looks one after another; return their numbers and the moments they were committed."""
     placed, committed = [], []
     for _ in range(count):
-        ticket = await house.desk.place(account, orders.Look("photos/1"), f"b{time.monotonic_ns()}", "console")
+        accepted = await services.job_queue.place(account, Look("photos/1"), f"b{time.monotonic_ns()}", "console")
         committed.append(time.time())
-        placed.append(ticket.order)  # type: ignore[union-attr]
+        placed.append(accepted.job_id)  # type: ignore[union-attr]
         await asyncio.sleep(pause_s)
     return placed, committed
 
@@ -167,22 +165,22 @@ def another(photo: bytes, number: int) -> bytes:
 
 
 async def measure_queue(seconds: float) -> dict[str, Any]:
-    """Time from a commit to its start by an idle worker, then place orders without a pause."""
+    """Time from a commit to its start by an idle worker, then place jobs without a pause."""
     with tempfile.TemporaryDirectory() as folder:
         config = settings.load(data=Path(folder), look_per_account=10_000, queue_depth=100_000)
-        async with opened(config) as house:
-            relay = asyncio.create_task(house.desk.relay())
-            account = await person(house, 1, b"photo")
+        async with open_services(config) as services:
+            relay = asyncio.create_task(services.job_queue.relay())
+            account = await person(services, 1, b"photo")
             with process(config, INSTANT):
-                await finished(house, (await looks(house, account, 5, 0.3))[0])
-                placed, committed = await looks(house, account, 150, 0.137)
-                done = await finished(house, placed)
-                waits = [done[order][1] - at for order, at in zip(placed, committed, strict=True)]
-            people = [await person(house, n, b"photo") for n in range(2, 12)]
+                await finished(services, (await looks(services, account, 5, 0.3))[0])
+                placed, committed = await looks(services, account, 150, 0.137)
+                done = await finished(services, placed)
+                waits = [done[job_id][1] - at for job_id, at in zip(placed, committed, strict=True)]
+            people = [await person(services, n, b"photo") for n in range(2, 12)]
             took, by_second = [], Counter[int]()
             began = time.monotonic()
             while (at := time.monotonic()) - began < seconds:
-                await house.desk.place(people[len(took) % 10], orders.Look("photos/1"), f"p{len(took)}", "console")
+                await services.job_queue.place(people[len(took) % 10], Look("photos/1"), f"p{len(took)}", "console")
                 by_second[int(at - began)] += 1
                 took.append(time.monotonic() - at)
             relay.cancel()
@@ -203,15 +201,15 @@ async def measure_looks(photo: bytes, busy: bool) -> list[float]:
     spans = []
     with tempfile.TemporaryDirectory() as folder:
         config = settings.load(data=Path(folder), queues="look")
-        async with opened(config) as house:
-            relay = asyncio.create_task(house.desk.relay())
+        async with open_services(config) as services:
+            relay = asyncio.create_task(services.job_queue.relay())
             with process(config, CORE_STUDIO):
-                warm = await person(house, 0, photo)
-                await finished(house, (await looks(house, warm, 1, 0.1))[0])
+                warm = await person(services, 0, photo)
+                await finished(services, (await looks(services, warm, 1, 0.1))[0])
                 with training() if busy else nullcontext():
                     for number in range(1, LOOKS + 1):
-                        account = await person(house, number, another(photo, number))
-                        done = await finished(house, (await looks(house, account, 1, 0.0))[0])
+                        account = await person(services, number, another(photo, number))
+                        done = await finished(services, (await looks(services, account, 1, 0.0))[0])
                         spans += [end - start for start, _, end in done.values()]
             relay.cancel()
             await asyncio.gather(relay, return_exceptions=True)
@@ -237,7 +235,7 @@ async def measure_bot() -> dict[str, Any]:
 
 
 async def measure(seconds: float, photo: bytes) -> dict[str, Any]:
-    """Take all measures, each in a fresh house."""
+    """Take all measures, each in a is_new data folder."""
     chat, phone = in_size(photo, CHAT_PX), in_size(photo, PHONE_PX)
     return {
         "cores": os.cpu_count(),
@@ -263,7 +261,7 @@ def _rss_mb(pid: int) -> int:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long orders are placed without a pause")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long jobs are placed without a pause")
     parser.add_argument("--photo", type=Path, help="JPEG to look at (default: matplotlib's sample portrait)")
     options = parser.parse_args()
     if options.photo:

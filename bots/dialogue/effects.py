@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.kinds import orders
+from jobs.kinds.base import Job
 
 # --- replies: what a person sees ---------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class Place(Effect):
     """Queue a job. job: its number in this conversation, the same for the same wish."""
 
     job: int
-    work: orders.Order
+    work: Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from bots.dialogue.context import (
 from bots.dialogue.effects import Effect, Reply
 from bots.dialogue.events import Event
 from bots.dialogue.handlers import choices, gallery, jobs, photos, privacy, welcome
-from bots.dialogue.menu import Menu, house
+from bots.dialogue.menu import Menu, default_menu
 from bots.dialogue.session import Session, State
 
 Targets = tuple[State, ...]
@@ -136,7 +136,7 @@ class Step(NamedTuple):
 def advance(session: Session, event: Event, now: float, menu: Menu | None = None) -> Step:
     """Handle one event: the next session, what to show, what to do. Pure; never raises for any session and event."""
     targets = TRANSITIONS[session.state].get(type(event), ANYWHERE.get(type(event)))
-    ctx = Context(session, now, menu or house())
+    ctx = Context(session, now, menu or default_menu())
     if targets is None:
         _refuse(ctx, event)
         return Step(session, tuple(ctx.replies), ())

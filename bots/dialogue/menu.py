@@ -78,7 +78,7 @@ class Menu:
 
 
 @cache
-def house(a_day: int = 0) -> Menu:
+def default_menu(a_day: int = 0) -> Menu:
     """Return the menu of the packs that ship with the studio. a_day: as `Menu`.
 
     Raises StyleWrong for a pack that breaks its schema.

@@ -1,6 +1,6 @@
 """What the studio remembers of one conversation: a frozen value, saved as JSON between events.
 
-Pictures are not in here, only their names on the account's shelf. `bots.dialogue.machine` makes the next
+Pictures are not in here, only their names on the account's blob store. `bots.dialogue.machine` makes the next
 session from this one; nobody else writes it.
 """
 
@@ -15,7 +15,7 @@ from jobs.queue.events import Pictured
 
 
 class State(StrEnum):
-    """Where a conversation stands. Stored in every ledger: do not rename."""
+    """Where a conversation stands. Stored in every database: do not rename."""
 
     WELCOME = "welcome"  # nothing is kept yet, not even a photo
     COLLECTING = "collecting"  # photos come in and are coached

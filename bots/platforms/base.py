@@ -10,7 +10,7 @@ from bots.dialogue import effects as fx
 from core.errors import AtelierError
 
 Load = Callable[[fx.Picture], Awaitable[bytes]]
-"""Brings a picture's bytes; raises jobs.storage.blobs.NotKept when it was deleted."""
+"""Brings a picture's bytes; raises jobs.storage.blobs.BlobMissing when it was deleted."""
 
 
 class Unreachable(AtelierError):

@@ -1,4 +1,4 @@
-"""News of the desk -> what happened to a conversation."""
+"""News of the job queue -> what happened to a conversation."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from bots.dialogue.handlers.photos import number_of
 from jobs.queue import events
 
 
-def event_of(notice: events.Notice) -> e.Event | None:
-    """Translate news of the desk into what happened to the conversation; None when nobody needs to know."""
-    word = notice.news
+def event_of(job_event: events.JobEvent) -> e.Event | None:
+    """Translate news of the job queue into what happened to the conversation; None when nobody needs to know."""
+    word = job_event.payload
     if isinstance(word, events.Expired):
         return e.Expired()
-    what, _, number = notice.ref.partition(":")
+    what, _, number = job_event.ref.partition(":")
     number = number.partition(":")[0]  # a photo looked at again has a longer ref
     if not number.isdigit():
         return None
@@ -31,9 +31,9 @@ def event_of(notice: events.Notice) -> e.Event | None:
             return e.JobFailed(n, word.reason)
         case events.Cancelled():
             return e.JobStopped(n)
-        case events.Done() if notice.kind == "enhance" and word.portraits:
+        case events.Done() if job_event.kind == "enhance" and word.portraits:
             return e.PortraitCame(n, word.portraits[0])
-        case events.Done() if notice.kind == "shoot":
+        case events.Done() if job_event.kind == "shoot":
             facts = word.facts
             training = facts.get("training") or {}
             reason, gain = str(training.get("reason") or ""), training.get("gain_percent")
@@ -41,7 +41,7 @@ def event_of(notice: events.Notice) -> e.Event | None:
     return e.JobFailed(n, "other")
 
 
-def _of_photo(number: int, word: events.News) -> e.Event | None:
+def _of_photo(number: int, word: events.Payload) -> e.Event | None:
     if isinstance(word, events.Failed):
         return e.PhotoFailed(number, word.reason)
     if not isinstance(word, events.Done):

@@ -25,25 +25,25 @@ from bots.dialogue.text import say
 from bots.platforms.base import Adapter, Load, NotNow, PhotoGone, Unreachable
 from bots.runtime.session_store import Record, Records, item_of
 from core.scene.style import FOLDER
-from jobs.kinds import orders
+from jobs.kinds.look import Look
 from jobs.privacy import pending_receipt
 from jobs.privacy.export import export
 from jobs.privacy.forget import Receipt, forget
-from jobs.privacy.pending_receipt import Farewell
-from jobs.services import House
-from jobs.storage.accounts import Conflict, Gone, Page
-from jobs.storage.blobs import NotKept, ShelfDown
+from jobs.privacy.pending_receipt import PendingReceipt
+from jobs.services import Services
+from jobs.storage.accounts import Conflict, Gone, Transaction
+from jobs.storage.blobs import BlobMissing, BlobStoreDown
 from jobs.storage.job_store import Declined
 
 log = logging.getLogger("atelier.errands")
 
 AT_A_TIME = 3  # errands done before they are struck off together: what a kill may repeat at most
-CALM_S = 1.2  # between two edits of a card that reports progress: Telegram bears about one a second in a chat
+THROTTLE_S = 1.2  # between two edits of a card that reports progress: Telegram bears about one a second in a chat
 TRIES = 4  # when another process saved the conversation first
 WAITS_S = (1.0, 4.0, 15.0)  # between tries of an errand that failed for the network's sake
 
 Tell = Callable[[int, e.Event], Awaitable[None]]
-First = Callable[[Page], Awaitable[bool]]
+First = Callable[[Transaction], Awaitable[bool]]
 _DONE = fx.Toast("")  # stands in a line for an errand that is done and not struck off yet
 
 
@@ -62,9 +62,9 @@ class _Line:
 class Errands:
     """The errands of one platform's conversations."""
 
-    def __init__(self, house: House, adapter: Adapter, menu: Menu, records: Records, tell: Tell) -> None:
-        self._house, self._adapter, self._menu, self._records, self._tell = house, adapter, menu, records, tell
-        self._ledger, self._shelf, self._desk = house.ledger, house.shelf, house.desk
+    def __init__(self, services: Services, adapter: Adapter, menu: Menu, records: Records, tell: Tell) -> None:
+        self._services, self._adapter, self._menu, self._records, self._tell = services, adapter, menu, records, tell
+        self._database, self._blob_store, self._job_queue = services.database, services.blob_store, services.job_queue
         self._platform = adapter.platform
         self._lines: dict[int, _Line] = {}
         self._fetching: dict[tuple[int, int], asyncio.Task[None]] = {}
@@ -83,18 +83,18 @@ class Errands:
             line.task = asyncio.create_task(self._run(account, line))
 
     async def _run(self, account: int, line: _Line) -> None:
-        """Do an account's errands; what fails for the network's sake stays in the ledger for the next event."""
+        """Do an account's errands; what fails for the network's sake stays in the database for the next event."""
         try:
             while line.waiting:
                 if not await self._some(account, line):
                     await self._wait(line)
         except Unreachable:
             log.info("unreachable", extra={"account": account})
-            async with self._ledger.write() as page:
-                await page.set_reachable(account, self._platform, False)
+            async with self._database.write() as tx:
+                await tx.set_reachable(account, self._platform, False)
         except Gone:
             log.info("errands_for_nobody", extra={"account": account})
-        except (NotNow, ShelfDown, Conflict) as error:
+        except (NotNow, BlobStoreDown, Conflict) as error:
             log.warning("errands_left", extra={"account": account, "error": str(error)})
         finally:
             line.task = None
@@ -136,7 +136,7 @@ class Errands:
             if errand is _DONE:
                 continue
             if isinstance(errand, fx.Card) and errand.throttled:
-                if time.monotonic() < line.edited_at.get(errand.slot, 0.0) + CALM_S and not _to_be_closed(
+                if time.monotonic() < line.edited_at.get(errand.slot, 0.0) + THROTTLE_S and not _to_be_closed(
                     line.waiting, errand.slot
                 ):
                     continue
@@ -147,7 +147,7 @@ class Errands:
     async def _wait(self, line: _Line) -> None:
         """Wait for a new errand, or until a throttled card is due."""
         line.came.clear()
-        soonest = min((at + CALM_S for at in line.edited_at.values()), default=0.0) - time.monotonic()
+        soonest = min((at + THROTTLE_S for at in line.edited_at.values()), default=0.0) - time.monotonic()
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.05, soonest)):
                 await line.came.wait()
@@ -159,7 +159,7 @@ class Errands:
                 if isinstance(errand, fx.Effect):
                     return await self._do_effect(account, line.chat, errand)
                 return await self._show(account, line, errand)
-            except (NotNow, ShelfDown) as error:
+            except (NotNow, BlobStoreDown) as error:
                 if wait is None:
                     raise
                 log.warning("errand_waits", extra={"account": account, "error": str(error), "wait_s": wait})
@@ -186,9 +186,9 @@ class Errands:
             old = None
         try:
             return await self._adapter.show(chat, reply, old, self.loader(account))
-        except NotKept:
-            async with self._ledger.read() as page:
-                language = (await self._records.load(page, account))[0].session.language
+        except BlobMissing:
+            async with self._database.read() as tx:
+                language = (await self._records.load(tx, account))[0].session.language
             return await self._adapter.show(chat, fx.Say(say(language, "failed.gone")), None, self.loader(account))
 
     async def _do_effect(self, account: int, chat: str, effect: fx.Effect) -> list[str]:
@@ -196,10 +196,10 @@ class Errands:
             case fx.Discard():
                 await self._discard(account, effect.photo)
             case fx.Cancel():
-                async with self._ledger.read() as page:
-                    record, _ = await self._records.load(page, account)
-                if effect.job in record.tickets:
-                    await self._desk.cancel(account, record.tickets[effect.job])
+                async with self._database.read() as tx:
+                    record, _ = await self._records.load(tx, account)
+                if effect.job in record.job_ids:
+                    await self._job_queue.cancel(account, record.job_ids[effect.job])
             case fx.Export():
                 return await self._export(account, chat)
             case fx.Forget():
@@ -208,54 +208,54 @@ class Errands:
 
     async def _discard(self, account: int, photo: int) -> None:
         """Delete a photo; those that only it spoke against are looked at again."""
-        async with self._ledger.write() as page:
-            await page.drop_photo(account, photo_file(photo))
-            rest = [other for other in await page.photos(account) if other.votes]
+        async with self._database.write() as tx:
+            await tx.drop_photo(account, photo_file(photo))
+            rest = [other for other in await tx.photos(account) if other.votes]
             if any(not other.facts["kept"] for other in rest):
                 ref = f"photo:{number_of(rest[-1].name)}:without:{photo}"
-                await self._desk.place(account, orders.Look(rest[-1].name), ref, self._platform, page)
-        await self._shelf.delete(account, [photo_file(photo)])
+                await self._job_queue.place(account, Look(rest[-1].name), ref, self._platform, tx)
+        await self._blob_store.delete(account, [photo_file(photo)])
 
     async def _strike(
         self, account: int, numbers: list[int], sent: list[tuple[str, str]], first: First | None = None
     ) -> bool:
         """Strike done errands off and remember the messages that came of them, in one transaction.
 
-        first: writes what belongs to them on the same page; where it says False, nothing is struck off. Raises
+        first: writes what belongs to them on the same transaction; where it says False, nothing is struck off. Raises
         Conflict when others saved the conversation first each time.
         """
         for _ in range(TRIES):
             try:
-                async with self._ledger.write() as page:
-                    if first is not None and not await first(page):
+                async with self._database.write() as tx:
+                    if first is not None and not await first(tx):
                         return False
-                    record, version = await self._records.known(page, account)
+                    record, version = await self._records.known(tx, account)
                     left = tuple(errand for errand in record.errands if errand.number not in numbers)
                     for slot, handle in sent:
-                        await page.remember_message(account, self._platform, slot, handle)
+                        await tx.remember_message(account, self._platform, slot, handle)
                     cards = record.cards | {slot: handle for slot, handle in sent if slot}
-                    await self._records.save(page, account, replace(record, errands=left, cards=cards), version)
+                    await self._records.save(tx, account, replace(record, errands=left, cards=cards), version)
                 return True
             except Conflict:
                 continue
         raise Conflict(f"the conversation changed {TRIES} times while errands were struck off")
 
     async def _fetch(self, account: int, number: int, order: fx.Fetch, before: list[asyncio.Task[None]]) -> None:
-        """Bring a photo onto the shelf and have it looked at; its errand stays until that is certain.
+        """Bring a photo onto the blob store and have it looked at; its errand stays until that is certain.
 
         Photos are looked at in the order they were sent: the first ones say who the person is.
         """
         name, ref = photo_file(order.photo), f"photo:{order.photo}"
 
-        async def entered(page: Page) -> bool:
-            await page.add_photo(account, name, filed.sha256, filed.size)
-            placed = await self._desk.place(account, orders.Look(name), ref, self._platform, page)
+        async def entered(tx: Transaction) -> bool:
+            await tx.add_photo(account, name, filed.sha256, filed.size)
+            placed = await self._job_queue.place(account, Look(name), ref, self._platform, tx)
             return not isinstance(placed, Declined)
 
         try:
             if before:
                 await asyncio.wait(before)
-            filed = await self._shelf.put(account, name, await self._fetched(order.ref))
+            filed = await self._blob_store.put(account, name, await self._fetched(order.ref))
             if not await self._strike(account, [number], [], entered):
                 await self._tell(account, e.PhotoFailed(order.photo, "full"))
                 await self._strike(account, [number], [])
@@ -263,7 +263,7 @@ class Errands:
             log.info("photo_for_nobody", extra={"account": account})
         except Conflict as error:
             log.warning("errands_left", extra={"account": account, "error": str(error)})
-        except (PhotoGone, NotNow, ShelfDown) as error:
+        except (PhotoGone, NotNow, BlobStoreDown) as error:
             log.warning("photo_not_fetched", extra={"account": account, "error": str(error)})
             await self._tell(account, e.PhotoFailed(order.photo, "gone"))
             await self._strike(account, [number], [])
@@ -280,52 +280,52 @@ class Errands:
 
     async def _forget_all(self, account: int, chat: str) -> None:
         """Promise the receipt, then delete everything: who is killed in between is reminded at the next start."""
-        async with self._ledger.write() as page:
-            record, _ = await self._records.load(page, account)
-            handles = tuple(await page.messages(account, self._platform))
-            parting = Farewell(account, chat, record.session.language, record.session.nonce, handles)
-            await pending_receipt.promise(page, self._platform, parting)
+        async with self._database.write() as tx:
+            record, _ = await self._records.load(tx, account)
+            handles = tuple(await tx.messages(account, self._platform))
+            parting = PendingReceipt(account, chat, record.session.language, record.session.nonce, handles)
+            await pending_receipt.add(tx, self._platform, parting)
         await self.part(parting)
         raise Gone(f"account {account} is deleted")
 
-    def take_leave(self, parting: Farewell) -> None:
+    def take_leave(self, parting: PendingReceipt) -> None:
         """Go on with a deletion that an earlier process left, or with telling of it."""
         task = asyncio.create_task(self._take_leave(parting))
         self._fetching[parting.account, 0] = task
 
-    async def _take_leave(self, parting: Farewell) -> None:
+    async def _take_leave(self, parting: PendingReceipt) -> None:
         try:
             await self.part(parting)
-        except (NotNow, ShelfDown) as error:
+        except (NotNow, BlobStoreDown) as error:
             log.warning("errands_left", extra={"account": parting.account, "error": str(error)})
         finally:
             self._fetching.pop((parting.account, 0), None)
 
-    async def part(self, parting: Farewell) -> None:
+    async def part(self, parting: PendingReceipt) -> None:
         """Delete everything, tell it with the receipt, and take the studio's own messages away."""
         account = parting.account
         self._records.drop(account)
         for wait in WAITS_S:
-            with suppress(ShelfDown):
-                receipt = await forget(self._house, account)
+            with suppress(BlobStoreDown):
+                receipt = await forget(self._services, account)
                 break
             await asyncio.sleep(wait)
         else:
-            receipt = await forget(self._house, account)
+            receipt = await forget(self._services, account)
         self._records.drop(account)
         if receipt is not None:
             try:
                 await self._tell_receipt(parting, receipt)
             except Unreachable:
                 log.info("unreachable", extra={"account": account})
-        async with self._ledger.write() as page:
-            await pending_receipt.keep(page, account)
-        await self._ledger.forget_free_pages()
+        async with self._database.write() as tx:
+            await pending_receipt.remove(tx, account)
+        await self._database.forget_free_pages()
 
-    async def _tell_receipt(self, parting: Farewell, receipt: Receipt) -> None:
+    async def _tell_receipt(self, parting: PendingReceipt, receipt: Receipt) -> None:
         body = json.dumps(asdict(receipt), indent=1)
         counts = tuple((name, n) for name, n in receipt.facts["deleted"].items() if n)
-        leaving = replace(new_session(parting.mark, parting.language), state=State.LEAVING)
+        leaving = replace(new_session(parting.nonce, parting.language), state=State.LEAVING)
         for reply in advance(leaving, e.Forgotten(body, counts), time.time(), self._menu).replies:
             if isinstance(reply, fx.Sweep):
                 await self._adapter.remove(parting.chat, list(parting.handles))
@@ -334,9 +334,9 @@ class Errands:
 
     async def _export(self, account: int, chat: str) -> list[str]:
         """Send everything that is kept as one archive, in parts where the platform takes no file as large."""
-        async with self._ledger.read() as page:
-            language = (await self._records.load(page, account))[0].session.language
-        data, most = await export(self._house, account), self._adapter.upload_bytes
+        async with self._database.read() as tx:
+            language = (await self._records.load(tx, account))[0].session.language
+        data, most = await export(self._services, account), self._adapter.upload_bytes
         parts = [data[i : i + most] for i in range(0, len(data), most)]
         ends = [""] if len(parts) == 1 else [f".{i:03d}" for i in range(1, len(parts) + 1)]
         named = {f"atelier-export.zip{end}": part for end, part in zip(ends, parts, strict=True)}
@@ -352,7 +352,7 @@ class Errands:
         async def load(picture: fx.Picture) -> bytes:
             if picture.kind == "style":
                 return await asyncio.to_thread((FOLDER / "previews" / picture.name).read_bytes)
-            return await self._shelf.get(account, picture.name)
+            return await self._blob_store.get(account, picture.name)
 
         return load
 

@@ -1,4 +1,4 @@
-"""What the ledger keeps of each conversation: its session, the errands that are left, the messages its cards are on."""
+"""What the database keeps of a conversation: its session, the errands left, the messages its cards are on."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic import TypeAdapter
 from bots.dialogue import effects as fx
 from bots.dialogue.context import new_session
 from bots.dialogue.session import Session
-from jobs.storage.accounts import Page
+from jobs.storage.accounts import Transaction
 
 REMEMBERED = 2000  # conversations kept in memory between events
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """Something to do after the transaction: a reply to send or an order that is not the desk's."""
+    """Something to do after the transaction: a reply to send or an order that is not the job queue's."""
 
     number: int
     word: str
@@ -28,15 +28,15 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the ledger keeps of a conversation.
+    """What the database keeps of a conversation.
 
-    tickets: the desk's order id for each order of the conversation. cards: the handle of each card's message.
+    job_ids: the queue's job id for each order of the conversation. cards: the handle of each card's message.
     """
 
     session: Session
     errands: tuple[Errand, ...] = ()
     last: int = 0
-    tickets: dict[int, int] = field(default_factory=dict)
+    job_ids: dict[int, int] = field(default_factory=dict)
     cards: dict[str, str] = field(default_factory=dict)
 
 
@@ -67,29 +67,29 @@ class Records:
         self._platform, self._keep_days = platform, keep_days
         self._newest: OrderedDict[int, tuple[Record, int]] = OrderedDict()
 
-    async def load(self, page: Page, account: int, language: str = "en") -> tuple[Record, int]:
+    async def load(self, tx: Transaction, account: int, language: str = "en") -> tuple[Record, int]:
         """Read a record, and the version it has; a new one for somebody new."""
-        text, version = await page.conversation(account, self._platform)
+        text, version = await tx.conversation(account, self._platform)
         if not text:
             return Record(replace(new_session(secrets.token_hex(2), language), keep_days=self._keep_days)), 0
         return _RECORD.validate_json(text), version
 
-    async def known(self, page: Page, account: int, language: str = "en") -> tuple[Record, int]:
+    async def known(self, tx: Transaction, account: int, language: str = "en") -> tuple[Record, int]:
         """Return the record this process saved last; the version it is saved over tells when another was faster."""
-        return self._newest.get(account) or await self.load(page, account, language)
+        return self._newest.get(account) or await self.load(tx, account, language)
 
-    async def save(self, page: Page, account: int, record: Record, version: int) -> None:
+    async def save(self, tx: Transaction, account: int, record: Record, version: int) -> None:
         """Save a record; this process takes it for the newest once the transaction is committed."""
         self._newest.pop(account, None)
         text = _RECORD.dump_json(record).decode()
-        saved = await page.save_conversation(account, self._platform, text, version)
+        saved = await tx.save_conversation(account, self._platform, text, version)
 
         def keep() -> None:
             self._newest[account] = (record, saved)
             while len(self._newest) > REMEMBERED:
                 self._newest.popitem(last=False)
 
-        page.after.append(keep)
+        tx.after.append(keep)
 
     def drop(self, account: int) -> None:
         """Keep nothing of an account in memory."""

@@ -20,16 +20,16 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import delete, func, insert, select, update
 
-from jobs.services import House
+from jobs.services import Services
 from jobs.storage import job_store
 from jobs.storage import schema as t
 from jobs.storage.keys import signed_by
 
 log = structlog.get_logger("atelier.forget")
 
-LET_GO_S: Final = 20.0  # how long running work is waited for before its order is taken away from it
+LET_GO_S: Final = 20.0  # how long running work is waited for before its job is taken away from it
 COUNTED: Final = (
-    t.photos, t.identities, t.sittings, t.portraits, t.orders, t.outbox, t.messages, t.conversations,
+    t.photos, t.identities, t.sittings, t.portraits, t.jobs, t.outbox, t.messages, t.conversations,
     t.consents, t.addresses,
 )  # fmt: skip
 PLATFORM_KEEPS: Final = {
@@ -60,98 +60,96 @@ class Receipt:
         return signed_by(self.public_key, self.body.encode(), self.signature)
 
 
-async def forget(house: House, account: int) -> Receipt | None:
+async def forget(services: Services, account: int) -> Receipt | None:
     """Delete everything of an account; return the receipt, None when no such account was ever there."""
-    token = await _close(house, account)
+    token = await _close(services, account)
     if token is None:
-        return await _receipt(house, account)
-    jobs = await _stop_work(house, account)
-    files = await house.shelf.delete_account(token)
-    await asyncio.to_thread(shutil.rmtree, house.settings.work_folder / token, ignore_errors=True)
-    receipt = await _strike_out(house, account, token, files, len(jobs))
+        return await _receipt(services, account)
+    jobs = await _stop_work(services, account)
+    files = await services.blob_store.delete_account(token)
+    await asyncio.to_thread(shutil.rmtree, services.settings.work_folder / token, ignore_errors=True)
+    receipt = await _strike_out(services, account, token, files, len(jobs))
     try:
-        await house.desk.erase(jobs)
-        await house.desk.rewrite_log()
+        await services.job_queue.erase(jobs)
+        await services.job_queue.rewrite_log()
     except RedisError as error:  # its messages held two numbers each, and they mean nothing any more
         log.warning("queue_not_tidied", error=type(error).__name__)
-    await house.ledger.forget_free_pages()
+    await services.database.forget_free_pages()
     log.info("forgotten", account=account, files=files)
     return receipt
 
 
-async def unfinished(house: House) -> list[int]:
+async def unfinished(services: Services) -> list[int]:
     """Return accounts whose forgetting was interrupted."""
-    async with house.ledger.read() as page:
-        rows = await page.c.execute(select(t.accounts.c.id).where(t.accounts.c.forgetting_at.is_not(None)))
+    async with services.database.read() as tx:
+        rows = await tx.c.execute(select(t.accounts.c.id).where(t.accounts.c.forgetting_at.is_not(None)))
         return [row[0] for row in rows]
 
 
-async def find(house: House, who: str) -> int | None:
+async def find(services: Services, who: str) -> int | None:
     """Return the account an operator means by `telegram:12345`, by its token, or by its number."""
     platform, _, user = who.partition(":")
-    async with house.ledger.read() as page:
-        lookup = page.vault.blind("address", platform, user)
+    async with services.database.read() as tx:
+        lookup = tx.keyring.blind("address", platform, user)
         by_address = select(t.addresses.c.account_id).where(
             t.addresses.c.platform == platform, t.addresses.c.lookup == lookup
         )
         a = t.accounts.c
         by_number = select(a.id).where((a.token == who) | (a.id == (int(who) if who.isdigit() else 0)))
-        row = (await page.c.execute(by_address if user else by_number)).first()
+        row = (await tx.c.execute(by_address if user else by_number)).first()
     return None if row is None else row[0]
 
 
-async def _close(house: House, account: int) -> str | None:
+async def _close(services: Services, account: int) -> str | None:
     """Let nothing new be written for the account; return its token, None when there is none."""
     a = t.accounts.c
-    async with house.ledger.write() as page:
-        row = (await page.c.execute(select(a.token, a.forgetting_at).where(a.id == account))).first()
+    async with services.database.write() as tx:
+        row = (await tx.c.execute(select(a.token, a.forgetting_at).where(a.id == account))).first()
         if row is None:
             return None
         if row.forgetting_at is None:
-            await page.withdraw_consent(account)
-            await page.c.execute(update(t.accounts).where(a.id == account).values(forgetting_at=time.time()))
+            await tx.withdraw_consent(account)
+            await tx.c.execute(update(t.accounts).where(a.id == account).values(forgetting_at=time.time()))
         return str(row.token)
 
 
-async def _stop_work(house: House, account: int) -> list[tuple[str, str]]:
-    """Cancel the account's orders and wait until none runs; return its queue messages."""
-    o = t.orders.c
-    mine = select(t.orders).where(o.account_id == account)
-    async with house.ledger.write() as page:
-        rows = (await page.c.execute(mine)).all()
+async def _stop_work(services: Services, account: int) -> list[tuple[str, str]]:
+    """Cancel the account's jobs and wait until none runs; return its queue messages."""
+    o = t.jobs.c
+    mine = select(t.jobs).where(o.account_id == account)
+    async with services.database.write() as tx:
+        rows = (await tx.c.execute(mine)).all()
         for row in rows:
-            await job_store.cancel(page, account, row.id)
+            await job_store.cancel(tx, account, row.id)
     ends = time.monotonic() + LET_GO_S
     while time.monotonic() < ends:
-        async with house.ledger.read() as page:
-            running = select(func.count()).select_from(t.orders).where(o.account_id == account, o.state == "running")
-            if not (await page.c.execute(running)).scalar_one():
+        async with services.database.read() as tx:
+            running = select(func.count()).select_from(t.jobs).where(o.account_id == account, o.state == "running")
+            if not (await tx.c.execute(running)).scalar_one():
                 break
         await asyncio.sleep(0.2)
-    async with house.ledger.read() as page:
-        rows = (await page.c.execute(mine)).all()
-        posted = (await page.c.execute(select(t.outbox).where(t.outbox.c.account_id == account))).all()
-    attempts = [(r.queue, job_store.job_of(r.kind, r.id, n)) for r in rows for n in range(1, r.attempt + 1)]
-    return attempts + [(r.queue, r.job) for r in posted]
+    async with services.database.read() as tx:
+        rows = (await tx.c.execute(mine)).all()
+        posted = (await tx.c.execute(select(t.outbox).where(t.outbox.c.account_id == account))).all()
+    attempts = [(r.queue, job_store.arq_id_of(r.kind, r.id, n)) for r in rows for n in range(1, r.attempt + 1)]
+    return attempts + [(r.queue, r.arq_id) for r in posted]
 
 
-async def _strike_out(house: House, account: int, token: str, files: int, messages: int) -> Receipt:
+async def _strike_out(services: Services, account: int, token: str, files: int, messages: int) -> Receipt:
     """Delete the account's rows and its key, and write the receipt, in one transaction."""
-    async with house.ledger.write() as page:
+    async with services.database.write() as tx:
         there = select(t.accounts.c.id).where(t.accounts.c.id == account).with_for_update()
-        if (await page.c.execute(there)).first() is None:  # somebody else has just done it
-            row = (await page.c.execute(select(t.receipts).where(t.receipts.c.account == account))).one()
-            return Receipt(row.body, row.signature, page.vault.public_key)
+        if (await tx.c.execute(there)).first() is None:  # somebody else has just done it
+            row = (await tx.c.execute(select(t.receipts).where(t.receipts.c.account == account))).one()
+            return Receipt(row.body, row.signature, tx.keyring.public_key)
         deleted = {"files": files, "queue_messages": messages}
         for table in COUNTED:
             counted = select(func.count()).select_from(table).where(table.c.account_id == account)
-            deleted[table.name] = (await page.c.execute(counted)).scalar_one()
+            deleted[table.name] = (await tx.c.execute(counted)).scalar_one()
         own = t.addresses.c
-        platforms = sorted(
-            row[0] for row in await page.c.execute(select(own.platform).where(own.account_id == account))
-        )
-        await page.c.execute(update(t.accounts).where(t.accounts.c.id == account).values(wrapped_key=b"\0" * 60))
-        await page.c.execute(delete(t.accounts).where(t.accounts.c.id == account))
+        platforms = sorted(row[0] for row in await tx.c.execute(select(own.platform).where(own.account_id == account)))
+        await tx.c.execute(update(t.accounts).where(t.accounts.c.id == account).values(wrapped_key=b"\0" * 60))
+        await tx.c.execute(delete(t.accounts).where(t.accounts.c.id == account))
         facts = {
             "what": "atelier deletion receipt",
             "account": token,
@@ -161,8 +159,8 @@ async def _strike_out(house: House, account: int, token: str, files: int, messag
             "the_platform_still_holds": {name: PLATFORM_KEEPS.get(name, ()) for name in platforms},
         }
         body = json.dumps(facts, sort_keys=True, separators=(",", ":"))
-        receipt = Receipt(body, page.vault.sign(body.encode()), page.vault.public_key)
-        await page.c.execute(
+        receipt = Receipt(body, tx.keyring.sign(body.encode()), tx.keyring.public_key)
+        await tx.c.execute(
             insert(t.receipts).values(
                 account=account, token=token, body=body, signature=receipt.signature, at=time.time()
             )
@@ -170,8 +168,8 @@ async def _strike_out(house: House, account: int, token: str, files: int, messag
     return receipt
 
 
-async def _receipt(house: House, account: int) -> Receipt | None:
+async def _receipt(services: Services, account: int) -> Receipt | None:
     """Return the receipt of an account that is gone already."""
-    async with house.ledger.read() as page:
-        row = (await page.c.execute(select(t.receipts).where(t.receipts.c.account == account))).first()
-        return None if row is None else Receipt(row.body, row.signature, page.vault.public_key)
+    async with services.database.read() as tx:
+        row = (await tx.c.execute(select(t.receipts).where(t.receipts.c.account == account))).first()
+        return None if row is None else Receipt(row.body, row.signature, tx.keyring.public_key)

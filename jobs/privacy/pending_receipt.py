@@ -1,7 +1,7 @@
 """Where a receipt must go when the process that deletes an account is killed before it could tell.
 
 Nothing else of a person outlives their deletion: chat, language and the numbers of our own messages, sealed under a
-key of their own, from the moment of the wish until the receipt is in the chat; after `KEPT_S` the sweep strikes it out.
+key of their own, from the moment of the wish until the receipt is in the chat; after `KEPT_S` the sweep deletes it.
 """
 
 from __future__ import annotations
@@ -14,55 +14,62 @@ from typing import Final
 from sqlalchemy import delete, insert, select
 
 from jobs.storage import schema as t
-from jobs.storage.accounts import DAY_S, Page
+from jobs.storage.accounts import DAY_S, Transaction
 
 KEPT_S: Final = 2 * DAY_S  # as long as Telegram lets a bot take its own messages away
-_WRAPPED_BYTES: Final = 60  # of `jobs.storage.keys.Vault.new_key`: nonce 12, key 32, tag 16
+_PURPOSE: Final = "farewell"  # what rows are sealed for: must stay, else those of an earlier version are not told
+_WRAPPED_BYTES: Final = 60  # of `jobs.storage.keys.Keyring.new_key`: nonce 12, key 32, tag 16
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
-    """Whom to tell that they are forgotten. mark: of the conversation's buttons; handles: of our messages in it."""
+class PendingReceipt:
+    """Whom to tell that they are forgotten. nonce: of the conversation's buttons; handles: of our messages in it."""
 
     account: int
     chat: str
     language: str
-    mark: str
+    nonce: str
     handles: tuple[str, ...]
 
 
-async def promise(page: Page, platform: str, farewell: Farewell) -> None:
-    """Note whom to tell; once is enough."""
-    if any(known.account == farewell.account for known in await promised(page, platform)):
+async def add(tx: Transaction, platform: str, pending_receipt: PendingReceipt) -> None:
+    """Note whom to tell; doing it twice is doing it once."""
+    if any(known.account == pending_receipt.account for known in await pending(tx, platform)):
         return
-    token = f"farewell {farewell.account}"
-    wrapped = page.vault.new_key(token)
-    sealed = page.vault.unwrap(token, wrapped).seal(json.dumps(asdict(farewell)).encode(), token)
-    await page.c.execute(
-        insert(t.farewells).values(
-            account=farewell.account, platform=platform, sealed=wrapped + sealed, created_at=time.time()
+    token = f"{_PURPOSE} {pending_receipt.account}"
+    wrapped = tx.keyring.new_key(token)
+    sealed = tx.keyring.unwrap(token, wrapped).seal(json.dumps(asdict(pending_receipt)).encode(), token)
+    await tx.c.execute(
+        insert(t.pending_receipts).values(
+            account=pending_receipt.account, platform=platform, sealed=wrapped + sealed, created_at=time.time()
         )
     )
 
 
-async def promised(page: Page, platform: str) -> list[Farewell]:
+async def pending(tx: Transaction, platform: str) -> list[PendingReceipt]:
     """Return who is still to be told on a platform."""
-    f = t.farewells.c
-    rows = await page.c.execute(select(t.farewells).where(f.platform == platform, f.created_at > time.time() - KEPT_S))
+    f = t.pending_receipts.c
+    rows = await tx.c.execute(
+        select(t.pending_receipts).where(f.platform == platform, f.created_at > time.time() - KEPT_S)
+    )
     found = []
     for row in rows:
-        token = f"farewell {row.account}"
-        key = page.vault.unwrap(token, row.sealed[:_WRAPPED_BYTES])
+        token = f"{_PURPOSE} {row.account}"
+        key = tx.keyring.unwrap(token, row.sealed[:_WRAPPED_BYTES])
         facts = json.loads(key.open(row.sealed[_WRAPPED_BYTES:], token))
-        found.append(Farewell(**facts | {"handles": tuple(facts["handles"])}))
+        nonce = facts.get("nonce") or facts["mark"]  # an earlier version's word
+        told = PendingReceipt(facts["account"], facts["chat"], facts["language"], nonce, tuple(facts["handles"]))
+        found.append(told)
     return found
 
 
-async def keep(page: Page, account: int) -> None:
-    """Strike out a promise that is kept."""
-    await page.c.execute(delete(t.farewells).where(t.farewells.c.account == account))
+async def remove(tx: Transaction, account: int) -> None:
+    """Delete a pending receipt: it was told."""
+    await tx.c.execute(delete(t.pending_receipts).where(t.pending_receipts.c.account == account))
 
 
-async def strike_out_old(page: Page, now: float) -> int:
-    """Strike out every promise that could not be kept for `KEPT_S` by now; return how many."""
-    return (await page.c.execute(delete(t.farewells).where(t.farewells.c.created_at <= now - KEPT_S))).rowcount
+async def remove_old(tx: Transaction, now: float) -> int:
+    """Delete every one that could not be told for `KEPT_S` by now; return how many."""
+    return (
+        await tx.c.execute(delete(t.pending_receipts).where(t.pending_receipts.c.created_at <= now - KEPT_S))
+    ).rowcount

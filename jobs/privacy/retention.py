@@ -22,7 +22,7 @@ from core.errors import AtelierError
 from jobs.privacy import forget, pending_receipt
 from jobs.queue import events
 from jobs.queue.job_status import ACTIVE
-from jobs.services import House
+from jobs.services import Services
 from jobs.storage import job_store
 from jobs.storage import schema as t
 from jobs.storage.accounts import DAY_S, Gone
@@ -32,7 +32,7 @@ log = structlog.get_logger("atelier.sweep")
 ROUND_S: Final = 600.0
 CLOCKS_AGREE_S: Final = 60.0
 UPDATES_KEPT_S: Final = 14 * DAY_S  # no platform sends an update again after that
-ORDERS_KEPT_S: Final = 90 * DAY_S  # finished orders without pictures, kept for the ETA and for /report
+ORDERS_KEPT_S: Final = 90 * DAY_S  # finished jobs without pictures, kept for the ETA and for /report
 STRAGGLERS_S: Final = 120.0  # a file that was on its way when its account went has arrived by then
 
 
@@ -53,17 +53,17 @@ def read_clocks() -> Clocks:
     return Clocks(time.time(), time.monotonic())
 
 
-async def sweep_for_ever(house: House) -> None:
+async def sweep_for_ever(services: Services) -> None:
     """Sweep every ten minutes until cancelled."""
     before: Clocks | None = None
     while True:
         try:
-            await _tidy_work_folder(house)
-            for account in await forget.unfinished(house):
-                await forget.forget(house, account)
+            await _tidy_work_folder(services)
+            for account in await forget.unfinished(services):
+                await forget.forget(services, account)
             now = read_clocks()
             if before is not None and before.agree(now):
-                await sweep(house, now.wall)
+                await sweep(services, now.wall)
             elif before is not None:
                 log.warning("clock_jumped", by_s=round(now.wall - before.wall - (now.monotonic - before.monotonic)))
             before = now
@@ -72,86 +72,86 @@ async def sweep_for_ever(house: House) -> None:
         await asyncio.sleep(ROUND_S)
 
 
-async def sweep(house: House, now: float) -> dict[str, int]:
+async def sweep(services: Services, now: float) -> dict[str, int]:
     """Delete what has expired by `now` (seconds since 1970); return how much of each."""
     counts: dict[str, int] = {}
-    for account in await _accounts_with_expired(house, now):
+    for account in await _accounts_with_expired(services, now):
         try:
-            deleted = await _expire(house, account, now)
+            deleted = await _expire(services, account, now)
         except Gone:
             continue
         counts = {name: counts.get(name, 0) + deleted.get(name, 0) for name in counts.keys() | deleted.keys()}
-    async with house.ledger.write() as page:
-        await page.c.execute(delete(t.seen_updates).where(t.seen_updates.c.at < now - UPDATES_KEPT_S))
-        o = t.orders.c
-        with_pictures = select(t.portraits.c.order_id).union(select(t.sittings.c.order_id))
+    async with services.database.write() as tx:
+        await tx.c.execute(delete(t.seen_updates).where(t.seen_updates.c.at < now - UPDATES_KEPT_S))
+        o = t.jobs.c
+        with_pictures = select(t.portraits.c.job_id).union(select(t.sittings.c.job_id))
         old = (o.finished_at < now - ORDERS_KEPT_S, o.id.not_in(with_pictures))
-        await page.c.execute(delete(t.orders).where(*old))
-        if struck := await pending_receipt.strike_out_old(page, now):
-            counts["farewells"] = struck
-    await _sweep_stragglers(house, now)
+        await tx.c.execute(delete(t.jobs).where(*old))
+        if struck := await pending_receipt.remove_old(tx, now):
+            counts["pending_receipts"] = struck
+    await _sweep_stragglers(services, now)
     if counts:
-        house.desk.wake()
-        await house.ledger.forget_free_pages()
+        services.job_queue.wake()
+        await services.database.forget_free_pages()
         log.info("swept", **counts)
     return counts
 
 
-async def _accounts_with_expired(house: House, now: float) -> list[int]:
+async def _accounts_with_expired(services: Services, now: float) -> list[int]:
     found: set[int] = set()
-    async with house.ledger.read() as page:
+    async with services.database.read() as tx:
         for table in (t.photos, t.identities, t.sittings):
-            rows = await page.c.execute(select(table.c.account_id).where(table.c.expires_at <= now).distinct())
+            rows = await tx.c.execute(select(table.c.account_id).where(table.c.expires_at <= now).distinct())
             found |= {row[0] for row in rows}
     return sorted(found)
 
 
-async def _expire(house: House, account: int, now: float) -> dict[str, int]:
+async def _expire(services: Services, account: int, now: float) -> dict[str, int]:
     """Delete an account's expired files, then their rows, and tell the person; a kill in between repeats it."""
     due = {}
-    async with house.ledger.read() as page:
-        await page.key(account)
+    async with services.database.read() as tx:
+        await tx.key(account)
         for table in (t.photos, t.identities, t.sittings):
             mine = (table.c.account_id == account, table.c.expires_at <= now)
-            due[table.name] = (await page.c.execute(select(table).where(*mine))).all()
-    await house.shelf.delete(account, [row.name for row in due["photos"]])
+            due[table.name] = (await tx.c.execute(select(table).where(*mine))).all()
+    await services.blob_store.delete(account, [row.name for row in due["photos"]])
     for row in (*due["identities"], *due["sittings"]):
-        await house.shelf.delete_folder(account, row.folder)
+        await services.blob_store.delete_folder(account, row.folder)
     counts: dict[str, int] = {}
-    async with house.ledger.write() as page:
+    async with services.database.write() as tx:
         for table in (t.photos, t.identities, t.sittings):
             gone = delete(table).where(table.c.id.in_([row.id for row in due[table.name]]))
-            if deleted := (await page.c.execute(gone)).rowcount:
+            if deleted := (await tx.c.execute(gone)).rowcount:
                 counts[table.name] = deleted
         if counts:  # of several workers that sweep at once, one tells
-            await page.note("expired", counts, account)
-            await job_store.tell_account(page, account, events.Expired(counts))
+            await tx.note("expired", counts, account)
+            await job_store.tell_account(tx, account, events.Expired(counts))
     return counts
 
 
-async def _sweep_stragglers(house: House, now: float) -> None:
+async def _sweep_stragglers(services: Services, now: float) -> None:
     """Look once more at the places of accounts that were deleted a while ago."""
     r = t.receipts.c
-    async with house.ledger.read() as page:
+    async with services.database.read() as tx:
         due = select(r.token).where(r.swept_at.is_(None), r.at < now - STRAGGLERS_S)
-        tokens = [row[0] for row in await page.c.execute(due)]
+        tokens = [row[0] for row in await tx.c.execute(due)]
     for token in tokens:
-        await house.shelf.delete_account(token)
-        await asyncio.to_thread(shutil.rmtree, house.settings.work_folder / token, ignore_errors=True)
-        async with house.ledger.write() as page:
-            await page.c.execute(update(t.receipts).where(r.token == token).values(swept_at=now))
+        await services.blob_store.delete_account(token)
+        await asyncio.to_thread(shutil.rmtree, services.settings.work_folder / token, ignore_errors=True)
+        async with services.database.write() as tx:
+            await tx.c.execute(update(t.receipts).where(r.token == token).values(swept_at=now))
 
 
-async def _tidy_work_folder(house: House) -> None:
+async def _tidy_work_folder(services: Services) -> None:
     """Delete working folders whose order is over: what a killed process could not clear away.
 
-    First the folders, then the orders: so a folder that is found here was claimed before the ledger is asked.
+    First the folders, then the jobs: so a folder that is found here was claimed before the database is asked.
     """
-    folders = await asyncio.to_thread(lambda: list(house.settings.work_folder.glob("*/*")))
-    async with house.ledger.read() as page:
-        o = t.orders.c
+    folders = await asyncio.to_thread(lambda: list(services.settings.work_folder.glob("*/*")))
+    async with services.database.read() as tx:
+        o = t.jobs.c
         active = select(t.accounts.c.token, o.id).join(t.accounts, t.accounts.c.id == o.account_id)
-        rows = await page.c.execute(active.where(o.state.in_(ACTIVE)))
+        rows = await tx.c.execute(active.where(o.state.in_(ACTIVE)))
         running = {f"{row[0]}/{row[1]}" for row in rows}
     for folder in folders:
         if f"{folder.parent.name}/{folder.name.partition('.')[0]}" not in running:

@@ -1,6 +1,6 @@
-"""Where orders are placed and news are heard. Behind the protocol stands arq, and nowhere else.
+"""Where jobs are placed and news are heard. Behind the protocol stands arq, and nowhere else.
 
-The ledger is the truth; a message in the queue says only "order 17, attempt 2, look in the book". So a lost
+The database is the truth; a message in the queue says only "job 17, attempt 2". So a lost
 message is sent again, a doubled one finds nothing to do, and nothing personal lies in the queue server.
 """
 
@@ -23,17 +23,17 @@ from redis.exceptions import RedisError
 from sqlalchemy import case, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.kinds import orders
+from jobs.kinds.base import Job
 from jobs.queue import events, job_status
-from jobs.queue.job_status import Standing
+from jobs.queue.job_status import JobStatus
 from jobs.settings import Settings
 from jobs.storage import job_store
 from jobs.storage import schema as t
-from jobs.storage.accounts import Page
-from jobs.storage.database import Ledger
-from jobs.storage.job_store import Declined, Ticket
+from jobs.storage.accounts import Transaction
+from jobs.storage.database import Database
+from jobs.storage.job_store import Accepted, Declined
 
-log = structlog.get_logger("atelier.desk")
+log = structlog.get_logger("atelier.job_queue")
 
 POLL_S: Final = 0.08  # how often an idle worker asks the queue: half of it is the mean wait
 RELAY_S: Final = 0.5  # how often the relay looks for messages that another process, or an earlier self, left unsent
@@ -41,48 +41,48 @@ REPAIR_S: Final = 5.0  # how often it compares the next thousand messages with w
 NEWS_S: Final = 1.0  # how often progress is read for the people who wait
 BATCH: Final = 200
 EXPIRES: Final = timedelta(days=60)  # longer than anything is kept: arq's own day would drop a long queue's tail
-NEVER_GIVE_UP: Final = 1_000_000  # arq counts starts against max_tries; how often to try is the ledger's business
+NEVER_GIVE_UP: Final = 1_000_000  # arq counts starts against max_tries; how often to try is the database's business
 DELIVERY_TIMEOUT_S: Final = 300
 SLOWEST_RETRY_S: Final = 60.0
 
-Deliver = Callable[[events.Notice], Awaitable[bool | None]]
+Deliver = Callable[[events.JobEvent], Awaitable[bool | None]]
 """Tells somebody. True: the news is struck out of the book already (`book.delivered`), with its effect."""
 Work = Callable[[int, int], Awaitable[None]]
 
 
-class Desk(Protocol):
-    """What the front of the house knows of the jobs."""
+class JobQueue(Protocol):
+    """What the front of the services knows of the jobs."""
 
     async def place(
-        self, account: int, order: orders.Order, ref: str, platform: str, page: Page | None = None
-    ) -> Ticket | Declined:
-        """Take an order; the same ref again is the same order.
+        self, account: int, job: Job, ref: str, platform: str, tx: Transaction | None = None
+    ) -> Accepted | Declined:
+        """Take a job; the same ref again is the same job.
 
-        With a page, it is written in that transaction. Raises Gone, ValueError when the order breaks its rules.
+        With a tx, it is written in that transaction. Raises Gone, ValueError when the job breaks its rules.
         """
 
-    async def cancel(self, account: int, order: int) -> str:
-        """Ask that an order be dropped: `cancelled`, `stopping`, `too_late` or `unknown`.
+    async def cancel(self, account: int, job_id: int) -> str:
+        """Ask that a job be dropped: `cancelled`, `stopping`, `too_late` or `unknown`.
 
         See `jobs.storage.job_store.cancel`.
         """
 
-    async def where(self, account: int, order: int) -> Standing | None:
-        """Say where an order stands; None when the account has no such order."""
+    async def status(self, account: int, job_id: int) -> JobStatus | None:
+        """Say where a job stands; None when the account has no such job."""
 
     async def listen(self, platform: str, deliver: Deliver) -> None:
-        """Hand over news of orders placed from a platform, until cancelled.
+        """Hand over news of jobs placed from a platform, until cancelled.
 
         Last words (Done, Failed, Cancelled, Expired) come at least once, also after a restart, and again if
         deliver raises: it must be idempotent. Queued and Step come when they have changed.
         """
 
 
-class ArqDesk:
-    """The desk over a ledger and a Redis or Valkey."""
+class ArqJobQueue:
+    """The job queue over a database and a Redis or Valkey."""
 
-    def __init__(self, ledger: Ledger, redis: ArqRedis, settings: Settings) -> None:
-        self._ledger = ledger
+    def __init__(self, database: Database, redis: ArqRedis, settings: Settings) -> None:
+        self._database = database
         self._redis = redis
         self._settings = settings
         self._unsent = asyncio.Event()
@@ -90,29 +90,29 @@ class ArqDesk:
         self._mark_ms = (self._work_timeout_s + 10) * 1000  # how long arq marks a message as being worked on
 
     async def place(
-        self, account: int, order: orders.Order, ref: str, platform: str, page: Page | None = None
-    ) -> Ticket | Declined:
-        """See `Desk.place`."""
-        if page is None:
-            async with self._ledger.write() as own:
-                return await self.place(account, order, ref, platform, own)
-        page.after.append(self.wake)
-        return await job_store.place(page, account, order, ref, platform, self._settings)
+        self, account: int, job: Job, ref: str, platform: str, tx: Transaction | None = None
+    ) -> Accepted | Declined:
+        """See `JobQueue.place`."""
+        if tx is None:
+            async with self._database.write() as own:
+                return await self.place(account, job, ref, platform, own)
+        tx.after.append(self.wake)
+        return await job_store.place(tx, account, job, ref, platform, self._settings)
 
-    async def cancel(self, account: int, order: int) -> str:
-        """See `Desk.cancel`."""
-        async with self._ledger.write() as page:
-            page.after.append(self.wake)
-            return await job_store.cancel(page, account, order)
+    async def cancel(self, account: int, job_id: int) -> str:
+        """See `JobQueue.cancel`."""
+        async with self._database.write() as tx:
+            tx.after.append(self.wake)
+            return await job_store.cancel(tx, account, job_id)
 
-    async def where(self, account: int, order: int) -> Standing | None:
-        """See `Desk.where`."""
-        async with self._ledger.read() as page:
-            found = await job_status.where(page, order)
+    async def status(self, account: int, job_id: int) -> JobStatus | None:
+        """See `JobQueue.status`."""
+        async with self._database.read() as tx:
+            found = await job_status.status_of(tx, job_id)
         return found if found and found.account == account else None
 
     async def listen(self, platform: str, deliver: Deliver) -> None:
-        """See `Desk.listen`."""
+        """See `JobQueue.listen`."""
         told = _Told(deliver)
         async with asyncio.TaskGroup() as together:
             together.create_task(self._deliver_last_words(platform, told))
@@ -147,47 +147,47 @@ class ArqDesk:
         """Send what is unsent and due; return how many messages that were."""
         x = t.outbox.c
         now = datetime.now(UTC).timestamp()
-        async with self._ledger.read() as page:
+        async with self._database.read() as tx:
             due = select(t.outbox).where(x.sent_at.is_(None), x.not_before <= now).order_by(x.id).limit(BATCH)
-            rows = (await page.c.execute(due)).all()
+            rows = (await tx.c.execute(due)).all()
         if not rows:
             return 0
         for row in rows:
             await self._enqueue(row)
-        async with self._ledger.write() as page:
-            await page.c.execute(update(t.outbox).where(x.id.in_([row.id for row in rows])).values(sent_at=now))
+        async with self._database.write() as tx:
+            await tx.c.execute(update(t.outbox).where(x.id.in_([row.id for row in rows])).values(sent_at=now))
         return len(rows)
 
     async def repair(self) -> int:
         """Send again what the queue has lost: its server was emptied, or came back without its log.
 
-        And free what a worker had taken from the queue when it was killed, but not yet claimed in the book: arq would
+        And free what a worker had taken when it was killed, but not yet claimed in the database: arq would
         hold that back for as long as the longest work may take.
         """
         x = t.outbox.c
-        async with self._ledger.read() as page:
+        async with self._database.read() as tx:
             sent = (
                 select(t.outbox)
                 .where(x.sent_at.is_not(None))
-                .order_by(case((x.word == "work", 1), else_=0), x.turn, x.id)
+                .order_by(case((x.type == "work", 1), else_=0), x.priority, x.id)
             )
-            rows = (await page.c.execute(sent.limit(5 * BATCH))).all()
+            rows = (await tx.c.execute(sent.limit(5 * BATCH))).all()
         lost = 0
         for start in range(0, len(rows), BATCH):
             some = rows[start : start + BATCH]
             async with self._redis.pipeline(transaction=False) as pipe:
                 for row in some:
-                    pipe.exists(job_key_prefix + row.job)
-                    pipe.zscore(row.queue, row.job)
-                    pipe.pttl(in_progress_key_prefix + row.job)
+                    pipe.exists(job_key_prefix + row.arq_id)
+                    pipe.zscore(row.queue, row.arq_id)
+                    pipe.pttl(in_progress_key_prefix + row.arq_id)
                 answers = await pipe.execute()
             for row, exists, queued, mark_ms in zip(some, answers[::3], answers[1::3], answers[2::3], strict=True):
                 if not exists or queued is None:
-                    await self.erase([(row.queue, row.job)])
+                    await self.erase([(row.queue, row.arq_id)])
                     await self._enqueue(row)
                     lost += 1
-                elif row.word == "work" and 0 < mark_ms < self._mark_ms - REPAIR_S * 1000:
-                    await self._redis.delete(in_progress_key_prefix + row.job)
+                elif row.type == "work" and 0 < mark_ms < self._mark_ms - REPAIR_S * 1000:
+                    await self._redis.delete(in_progress_key_prefix + row.arq_id)
                     lost += 1
         if lost:
             log.warning("queue_repaired", messages=lost)
@@ -218,10 +218,10 @@ class ArqDesk:
         await self._redis.ping()
 
     async def consume(self, queue: str, work: Work, at_once: int) -> None:
-        """Hand every message of a queue to `work(order, attempt)`, `at_once` of them at a time, until cancelled."""
+        """Hand every message of a queue to `work(job_id, attempt)`, `at_once` of them at a time, until cancelled."""
 
-        async def run(_: dict[str, Any], order: int, attempt: int) -> None:
-            await work(order, attempt)
+        async def run(_: dict[str, Any], job_id: int, attempt: int) -> None:
+            await work(job_id, attempt)
 
         await self._consume(queue, run, "work", at_once, self._work_timeout_s)
 
@@ -231,13 +231,15 @@ class ArqDesk:
 
     async def _enqueue(self, row: Any) -> None:
         body = json.loads(row.body)
-        arguments = (body["order"], body["attempt"]) if row.word == "work" else (row.id,)
+        arguments = (body["job_id"], body["attempt"]) if row.type == "work" else (row.id,)
         await self._redis.enqueue_job(
-            "work" if row.word == "work" else "deliver",
+            "work" if row.type == "work" else "deliver",
             *arguments,
-            _job_id=row.job,
+            _job_id=row.arq_id,
             _queue_name=row.queue,
-            _defer_until=datetime.fromtimestamp(row.turn / 1000, UTC),  # arq serves lowest first: fair turns, all past
+            _defer_until=datetime.fromtimestamp(
+                row.priority / 1000, UTC
+            ),  # arq serves lowest first: fair turns, all past
             _expires=EXPIRES,
         )
 
@@ -273,19 +275,19 @@ class ArqDesk:
         queue = f"notify:{platform}"
 
         async def run(ctx: dict[str, Any], row_id: int) -> None:
-            async with self._ledger.read() as page:
-                notice = await job_store.notice(page, row_id)
-            if notice is None:
+            async with self._database.read() as tx:
+                job_event = await job_store.job_event(tx, row_id)
+            if job_event is None:
                 return
             try:
-                struck = await told.last(notice)
+                struck = await told.last(job_event)
             except Exception as error:
                 wait = min(SLOWEST_RETRY_S, 2.0 ** min(ctx["job_try"], 6))
-                log.exception("delivery_waits", order=notice.order, wait_s=wait)
+                log.exception("delivery_waits", job=job_event.job_id, wait_s=wait)
                 raise Retry(defer=wait) from error
             if not struck:
-                async with self._ledger.write() as page:
-                    await job_store.delivered(page, row_id)
+                async with self._database.write() as tx:
+                    await job_store.acknowledge(tx, row_id)
 
         while True:  # a bot that was killed while it delivered left its mark in the queue: nobody is delivering now
             try:
@@ -300,51 +302,51 @@ class ArqDesk:
     async def _deliver_progress(self, platform: str, told: _Told) -> None:
         while True:
             try:
-                async with self._ledger.read() as page:
-                    standings = await job_status.underway(page, platform)
-                await told.progress(standings)
+                async with self._database.read() as tx:
+                    statuses = await job_status.active_jobs(tx, platform)
+                await told.progress(statuses)
             except SQLAlchemyError as error:
                 log.warning("progress_waits", error=type(error).__name__)
             await asyncio.sleep(NEWS_S)
 
 
 class _Told:
-    """What has been said of each order, so that progress is told when it changed, and never after the last word."""
+    """What has been said of each job_id, so that progress is told when it changed, and never after the last word."""
 
     def __init__(self, deliver: Deliver) -> None:
         self._deliver = deliver
-        self._progress: dict[int, events.News] = {}
+        self._progress: dict[int, events.Payload] = {}
         self._over: dict[int, None] = {}
-        self._turns: dict[int, asyncio.Lock] = {}
+        self._locks: dict[int, asyncio.Lock] = {}
 
-    async def last(self, notice: events.Notice) -> bool | None:
-        self._over[notice.order] = None
+    async def last(self, job_event: events.JobEvent) -> bool | None:
+        self._over[job_event.job_id] = None
         while len(self._over) > 10_000:
             del self._over[next(iter(self._over))]
-        async with self._turns.setdefault(notice.order, asyncio.Lock()):
-            return await self._deliver(notice)
+        async with self._locks.setdefault(job_event.job_id, asyncio.Lock()):
+            return await self._deliver(job_event)
 
-    async def progress(self, standings: list[Standing]) -> None:
-        await asyncio.gather(*(self._tell(s) for s in standings))
-        here = {s.order for s in standings}
-        self._progress = {order: word for order, word in self._progress.items() if order in here}
-        self._turns = {order: turn for order, turn in self._turns.items() if order in here or turn.locked()}
+    async def progress(self, statuses: list[JobStatus]) -> None:
+        await asyncio.gather(*(self._tell(s) for s in statuses))
+        here = {s.job_id for s in statuses}
+        self._progress = {job_id: word for job_id, word in self._progress.items() if job_id in here}
+        self._locks = {job_id: lock for job_id, lock in self._locks.items() if job_id in here or lock.locked()}
 
-    async def _tell(self, s: Standing) -> None:
-        before = self._progress.get(s.order)
-        if before is not None and _same(before, s.news):
+    async def _tell(self, s: JobStatus) -> None:
+        before = self._progress.get(s.job_id)
+        if before is not None and _same(before, s.payload):
             return
-        async with self._turns.setdefault(s.order, asyncio.Lock()):
-            if s.order in self._over:
+        async with self._locks.setdefault(s.job_id, asyncio.Lock()):
+            if s.job_id in self._over:
                 return
-            self._progress[s.order] = s.news
+            self._progress[s.job_id] = s.payload
             try:
-                await self._deliver(events.Notice(0, s.account, s.order, s.kind, s.ref, s.news))
+                await self._deliver(events.JobEvent(0, s.account, s.job_id, s.kind, s.ref, s.payload))
             except Exception:
-                log.exception("progress_not_shown", order=s.order)
+                log.exception("progress_not_shown", job=s.job_id)
 
 
-def _same(one: events.News, other: events.News) -> bool:
+def _same(one: events.Payload, other: events.Payload) -> bool:
     """Compare all but the ETA, which moves with every second; of a long line, only a tenth of it is news."""
     if isinstance(one, events.Step) and isinstance(other, events.Step):
         return (one.stage, one.step, one.total) == (other.stage, other.step, other.total)
@@ -353,11 +355,11 @@ def _same(one: events.News, other: events.News) -> bool:
     return False
 
 
-async def open_desk(settings: Settings, ledger: Ledger, redis_url: str) -> ArqDesk:
+async def open_job_queue(settings: Settings, database: Database, redis_url: str) -> ArqJobQueue:
     """Connect to the queue server; password, TLS and its options may stand in the URL (percent-encoded)."""
     retry = RedisRetry(ConstantBackoff(0.1), 3)
     pool = ConnectionPool.from_url(redis_url, retry=retry, health_check_interval=15, socket_connect_timeout=3)
-    return ArqDesk(ledger, ArqRedis(pool, job_serializer=encode, job_deserializer=decode), settings)
+    return ArqJobQueue(database, ArqRedis(pool, job_serializer=encode, job_deserializer=decode), settings)
 
 
 def encode(message: dict[str, Any]) -> bytes:

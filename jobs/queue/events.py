@@ -1,6 +1,6 @@
-"""What the desk tells about an order: frozen values that travel as JSON.
+"""What the job queue tells about a job: frozen values that travel as JSON.
 
-`Done`, `Failed` and `Cancelled` are the last word on an order and are delivered for certain, at least
+`Done`, `Failed` and `Cancelled` are the last word on a job and are delivered for certain, at least
 once. `Queued` and `Step` say where it stands now; only the newest counts and a lost one is no loss.
 """
 
@@ -24,7 +24,7 @@ class Queued:
 class Step:
     """Running. stage: machine word, "" before the first; step of total; eta_s: seconds until it is done.
 
-    done: the part of the whole order that is done, 0..1.
+    done: the part of the whole job that is done, 0..1.
     """
 
     stage: str = ""
@@ -36,9 +36,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Pictured:
-    """One portrait as it lies on the shelf.
+    """One portrait as it lies on the blob_store.
 
-    id: in the ledger. file: its name on the account's shelf. percent: of the person's own baseline,
+    id: in the database. file: its name on the account's blob store. percent: of the person's own baseline,
     None with one photo. parent: the portrait it was edited from.
     """
 
@@ -67,7 +67,7 @@ class Failed:
     """It ended without a picture.
 
     reason: machine word: a reason of `core.intake.review` or `core.errors.Refused`, or one of `timeout`, `crashed`,
-    `disk_full`, `shelf_down`, `setup`, `fault`. message: for operators and logs.
+    `disk_full`, `storage_down`, `setup`, `fault`. message: for operators and logs.
     """
 
     reason: str
@@ -86,9 +86,9 @@ class Expired:
     deleted: dict[str, int] = field(default_factory=dict)
 
 
-News = Queued | Step | Done | Failed | Cancelled | Expired
+Payload = Queued | Step | Done | Failed | Cancelled | Expired
 
-WORDS: Final[dict[str, type[News]]] = {
+WORDS: Final[dict[str, type[Payload]]] = {
     "queued": Queued,
     "step": Step,
     "done": Done,
@@ -100,33 +100,33 @@ _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {word: TypeAdapter(made_of) for 
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """News with its address.
+class JobEvent:
+    """Payload with its address.
 
-    id: of the outbox row, 0 for news that is not durable. ref: the caller's own word for the order, as it
-    was given to `Desk.place`. order is 0 and ref "" for news about the account as a whole.
+    id: of the outbox row, 0 for news that is not durable. ref: the caller's own word for the job, as it
+    was given to `JobQueue.place`. job_id is 0 and ref "" for news about the account as a whole.
     """
 
     id: int
     account: int
-    order: int
+    job_id: int
     kind: str
     ref: str
-    news: News
+    payload: Payload
 
 
-def word_of(news: News) -> str:
+def type_of(payload: Payload) -> str:
     """Return the word news is stored under."""
-    return type(news).__name__.lower()
+    return type(payload).__name__.lower()
 
 
-def to_json(news: News) -> str:
+def to_json(payload: Payload) -> str:
     """Write news as JSON."""
-    text: bytes = _ADAPTERS[word_of(news)].dump_json(news)
+    text: bytes = _ADAPTERS[type_of(payload)].dump_json(payload)
     return text.decode()
 
 
-def from_json(word: str, text: str) -> News:
+def from_json(word: str, text: str) -> Payload:
     """Read what `to_json` wrote; raises pydantic.ValidationError or KeyError on anything else."""
-    news: News = _ADAPTERS[word].validate_json(text)
-    return news
+    payload: Payload = _ADAPTERS[word].validate_json(text)
+    return payload

@@ -1,9 +1,9 @@
-"""What is written on a page of the ledger, one transaction: people, what they agreed to, what is kept of them.
+"""What is written on a tx of the database, one transaction: people, what they agreed to, what is kept of them.
 
-    async with ledger.write() as page:
-        if await page.first_seen("telegram", update_id):
-            await page.save_conversation(account, "telegram", data, version)
-            ticket = await desk.place(account, order, ref, "telegram", page)
+    async with database.write() as tx:
+        if await tx.first_seen("telegram", update_id):
+            await tx.save_conversation(account, "telegram", data, version)
+            ticket = await job_queue.place(account, job_id, ref, "telegram", tx)
 
 Orders have their own rules in `jobs.storage.job_store`. Chat addresses, conversations and message ids are sealed under
 the account's key: when that is destroyed they are noise, in every backup without it too.
@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import AtelierError
 from jobs.storage import schema as t
-from jobs.storage.keys import AccountKey, Vault
+from jobs.storage.keys import AccountKey, Keyring
 
 DAY_S: Final = 86_400.0
 BY_THE_SET: Final = frozenset({"other_person", "no_majority", "duplicate", "eyes_closed"})
@@ -66,7 +66,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo on the shelf under `name`; facts is the verdict, empty before it was looked at."""
+    """A photo on the blob store under `name`; facts is the verdict, empty before it was looked at."""
 
     id: int
     name: str
@@ -81,10 +81,10 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """What a shoot left: its order, its folder on the shelf, the counts."""
+    """What a shoot left: its job, its folder on the blob_store, the counts."""
 
     id: int
-    order: int
+    job_id: int
     folder: str
     facts: dict[str, Any]
     created_at: float
@@ -92,11 +92,11 @@ class Sitting:
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """A portrait on the shelf; parent is the portrait it was edited from, which makes the undo tree."""
+    """A portrait on the blob store; parent is the portrait it was edited from, which makes the undo tree."""
 
     id: int
     sitting: int
-    order: int
+    job_id: int
     parent: int | None
     file: str
     style: str
@@ -104,12 +104,12 @@ class Portrait:
 
 
 @dataclass(slots=True)
-class Page:
+class Transaction:
     """One transaction. Functions given to `after` run once it is committed, and not when it fails."""
 
     c: AsyncConnection
-    vault: Vault
-    promised_days: int  # how long the house keeps the things of somebody new, until they choose
+    keyring: Keyring
+    promised_days: int  # how long the services keeps the things of somebody new, until they choose
     after: list[Callable[[], None]] = field(default_factory=list)
     keys: dict[int, tuple[str, AccountKey]] = field(default_factory=dict)  # asked for once a transaction
 
@@ -117,7 +117,7 @@ class Page:
 
     async def account(self, platform: str, user: str, chat: str) -> Account:
         """Find the account of a platform's user, or open one; remembers the chat they write from."""
-        lookup = self.vault.blind("address", platform, user)
+        lookup = self.keyring.blind("address", platform, user)
         known = select(t.addresses.c.account_id).where(
             t.addresses.c.platform == platform, t.addresses.c.lookup == lookup
         )
@@ -132,7 +132,7 @@ class Page:
 
     async def _open_account(self, platform: str, lookup: str, address: list[str]) -> Account:
         token = secrets.token_hex(16)
-        values = {"token": token, "wrapped_key": self.vault.new_key(token), "keep_days": self.promised_days}
+        values = {"token": token, "wrapped_key": self.keyring.new_key(token), "keep_days": self.promised_days}
         opened = insert(t.accounts).values(created_at=time.time(), **values).returning(t.accounts.c.id)
         account: int = (await self.c.execute(opened)).scalar_one()
         sealed = (await self.key(account))[1].seal(json.dumps(address).encode(), "address")
@@ -162,7 +162,7 @@ class Page:
         if row is None:
             raise Gone(f"account {account} is deleted")
         if row.forgetting_at is None and account not in self.keys:
-            self.keys[account] = (row.token, self.vault.unwrap(row.token, row.wrapped_key))
+            self.keys[account] = (row.token, self.keyring.unwrap(row.token, row.wrapped_key))
         return Account(row[0], row[1], row[2], row[3], row[4], bool(row[5]))
 
     async def key(self, account: int) -> tuple[str, AccountKey]:
@@ -179,7 +179,7 @@ class Page:
         ).first()
         if row is None:
             raise Gone(f"account {account} is deleted")
-        self.keys[account] = (row[0], self.vault.unwrap(row[0], row[1]))
+        self.keys[account] = (row[0], self.keyring.unwrap(row[0], row[1]))
         return self.keys[account]
 
     async def addresses(self, account: int) -> list[Address]:
@@ -203,7 +203,7 @@ class Page:
 
     async def block(self, platform: str, user: str, blocked: bool = True) -> None:
         """Put a platform's user on the operator's block list, or take them off; it outlives a deletion."""
-        lookup = self.vault.blind("address", platform, user)
+        lookup = self.keyring.blind("address", platform, user)
         await self.c.execute(delete(t.blocks).where(t.blocks.c.platform == platform, t.blocks.c.lookup == lookup))
         if blocked:
             await self.c.execute(insert(t.blocks).values(platform=platform, lookup=lookup, at=time.time()))
@@ -235,7 +235,7 @@ class Page:
 
     async def first_seen(self, platform: str, update_id: str) -> bool:
         """Say whether an update is new, and remember it: in the transaction of its effect, so both happen or none."""
-        key = self.vault.blind("update", platform, update_id)
+        key = self.keyring.blind("update", platform, update_id)
         into = sqlite.insert if self.c.dialect.name == "sqlite" else postgresql.insert
         seen = into(t.seen_updates).values(platform=platform, key=key, at=time.time())
         return (await self.c.execute(seen.on_conflict_do_nothing())).rowcount > 0
@@ -309,7 +309,7 @@ class Page:
     # --- what is kept
 
     async def add_photo(self, account: int, name: str, sha256: str, size: int) -> Photo:
-        """Enter a photo that is on the shelf; the same name again is the same photo. Raises Gone."""
+        """Enter a photo that is on the blob store; the same name again is the same photo. Raises Gone."""
         found = [photo for photo in await self.photos(account) if photo.name == name]
         if found:
             return found[0]
@@ -360,16 +360,14 @@ class Page:
         rows = await self.c.execute(
             select(t.sittings).where(t.sittings.c.account_id == account).order_by(t.sittings.c.id)
         )
-        return [Sitting(r.id, r.order_id, r.folder, json.loads(r.facts), r.created_at) for r in rows]
+        return [Sitting(r.id, r.job_id, r.folder, json.loads(r.facts), r.created_at) for r in rows]
 
-    async def portraits(self, account: int, order: int | None = None) -> list[Portrait]:
-        """Return the account's portraits, or those of one order, in the order they were delivered in."""
+    async def portraits(self, account: int, job_id: int | None = None) -> list[Portrait]:
+        """Return the account's portraits, or those of one job, in the order they were delivered in."""
         p = t.portraits.c
         found = select(t.portraits).where(p.account_id == account).order_by(p.id)
-        rows = await self.c.execute(found if order is None else found.where(p.order_id == order))
-        return [
-            Portrait(r.id, r.sitting_id, r.order_id, r.parent_id, r.file, r.style, json.loads(r.facts)) for r in rows
-        ]
+        rows = await self.c.execute(found if job_id is None else found.where(p.job_id == job_id))
+        return [Portrait(r.id, r.sitting_id, r.job_id, r.parent_id, r.file, r.style, json.loads(r.facts)) for r in rows]
 
     async def note(self, what: str, facts: dict[str, Any], account: int | None = None) -> None:
         """Write a line into the audit; the account's lines go when the account goes."""

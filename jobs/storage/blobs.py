@@ -28,45 +28,45 @@ from obstore.store import LocalStore, from_url
 
 from core.errors import AtelierError
 from jobs.settings import Settings
-from jobs.storage.database import Ledger
-from jobs.storage.keys import AccountKey, Torn
+from jobs.storage.database import Database
+from jobs.storage.keys import AccountKey, DataIntegrityError
 
 MANIFEST: Final = "manifest.json"
 AT_ONCE: Final = 4  # transfers in flight: enough to hide latency, little enough for the memory of a small machine
-RETRY_FOR_S: Final = 8  # obstore's own patience; after that the order is put back and tried later
+RETRY_FOR_S: Final = 8  # obstore's own patience; after that the job is put back and tried later
 
 
-class NotKept(AtelierError):
+class BlobMissing(AtelierError):
     """There is no such file of this account."""
 
 
-class ShelfDown(AtelierError):
+class BlobStoreDown(AtelierError):
     """The store does not answer or refuses; worth another try later."""
 
 
-class ShelfFull(ShelfDown):
+class BlobStoreFull(BlobStoreDown):
     """There is no space left."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filed:
-    """A file as it was put on the shelf."""
+class StoredBlob:
+    """A file as it was put on the blob_store."""
 
     name: str
     sha256: str
     size: int
 
 
-class Shelf:
-    """All accounts' files. Keys are asked of the ledger for every call, so a forgotten account is shut at once."""
+class BlobStore:
+    """All accounts' files. Keys are asked of the database for every call, so a forgotten account is shut at once."""
 
-    def __init__(self, store: Any, ledger: Ledger) -> None:
+    def __init__(self, store: Any, database: Database) -> None:
         self._store = store
-        self._ledger = ledger
+        self._database = database
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
-    async def put(self, account: int, name: str, data: bytes) -> Filed:
-        """Seal and keep a file, whole or not at all; the same name again takes its place. Raises Gone, ShelfDown."""
+    async def put(self, account: int, name: str, data: bytes) -> StoredBlob:
+        """Seal and keep a file, whole or not at all, over an earlier one. Raises Gone, BlobStoreDown."""
         token, key = await self._key(account)
         digest = hashlib.sha256(data).hexdigest()
         head = {"name": name, "sha256": digest, "type": mimetypes.guess_type(name)[0] or "application/octet-stream"}
@@ -74,10 +74,10 @@ class Shelf:
         sealed = await asyncio.to_thread(key.seal, json.dumps(head).encode() + b"\n" + data, place)
         async with self._at_once:
             await _asked(obstore.put_async(self._store, place, sealed), name)
-        return Filed(name, digest, len(data))
+        return StoredBlob(name, digest, len(data))
 
     async def get(self, account: int, name: str) -> bytes:
-        """Return a file's bytes as they were put; raises NotKept, Gone, ShelfDown, Torn."""
+        """Return a file's bytes as they were put; raises BlobMissing, Gone, BlobStoreDown, DataIntegrityError."""
         token, key = await self._key(account)
         return (await self._read(_place(token, key, name), key))[1]
 
@@ -88,7 +88,7 @@ class Shelf:
 
     async def put_folder(
         self, account: int, folder: Path, name: str, known: dict[str, str] | None = None
-    ) -> list[Filed]:
+    ) -> list[StoredBlob]:
         """Keep every file below a folder, its manifest last.
 
         known: relative path -> sha256 of what an earlier call put; those are skipped, and new ones entered.
@@ -100,7 +100,7 @@ class Shelf:
             data = await asyncio.to_thread(file.read_bytes)
             if known.get(relative) != hashlib.sha256(data).hexdigest():
                 known[relative] = (await self.put(account, f"{name}/{relative}", data)).sha256
-            filed.append(Filed(f"{name}/{relative}", known[relative], len(data)))
+            filed.append(StoredBlob(f"{name}/{relative}", known[relative], len(data)))
         return filed
 
     async def get_folder(self, account: int, name: str, into: Path) -> dict[str, str]:
@@ -112,12 +112,12 @@ class Shelf:
             found[relative] = filed.sha256
         return found
 
-    async def files_in(self, account: int, name: str) -> AsyncIterator[tuple[Filed, bytes]]:
-        """Give a kept folder's files one after another, in no order; raises Gone, ShelfDown, Torn."""
+    async def files_in(self, account: int, name: str) -> AsyncIterator[tuple[StoredBlob, bytes]]:
+        """Give a kept folder's files one after another, in no job; raises Gone, BlobStoreDown, DataIntegrityError."""
         token, key = await self._key(account)
         async for place in self._places(f"{_box(token, key, name + '/x')}/"):
             head, data = await self._read(place, key)
-            yield Filed(str(head["name"]), str(head["sha256"]), len(data)), data
+            yield StoredBlob(str(head["name"]), str(head["sha256"]), len(data)), data
 
     async def delete_folder(self, account: int, name: str) -> int:
         """Delete a kept folder; return how many files went."""
@@ -129,13 +129,13 @@ class Shelf:
         return await self._drop_below(f"a/{token}/")
 
     async def ping(self) -> None:
-        """Raise ShelfDown when the store does not answer."""
+        """Raise BlobStoreDown when the store does not answer."""
         async for _ in self._places("a/ping/"):
             break
 
     async def _key(self, account: int) -> tuple[str, AccountKey]:
-        async with self._ledger.read() as page:
-            return await page.key(account)
+        async with self._database.read() as tx:
+            return await tx.key(account)
 
     async def _read(self, place: str, key: AccountKey) -> tuple[dict[str, Any], bytes]:
         async with self._at_once:
@@ -144,7 +144,7 @@ class Shelf:
         head, _, data = (await asyncio.to_thread(key.open, sealed, place)).partition(b"\n")
         found: dict[str, Any] = json.loads(head)
         if hashlib.sha256(data).hexdigest() != found["sha256"]:
-            raise Torn(f"{found['name']} does not have the checksum it was kept with")
+            raise DataIntegrityError(f"{found['name']} does not have the checksum it was kept with")
         return found, data
 
     async def _places(self, prefix: str) -> AsyncIterator[str]:
@@ -164,17 +164,17 @@ class Shelf:
         for place in places:
             try:
                 await _asked(obstore.delete_async(self._store, place), place)
-            except NotKept:
+            except BlobMissing:
                 continue
 
 
-def open_shelf(settings: Settings, ledger: Ledger) -> Shelf:
+def open_blob_store(settings: Settings, database: Database) -> BlobStore:
     """Open the store of the settings: `data/shelf`, or S3 with the AWS_* environment every tool reads."""
     url = settings.shelf_url
     if url is None or url.startswith("file:"):
         folder = settings.data / "shelf" if url is None else Path(url.removeprefix("file://"))
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return Shelf(LocalStore(folder, automatic_cleanup=True), ledger)
+        return BlobStore(LocalStore(folder, automatic_cleanup=True), database)
     patience = timedelta(seconds=RETRY_FOR_S)
     plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"}  # a store of one's own on a private network
     store = from_url(
@@ -182,7 +182,7 @@ def open_shelf(settings: Settings, ledger: Ledger) -> Shelf:
         client_options={"timeout": patience, "connect_timeout": timedelta(seconds=3), "allow_http": plain},
         retry_config={"max_retries": 4, "retry_timeout": patience},
     )
-    return Shelf(store, ledger)
+    return BlobStore(store, database)
 
 
 def _box(token: str, key: AccountKey, name: str) -> str:
@@ -213,11 +213,11 @@ async def _asked(answer: Any, what: str) -> Any:
     try:
         return await answer
     except FileNotFoundError:
-        raise NotKept(f"{what} is not on the shelf") from None
+        raise BlobMissing(f"{what} is not on the shelf") from None
     except (BaseError, OSError) as error:
         raise _fault(error) from error
 
 
-def _fault(error: Exception) -> ShelfDown:
+def _fault(error: Exception) -> BlobStoreDown:
     full = "No space left" in str(error) or "os error 28" in str(error)  # obstore gives no errno
-    return (ShelfFull if full else ShelfDown)(str(error).splitlines()[0][:300])
+    return (BlobStoreFull if full else BlobStoreDown)(str(error).splitlines()[0][:300])

@@ -1,6 +1,6 @@
-"""The truth, open: SQLite or PostgreSQL, one page at a time, each written whole or not at all.
+"""The truth, open: SQLite or PostgreSQL, one tx at a time, each written whole or not at all.
 
-What stands on a page is `jobs.storage.accounts`'s business; here are its transactions, the tables' version, and what
+What stands on a tx is `jobs.storage.accounts`'s business; here are its transactions, the tables' version, and what
 must be done so that deleted rows are really gone.
 """
 
@@ -25,8 +25,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from core.errors import AtelierError
 from jobs.settings import Settings
 from jobs.storage import schema as t
-from jobs.storage.accounts import Page
-from jobs.storage.keys import Vault, open_vault
+from jobs.storage.accounts import Transaction
+from jobs.storage.keys import Keyring, open_keyring
 
 BUSY_MS: Final = 10_000  # how long SQLite waits for another process's transaction
 CHECKPOINT_TRIES: Final = 50
@@ -34,23 +34,23 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 UPGRADE_LOCK: Final = 0x41544C52  # "ATLR": PostgreSQL's advisory lock while the schema is brought up to date
 
 
-log = structlog.get_logger("atelier.ledger")
+log = structlog.get_logger("atelier.database")
 
 
-class Ledger:
+class Database:
     """The database, open."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault, promised_days: int) -> None:
+    def __init__(self, engine: AsyncEngine, keyring: Keyring, promised_days: int) -> None:
         self.engine = engine
-        self.vault = vault
+        self.keyring = keyring
         self._promised_days = promised_days
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._one_writer: Any = asyncio.Lock() if self.is_sqlite else nullcontext()
         self._patient: Any = asyncio.Lock() if self.is_sqlite else nullcontext()
 
     @asynccontextmanager
-    async def write(self, urgent: bool = False) -> AsyncIterator[Page]:
-        """Open a page to write on; it is committed at the end of the block, thrown away on any exception.
+    async def write(self, urgent: bool = False) -> AsyncIterator[Transaction]:
+        """Open a tx to write on; it is committed at the end of the block, thrown away on any exception.
 
         urgent: a person waits for it; it goes before all but one of this process's other writers.
 
@@ -60,16 +60,16 @@ class Ledger:
         async with nullcontext() if urgent else self._patient, self._one_writer, self.engine.connect() as c:
             await c.execution_options(writes=True)
             async with c.begin():
-                page = Page(c, self.vault, self._promised_days)
-                yield page
-        for run in page.after:
+                tx = Transaction(c, self.keyring, self._promised_days)
+                yield tx
+        for run in tx.after:
             run()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Page]:
-        """Open a page to read from: one consistent picture, waiting for nobody."""
+    async def read(self) -> AsyncIterator[Transaction]:
+        """Open a tx to read from: one consistent picture, waiting for nobody."""
         async with self.engine.connect() as c, c.begin():
-            yield Page(c, self.vault, self._promised_days)
+            yield Transaction(c, self.keyring, self._promised_days)
 
     async def forget_free_pages(self) -> None:
         """Overwrite what deleted rows left behind: SQLite's write-ahead log and free pages, PostgreSQL's dead rows.
@@ -85,13 +85,13 @@ class Ledger:
                     await cursor.close()
                 if not busy:
                     return
-                await asyncio.sleep(0.1)  # somebody is reading an older page
+                await asyncio.sleep(0.1)  # somebody is reading an older tx
             log.warning("log_not_emptied")
             return
         async with self.engine.connect() as c:
             await c.execution_options(isolation_level="AUTOCOMMIT")
             for table in t.metadata.sorted_tables:
-                full = "FULL " if table in (t.accounts, t.farewells) else ""  # no dead row keeps a wrapped key
+                full = "FULL " if table in (t.accounts, t.pending_receipts) else ""  # no dead row keeps a wrapped key
                 await c.execute(text(f"VACUUM {full}{table.name}"))
 
     async def close(self) -> None:
@@ -99,7 +99,7 @@ class Ledger:
         await self.engine.dispose()
 
 
-async def open_ledger(settings: Settings, vault: Vault | None = None) -> Ledger:
+async def open_database(settings: Settings, keyring: Keyring | None = None) -> Database:
     """Open the database of the settings and bring its schema up to date."""
     url = make_url(settings.database)
     if url.get_backend_name() == "sqlite" and url.database:
@@ -109,19 +109,19 @@ async def open_ledger(settings: Settings, vault: Vault | None = None) -> Ledger:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         event.listen(engine.sync_engine, "invalidate", _unlock_sqlite)
-    ledger = Ledger(engine, vault or open_vault(settings), settings.retention_days)
+    database = Database(engine, keyring or open_keyring(settings), settings.retention_days)
     try:
         async with engine.connect() as c:
             await c.execution_options(writes=True)
             async with c.begin():
-                await c.run_sync(_upgrade)
+                await c.run_sync(migrate)
     except BaseException:
-        await ledger.close()
+        await database.close()
         raise
-    return ledger
+    return database
 
 
-def _upgrade(c: Connection) -> None:
+def migrate(c: Connection, to: str = "head") -> None:
     """Run the migrations that are missing; of several processes that start at once, one does: it has the write lock."""
     if c.dialect.name == "postgresql":
         c.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
@@ -130,9 +130,9 @@ def _upgrade(c: Connection) -> None:
     known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]  # newest first
     current = MigrationContext.configure(c).get_current_revision()
     if current not in (None, *known):
-        raise AtelierError(f"the ledger is at version {current}, newer than {known[0]}, the newest known here")
+        raise AtelierError(f"the database is at version {current}, newer than {known[0]}, the newest known here")
     if current != known[0]:
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def _prepare_sqlite(dbapi: DBAPIConnection, _: ConnectionPoolEntry) -> None:

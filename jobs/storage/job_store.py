@@ -1,9 +1,9 @@
-"""The order book: the life of an order, one conditional update at a time.
+"""The job store: the life of a job, one conditional update at a time.
 
     queued -> running -> done | failed | cancelled
-       ^---------'  released, or taken back from a dead worker: same order, next attempt
+       ^---------'  released, or taken back from a dead worker: same job, next attempt
 
-Every step names the state and the attempt it expects; when that is not what stands in the book, nothing
+Every step names the state and the attempt it expects; when that is not what stands in the database, nothing
 happens and the caller is told. So of two workers, two taps or two reapers exactly one gets through. The
 message that leaves for the queue is written in the same transaction (`jobs.storage.schema.outbox`).
 """
@@ -18,29 +18,30 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
-from jobs.kinds import orders as o
+from jobs.kinds import registry
+from jobs.kinds.base import Drawn, Job
 from jobs.queue import events as n
-from jobs.queue.job_status import ACTIVE, where
+from jobs.queue.job_status import ACTIVE, status_of
 from jobs.settings import Settings
 from jobs.storage import schema as t
-from jobs.storage.accounts import DAY_S, Gone, Page
+from jobs.storage.accounts import DAY_S, Gone, Transaction
 
-_o = t.orders.c
+_j = t.jobs.c
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
-    """An order in the book. place: 1 is next, 0 when it is not waiting. fresh: False when the ref was known already."""
+class Accepted:
+    """A job is in the database. place: 1 is next, 0 when it does not wait. is_new: False for a known ref."""
 
-    order: int
+    job_id: int
     place: int
     eta_s: float | None
-    fresh: bool
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """An order that was not taken, and nothing was written.
+    """A job that was not taken, and nothing was written.
 
     reason: `too_many` (limit: orders at once of one account) or `queue_full` (limit: orders waiting in all).
     """
@@ -51,7 +52,7 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An order that this worker now holds, with everything that is needed to do it."""
+    """A job that this worker now holds, with everything that is needed to do it."""
 
     id: int
     attempt: int
@@ -59,295 +60,296 @@ class Claimed:
     token: str
     kind: str
     queue: str
-    order: o.Order
+    job: Job
     placed_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A running order as a reaper sees it: when `beat` stands still, its worker is gone."""
+    """A running job as a reaper sees it: when `beat` stands still, its worker is gone."""
 
-    order: int
+    job_id: int
     attempt: int
     beat: int
     account: int = 0
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A portrait that an order made, before it has a number. parent: number of the portrait it was edited from."""
-
-    file: str
-    style: str
-    facts: dict[str, Any]
-    parent: int | None = None
-
-
-def job_of(kind: str, order: int, attempt: int) -> str:
+def arq_id_of(kind: str, job_id: int, attempt: int) -> str:
     """Return the id an attempt has in the queue; never used twice, because neither number ever is."""
-    return f"{kind}:{order}:{attempt}"
+    return f"{kind}:{job_id}:{attempt}"
 
 
 async def place(
-    page: Page, account: int, order: o.Order, ref: str, platform: str, limits: Settings
-) -> Ticket | Declined:
-    """Write an order and its message into the book; the same ref again is the same order.
+    tx: Transaction, account: int, job: Job, ref: str, platform: str, limits: Settings
+) -> Accepted | Declined:
+    """Write a job and its message into the database; the same ref again is the same job.
 
-    Turns are start-time fair queueing (Goyal, Vin and Cheng 1996): an account's next order starts where its
-    last one ends in virtual time, counted in portraits, but never before the order that was last started. Who
+    Priorities are start-time fair queueing (Goyal, Vin and Cheng 1996): an account's next job starts where its
+    last one ends in virtual time, counted in portraits, but never before the job that was last started. Who
     asks for a hundred pictures waits behind who asks for four, and nobody waits for ever.
     """
-    kind = o.kind_of(order)
-    order = o.from_json(kind, o.to_json(order))
-    queue, units = o.queue_of(kind), o.units_of(order)
-    await page.key(account)
-    await page.c.execute(select(t.accounts.c.id).where(t.accounts.c.id == account).with_for_update())
-    known = (await page.c.execute(select(_o.id).where(_o.account_id == account, _o.ref == ref))).first()
+    body = registry.to_json(job)
+    job = registry.from_json(job.kind, body)
+    queue, units = job.queue, job.units
+    await tx.key(account)
+    await tx.c.execute(select(t.accounts.c.id).where(t.accounts.c.id == account).with_for_update())
+    known = (await tx.c.execute(select(_j.id).where(_j.account_id == account, _j.ref == ref))).first()
     if known is not None:
-        standing = await where(page, known[0])
-        place_, eta = _where_words(standing.news if standing else None)
-        return Ticket(known[0], place_, eta, fresh=False)
-    waiting = select(func.count()).select_from(t.orders).where(_o.queue == queue, _o.state.in_(ACTIVE))
+        status = await status_of(tx, known[0])
+        place_, eta = _place_and_eta(status.payload if status else None)
+        return Accepted(known[0], place_, eta, is_new=False)
+    waiting = select(func.count()).select_from(t.jobs).where(_j.queue == queue, _j.state.in_(ACTIVE))
     at_once = limits.look_per_account if queue == "look" else limits.studio_per_account
-    if (await page.c.execute(waiting.where(_o.account_id == account))).scalar_one() >= at_once:
+    if (await tx.c.execute(waiting.where(_j.account_id == account))).scalar_one() >= at_once:
         return Declined("too_many", at_once)
-    if (await page.c.execute(waiting)).scalar_one() >= limits.queue_depth:
+    if (await tx.c.execute(waiting)).scalar_one() >= limits.queue_depth:
         return Declined("queue_full", limits.queue_depth)
-    in_service = select(func.max(_o.turn)).where(_o.queue == queue, _o.started_at.is_not(None))
-    own_end = select(func.max(_o.turn + _o.units)).where(_o.queue == queue, _o.account_id == account)
-    starts = [(await page.c.execute(q)).scalar_one() or 1 for q in (in_service, own_end)]
-    placed = await page.c.execute(
-        insert(t.orders)
+    in_service = select(func.max(_j.priority)).where(_j.queue == queue, _j.started_at.is_not(None))
+    own_end = select(func.max(_j.priority + _j.units)).where(_j.queue == queue, _j.account_id == account)
+    starts = [(await tx.c.execute(q)).scalar_one() or 1 for q in (in_service, own_end)]
+    placed = await tx.c.execute(
+        insert(t.jobs)
         .values(
             account_id=account,
             platform=platform,
             ref=ref,
-            kind=kind,
+            kind=job.kind,
             queue=queue,
-            body=o.to_json(order),
+            body=body,
             units=units,
-            turn=max(starts),
+            priority=max(starts),
             state="queued",
             created_at=time.time(),
         )
-        .returning(_o.id)
+        .returning(_j.id)
     )
-    order_id = placed.scalar_one()
-    await _send_for(page, order_id)
-    standing = await where(page, order_id)
-    place_, eta = _where_words(standing.news if standing else None)
-    return Ticket(order_id, place_, eta, fresh=True)
+    job_id = placed.scalar_one()
+    await _send_for(tx, job_id)
+    status = await status_of(tx, job_id)
+    place_, eta = _place_and_eta(status.payload if status else None)
+    return Accepted(job_id, place_, eta, is_new=True)
 
 
-async def claim(page: Page, order: int, attempt: int, worker: str) -> Claimed | None:
-    """Take an order off the queue to do it; None when it is not waiting for this attempt any more."""
-    taken = await page.c.execute(
-        update(t.orders)
-        .where(_o.id == order, _o.attempt == attempt, _o.state == "queued")
-        .values(state="running", worker=worker, beat=_o.beat + 1, started_at=time.time(), stage="", step=0, total=0)
+async def claim(tx: Transaction, job_id: int, attempt: int, worker: str) -> Claimed | None:
+    """Take a job off the queue to do it; None when it is not waiting for this attempt any more."""
+    taken = await tx.c.execute(
+        update(t.jobs)
+        .where(_j.id == job_id, _j.attempt == attempt, _j.state == "queued")
+        .values(state="running", worker=worker, beat=_j.beat + 1, started_at=time.time(), stage="", step=0, total=0)
     )
     if not taken.rowcount:
         return None
-    await page.c.execute(delete(t.outbox).where(t.outbox.c.order_id == order, t.outbox.c.word == "work"))
-    row = (await page.c.execute(select(t.orders).where(_o.id == order))).one()
-    token, _ = await page.key(row.account_id)
+    await tx.c.execute(delete(t.outbox).where(t.outbox.c.job_id == job_id, t.outbox.c.type == "work"))
+    row = (await tx.c.execute(select(t.jobs).where(_j.id == job_id))).one()
+    token, _ = await tx.key(row.account_id)
     return Claimed(
-        order, attempt, row.account_id, token, row.kind, row.queue, o.from_json(row.kind, row.body), row.created_at
+        job_id,
+        attempt,
+        row.account_id,
+        token,
+        row.kind,
+        row.queue,
+        registry.from_json(row.kind, row.body),
+        row.created_at,
     )
 
 
-async def beat(page: Page, order: int, attempt: int, step: n.Step) -> str:
+async def beat(tx: Transaction, job_id: int, attempt: int, step: n.Step) -> str:
     """Show that the work goes on and how far it is; return `go on`, `cancel`, or `lost` when it is no longer ours."""
-    kept = await page.c.execute(
-        update(t.orders)
-        .where(*_ours(order, attempt))
-        .values(beat=_o.beat + 1, stage=step.stage, step=step.step, total=step.total)
-        .returning(_o.cancel)
+    kept = await tx.c.execute(
+        update(t.jobs)
+        .where(*_ours(job_id, attempt))
+        .values(beat=_j.beat + 1, stage=step.stage, step=step.step, total=step.total)
+        .returning(_j.cancel)
     )
     row = kept.first()
     return "lost" if row is None else "cancel" if row[0] else "go on"
 
 
-async def finish(page: Page, claimed: Claimed, drawn: Sequence[Drawn], facts: dict[str, Any]) -> n.Done | None:
-    """Close an order with what it made and tell its owner; None when it was not ours any more."""
-    if not await _close(page, _ours(claimed.id, claimed.attempt), "done"):
+async def finish(tx: Transaction, claimed: Claimed, drawn: Sequence[Drawn], facts: dict[str, Any]) -> n.Done | None:
+    """Close a job with what it made and tell its owner; None when it was not ours any more."""
+    if not await _close(tx, _ours(claimed.id, claimed.attempt), "done"):
         return None
-    portraits = await _keep(page, claimed, drawn, facts) if drawn else ()
+    portraits = await _keep(tx, claimed, drawn, facts) if drawn else ()
     done = n.Done(portraits, facts)
-    await tell(page, claimed.id, done)
+    await tell(tx, claimed.id, done)
     return done
 
 
-async def fail(page: Page, order: int, attempt: int, failed: n.Failed) -> bool:
-    """Close an order that cannot succeed and tell its owner why."""
-    closed = await _close(page, _ours(order, attempt), "failed", failed.reason)
+async def fail(tx: Transaction, job_id: int, attempt: int, failed: n.Failed) -> bool:
+    """Close a job that cannot succeed and tell its owner why."""
+    closed = await _close(tx, _ours(job_id, attempt), "failed", failed.reason)
     if closed:
-        await tell(page, order, failed)
+        await tell(tx, job_id, failed)
     return closed
 
 
-async def release(page: Page, order: int, attempt: int, delay_s: float = 0.0) -> bool:
-    """Give an order back unfinished, for the next attempt to go on with its files."""
-    return await _again(page, _ours(order, attempt), delay_s)
+async def release(tx: Transaction, job_id: int, attempt: int, delay_s: float = 0.0) -> bool:
+    """Give a job back unfinished, for the next attempt to go on with its files."""
+    return await _again(tx, _ours(job_id, attempt), delay_s)
 
 
-async def stopped(page: Page, order: int, attempt: int) -> bool:
-    """Close a running order that was cancelled and has let go."""
-    closed = await _close(page, _ours(order, attempt), "cancelled")
+async def stopped(tx: Transaction, job_id: int, attempt: int) -> bool:
+    """Close a running job that was cancelled and has let go."""
+    closed = await _close(tx, _ours(job_id, attempt), "cancelled")
     if closed:
-        await tell(page, order, n.Cancelled())
+        await tell(tx, job_id, n.Cancelled())
     return closed
 
 
-async def cancel(page: Page, account: int, order: int) -> str:
-    """Ask that an order be dropped.
+async def cancel(tx: Transaction, account: int, job_id: int) -> str:
+    """Ask that a job be dropped.
 
-    Returns `cancelled` (it had not begun), `stopping` (its worker has been told; news follow), `too_late` (it was
+    Returns `cancelled` (it had not begun), `stopping` (its worker has been told; an event follows), `too_late` (it was
     over) or `unknown`. Asking twice is asking once.
     """
-    own = (_o.id == order, _o.account_id == account)
-    if await _close(page, (*own, _o.state == "queued"), "cancelled"):
-        await tell(page, order, n.Cancelled())
+    own = (_j.id == job_id, _j.account_id == account)
+    if await _close(tx, (*own, _j.state == "queued"), "cancelled"):
+        await tell(tx, job_id, n.Cancelled())
         return "cancelled"
-    flagged = await page.c.execute(update(t.orders).where(*own, _o.state == "running").values(cancel=True))
+    flagged = await tx.c.execute(update(t.jobs).where(*own, _j.state == "running").values(cancel=True))
     if flagged.rowcount:
         return "stopping"
-    row = (await page.c.execute(select(_o.state).where(*own))).first()
+    row = (await tx.c.execute(select(_j.state).where(*own))).first()
     return "unknown" if row is None else "cancelled" if row[0] == "cancelled" else "too_late"
 
 
-async def held(page: Page) -> list[Held]:
-    """Return every running order with its heartbeat count."""
-    known = select(_o.id, _o.attempt, _o.beat, _o.account_id, _o.kind)
-    rows = await page.c.execute(known.where(_o.state == "running"))
+async def held(tx: Transaction) -> list[Held]:
+    """Return every running job with its heartbeat count."""
+    known = select(_j.id, _j.attempt, _j.beat, _j.account_id, _j.kind)
+    rows = await tx.c.execute(known.where(_j.state == "running"))
     return [Held(*row) for row in rows]
 
 
-async def take_back(page: Page, order: int, attempt: int, strikes: int, *, still_at: int | None = None) -> str:
-    """Take an order from a worker, or from its dead child; still_at: only if its heartbeat still stands at this count.
+async def take_back(tx: Transaction, job_id: int, attempt: int, strikes: int, *, still_at: int | None = None) -> str:
+    """Take a job from a worker, or from its dead child; still_at: only if its heartbeat still stands at this count.
 
     Returns `queued` for another worker, `cancelled` if that was asked for, `failed` when workers died `strikes`
-    times at one and the same step (it is the order that kills them), or `alive` when the heart beat after all.
+    times at one and the same step (it is the job that kills them), or `alive` when the heart beat after all.
     """
-    ours = _ours(order, attempt) if still_at is None else (*_ours(order, attempt), _o.beat == still_at)
-    row = (await page.c.execute(select(t.orders).where(*ours).with_for_update())).first()
+    ours = _ours(job_id, attempt) if still_at is None else (*_ours(job_id, attempt), _j.beat == still_at)
+    row = (await tx.c.execute(select(t.jobs).where(*ours).with_for_update())).first()
     if row is None:
         return "alive"
     if row.cancel:
-        return "cancelled" if await stopped(page, order, attempt) else "alive"
+        return "cancelled" if await stopped(tx, job_id, attempt) else "alive"
     struck_at = f"{row.stage}:{row.step}"
     count = row.strikes + 1 if row.struck_at == struck_at else 1
     if count >= strikes:
         failed = n.Failed("crashed", f"{count} workers died at {struck_at}")
-        return "failed" if await fail(page, order, attempt, failed) else "alive"
-    await page.c.execute(update(t.orders).where(*ours).values(strikes=count, struck_at=struck_at))
-    return "queued" if await _again(page, ours, 0.0) else "alive"
+        return "failed" if await fail(tx, job_id, attempt, failed) else "alive"
+    await tx.c.execute(update(t.jobs).where(*ours).values(strikes=count, struck_at=struck_at))
+    return "queued" if await _again(tx, ours, 0.0) else "alive"
 
 
-async def tell(page: Page, order: int, word: n.News) -> None:
-    """Write durable news of an order for the platform it was placed from."""
-    row = (await page.c.execute(select(_o.account_id, _o.platform, _o.attempt).where(_o.id == order))).one()
-    await _post(page, row.account_id, row.platform, f"news:{order}:{row.attempt}", word, order)
+async def tell(tx: Transaction, job_id: int, word: n.Payload) -> None:
+    """Write a durable event of a job for the platform it was placed from."""
+    row = (await tx.c.execute(select(_j.account_id, _j.platform, _j.attempt).where(_j.id == job_id))).one()
+    await _post(tx, row.account_id, row.platform, f"event:{job_id}:{row.attempt}", word, job_id)
 
 
-async def tell_account(page: Page, account: int, word: n.News) -> None:
-    """Write durable news of an account as a whole, for every platform it is known on."""
+async def tell_account(tx: Transaction, account: int, word: n.Payload) -> None:
+    """Write a durable event of an account as a whole, for every platform it is known on."""
     platforms = select(t.addresses.c.platform).where(t.addresses.c.account_id == account)
-    for (platform,) in (await page.c.execute(platforms)).all():
-        await _post(page, account, platform, f"news:{n.word_of(word)}:{account}:{platform}:{time.time_ns()}", word)
+    for (platform,) in (await tx.c.execute(platforms)).all():
+        await _post(tx, account, platform, f"event:{n.type_of(word)}:{account}:{platform}:{time.time_ns()}", word)
 
 
-async def notice(page: Page, row_id: int) -> n.Notice | None:
-    """Read durable news, None when it has been delivered already."""
+async def job_event(tx: Transaction, row_id: int) -> n.JobEvent | None:
+    """Read a durable event, None when it has been delivered already."""
     x = t.outbox.c
     found = (
-        select(x.id, x.account_id, x.order_id, x.word, x.body, _o.kind, _o.ref)
-        .join(t.orders, _o.id == x.order_id, isouter=True)
+        select(x.id, x.account_id, x.job_id, x.type, x.body, _j.kind, _j.ref)
+        .join(t.jobs, _j.id == x.job_id, isouter=True)
         .where(x.id == row_id)
     )
-    row = (await page.c.execute(found)).first()
+    row = (await tx.c.execute(found)).first()
     if row is None:
         return None
-    word = n.from_json(row.word, row.body)
-    return n.Notice(row.id, row.account_id, row.order_id or 0, row.kind or "", row.ref or "", word)
+    word = n.from_json(row.type, row.body)
+    return n.JobEvent(row.id, row.account_id, row.job_id or 0, row.kind or "", row.ref or "", word)
 
 
-async def delivered(page: Page, row_id: int) -> bool:
-    """Strike out news that has reached its person."""
-    return (await page.c.execute(delete(t.outbox).where(t.outbox.c.id == row_id))).rowcount > 0
+async def acknowledge(tx: Transaction, row_id: int) -> bool:
+    """Delete an event that has reached its person."""
+    return (await tx.c.execute(delete(t.outbox).where(t.outbox.c.id == row_id))).rowcount > 0
 
 
-async def _send_for(page: Page, order: int, delay_s: float = 0.0) -> None:
-    """Write the message that will start the order's present attempt."""
-    row = (await page.c.execute(select(t.orders).where(_o.id == order))).one()
+async def _send_for(tx: Transaction, job_id: int, delay_s: float = 0.0) -> None:
+    """Write the message that will start the job's present attempt."""
+    row = (await tx.c.execute(select(t.jobs).where(_j.id == job_id))).one()
     now = time.time()
-    await page.c.execute(delete(t.outbox).where(t.outbox.c.order_id == order, t.outbox.c.word == "work"))
-    await page.c.execute(
+    await tx.c.execute(delete(t.outbox).where(t.outbox.c.job_id == job_id, t.outbox.c.type == "work"))
+    await tx.c.execute(
         insert(t.outbox).values(
             account_id=row.account_id,
-            order_id=order,
+            job_id=job_id,
             queue=row.queue,
-            job=job_of(row.kind, order, row.attempt),
-            turn=row.turn,
-            word="work",
-            body=json.dumps({"order": order, "attempt": row.attempt}),
+            arq_id=arq_id_of(row.kind, job_id, row.attempt),
+            priority=row.priority,
+            type="work",
+            body=json.dumps({"job_id": job_id, "attempt": row.attempt}),
             created_at=now,
             not_before=now + delay_s if delay_s else 0.0,
         )
     )
 
 
-async def _post(page: Page, account: int, platform: str, job: str, word: n.News, order: int | None = None) -> None:
-    await page.c.execute(
+async def _post(
+    tx: Transaction, account: int, platform: str, arq_id: str, word: n.Payload, job_id: int | None = None
+) -> None:
+    await tx.c.execute(
         insert(t.outbox).values(
             account_id=account,
-            order_id=order,
+            job_id=job_id,
             queue=f"notify:{platform}",
-            job=job,
-            turn=int(time.time()),  # read as milliseconds: always long past, whatever the clocks say
-            word=n.word_of(word),
+            arq_id=arq_id,
+            priority=int(time.time()),  # read as milliseconds: always long past, whatever the clocks say
+            type=n.type_of(word),
             body=n.to_json(word),
             created_at=time.time(),
         )
     )
 
 
-async def _again(page: Page, ours: Sequence[ColumnElement[bool]], delay_s: float) -> bool:
-    back = await page.c.execute(
-        update(t.orders).where(*ours).values(state="queued", attempt=_o.attempt + 1, worker="").returning(_o.id)
+async def _again(tx: Transaction, ours: Sequence[ColumnElement[bool]], delay_s: float) -> bool:
+    back = await tx.c.execute(
+        update(t.jobs).where(*ours).values(state="queued", attempt=_j.attempt + 1, worker="").returning(_j.id)
     )
     row = back.first()
     if row is not None:
-        await _send_for(page, row[0], delay_s)
+        await _send_for(tx, row[0], delay_s)
     return row is not None
 
 
-async def _close(page: Page, ours: Sequence[ColumnElement[bool]], state: str, reason: str = "") -> bool:
-    closed = await page.c.execute(
-        update(t.orders).where(*ours).values(state=state, reason=reason, finished_at=time.time()).returning(_o.id)
+async def _close(tx: Transaction, ours: Sequence[ColumnElement[bool]], state: str, reason: str = "") -> bool:
+    closed = await tx.c.execute(
+        update(t.jobs).where(*ours).values(state=state, reason=reason, finished_at=time.time()).returning(_j.id)
     )
     row = closed.first()
     if row is not None:
-        await page.c.execute(delete(t.outbox).where(t.outbox.c.order_id == row[0], t.outbox.c.word == "work"))
+        await tx.c.execute(delete(t.outbox).where(t.outbox.c.job_id == row[0], t.outbox.c.type == "work"))
     return row is not None
 
 
-async def _keep(page: Page, claimed: Claimed, drawn: Sequence[Drawn], facts: dict[str, Any]) -> tuple[n.Pictured, ...]:
+async def _keep(
+    tx: Transaction, claimed: Claimed, drawn: Sequence[Drawn], facts: dict[str, Any]
+) -> tuple[n.Pictured, ...]:
     """Enter portraits: of a shoot in a new sitting, of an edit in its parent's."""
-    parents = {portrait.id: portrait for portrait in await page.portraits(claimed.account)}
+    parents = {portrait.id: portrait for portrait in await tx.portraits(claimed.account)}
     now = time.time()
     sitting = 0
     if any(d.parent is None for d in drawn):
         opened = insert(t.sittings).values(
             account_id=claimed.account,
-            order_id=claimed.id,
+            job_id=claimed.id,
             folder=str(facts.get("folder", "")),
             facts=json.dumps(facts),
             created_at=now,
-            expires_at=now + (await page.account_of(claimed.account)).keep_days * DAY_S,
+            expires_at=now + (await tx.account_of(claimed.account)).keep_days * DAY_S,
         )
-        sitting = (await page.c.execute(opened.returning(t.sittings.c.id))).scalar_one()
+        sitting = (await tx.c.execute(opened.returning(t.sittings.c.id))).scalar_one()
     kept = []
     for d in drawn:
         if d.parent is not None and d.parent not in parents:
@@ -355,22 +357,22 @@ async def _keep(page: Page, claimed: Claimed, drawn: Sequence[Drawn], facts: dic
         entered = insert(t.portraits).values(
             account_id=claimed.account,
             sitting_id=sitting if d.parent is None else parents[d.parent].sitting,
-            order_id=claimed.id,
+            job_id=claimed.id,
             parent_id=d.parent,
             file=d.file,
             style=d.style,
             facts=json.dumps(d.facts),
             created_at=now,
         )
-        number = (await page.c.execute(entered.returning(t.portraits.c.id))).scalar_one()
+        number = (await tx.c.execute(entered.returning(t.portraits.c.id))).scalar_one()
         percent, tweaks = d.facts.get("percent_of_baseline"), tuple(d.facts.get("tweaks") or ())
         kept.append(n.Pictured(number, d.file, d.style, percent, d.parent, tweaks))
     return tuple(kept)
 
 
-def _ours(order: int, attempt: int) -> tuple[ColumnElement[bool], ...]:
-    return _o.id == order, _o.attempt == attempt, _o.state == "running"
+def _ours(job_id: int, attempt: int) -> tuple[ColumnElement[bool], ...]:
+    return _j.id == job_id, _j.attempt == attempt, _j.state == "running"
 
 
-def _where_words(word: n.News | None) -> tuple[int, float | None]:
+def _place_and_eta(word: n.Payload | None) -> tuple[int, float | None]:
     return (word.place, word.eta_s) if isinstance(word, n.Queued) else (0, getattr(word, "eta_s", None))

@@ -2,7 +2,7 @@
 
 AES-256-GCM with a random 96-bit nonce in front of the ciphertext (NIST SP 800-38D); what a thing is for
 goes in as associated data, so that one account's bytes or one file's bytes cannot be passed off as
-another's. Names that must be found without being readable (a chat user id, a file's place on the shelf)
+another's. Names that must be found without being readable (a chat user id, a file's place on the blob_store)
 are HMAC-SHA256. Receipts are signed with Ed25519. All of it from `cryptography`.
 """
 
@@ -30,11 +30,11 @@ KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 
 
-class Torn(AtelierError):
+class DataIntegrityError(AtelierError):
     """Sealed bytes are not what was sealed: changed, cut short, or sealed for something else."""
 
 
-class Vault:
+class Keyring:
     """The master key at work. Holds no account's key longer than a call."""
 
     def __init__(self, master: bytes) -> None:
@@ -48,11 +48,11 @@ class Vault:
         return nonce + self._wrapping.encrypt(nonce, os.urandom(KEY_BYTES), token.encode())
 
     def unwrap(self, token: str, wrapped: bytes) -> AccountKey:
-        """Return the account's key; raises Torn when the master key is another one."""
+        """Return the account's key; raises DataIntegrityError when the master key is another one."""
         try:
             return AccountKey(self._wrapping.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], token.encode()))
         except InvalidTag:
-            raise Torn("an account's key was wrapped by another master key, or is damaged") from None
+            raise DataIntegrityError("an account's key was wrapped by another master key, or is damaged") from None
 
     def blind(self, *parts: str) -> str:
         """Return 64 hex digits that stand for the parts and cannot be turned back without the master key."""
@@ -82,11 +82,11 @@ class AccountKey:
         return nonce + self._cipher.encrypt(nonce, data, purpose.encode())
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
-        """Decrypt what `seal` made; raises Torn on anything else."""
+        """Decrypt what `seal` made; raises DataIntegrityError on anything else."""
         try:
             return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], purpose.encode())
         except (InvalidTag, ValueError):
-            raise Torn(f"{len(sealed)} sealed bytes are damaged or not for {purpose}") from None
+            raise DataIntegrityError(f"{len(sealed)} sealed bytes are damaged or not for {purpose}") from None
 
     def place(self, name: str) -> str:
         """Return the opaque word a file of that name is kept under."""
@@ -103,15 +103,15 @@ def signed_by(public_key: str, body: bytes, signature: str) -> bool:
     return True
 
 
-def open_vault(settings: Settings) -> Vault:
-    """Return the vault of `ATELIER_MASTER_KEY`, or of `data/master.key`, made on first use with mode 600."""
+def open_keyring(settings: Settings) -> Keyring:
+    """Return the keyring of `ATELIER_MASTER_KEY`, or of `data/master.key`, made on first use with mode 600."""
     if settings.master_key is not None:
-        return Vault(_decoded(settings.master_key.get_secret_value()))
+        return Keyring(_decoded(settings.master_key.get_secret_value()))
     file = settings.data / "master.key"
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not file.exists():
         _create(file, secrets.token_hex(KEY_BYTES))
-    return Vault(_decoded(file.read_text(encoding="ascii").strip()))
+    return Keyring(_decoded(file.read_text(encoding="ascii").strip()))
 
 
 def _create(file: Path, text: str) -> None:

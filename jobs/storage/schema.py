@@ -1,4 +1,4 @@
-"""The ledger's tables. What a person wrote or where they can be reached is sealed under their own key.
+"""The database's tables. What a person wrote or where they can be reached is sealed under their own key.
 
 Times are seconds since 1970 (UTC) as doubles; structured values are JSON text. Ids are never used twice,
 not even after a deletion: a number in an old chat button must not point at someone else's picture.
@@ -114,16 +114,16 @@ identities: Final = _table(  # what training learnt of a set of photos
     UniqueConstraint("account_id", "digest"),
 )
 
-orders: Final = _table(
-    "orders",
+jobs: Final = _table(
+    "jobs",
     _owner(),
     Column("platform", String(16), nullable=False),
-    Column("ref", String(80), nullable=False),  # the caller's word for it: the same ref is the same order
+    Column("ref", String(80), nullable=False),  # the caller's word for it: the same ref is the same job
     Column("kind", String(16), nullable=False),
     Column("queue", String(16), nullable=False),
     Column("body", Text, nullable=False),
     Column("units", Integer, nullable=False),
-    Column("turn", BigInteger, nullable=False),  # fair order between accounts, see jobs.storage.job_store.place
+    Column("priority", BigInteger, nullable=False),  # lowest first: fair among accounts, see job_store.place
     Column("state", String(16), nullable=False),  # queued, running, done, failed, cancelled
     Column("attempt", Integer, nullable=False, server_default=text("1")),
     Column("beat", Integer, nullable=False, server_default=text("0")),
@@ -139,13 +139,13 @@ orders: Final = _table(
     Column("started_at", Double, nullable=True),
     Column("finished_at", Double, nullable=True),
     UniqueConstraint("account_id", "ref"),
-    Index("ix_orders_queue_state_turn", "queue", "state", "turn"),
+    Index("ix_jobs_queue_state_priority", "queue", "state", "priority"),
 )
 
 sittings: Final = _table(
     "sittings",
     _owner(),
-    Column("order_id", _Id, ForeignKey("orders.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("job_id", _Id, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, unique=True),
     Column("folder", String(200), nullable=False),
     Column("facts", Text, nullable=False),
     Column("created_at", Double, nullable=False),
@@ -156,7 +156,7 @@ portraits: Final = _table(
     "portraits",
     _owner(),
     Column("sitting_id", _Id, ForeignKey("sittings.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("order_id", _Id, ForeignKey("orders.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("job_id", _Id, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("parent_id", _Id, ForeignKey("portraits.id", ondelete="CASCADE"), nullable=True, index=True),
     Column("file", String(200), nullable=False),
     Column("style", String(80), nullable=False),
@@ -167,11 +167,11 @@ portraits: Final = _table(
 outbox: Final = _table(  # a row lives until its effect has taken place
     "outbox",
     _owner(),
-    Column("order_id", _Id, ForeignKey("orders.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("job_id", _Id, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=True, index=True),
     Column("queue", String(32), nullable=False, index=True),
-    Column("job", String(80), nullable=False, unique=True),
-    Column("turn", BigInteger, nullable=False),
-    Column("word", String(16), nullable=False),
+    Column("arq_id", String(80), nullable=False, unique=True),
+    Column("priority", BigInteger, nullable=False),
+    Column("type", String(16), nullable=False),  # `work`, or the type of an event, see jobs.queue.events
     Column("body", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("not_before", Double, nullable=False, server_default=text("0")),
@@ -220,11 +220,11 @@ receipts: Final = _table(  # proof of a deletion; names no one
     Column("body", Text, nullable=False),
     Column("signature", String(120), nullable=False),
     Column("at", Double, nullable=False),
-    Column("swept_at", Double, nullable=True),  # when stragglers on the shelf were looked for again
+    Column("swept_at", Double, nullable=True),  # when stragglers on the blob store were looked for again
 )
 
-farewells: Final = _table(  # who is to be told that they are forgotten, see `jobs.privacy.pending_receipt`
-    "farewells",
+pending_receipts: Final = _table(  # who is to be told that they are forgotten, see `jobs.privacy.pending_receipt`
+    "pending_receipts",
     Column("account", _Id, nullable=False, unique=True),  # no reference: it outlives the account by a moment
     Column("platform", String(16), nullable=False),
     Column("sealed", LargeBinary, nullable=False),  # a key of its own, wrapped, and what it seals

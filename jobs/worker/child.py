@@ -1,7 +1,7 @@
 """The studio's work in a process of its own, so that cancelling and timing out really end it.
 
 The worker keeps one child per slot, warm, and speaks JSON lines with it. A child that does not let go
-within the grace is killed, with everything it started, and the next order gets a new one. When the
+within the grace is killed, with everything it started, and the next job gets a new one. When the
 worker itself is killed, the child goes too: the kernel is asked to see to that, and the closed pipe says so.
 """
 
@@ -75,7 +75,7 @@ class Child:
         )  # fmt: skip
 
     async def ready(self) -> None:
-        """Wait until the process has loaded what it needs, so that no order's time is spent on that; raises Died."""
+        """Wait until the process has loaded what it needs, so that no job's time is spent on that; raises Died."""
         await self.start()
         process = self._process
         assert process is not None
@@ -90,14 +90,14 @@ class Child:
                 raise Died(await process.wait())
 
     async def do(
-        self, kind: str, order: str, folder: Path, on_progress: Callable[[str, int, int], None]
+        self, kind: str, job: str, folder: Path, on_progress: Callable[[str, int, int], None]
     ) -> dict[str, Any]:
         """Have one task done and return its result; raises Stopped, TaskFailed, Died."""
         await self.ready()
         process = self._process
         assert process is not None
         assert process.stdout is not None
-        self._say({"kind": kind, "order": order, "folder": str(folder)})
+        self._say({"kind": kind, "job": job, "folder": str(folder)})
         while line := await process.stdout.readline():
             word: dict[str, Any] = json.loads(line)
             if "step" in word:
@@ -140,7 +140,7 @@ def main(queue: str, studio: str) -> None:
     threading.Thread(target=_watch, args=(_tasks_in := _Inbox(),), daemon=True).start()
     module, _, name = studio.partition(":")
     real = getattr(importlib.import_module(module), name)()
-    with suppress(AtelierError):  # what is missing is told of the first order, which meets it again
+    with suppress(AtelierError):  # what is missing is told of the first job, which meets it again
         real.warm(queue)
 
     def say(**word: Any) -> None:
@@ -165,7 +165,7 @@ def main(queue: str, studio: str) -> None:
 def gpu_bytes() -> tuple[int, int] | None:
     """Return how many bytes of the GPU's memory are in use, and how many there are; None where torch has no GPU.
 
-    Never the one to load torch: that is the engine's business, when an order needs it.
+    Never the one to load torch: that is the engine's business, when a job needs it.
     """
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
@@ -175,7 +175,7 @@ def gpu_bytes() -> tuple[int, int] | None:
 
 
 def failure_of(error: Exception) -> dict[str, Any]:
-    """Say what a raised error means for its order: why it failed, and whether another try can help."""
+    """Say what a raised error means for its job: why it failed, and whether another try can help."""
     if isinstance(error, Refused):
         return {"reason": error.reason, "message": str(error), "later": False}
     if isinstance(error, AtelierError):
@@ -189,11 +189,10 @@ def failure_of(error: Exception) -> dict[str, Any]:
 
 
 def _done(word: dict[str, Any], studio: Any, on_progress: Any, should_stop: Any) -> dict[str, Any]:
-    from jobs.kinds import orders
-    from jobs.kinds.tasks import TASKS
+    from jobs.kinds import registry
 
-    order = orders.from_json(word["kind"], word["order"])
-    return TASKS[word["kind"]](order, Path(word["folder"]), studio, on_progress, should_stop)
+    job = registry.from_json(word["kind"], word["job"])
+    return job.run(Path(word["folder"]), studio, on_progress, should_stop)
 
 
 class _Inbox:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sitters
-from chats import house_with
+from chats import running_bot
 from fakes.telegram_server import TelegramServer
 from PIL import Image
 
 from bots import cli as front
-from bots.dialogue.menu import Menu, house
+from bots.dialogue.menu import Menu, default_menu
 from bots.platforms.console import Terminal
 from bots.platforms.transcript import play, read
 from jobs import settings as s
@@ -97,17 +97,17 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def menu() -> Menu:
-    """The house's menu with one portrait a look, to be done sooner."""
-    return replace(house(), count=1)
+    """The default menu with one portrait a look, to be done sooner."""
+    return replace(default_menu(), count=1)
 
 
 async def test_a_whole_chat_in_the_terminal_from_consent_to_receipt(photos: Path, tmp_path: Path, menu: Menu) -> None:
     record = tmp_path / "record.txt"
     with record.open("w") as out:
         terminal = Terminal(tmp_path / "pictures", out, patience_s=300)
-        config = s.load(data=tmp_path / "house")
+        config = s.load(data=tmp_path / "data")
         await front.talk(config, terminal, read(CONSENT + GALLERY), photos, menu=menu)
-    assert [path for path in (tmp_path / "house" / "shelf").rglob("*") if path.is_file()] == []
+    assert [path for path in (tmp_path / "data" / "shelf").rglob("*") if path.is_file()] == []
 
 
 async def test_the_same_chat_over_telegram_with_a_restart_while_it_is_at_work(
@@ -115,11 +115,11 @@ async def test_the_same_chat_over_telegram_with_a_restart_while_it_is_at_work(
 ) -> None:
     async with TelegramServer() as server:
         ana = server.person(7, patience_s=300)
-        async with house_with(tmp_path, server, CORE_STUDIO, menu):
+        async with running_bot(tmp_path, server, CORE_STUDIO, menu):
             one_look = CONSENT.replace("> [Founder]\n< Picked: Office, Founder\n", "").replace("Go: 2", "Go: 1")
             await play(read(one_look), ana, photos)
             await ana.sees("Your portraits")
-        async with house_with(tmp_path, server, CORE_STUDIO, menu):
+        async with running_bot(tmp_path, server, CORE_STUDIO, menu):
             await play(read(SHORTER), ana, photos)
         galleries = [message for message in ana.chat() if "photo" in message]
         assert server.violations == []

@@ -32,7 +32,7 @@ def _colour(data: bytes) -> tuple[int, int, int]:
 
 
 class PictureStudio:
-    """Implements `jobs.kinds.tasks.Studio`."""
+    """Implements `jobs.worker.core_studio.Studio`."""
 
     def warm(self, queue: str) -> None:
         pass
@@ -56,16 +56,16 @@ class PictureStudio:
         newest = facts.pop(photos[-1][0])
         return {**newest, "missing": ["turn_left"] if len(most) > len(fewer) else [], "others": facts}
 
-    def shoot(self, photos: Any, order: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
+    def shoot(self, photos: Any, job_id: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
         out.mkdir(parents=True, exist_ok=True)
         portraits = []
-        for style in order.styles:
-            for number in range(order.count):
-                for _ in range(40 if order.purpose == "personal" else 1):
+        for style in job_id.styles:
+            for number in range(job_id.count):
+                for _ in range(40 if job_id.purpose == "personal" else 1):
                     if should_stop():
                         raise Stopped(f"at {number}")
                     time.sleep(0.02)
-                on_progress(f"shoot {style}", number, order.count)
+                on_progress(f"shoot {style}", number, job_id.count)
                 name = f"{style}-{number:02d}"
                 (out / f"{name}.jpg").write_bytes(picture("teal", (320, 400), name))
                 record = {

@@ -22,7 +22,7 @@ SECONDS = {"fast": 0.0, "slow": 0.3}
 
 
 class QuickStudio:
-    """Implements `jobs.kinds.tasks.Studio`."""
+    """Implements `jobs.worker.core_studio.Studio`."""
 
     _broken = False
 
@@ -37,8 +37,8 @@ class QuickStudio:
             return {"kept": False, "name": name, "reason": "no_face", "measured": 0.0, "limit": 1.0, "missing": []}
         return {"kept": True, "notes": [], "missing": ["left"], "others": {}, "set": [name for name, _ in photos]}
 
-    def shoot(self, photos: Any, order: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
-        manner = order.purpose or "fast"
+    def shoot(self, photos: Any, job_id: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
+        manner = job_id.purpose or "fast"
         if manner == "refused":
             raise Refused("no_majority", "2 photos show different people")
         if manner == "broken" or self._broken:
@@ -48,15 +48,15 @@ class QuickStudio:
         if manner == "full" and not (out / "tried").exists():
             (out / "tried").write_text("once")
             raise OSError(errno.ENOSPC, "No space left on device")
-        if order.train:
+        if job_id.train:
             _learn(out / "identity", SECONDS.get(manner, 0.0), on_progress, should_stop)
         portraits = []
-        for style in order.styles:
-            for number in range(order.count):
+        for style in job_id.styles:
+            for number in range(job_id.count):
                 if should_stop():
                     raise Stopped(f"at {number}")
                 name = f"{style}-{number:02d}"
-                on_progress(f"shoot {style}", number, order.count)
+                on_progress(f"shoot {style}", number, job_id.count)
                 if not (out / f"{name}.json").exists():
                     if manner == "dies":
                         os.kill(os.getpid(), signal.SIGKILL)
@@ -101,7 +101,7 @@ class UnreadyStudio(QuickStudio):
 
 
 class SlowToLoad(QuickStudio):
-    """One that takes longer to load than an order may take."""
+    """One that takes longer to load than a job may take."""
 
     def warm(self, queue: str) -> None:
         time.sleep(3.5)

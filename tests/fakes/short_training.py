@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.kinds.tasks import CoreStudio
+from jobs.worker.core_studio import CoreStudio
 
 
 class ShortTraining(CoreStudio):
-    """Implements `jobs.kinds.tasks.Studio`."""
+    """Implements `jobs.kinds.base.Studio`."""
 
     def shoot(self, *asked: Any) -> dict[str, Any]:
         from core.engines import lora

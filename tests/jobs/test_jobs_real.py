@@ -10,12 +10,15 @@ import cv2
 import numpy as np
 import pytest
 import sitters
-from houses import Process, a_house, kill_queue_server, person, running, send_photo, told, until
+from live_services import Process, kill_queue_server, make_settings, person, running, send_photo, told, until
 from PIL import Image
 
-from jobs.kinds import orders
+from jobs.kinds.base import Job
+from jobs.kinds.enhance import Enhance
+from jobs.kinds.look import Look
+from jobs.kinds.shoot import Shoot
 from jobs.queue.events import Step
-from jobs.services import House, opened
+from jobs.services import Services, open_services
 from jobs.settings import Settings
 from jobs.storage import schema as t
 from jobs.worker.worker import CORE_STUDIO
@@ -25,43 +28,45 @@ SHORT_TRAINING = "fakes.short_training:ShortTraining"
 PATIENCE_S = 540.0
 
 
-async def place(house: House, account: int, order: orders.Order) -> int:
-    ticket = await house.desk.place(account, order, orders.kind_of(order), "telegram")
-    await house.desk.send()
-    return ticket.order  # type: ignore[union-attr]
+async def place(services: Services, account: int, job: Job) -> int:
+    accepted = await services.job_queue.place(account, job, job.kind, "telegram")
+    await services.job_queue.send()
+    return accepted.job_id  # type: ignore[union-attr]
 
 
-async def at_work(house: House, order: int, workers: list[Process], there: Callable[[Step], bool]) -> Process | None:
-    """Wait until one of the workers has an order at some step; None when it was over before."""
+async def at_work(
+    services: Services, job_id: int, workers: list[Process], there: Callable[[Step], bool]
+) -> Process | None:
+    """Wait until one of the workers has a job at some step; None when it was over before."""
     found: list[Process] = []
 
     async def seen() -> bool:
-        standing = await house.desk.where(1, order)
-        assert standing is not None
-        assert standing.state in ("queued", "running", "done"), standing
-        holder = await holder_of(house, order)
-        if isinstance(standing.news, Step) and there(standing.news):
+        status = await services.job_queue.status(1, job_id)
+        assert status is not None
+        assert status.state in ("queued", "running", "done"), status
+        holder = await holder_of(services, job_id)
+        if isinstance(status.payload, Step) and there(status.payload):
             found[:] = [worker for worker in workers if holder.endswith(f":{worker.pid}")]
-        return standing.state == "done" or bool(found)
+        return status.state == "done" or bool(found)
 
     await until(seen, PATIENCE_S)
     return found[0] if found else None
 
 
-async def done(house: House, order: int) -> None:
-    assert await at_work(house, order, [], lambda _: False) is None
+async def done(services: Services, job_id: int) -> None:
+    assert await at_work(services, job_id, [], lambda _: False) is None
 
 
-def finished(house: House) -> dict[str, tuple[int, int]]:
+def finished(services: Services) -> dict[str, tuple[int, int]]:
     """The portraits that lie finished in working folders: by name, which file it is and when it was written."""
-    records = [file.with_suffix(".json") for file in house.settings.work_folder.glob("*/*/out/*.jpg")]
+    records = [file.with_suffix(".json") for file in services.settings.work_folder.glob("*/*/out/*.jpg")]
     return {file.name: (file.stat().st_ino, file.stat().st_mtime_ns) for file in records if file.exists()}
 
 
 def eleven_moments(dice: random.Random) -> list[tuple[Callable[[Step], bool], float]]:
-    """Where an order of two portraits stands when a worker of it is killed, and how many seconds later.
+    """Where a job of two portraits stands when a worker of it is killed, and how many seconds later.
 
-    Early moments come first and cost little; each of the later ones lets the order get that far first. The eleventh,
+    Early moments come first and cost little; each of the later ones lets the job get that far first. The eleventh,
     while the gallery is written, is so short that it may be missed.
     """
     claimed, checking, drawing, second, last = (
@@ -89,49 +94,49 @@ def kill_one_of(others: list[Process], which: int, config: Settings) -> None:
 @pytest.mark.slow
 async def test_a_real_photo_is_looked_at_shot_under_ten_kills_edited_and_delivered_once(tmp_path: Path) -> None:
     """Ten times its worker is killed, and each time relay, notifier or queue server with it."""
-    config = a_house(tmp_path, queues="studio")
-    async with opened(config) as house, running(config, "notify", "relay") as others:
-        someone = await person(house, photos=0)
-        await send_photo(house, someone.id, "photos/1", sitters.encoded(sitters.hopper()))
+    config = make_settings(tmp_path, queues="studio")
+    async with open_services(config) as services, running(config, "notify", "relay") as others:
+        someone = await person(services, photos=0)
+        await send_photo(services, someone.id, "photos/1", sitters.encoded(sitters.hopper()))
         async with running(config.model_copy(update={"queues": "look"}), "worker", studio=CORE_STUDIO):
-            await done(house, await place(house, someone.id, orders.Look("photos/1")))
+            await done(services, await place(services, someone.id, Look("photos/1")))
             await until(lambda: len(told(config)) == 1)
-        async with house.ledger.read() as page:
-            (photo,) = await page.photos(someone.id)
+        async with services.database.read() as tx:
+            (photo,) = await tx.photos(someone.id)
         assert photo.facts["kept"], photo.facts
         assert photo.facts["missing"], "one photo is not every angle"
 
         async with running(config, "worker", "worker", studio=CORE_STUDIO) as workers:
-            order = await place(
-                house, someone.id, orders.Shoot(("photos/1",), ("founder",), "business", count=2, seed=5, train=False)
+            job_id = await place(
+                services, someone.id, Shoot(("photos/1",), ("founder",), "business", count=2, seed=5, train=False)
             )
             made: dict[str, tuple[int, int]] = {}
             for kill, (there, later_s) in enumerate(eleven_moments(random.Random(3))):
-                victim = await at_work(house, order, workers, there)
+                victim = await at_work(services, job_id, workers, there)
                 if victim is None:
                     assert kill == 10, f"it was over before kill {kill + 1}"
                     break
                 await asyncio.sleep(later_s)
                 victim.kill()
                 kill_one_of(others, kill % 3, config)
-                now = finished(house)
+                now = finished(services)
                 assert all(made[name] == file for name, file in now.items() if name in made), "drawn again"
                 made |= now
                 workers[workers.index(victim)] = Process(config, "worker", CORE_STUDIO)
-            await done(house, order)
+            await done(services, job_id)
             assert made, "some were finished before the last kill"
-            async with house.ledger.read() as page:
-                drawn = await page.portraits(someone.id, order)
-                assert len(await page.sittings(someone.id)) == 1
+            async with services.database.read() as tx:
+                drawn = await tx.portraits(someone.id, job_id)
+                assert len(await tx.sittings(someone.id)) == 1
             names = [portrait.file for portrait in drawn]
             assert 0 < len(set(names)) == len(names) <= 2
 
-            edited = await place(house, someone.id, orders.Enhance(drawn[0].id, ("brighter",)))
-            await done(house, edited)
-            async with house.ledger.read() as page:
-                (child,) = await page.portraits(someone.id, edited)
+            edited = await place(services, someone.id, Enhance(drawn[0].id, ("brighter",)))
+            await done(services, edited)
+            async with services.database.read() as tx:
+                (child,) = await tx.portraits(someone.id, edited)
             assert child.parent == drawn[0].id
-            before, after = [await house.shelf.get(someone.id, file) for file in (drawn[0].file, child.file)]
+            before, after = [await services.blob_store.get(someone.id, file) for file in (drawn[0].file, child.file)]
             assert Image.open(io.BytesIO(before)).size == Image.open(io.BytesIO(after)).size
             assert before != after
             await until(lambda: len(told(config)) >= 3)
@@ -143,31 +148,31 @@ async def test_the_full_recipe_survives_a_kill_in_training_and_one_in_drawing(tm
     """A sharp photo teaches, a small one of another angle needs what it taught: the LoRA is learnt and used."""
     clear = np.asarray(cv2.bilateralFilter(sitters.hopper(), 7, 45, 3), np.uint8)
     aside = cv2.resize(sitters.turned(clear, 18.0), None, fx=0.52, fy=0.52, interpolation=cv2.INTER_AREA)
-    config = a_house(tmp_path, queues="studio")
-    async with opened(config) as house, running(config, "notify"):
-        someone = await person(house, photos=0)
+    config = make_settings(tmp_path, queues="studio")
+    async with open_services(config) as services, running(config, "notify"):
+        someone = await person(services, photos=0)
         for name, rgb in (("photos/1", clear), ("photos/2", np.asarray(aside, np.uint8))):
-            await send_photo(house, someone.id, name, sitters.encoded(rgb))
+            await send_photo(services, someone.id, name, sitters.encoded(rgb))
         async with running(config, "worker", "worker", studio=SHORT_TRAINING) as workers:
-            order = await place(house, someone.id, orders.Shoot(("photos/1", "photos/2"), ("founder",), count=1))
-            victim = await at_work(house, order, workers, lambda s: s.stage == "train" and s.step > 5)
+            job_id = await place(services, someone.id, Shoot(("photos/1", "photos/2"), ("founder",), count=1))
+            victim = await at_work(services, job_id, workers, lambda s: s.stage == "train" and s.step > 5)
             assert victim is not None
             victim.kill()
             workers.remove(victim)
-            victim = await at_work(house, order, workers, lambda s: s.stage == "train" and s.step > 0)
-            went_on = await house.desk.where(someone.id, order)
+            victim = await at_work(services, job_id, workers, lambda s: s.stage == "train" and s.step > 0)
+            went_on = await services.job_queue.status(someone.id, job_id)
             assert went_on is not None
-            assert isinstance(went_on.news, Step)
-            assert went_on.news.step > 5, "from the checkpoint, not from zero"
+            assert isinstance(went_on.payload, Step)
+            assert went_on.payload.step > 5, "from the checkpoint, not from zero"
             workers.append(Process(config, "worker", SHORT_TRAINING))
-            victim = await at_work(house, order, workers, lambda s: s.stage.startswith("shoot"))
+            victim = await at_work(services, job_id, workers, lambda s: s.stage.startswith("shoot"))
             assert victim is not None
             victim.kill()
-            await done(house, order)
+            await done(services, job_id)
             await until(lambda: bool(told(config)))
-        async with house.ledger.read() as page:
-            assert len(await page.portraits(someone.id, order)) == 1
-            assert len(await page.rows_of(t.identities, someone.id)) == 1
+        async with services.database.read() as tx:
+            assert len(await tx.portraits(someone.id, job_id)) == 1
+            assert len(await tx.rows_of(t.identities, someone.id)) == 1
     (line,) = told(config)
-    came_to = line["news"]["facts"]["training"]
+    came_to = line["payload"]["facts"]["training"]
     assert (line["word"], came_to["used"], came_to["reason"], came_to["steps"]) == ("done", True, "no_proof", 20)

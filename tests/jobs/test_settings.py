@@ -17,15 +17,15 @@ from typing import Any
 import pytest
 import structlog
 import yaml
-from houses import a_house, house, person, ready_sqlite, shoot
 from huggingface_hub.utils import filter_repo_objects
+from live_services import make_settings, person, ready_sqlite, services, shoot
 
 from jobs import logs, metrics, settings
-from jobs.services import House, opened
+from jobs.services import Services, open_services
 from jobs.settings import SettingsWrong
 from jobs.worker.child import gpu_bytes
 
-__all__ = ["house", "ready_sqlite"]
+__all__ = ["ready_sqlite", "services"]
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -93,7 +93,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_no_log_line_holds_a_token_a_link_a_caption_or_a_face(lines: Any) -> None:
     log = structlog.get_logger("atelier.test")
-    log.info("sent", url=f"https://api.telegram.org/bot{TOKEN}/sendPhoto", caption="me, in Rome", order=7)
+    log.info("sent", url=f"https://api.telegram.org/bot{TOKEN}/sendPhoto", caption="me, in Rome", job=7)
     log.info("fetched", where=f"https://api.telegram.org/file/bot{TOKEN}/photos/file_12.jpg", chat_id=42)
     log.info("nested", facts={"embedding": [0.1, 0.2], "deep": [{"text": "hello", "n": 1}]}, data=b"\xff\xd8 nose")
     logging.getLogger("other").warning("redis://user:hunter2@host/0 refused %s", TOKEN)
@@ -106,7 +106,7 @@ def test_no_log_line_holds_a_token_a_link_a_caption_or_a_face(lines: Any) -> Non
     for private in (TOKEN, "Rome", "file_12", "0.2", "hello", "hunter2", "nose"):
         assert private not in everything, private
     first, _, nested, *_ = lines()
-    assert (first["order"], first["event"], first["level"]) == (7, "sent", "info")
+    assert (first["job"], first["event"], first["level"]) == (7, "sent", "info")
     assert nested["facts"]["deep"] == [{"text": "[cut]", "n": 1}]
     assert nested["data"] == "7 bytes"
     assert len(lines()) == 5, "httpx is silent at this level"
@@ -120,19 +120,21 @@ async def ask(port: int, path: str) -> tuple[int, str]:
     return int(answer.split()[1]), answer
 
 
-async def test_an_operator_sees_depth_and_age_and_whether_all_parts_answer(house: House, unused_port: int) -> None:
-    someone = await person(house)
+async def test_an_operator_sees_depth_and_age_and_whether_all_parts_answer(
+    services: Services, unused_port: int
+) -> None:
+    someone = await person(services)
     for n in range(2):
-        await house.desk.place(someone.id, shoot(), f"r{n}", "telegram")
-    checks = dict(house.checks)
-    server = asyncio.create_task(metrics.serve("127.0.0.1", unused_port, house.ledger, checks))
+        await services.job_queue.place(someone.id, shoot(), f"r{n}", "telegram")
+    checks = dict(services.checks)
+    server = asyncio.create_task(metrics.serve("127.0.0.1", unused_port, services.database, checks))
     await asyncio.sleep(0.1)
     assert (await ask(unused_port, "/livez"))[0] == 200
     assert (await ask(unused_port, "/readyz"))[0] == 200
-    _, page = await ask(unused_port, "/metrics")
-    assert 'atelier_queue_depth{queue="studio",state="queued"} 2.0' in page
-    assert 'atelier_queue_age_seconds{queue="studio"}' in page
-    assert 'atelier_outbox_depth{queue="studio"} 2.0' in page
+    _, tx = await ask(unused_port, "/metrics")
+    assert 'atelier_queue_depth{queue="studio",state="queued"} 2.0' in tx
+    assert 'atelier_queue_age_seconds{queue="studio"}' in tx
+    assert 'atelier_outbox_depth{queue="studio"} 2.0' in tx
     assert (await ask(unused_port, "/secret"))[0] == 404
 
     async def away() -> None:
@@ -171,17 +173,17 @@ def test_a_bot_process_has_neither_torch_nor_mediapipe_and_stays_small() -> None
 
 
 async def test_another_retention_is_a_setting_of_the_house(tmp_path: Path) -> None:
-    async with opened(a_house(tmp_path, retention_days=7)) as short, short.ledger.write() as page:
-        assert (await page.account("telegram", "1", "1")).keep_days == 7
+    async with open_services(make_settings(tmp_path, retention_days=7)) as short, short.database.write() as tx:
+        assert (await tx.account("telegram", "1", "1")).keep_days == 7
 
 
-def services() -> dict[str, Any]:
+def compose() -> dict[str, Any]:
     services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     return services
 
 
 def test_in_compose_nothing_is_published_and_nothing_runs_as_root_or_writes_where_it_should_not() -> None:
-    for name, service in services().items():
+    for name, service in compose().items():
         assert "ports" not in service, name
         assert service["read_only"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
@@ -192,9 +194,9 @@ def test_in_compose_nothing_is_published_and_nothing_runs_as_root_or_writes_wher
 
 def test_in_compose_every_secret_comes_from_a_file() -> None:
     declared = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["secrets"]
-    used = {secret for service in services().values() for secret in service["secrets"]}
+    used = {secret for service in compose().values() for secret in service["secrets"]}
     assert used == set(declared)
-    for service in services().values():
+    for service in compose().values():
         for name, value in service.get("environment", {}).items():
             assert not any(word in name for word in ("TOKEN", "PASSWORD", "URL", "KEY")) or (
                 value is None or name.endswith("_FILE") or "$" in str(value)
@@ -203,7 +205,7 @@ def test_in_compose_every_secret_comes_from_a_file() -> None:
 
 def test_in_compose_every_setting_is_one_that_exists() -> None:
     known = {f"ATELIER_{name.upper()}{end}" for name in settings.Settings.model_fields for end in ("", "_FILE")}
-    named = {name for service in services().values() for name in service.get("environment", {}) if "ATELIER" in name}
+    named = {name for service in compose().values() for name in service.get("environment", {}) if "ATELIER" in name}
     assert named <= known
 
 
@@ -261,7 +263,7 @@ def test_in_compose_who_draws_on_a_gpu_finds_what_is_fetched_for_it_and_cannot_c
 def test_what_the_images_are_built_with_are_extras_that_there_are() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     asked = re.findall(r"EXTRAS[:=] ?\"?([a-z,]+)", (ROOT / "Dockerfile").read_text())
-    asked += [s["build"]["args"]["EXTRAS"] for s in services().values() if isinstance(s.get("build"), dict)]
+    asked += [s["build"]["args"]["EXTRAS"] for s in compose().values() if isinstance(s.get("build"), dict)]
     assert any("gpu" in one for one in asked)
     assert {name for one in asked for name in one.split(",")} <= set(extras)
 

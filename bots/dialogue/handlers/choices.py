@@ -11,7 +11,7 @@ from bots.dialogue.handlers.photos import photo_file
 from bots.dialogue.screens import cards
 from bots.dialogue.session import Running
 from bots.dialogue.text import duration
-from jobs.kinds import orders
+from jobs.kinds.shoot import Shoot
 from jobs.storage.accounts import DAY_S
 
 
@@ -102,7 +102,7 @@ def _go(ctx: Context, event: b.GoPressed) -> None:
     styles = tuple(style for style in session.styles if style in ctx.menu)
     running = Running(event.sitting, "shoot", ctx.now, shown_at=ctx.now)
     ctx.change(state=WAITING, jobs=event.sitting, running=running)
-    shoot = orders.Shoot(
+    shoot = Shoot(
         photos=tuple(photo_file(photo.number) for photo in session.kept),
         styles=styles,
         purpose=session.purpose or ctx.menu.purposes[0],

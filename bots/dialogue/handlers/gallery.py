@@ -10,7 +10,7 @@ from bots.dialogue.context import ENHANCING, Context, Handlers
 from bots.dialogue.screens import cards
 from bots.dialogue.screens import gallery as carousel
 from bots.dialogue.session import Gallery, Running
-from jobs.kinds import orders
+from jobs.kinds.enhance import Enhance
 
 
 def show_gallery(ctx: Context, gallery: Gallery, *, open_it: bool = True) -> None:
@@ -134,7 +134,7 @@ def _enhance(ctx: Context, kind: str, gallery: Gallery, portrait: int, tweak: st
     job = ctx.session.jobs + 1
     running = Running(job, kind, ctx.now, tweak, gallery.number, portrait, shown_at=ctx.now)
     ctx.change(state=ENHANCING, jobs=job, running=running)
-    ctx.effects.append(fx.Place(job, orders.Enhance(shown.drawn.id, (tweak,))))
+    ctx.effects.append(fx.Place(job, Enhance(shown.drawn.id, (tweak,))))
     ctx.toast("tweak.working", tweak=carousel.tweak_label(ctx.session, tweak))
 
 

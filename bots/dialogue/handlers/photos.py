@@ -114,7 +114,7 @@ def _photos_opened(ctx: Context, event: b.PhotosOpened) -> None:
 
 
 def photo_file(number: int) -> str:
-    """Return the name of a photo on the account's shelf."""
+    """Return the name of a photo on the account's blob store."""
     return f"photos/{number}"
 
 

@@ -1,4 +1,4 @@
-"""What a person is entitled to, and house-keeping: privacy, export, deletion, language, reports."""
+"""What a person is entitled to, and housekeeping: privacy, export, deletion, language, reports."""
 
 from __future__ import annotations
 

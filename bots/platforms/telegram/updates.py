@@ -3,7 +3,7 @@
 `bots.platforms.telegram.messages` is what goes out; neither holds a sentence or a rule.
 
 Updates are taken serially per person and in parallel across people, and Telegram is told that an update arrived
-only after its effect is in the ledger: in polling by asking for the next ones, behind a webhook by answering 200.
+only after its effect is in the database: in polling by asking for the next ones, behind a webhook by answering 200.
 Selfies are never handled in groups; there a link to the private chat is the only answer.
 """
 
@@ -44,14 +44,13 @@ from telegram.helpers import create_deep_linked_url
 
 from bots.dialogue import events as e
 from bots.dialogue.commands import COMMANDS, said
-from bots.dialogue.menu import Menu
-from bots.dialogue.menu import house as house_menu
+from bots.dialogue.menu import Menu, default_menu
 from bots.dialogue.text import LANGUAGES, said_or, say
 from bots.platforms.base import Contact
 from bots.platforms.telegram.messages import Front
 from bots.runtime.dispatcher import Concierge
 from core.errors import AtelierError
-from jobs.services import House
+from jobs.services import Services
 from jobs.settings import Settings
 
 log = logging.getLogger("atelier.telegram")
@@ -229,20 +228,20 @@ def receive(application: App, reception: Reception) -> None:
     application.add_error_handler(failed)
 
 
-async def run(house: House, menu: Menu | None = None) -> None:
-    """Be the Telegram bot of a house until cancelled: by polling, or behind a webhook when one is set."""
-    settings = house.settings
+async def run(services: Services, menu: Menu | None = None) -> None:
+    """Be the Telegram bot of services until cancelled: by polling, or behind a webhook when one is set."""
+    settings = services.settings
     assert settings.telegram_token is not None
     application = build_application(settings.telegram_token.get_secret_value(), settings.telegram_api)
     front = Front(application.bot)
-    concierge = Concierge(house, front, menu or house_menu(settings.sittings_a_day))
+    concierge = Concierge(services, front, menu or default_menu(settings.sittings_a_day))
     receive(application, Reception(application.bot, front, concierge))
     try:
         async with application:
             await introduce(application.bot)
             await concierge.resume()
             async with asyncio.TaskGroup() as together:
-                together.create_task(house.desk.listen(front.platform, concierge.bring))
+                together.create_task(services.job_queue.listen(front.platform, concierge.bring))
                 together.create_task(_updates(application, settings))
     except* InvalidToken:
         raise TokenWrong("Telegram does not know ATELIER_TELEGRAM_TOKEN; take it from @BotFather again") from None
@@ -281,7 +280,7 @@ async def introduce(bot: ExtBot[Any]) -> None:
 
 
 async def poll(application: App) -> None:
-    """Ask for updates until cancelled; they are asked for again until their effects are in the ledger."""
+    """Ask for updates until cancelled; they are asked for again until their effects are in the database."""
     bot, offset, wait = application.bot, 0, 1.0
     await bot.delete_webhook(drop_pending_updates=False)
     while True:
@@ -313,7 +312,7 @@ async def process(application: App, update: Update) -> None:
 
 
 class _Doorstep(asyncio.Queue[object]):
-    """What a webhook's updates are put into: taken at once, so that 200 means the effect is in the ledger."""
+    """What a webhook's updates are put into: taken at once, so that 200 means the effect is in the database."""
 
     def __init__(self, application: App) -> None:
         super().__init__()

@@ -17,13 +17,13 @@ from bots.dialogue import events as e
 from bots.dialogue.context import new_session
 from bots.dialogue.handlers.photos import photo_file
 from bots.dialogue.machine import ANYWHERE, HANDLERS, TRANSITIONS, Step, advance, drawing
-from bots.dialogue.menu import Menu, house
+from bots.dialogue.menu import Menu, default_menu
 from bots.dialogue.screens import cards
 from bots.dialogue.session import Photo, Running, Session, State, from_json, to_json
 from bots.dialogue.text import LANGUAGES, catalogue, duration, say
 from bots.runtime.event_mapper import event_of
-from jobs.kinds import orders
-from jobs.queue.events import Done, Notice, Pictured
+from jobs.kinds.shoot import Shoot
+from jobs.queue.events import Done, JobEvent, Pictured
 
 NOW = 1_800_000_000.0
 
@@ -166,7 +166,7 @@ def test_the_first_picture_is_at_most_six_taps_away() -> None:
     assert step.session.state == State.WAITING
     (placed,) = step.effects
     assert isinstance(placed, fx.Place)
-    assert isinstance(placed.work, orders.Shoot)
+    assert isinstance(placed.work, Shoot)
     assert placed.work.photos == ("photos/1", "photos/2")
     assert (placed.work.styles, placed.work.purpose) == (("office",), "business")
 
@@ -312,7 +312,7 @@ def test_what_training_came_to_is_told_from_the_manifest(
 ) -> None:
     """Nothing is said where nobody trained; every other outcome has its sentence."""
     facts = {"drawn": 1, "training": {"used": reason == "helped", "reason": reason, "gain_percent": gain}}
-    event = event_of(Notice(1, 1, 1, "shoot", "job:1", Done((portrait(11),), facts)))
+    event = event_of(JobEvent(1, 1, 1, "shoot", "job:1", Done((portrait(11),), facts)))
     assert event is not None
     step = advance(dataclasses.replace(waiting(), language=language), event, NOW)
     said = step.replies[1]
@@ -367,8 +367,8 @@ def test_another_look_needs_no_new_photos_and_no_new_training() -> None:
     step = walk(browsing(), b.LooksOpened(), b.StylePicked("founder", True), b.GoPressed(2))
     (placed,) = step.effects
     assert isinstance(placed, fx.Place)
-    assert isinstance(placed.work, orders.Shoot)
-    assert placed.work.photos == ("photos/1", "photos/2")  # the same set: the desk finds what was learnt of it
+    assert isinstance(placed.work, Shoot)
+    assert placed.work.photos == ("photos/1", "photos/2")  # the same set: the job queue finds what was learnt of it
 
 
 def test_after_a_forget_no_old_button_means_anything() -> None:
@@ -450,7 +450,7 @@ def test_any_sequence_of_events_loses_no_photo_and_raises_nothing(
         if not step.session.consent and step.session.state != State.LEAVING:
             assert not any(isinstance(effect, fx.Fetch | fx.Place) for effect in step.effects)
         for effect in step.effects:
-            if isinstance(effect, fx.Place) and isinstance(effect.work, orders.Shoot):
+            if isinstance(effect, fx.Place) and isinstance(effect.work, Shoot):
                 assert set(effect.work.photos) <= {photo_file(number) for number in fetched - dropped}
         for reply in step.replies:
             check_reply(reply, mine, session.nonce, step.session.nonce)
@@ -479,7 +479,7 @@ def check_reply(reply: fx.Reply, mine: set[str], *nonces: str) -> None:
 
 def biggest(kind: type[b.Press]) -> b.Press:
     """A press with the longest values the menu and the numbers can bring."""
-    menu: Menu = house()
+    menu: Menu = default_menu()
     words = [*(look.id for look in menu.looks), *menu.purposes, *(f"{n}={v}" for n, vs in menu.tweaks for v in vs)]
     words += [v for _, vs in menu.details for v in vs]
     longest = max(words, key=len)
@@ -547,7 +547,7 @@ def test_durations_are_no_more_precise_than_they_are_known() -> None:
 
 
 def test_everything_on_the_menu_has_a_word_in_every_language() -> None:
-    menu = house()
+    menu = default_menu()
     wanted = {f"style.{look.id}.{part}" for look in menu.looks for part in ("title", "pitch")}
     wanted |= {f"purpose.{purpose}" for purpose in menu.purposes}
     wanted |= {f"value.{value}" for _, values in (*menu.details, *menu.tweaks) for value in values}
@@ -557,7 +557,7 @@ def test_everything_on_the_menu_has_a_word_in_every_language() -> None:
 
 
 def test_the_menu_begins_with_the_four_first_looks() -> None:
-    assert [look.id for look in house().page(0)] == ["office", "founder", "studio_black", "outdoor"]
+    assert [look.id for look in default_menu().page(0)] == ["office", "founder", "studio_black", "outdoor"]
 
 
 def test_the_diagram_in_the_documentation_is_drawn_from_the_table() -> None:
@@ -573,7 +573,7 @@ def test_a_running_order_survives_being_saved() -> None:
 
 
 def test_a_quota_is_told_before_go_kept_for_a_day_and_counts_only_sittings_that_brought_portraits() -> None:
-    menu = house(1)
+    menu = default_menu(1)
 
     def heard(session: Session, event: e.Event, at: float) -> Step:
         return advance(session, event, at, menu)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from chats import STUDIO, house_with
+from chats import STUDIO, running_bot
 from fakes.picture_studio import picture
 from fakes.telegram_server import TelegramServer
 
@@ -82,7 +82,7 @@ async def test_a_script_plays_in_the_terminal_and_its_record_plays_again(
 
 
 async def test_the_same_script_plays_over_telegram(photos: Path, tmp_path: Path) -> None:
-    async with TelegramServer() as server, house_with(tmp_path / "house", server):
+    async with TelegramServer() as server, running_bot(tmp_path / "data", server):
         await play(read(SCRIPT), server.person(7), photos)
         assert server.violations == []
 
@@ -90,7 +90,7 @@ async def test_the_same_script_plays_over_telegram(photos: Path, tmp_path: Path)
 async def test_a_script_whose_words_do_not_come_says_which_line(photos: Path, tmp_path: Path) -> None:
     terminal = Terminal(tmp_path / "pictures", patience_s=0.3)
     with pytest.raises(ScriptWrong, match="line 2, sees 'No such words'"):
-        await front.talk(s.load(data=tmp_path / "house"), terminal, read("> /start\n< No such words"), photos, STUDIO)
+        await front.talk(s.load(data=tmp_path / "data"), terminal, read("> /start\n< No such words"), photos, STUDIO)
 
 
 def test_a_script_is_read_strictly() -> None:

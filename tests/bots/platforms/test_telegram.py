@@ -1,4 +1,4 @@
-"""Whole chats over a loopback Bot API: the real application, ledger, shelf, queue, worker; only pictures are quick."""
+"""Whole chats over a loopback Bot API: real application, database, queue and worker; only pictures are quick."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from chats import STUDIO, house_with
+from chats import STUDIO, running_bot
 from fakes.picture_studio import picture
 from fakes.telegram_server import TOKEN, Person, TelegramServer
 from pydantic import SecretStr
@@ -20,7 +20,7 @@ from sqlalchemy import select
 from bots.dialogue.text import LANGUAGES
 from bots.runtime import outbox
 from jobs import settings as s
-from jobs.services import opened
+from jobs.services import open_services
 from jobs.storage import schema as t
 from jobs.storage.keys import signed_by
 
@@ -59,7 +59,7 @@ async def has_gallery(person: Person) -> None:
 
 
 async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_path: Path) -> None:
-    async with house_with(tmp_path, server):
+    async with running_bot(tmp_path, server):
         ana = server.person(7)
         await ana.says("/start style_founder")
         await ana.sees("You came for the look “Founder”")
@@ -148,7 +148,7 @@ async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_
 
 
 async def test_a_stranger_sent_first_is_outvoted_and_the_person_is_told(server: TelegramServer, tmp_path: Path) -> None:
-    async with house_with(tmp_path, server):
+    async with running_bot(tmp_path, server):
         ana = server.person(7)
         await begins(ana)
         await ana.sends(picture("red"))
@@ -163,7 +163,7 @@ async def test_a_stranger_sent_first_is_outvoted_and_the_person_is_told(server: 
 
 
 async def test_taking_back_a_stranger_makes_the_own_photo_good_again(server: TelegramServer, tmp_path: Path) -> None:
-    async with house_with(tmp_path, server):
+    async with running_bot(tmp_path, server):
         ana = server.person(7)
         await begins(ana)
         await ana.sends(picture("gray"))
@@ -180,7 +180,7 @@ def count(server: TelegramServer, method: str) -> int:
 
 
 async def test_spanish_is_spoken_to_who_comes_with_it(server: TelegramServer, tmp_path: Path) -> None:
-    async with house_with(tmp_path, server):
+    async with running_bot(tmp_path, server):
         luz = server.person(8, "Luz", "es")
         await luz.says("/start")
         await luz.sees("¡Hola! Soy Atelier, un sistema de IA")
@@ -191,7 +191,7 @@ async def test_spanish_is_spoken_to_who_comes_with_it(server: TelegramServer, tm
 
 
 async def test_everything_else_is_answered_kindly(server: TelegramServer, tmp_path: Path) -> None:
-    async with house_with(tmp_path, server):
+    async with running_bot(tmp_path, server):
         ana = server.person(7)
         await begins(ana)
         for content, answer in [
@@ -221,7 +221,7 @@ async def test_everything_else_is_answered_kindly(server: TelegramServer, tmp_pa
 async def test_a_forwarded_photo_is_looked_at_and_forwarded_words_are_answered(
     server: TelegramServer, tmp_path: Path
 ) -> None:
-    async with house_with(tmp_path, server):
+    async with running_bot(tmp_path, server):
         ana = server.person(7)
         await begins(ana)
         origin = {"forward_origin": {"type": "hidden_user", "sender_user_name": "Ben", "date": 1}}
@@ -232,21 +232,21 @@ async def test_a_forwarded_photo_is_looked_at_and_forwarded_words_are_answered(
 
 
 async def test_photos_sent_as_files_come_whole(server: TelegramServer, tmp_path: Path) -> None:
-    async with house_with(tmp_path, server) as house:
+    async with running_bot(tmp_path, server) as services:
         ana = server.person(7)
         await begins(ana)
         sent = picture("gray", (3000, 2000))
         await ana.sends(sent, as_file=True)
         await ana.sees("I have 1 good photo")
-        async with house.ledger.read() as page:
-            account = await page.account("telegram", "7", "7")
-        assert await house.shelf.get(account.id, "photos/1") == sent
+        async with services.database.read() as tx:
+            account = await tx.account("telegram", "7", "7")
+        assert await services.blob_store.get(account.id, "photos/1") == sent
 
 
 async def test_groups_get_a_link_to_the_private_chat_and_nothing_is_fetched(
     server: TelegramServer, tmp_path: Path
 ) -> None:
-    async with house_with(tmp_path, server):
+    async with running_bot(tmp_path, server):
         ana = server.person(7)
         await ana.sends(picture("gray"), picture("gray", mark="2"), group=-100123)
         await ana.says("/start", group=-100123)
@@ -258,14 +258,14 @@ async def test_groups_get_a_link_to_the_private_chat_and_nothing_is_fetched(
 async def test_a_flood_delays_and_loses_nothing(server: TelegramServer, tmp_path: Path) -> None:
     server.flood("editMessageMedia", 1, times=2)
     server.flood("sendMessage", 1)
-    async with house_with(tmp_path, server):
+    async with running_bot(tmp_path, server):
         ana = server.person(7)
         await has_gallery(ana)
         await ana.sees("1/3 · Office")
 
 
 async def test_who_blocked_the_bot_finds_the_gallery_on_return(server: TelegramServer, tmp_path: Path) -> None:
-    async with house_with(tmp_path, server) as house:
+    async with running_bot(tmp_path, server) as services:
         ana = server.person(7)
         await has_photos(ana)
         await ana.taps("Choose looks")
@@ -274,14 +274,12 @@ async def test_who_blocked_the_bot_finds_the_gallery_on_return(server: TelegramS
         await ana.can_tap("Go: 4")
         ana.blocked = True
         await ana.taps("Go: 4")
-        async with house.ledger.read() as page:
-            account = await page.account("telegram", "7", "7")
+        async with services.database.read() as tx:
+            account = await tx.account("telegram", "7", "7")
 
         async def drawn() -> bool:
-            async with house.ledger.read() as page:
-                return (
-                    len(await page.portraits(account.id)) == 3 and not (await page.addresses(account.id))[0].reachable
-                )
+            async with services.database.read() as tx:
+                return len(await tx.portraits(account.id)) == 3 and not (await tx.addresses(account.id))[0].reachable
 
         await server.until(drawn)
         await ana.blocks(False)
@@ -291,11 +289,11 @@ async def test_who_blocked_the_bot_finds_the_gallery_on_return(server: TelegramS
 
 async def test_buttons_work_after_a_restart_and_for_their_owner_only(server: TelegramServer, tmp_path: Path) -> None:
     ana, ben = server.person(7), server.person(9, "Ben")
-    async with house_with(tmp_path, server):
+    async with running_bot(tmp_path, server):
         await has_gallery(ana)
         message, button = ana.find("▶")
         await begins(ben)
-    async with house_with(tmp_path, server):
+    async with running_bot(tmp_path, server):
         await ana.taps("▶")
         await ana.sees("2/3")
         await ben.press(button["callback_data"], message)
@@ -309,7 +307,7 @@ async def test_buttons_work_after_a_restart_and_for_their_owner_only(server: Tel
 
 
 async def test_a_sitting_is_cancelled_while_it_runs(server: TelegramServer, tmp_path: Path) -> None:
-    async with house_with(tmp_path, server):
+    async with running_bot(tmp_path, server):
         ana = server.person(7)
         await has_photos(ana)
         await ana.taps("Choose looks")
@@ -326,9 +324,9 @@ async def test_a_sitting_is_cancelled_while_it_runs(server: TelegramServer, tmp_
 
 
 async def test_the_block_list_shuts_the_door(server: TelegramServer, tmp_path: Path) -> None:
-    async with house_with(tmp_path, server) as house:
-        async with house.ledger.write() as page:
-            await page.block("telegram", "7")
+    async with running_bot(tmp_path, server) as services:
+        async with services.database.write() as tx:
+            await tx.block("telegram", "7")
         ana = server.person(7)
         await ana.says("/start")
         await ana.sees("closed this studio for you")
@@ -381,10 +379,10 @@ async def test_a_bot_killed_again_and_again_loses_nothing(server: TelegramServer
         await dying
     galleries = [m for m in ana.chat() if "photo" in m and "reply_markup" in m]  # previews have no buttons
     assert len(galleries) == 1, "one gallery"
-    async with opened(s.load(data=tmp_path)) as house, house.ledger.read() as page:
-        account = await page.account("telegram", "7", "7")
-        assert len(await page.photos(account.id)) == 4
-        assert len(await page.portraits(account.id)) == 4, "three kept, one edit, none twice"
+    async with open_services(s.load(data=tmp_path)) as services, services.database.read() as tx:
+        account = await tx.account("telegram", "7", "7")
+        assert len(await tx.photos(account.id)) == 4
+        assert len(await tx.portraits(account.id)) == 4, "three kept, one edit, none twice"
 
 
 @pytest.mark.parametrize("killed", ["before anything is deleted", "before the receipt is sent"])
@@ -403,19 +401,19 @@ async def test_a_forgetting_that_is_killed_is_finished_and_told_after_a_restart(
             patch.setattr(outbox, "forget", die)
         else:
             patch.setattr(outbox.Errands, "_tell_receipt", die)
-        async with house_with(tmp_path, server):
+        async with running_bot(tmp_path, server):
             await has_photos(ana)
             await ana.says("/forget")
             await ana.taps("Delete everything")
             await died.wait()
-    async with house_with(tmp_path, server) as house:
+    async with running_bot(tmp_path, server) as services:
         receipt_message = await ana.sees("Everything is deleted")
         receipt = json.loads(server.files[receipt_message["document"]["file_id"]].data)
         assert signed_by(receipt["public_key"], receipt["body"].encode(), receipt["signature"])
 
         async def nobody_is_to_be_told() -> bool:
-            async with house.ledger.read() as page:
-                return (await page.c.execute(select(t.farewells))).first() is None
+            async with services.database.read() as tx:
+                return (await tx.c.execute(select(t.pending_receipts))).first() is None
 
         await server.until(nobody_is_to_be_told)
         assert [m["message_id"] for m in ana.chat()] == [receipt_message["message_id"]]
@@ -436,7 +434,7 @@ async def test_a_webhook_takes_updates_and_refuses_who_does_not_know_the_secret(
         "telegram_webhook_secret": SecretStr("quiet"),
         "telegram_webhook_port": unused_tcp_port,
     }
-    async with house_with(tmp_path, server, **more):
+    async with running_bot(tmp_path, server, **more):
         ana = server.person(7)
         await server.until(lambda: server.webhook.get("url") == address)
         await begins(ana)

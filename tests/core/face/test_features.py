@@ -18,7 +18,7 @@ from core.face.coverage import coverage, draw_map
 from core.face.features import CHIN, EYE, JAW, UPPER_LIP, judge, measure, observe, words
 from core.studio import Models
 from core.types import FaceMap, Features
-from jobs.kinds.tasks import CoreStudio
+from jobs.worker.core_studio import CoreStudio
 from tools.measure_map import share, wearing_hat
 
 RGB = sitters.RGB

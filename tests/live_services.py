@@ -27,20 +27,20 @@ from pydantic import SecretStr
 
 from jobs import settings
 from jobs.embedded_valkey import EmbeddedValkey
-from jobs.kinds import orders
-from jobs.queue.events import Notice, to_json, word_of
-from jobs.queue.job_status import where
-from jobs.services import House, opened
+from jobs.kinds.shoot import Shoot
+from jobs.queue.events import JobEvent, to_json, type_of
+from jobs.queue.job_status import status_of
+from jobs.services import Services, open_services
 from jobs.storage.accounts import Account
-from jobs.storage.database import open_ledger
+from jobs.storage.database import open_database
 from jobs.worker.worker import Worker
 
 TESTS = Path(__file__).parent
 QUICK = "fakes.quick_studio:QuickStudio"
 
 
-def a_house(folder: Path, **more: Any) -> settings.Settings:
-    """Settings of a house that lies in a folder; leases are short so that tests are."""
+def make_settings(folder: Path, **more: Any) -> settings.Settings:
+    """Settings of services that lies in a folder; leases are short so that tests are."""
     more.setdefault("lease_s", 2.0)
     more.setdefault("stop_grace_s", 1.0)
     if isinstance(more.get("database_url"), str):
@@ -48,28 +48,28 @@ def a_house(folder: Path, **more: Any) -> settings.Settings:
     return settings.load(data=folder, **more)
 
 
-async def person(house: House, user: str = "1", photos: int = 1) -> Account:
-    """Open an account with consent and photos on the shelf."""
-    async with house.ledger.write() as page:
-        account = await page.account("telegram", user, user)
-        await page.consent(account.id, 1, 30)
+async def person(services: Services, user: str = "1", photos: int = 1) -> Account:
+    """Open an account with consent and photos on the blob_store."""
+    async with services.database.write() as tx:
+        account = await tx.account("telegram", user, user)
+        await tx.consent(account.id, 1, 30)
     for number in range(photos):
-        await send_photo(house, account.id, f"photos/{number}", f"photo {number} of {user}".encode())
-    async with house.ledger.read() as page:
-        return await page.account_of(account.id)
+        await send_photo(services, account.id, f"photos/{number}", f"photo {number} of {user}".encode())
+    async with services.database.read() as tx:
+        return await tx.account_of(account.id)
 
 
-async def send_photo(house: House, account: int, name: str, data: bytes) -> None:
-    """Put a photo on the shelf and into the ledger."""
-    filed = await house.shelf.put(account, name, data)
-    async with house.ledger.write() as page:
-        await page.add_photo(account, name, filed.sha256, filed.size)
+async def send_photo(services: Services, account: int, name: str, data: bytes) -> None:
+    """Put a photo on the blob store and into the database."""
+    filed = await services.blob_store.put(account, name, data)
+    async with services.database.write() as tx:
+        await tx.add_photo(account, name, filed.sha256, filed.size)
 
 
-def shoot(manner: str = "fast", count: int = 2, **more: Any) -> orders.Shoot:
-    """An order for the quick studio."""
+def shoot(manner: str = "fast", count: int = 2, **more: Any) -> Shoot:
+    """A job for the quick studio."""
     more = {"photos": ("photos/0",), "styles": ("founder",), "train": False, **more}
-    return orders.Shoot(purpose=manner, count=count, **more)
+    return Shoot(purpose=manner, count=count, **more)
 
 
 async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool], within_s: float = 20.0) -> None:
@@ -83,38 +83,38 @@ async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool], within
     raise AssertionError(f"not so within {within_s} s: {true}")
 
 
-async def state_of(house: House, order: int) -> str:
-    """The state of an order in the ledger."""
-    async with house.ledger.read() as page:
-        standing = await where(page, order)
-    return standing.state if standing else "gone"
+async def state_of(services: Services, job_id: int) -> str:
+    """The state of an job_id in the database."""
+    async with services.database.read() as tx:
+        status = await status_of(tx, job_id)
+    return status.state if status else "gone"
 
 
 @dataclass
 class Front:
     """What people were told, last words only, by a worker and a notifier that run inside the test."""
 
-    told: list[Notice] = field(default_factory=list)
+    told: list[JobEvent] = field(default_factory=list)
 
-    async def words(self, order: int) -> list[str]:
-        """Wait for the last word on an order; return all there were."""
-        await until(lambda: any(notice.order == order for notice in self.told))
-        return [word_of(notice.news) for notice in self.told if notice.order == order]
+    async def words(self, job_id: int) -> list[str]:
+        """Wait for the last word on a job; return all there were."""
+        await until(lambda: any(job_event.job_id == job_id for job_event in self.told))
+        return [type_of(job_event.payload) for job_event in self.told if job_event.job_id == job_id]
 
 
 @asynccontextmanager
-async def working(house: House, studio: str = QUICK) -> AsyncIterator[Front]:
-    """Worker, relay and notifier of a house as tasks of the test; their children are real processes."""
+async def working(services: Services, studio: str = QUICK) -> AsyncIterator[Front]:
+    """Worker, relay and notifier of services as tasks of the test; their children are real processes."""
     front = Front()
 
-    async def deliver(notice: Notice) -> None:
-        if notice.id:
-            front.told.append(notice)
+    async def deliver(job_event: JobEvent) -> None:
+        if job_event.id:
+            front.told.append(job_event)
 
     parts = (
-        Worker(house.settings, house.ledger, house.shelf, house.desk, studio).run(),
-        house.desk.relay(),
-        house.desk.listen("telegram", deliver),
+        Worker(services.settings, services.database, services.blob_store, services.job_queue, studio).run(),
+        services.job_queue.relay(),
+        services.job_queue.listen("telegram", deliver),
     )
     tasks = [asyncio.create_task(part) for part in parts]
     try:
@@ -126,7 +126,7 @@ async def working(house: House, studio: str = QUICK) -> AsyncIterator[Front]:
 
 
 class Process:
-    """A process of the house that a test may kill; parts are some of `worker` and `notify`, joined by commas.
+    """A process of the services that a test may kill; parts are some of `worker` and `notify`, joined by commas.
 
     Forked from a server that has imported everything already: only the start is quicker than in real life.
     """
@@ -164,7 +164,7 @@ class Process:
 
 
 def be_a_process(config: settings.Settings, parts: str, studio: str, log: str, env: dict[str, str]) -> None:
-    """Be a process of the house until killed or stopped."""
+    """Be a process of the services until killed or stopped."""
     from jobs.run import run
 
     os.environ.update(env)
@@ -172,20 +172,24 @@ def be_a_process(config: settings.Settings, parts: str, studio: str, log: str, e
     os.dup2(out, 1)
     os.dup2(out, 2)
 
-    async def notify(house: House) -> None:
-        async def deliver(notice: Notice) -> None:
-            if notice.id:  # as a bot does it: the message is edited first, the ledger told after
-                line = {"order": notice.order, "word": word_of(notice.news), "news": json.loads(to_json(notice.news))}
+    async def notify(services: Services) -> None:
+        async def deliver(job_event: JobEvent) -> None:
+            if job_event.id:  # as a bot does it: the message is edited first, the database told after
+                line = {
+                    "job_id": job_event.job_id,
+                    "word": type_of(job_event.payload),
+                    "payload": json.loads(to_json(job_event.payload)),
+                }
                 await asyncio.to_thread(_append, config.data / "told", json.dumps(line) + "\n")
                 await asyncio.sleep(0.02)
 
-        await house.desk.listen("telegram", deliver)
+        await services.job_queue.listen("telegram", deliver)
 
     run(config, [notify] if "notify" in parts.split(",") else [], "worker" in parts.split(","), studio=studio)
 
 
 def kill_queue_server(config: settings.Settings) -> None:
-    """kill -9 of the house's own Valkey; nothing where it is still down from the last time."""
+    """kill -9 of the services's own Valkey; nothing where it is still down from the last time."""
     with suppress(OSError, IndexError):
         os.kill(
             int(EmbeddedValkey(config.data)._say(b"INFO", b"server").split(b"process_id:")[1].split()[0]),
@@ -194,12 +198,12 @@ def kill_queue_server(config: settings.Settings) -> None:
 
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["jobs.run", "houses"])
+FORKS.set_forkserver_preload(["jobs.run", "live_services"])
 
 
 @asynccontextmanager
 async def running(config: settings.Settings, *parts: str, **more: Any) -> AsyncIterator[list[Process]]:
-    """Processes of the house, all ended with the test; a failed test shows their logs."""
+    """Processes of the services, all ended with the test; a failed test shows their logs."""
     processes = [Process(config, part, **more) for part in parts]
     try:
         yield processes
@@ -306,13 +310,13 @@ class Postgres:
         self._made = 0
 
     async def new_database(self, empty: bool = False) -> str:
-        """Create a database, with the ledger's tables unless it is to be empty, and return its URL."""
+        """Create a database, with the database's tables unless it is to be empty, and return its URL."""
         if not empty and not self._made:
             await self._create("ready")
-            await (await open_ledger(a_house(self.folder / "any", database_url=self._url("ready")))).close()
+            await (await open_database(make_settings(self.folder / "any", database_url=self._url("ready")))).close()
         self._made += 1
-        await self._create(f"ledger{self._made}", "template0" if empty else "ready")
-        return self._url(f"ledger{self._made}")
+        await self._create(f"database{self._made}", "template0" if empty else "ready")
+        return self._url(f"database{self._made}")
 
     def _url(self, name: str) -> str:
         return f"postgresql+asyncpg://atelier@/{name}?host={self.folder}"
@@ -342,18 +346,18 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def ready_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with an empty ledger in it, migrated once."""
+    """A data folder with an empty database in it, migrated once."""
     folder = tmp_path_factory.mktemp("ready")
     asyncio.run(_migrate(folder))
     return folder
 
 
 async def _migrate(folder: Path) -> None:
-    await (await open_ledger(a_house(folder))).close()
+    await (await open_database(make_settings(folder))).close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path, ready_sqlite: Path) -> str | None:
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path, ready_sqlite: Path) -> str | None:
     """The database URL of a test: SQLite in its folder, or a new PostgreSQL database; both with their tables."""
     if request.param == "sqlite":
         shutil.copy(ready_sqlite / "ledger.db", tmp_path)
@@ -363,11 +367,11 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path, ready_sqlite:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, ready_sqlite: Path) -> AsyncIterator[House]:
-    """An open house with nothing configured: SQLite, embedded Valkey, a folder."""
+async def services(tmp_path: Path, ready_sqlite: Path) -> AsyncIterator[Services]:
+    """An open services with nothing configured: SQLite, embedded Valkey, a folder."""
     shutil.copy(ready_sqlite / "ledger.db", tmp_path)
-    async with opened(a_house(tmp_path)) as opened_house:
-        yield opened_house
+    async with open_services(make_settings(tmp_path)) as opened_services:
+        yield opened_services
 
 
 def told(config: settings.Settings) -> list[dict[str, Any]]:

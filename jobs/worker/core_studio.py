@@ -1,78 +1,21 @@
-"""From an order to the studio and back: the few lines that run in the child process.
-
-A task gets the order and a folder of its own: `photos/` with what it may look at, `out/` for what it makes
-(kept through a kill, so the studio finds there what it had finished). What it returns must be JSON.
-"""
+"""The studio of `core` as the child process has it: models loaded once, and the photos of a set while it grows."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any, Final
 
-from jobs.kinds import orders as o
+from jobs.kinds.base import Photos, Progress, Stop
 
 if TYPE_CHECKING:
     from core.studio import Models
     from core.types import FaceMap, Rejected, Selfie
+    from jobs.kinds.shoot import Shoot
 
-Progress = Callable[[str, int, int], None]
-Stop = Callable[[], bool]
-Photos = Sequence[tuple[str, bytes]]
-
-REMEMBERED_BYTES: Final = 300_000_000  # decoded photos kept in mind while somebody sends their set
-
-
-class Studio(Protocol):
-    """All that the jobs know of the studio; `CoreStudio` is the real one."""
-
-    def warm(self, queue: str) -> None:
-        """Load what the first order of a queue will need."""
-
-    def look(self, photos: Photos) -> dict[str, Any]:
-        """Judge the last photo, alone and among the others of its set."""
-
-    def shoot(
-        self, photos: Photos, order: o.Shoot, out: Path, on_progress: Progress, should_stop: Stop
-    ) -> dict[str, Any]:
-        """Fill a folder with portraits, its manifest last, and return the manifest."""
-
-    def enhance(self, portrait: Path, tweaks: Sequence[str], out: Path) -> dict[str, Any]:
-        """Write an edited portrait and its record, and return the record."""
-
-
-def look(_: o.Look, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
-    """Look at the newest photo of a set."""
-    return studio.look(_photos(folder))
-
-
-def shoot(order: o.Shoot, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
-    """Learn the person and draw them."""
-    return studio.shoot(_photos(folder), order, folder / "out", on_progress, should_stop)
-
-
-def enhance(order: o.Enhance, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
-    """Edit a portrait that lies in `out/` among its layers; `names` says which it is and what the edit is called."""
-    on_progress("enhance", 0, 1)
-    portrait, edit = (folder / "names").read_text("utf-8").split()
-    return studio.enhance(folder / "out" / portrait, order.tweaks, folder / "out" / edit)
-
-
-TASKS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"look": look, "shoot": shoot, "enhance": enhance}
-
-
-def _notes(face: FaceMap) -> list[str]:
-    """Say what was mended on a kept photo's way in, and that a hat is worn on it."""
-    return [*face.selfie.notes, *(("hat",) if face.features and face.features.hat else ())]
-
-
-def _photos(folder: Path) -> list[tuple[str, bytes]]:
-    """Read the photos in the order they were numbered in; a file's name is the photo's name, quoted."""
-    files = sorted((folder / "photos").iterdir())
-    return [(unquote(file.name.partition("-")[2]), file.read_bytes()) for file in files]
+REMEMBERED_BYTES: Final = 300_000_000  # decoded photos kept in memory while somebody sends their set
 
 
 class CoreStudio:
@@ -92,7 +35,7 @@ class CoreStudio:
         return self._loaded
 
     def warm(self, queue: str) -> None:
-        """Load the face models, and what draws with its libraries; its nets are loaded by the first order."""
+        """Load the face models, and what draws with its libraries; its nets are loaded by the first job."""
         from core.face import coverage  # noqa: F401
 
         _ = self._models.recogniser, self._models.landmarker, self._models.segmenter
@@ -127,20 +70,18 @@ class CoreStudio:
         shown = coverage(tuple(maps.values()))
         return {**verdict, "missing": list(shown.missing), "of_set": list(shown.notes), "others": facts}
 
-    def shoot(
-        self, photos: Photos, order: o.Shoot, out: Path, on_progress: Progress, should_stop: Stop
-    ) -> dict[str, Any]:
+    def shoot(self, photos: Photos, job: Shoot, out: Path, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
         """See `Studio.shoot`."""
         from core import studio
 
-        asked = {"purpose": order.purpose} if order.purpose else {}
+        asked = {"purpose": job.purpose} if job.purpose else {}
         sitting = studio.Sitting(
-            styles=order.styles,
-            count=order.count,
-            seed=order.seed,
-            train=order.train,
+            styles=job.styles,
+            count=job.count,
+            seed=job.seed,
+            train=job.train,
             **asked,  # type: ignore[arg-type]
-            **dict(order.details),  # type: ignore[arg-type]
+            **dict(job.details),  # type: ignore[arg-type]
         )
         return studio.shoot(photos, sitting, out, self._models, on_progress, should_stop)
 
@@ -176,3 +117,8 @@ class CoreStudio:
             del self._seen[key]
         known = {getattr(seen, "sha256", "") for seen in self._seen.values()}
         self._maps = {sha256: face for sha256, face in self._maps.items() if sha256 in known}
+
+
+def _notes(face: FaceMap) -> list[str]:
+    """Say what was mended on a kept photo's way in, and that a hat is worn on it."""
+    return [*face.selfie.notes, *(("hat",) if face.features and face.features.hat else ())]
