@@ -1,7 +1,7 @@
 """Buttons: events that travel through the platform and back.
 
-`encode` packs a press with the session's nonce into at most 64 bytes of plain ASCII, `decode` unpacks it, so buttons
-live in no memory and work after any restart.
+`encode` packs a press, its conversation and the session's nonce into a line of plain ASCII, `decode` unpacks it, so
+buttons live in no memory and work after any restart.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import ClassVar, get_type_hints
 
 from bots.dialogue.events import Event, StaleButton
 
-BUTTON_BYTES = 64  # Telegram's limit for callback_data; Discord allows 100 characters
-CODEC_VERSION = "1"
+CODEC_VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +213,21 @@ PRESSES: dict[str, type[Press]] = {
 }
 
 
-def encode(press: Press, nonce: str) -> str:
-    """Pack a press and the session's nonce into at most 64 bytes: `1turn:k3f9:2:7`.
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What a button carried: the conversation it belongs to, that conversation's nonce, and the event."""
+
+    conversation: str
+    nonce: str
+    press: Press
+
+
+def encode(press: Press, conversation: str, nonce: str, at_most: int) -> str:
+    """Pack a press, its conversation and the session's nonce into at most so many bytes: `2turn:1f:k3f9:2:7`.
 
     Raises ValueError when a field holds anything but an int, a bool or a plain word, or when it is too long.
     """
-    parts = [CODEC_VERSION + press.op, nonce]
+    parts = [CODEC_VERSION + press.op, conversation, nonce]
     for field in fields(press):
         value = getattr(press, field.name)
         word = str(int(value)) if isinstance(value, bool | int) else value
@@ -227,31 +235,29 @@ def encode(press: Press, nonce: str) -> str:
             raise ValueError(f"{type(press).__name__}.{field.name}: {word!r} does not fit a button")
         parts.append(word)
     data = ":".join(parts)
-    if len(data.encode()) > BUTTON_BYTES:
-        raise ValueError(f"{data!r} has {len(data.encode())} bytes, {BUTTON_BYTES} is the limit")
+    if len(data.encode()) > at_most:
+        raise ValueError(f"{data!r} has {len(data.encode())} bytes, {at_most} is the limit")
     return data
 
 
-def decode(data: str, nonce: str) -> Press | StaleButton:
+def decode(data: str) -> Pressed | StaleButton:
     """Unpack what `encode` packed; anything else becomes `StaleButton`, never an exception."""
     head, *words = data.split(":")
-    press = PRESSES.get(head[1:])
-    if not data.startswith(CODEC_VERSION) or press is None:
+    kind = PRESSES.get(head[1:])
+    if not data.startswith(CODEC_VERSION) or kind is None:
         return StaleButton("old")
-    if not words or words[0] != nonce:
-        return StaleButton("other")
-    hints = get_type_hints(press)
-    names = [field.name for field in fields(press)]
-    if len(words) - 1 != len(names):
+    hints = get_type_hints(kind)
+    names = [field.name for field in fields(kind)]
+    if len(words) - 2 != len(names):
         return StaleButton("torn")
     values: dict[str, object] = {}
-    for name, word in zip(names, words[1:], strict=True):
-        kind = hints[name]
-        if kind is not str and not word.removeprefix("-").isascii():
+    for name, word in zip(names, words[2:], strict=True):
+        if hints[name] is str:
+            values[name] = word
+        elif hints[name] is bool and word in {"0", "1"}:
+            values[name] = word == "1"
+        elif hints[name] is int and word.isascii() and word.isdigit() and len(word) <= 9:
+            values[name] = int(word)
+        else:
             return StaleButton("torn")
-        if kind is bool and word not in {"0", "1"}:
-            return StaleButton("torn")
-        if kind is int and not (word.isascii() and word.isdigit() and len(word) <= 9):
-            return StaleButton("torn")
-        values[name] = word if kind is str else kind(int(word))
-    return press(**values)
+    return Pressed(words[0], words[1], kind(**values))

@@ -10,7 +10,7 @@ from bots.dialogue.effects import Effect, Reply, Toast
 from bots.dialogue.events import Event
 from bots.dialogue.menu import Menu
 from bots.dialogue.session import Session, State
-from bots.dialogue.text import LANGUAGES, say
+from bots.dialogue.text import say, spoken
 
 WELCOME, COLLECTING, CHOOSING, WAITING = State.WELCOME, State.COLLECTING, State.CHOOSING, State.WAITING
 BROWSING, ENHANCING, LEAVING = State.BROWSING, State.ENHANCING, State.LEAVING
@@ -46,7 +46,6 @@ class Context:
         self.replies.append(Toast(self.words(key, **values)))
 
 
-def new_session(nonce: str, language: str = "en") -> Session:
+def new_session(conversation: str, nonce: str, language: str = "en") -> Session:
     """Return the session of somebody never seen before; a language nobody here speaks becomes English."""
-    code = language.split("-")[0].lower()
-    return Session(nonce, language=code if code in LANGUAGES else "en")
+    return Session(conversation, nonce, language=spoken(language))

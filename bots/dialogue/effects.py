@@ -6,9 +6,15 @@ job queue do the rest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobs.kinds.base import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Anything that follows from an event. Every one may be given twice and is done once."""
+
 
 # --- replies: what a person sees ---------------------------------------------------------------------
 
@@ -37,8 +43,10 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """Anything that can be shown."""
+class Reply(Effect):
+    """Anything that can be shown. ephemeral: to the person alone, where others read along."""
+
+    ephemeral: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class Say(Reply):
 class Card(Reply):
     """A message that is kept up to date: sent once, then edited in place. Its slot is its name for ever.
 
+    pictures: at most `Limits.pictures_a_card`, and always as many.
+
     repost: take the old one's buttons away and send it anew at the end of the chat. throttled: it reports progress, so
     it may wait a moment for its own next state.
     """
@@ -61,7 +71,7 @@ class Card(Reply):
     slot: str
     text: str
     rows: Rows = ()
-    picture: Picture | None = None
+    pictures: tuple[Picture, ...] = ()
     repost: bool = False
     throttled: bool = False
 
@@ -111,11 +121,6 @@ class Sweep(Reply):
 
 
 # --- effects: what else must be done ---------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """Anything the concierge must do beside talking. Every one may be given twice and is done once."""
 
 
 @dataclass(frozen=True, slots=True)

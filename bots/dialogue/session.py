@@ -114,12 +114,13 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A conversation. nonce: four characters that every button of it carries; new after a forget.
+    """A conversation. conversation: what it is found by; nonce: new after a forget; its buttons carry both.
 
     consent: version agreed to, 0 for none. styles: picked looks in the order picked. details: what the
     person chose over the look's own. missing, of_set: as `bots.dialogue.events.PhotoLooked`.
     """
 
+    conversation: str
     nonce: str
     language: str = "en"
     state: State = State.WELCOME
@@ -137,7 +138,6 @@ class Session:
     running: Running | None = None
     galleries: tuple[Gallery, ...] = ()
     open_gallery: int = 0
-    back_to: State = State.WELCOME
     last_card: str = ""
 
     @property

@@ -41,6 +41,12 @@ def _flat(prefix: str, tree: dict[str, Any]) -> dict[str, Sentence]:
     return flat
 
 
+def spoken(code: str | None) -> str:
+    """Return the catalogue for a language tag such as `es-MX`; English for a language there is none for."""
+    short = (code or "en").split("-")[0].lower()
+    return short if short in LANGUAGES else "en"
+
+
 def say(language: str, key: str, **values: object) -> str:
     """Return the sentence for a key with its values filled in. Raises KeyError for a key that is in no catalogue."""
     sentence = catalogue(language)[key]

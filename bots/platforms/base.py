@@ -1,4 +1,4 @@
-"""What a chat platform must be able to do for the concierge, and how it says that it cannot."""
+"""What a chat platform must be able to do for the dispatcher, and how it says that it cannot."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bots.dialogue import effects as fx
+from bots.dialogue.limits import Limits
 from core.errors import AtelierError
 
 Load = Callable[[fx.Picture], Awaitable[bytes]]
@@ -25,34 +26,59 @@ class PhotoGone(AtelierError):
     """The platform does not have the file any more."""
 
 
+class PhotoTooBig(AtelierError):
+    """The file has more bytes than `Limits.fetch_bytes`; another try would end alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Who an update is from. key: the update's own id; tap: the platform's handle for answering a button."""
+    """Who did something, and where that is answered.
 
-    user: str
-    chat: str
-    key: str
+    owner: the platform's id of the person, who owns the account. place: where this is answered, in the adapter's own
+    notation: a private chat, a message in a group, an interaction. home: the owner's private chat, where later news
+    goes; empty when it is the place. key: the update's own id, empty where the platform never repeats one.
+    interaction: the handle for acknowledging a button or a command, empty for a plain message. private: nobody but the
+    owner and the bot sees what was sent. ephemeral: answers in that place must be shown to the owner alone.
+    """
+
+    owner: str
+    place: str
+    key: str = ""
     language: str = "en"
-    tap: str = ""
+    interaction: str = ""
+    home: str = ""
+    private: bool = True
+    ephemeral: bool = False
 
 
 class Adapter(Protocol):
     """What a platform must be able to do. Raises Unreachable and NotNow; everything else is its own to mend."""
 
     platform: str
-    upload_bytes: int
+    limits: Limits
 
-    async def show(self, chat: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
-        """Send a reply, or edit its old self; return the handles of messages that are new.
+    @property
+    def home_link(self) -> str:
+        """A link that opens the private chat with the bot."""
 
-        old: of a Card or an Unbutton the message it is on, of a Say the message it answers.
+    async def acknowledge(self, contact: Contact) -> None:
+        """Tell the platform that a press or a command arrived. Called before anything is read or written; never raises.
+
+        A platform that takes one answer only may hold it back for `answer`, as long as it is surely given in time.
         """
 
-    async def answer(self, tap: str, toast: fx.Toast | None) -> None:
-        """Answer a tap, with words or without."""
+    async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
+        """End what `acknowledge` began, with words or without; never raises."""
 
-    async def remove(self, chat: str, handles: list[str]) -> None:
+    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
+        """Send a reply, or edit its old self; return the handles of messages that are new.
+
+        place: `Contact.place` or `Contact.home`. old: of a Card or an Unbutton the message it is on, of a Say the
+        message it answers.
+        """
+
+    async def remove(self, place: str, handles: list[str]) -> None:
         """Delete messages where the platform still allows it."""
 
     async def fetch(self, ref: str) -> bytes:
-        """Return a sent file's bytes; raises PhotoGone."""
+        """Return a sent file's bytes; raises PhotoGone and PhotoTooBig."""

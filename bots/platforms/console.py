@@ -19,19 +19,25 @@ from typing import TextIO
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.commands import said
+from bots.dialogue.limits import Limits
 from bots.dialogue.text import LANGUAGES
 from bots.platforms.base import Contact, Load, PhotoGone
 from bots.runtime.dispatcher import Concierge
 
 PATIENCE_S = 600.0  # how long a script waits for words: a sitting on a laptop takes minutes
 CONTACT = "me"
+LIMITS = Limits(
+    button_bytes=64, label=0, buttons_a_row=8, rows=0, components=100, row_counts=False, text=0, caption=0, toast=0,
+    pictures_a_card=1, album=10, upload_bytes=0, fetch_bytes=0, edit_interval_s=3.0, delete_days=0,
+)  # fmt: skip
 
 
 class Terminal:
     """The terminal as the concierge's adapter, and as a script's player."""
 
     platform = "console"
-    upload_bytes = 2**40
+    limits = LIMITS
+    home_link = ""
 
     def __init__(self, pictures: Path, record: TextIO | None = None, patience_s: float = PATIENCE_S) -> None:
         self._pictures, self._record, self._patience_s = pictures, record, patience_s
@@ -44,15 +50,14 @@ class Terminal:
 
     # --- as an adapter ---------------------------------------------------------------------------
 
-    async def show(self, chat: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
         """See `Adapter.show`: there is no editing in a terminal, the newest state is printed again."""
         match reply:
             case fx.Say():
                 self._print(reply.text, reply.rows)
             case fx.Card():
                 lines = [reply.text]
-                if reply.picture is not None:
-                    lines.insert(0, await self._save(reply.picture, load))
+                lines[:0] = [await self._save(picture, load) for picture in reply.pictures]
                 self._print("\n".join(lines), reply.rows)
             case fx.Album() | fx.Files():
                 saved = [f"{await self._save(picture, load)}  {picture.alt}" for picture in reply.pictures]
@@ -67,12 +72,15 @@ class Terminal:
         self._shown += 1
         return [str(self._shown)] if old is None else []
 
-    async def answer(self, tap: str, toast: fx.Toast | None) -> None:
+    async def acknowledge(self, contact: Contact) -> None:
+        """See `Adapter.acknowledge`: nobody waits for it."""
+
+    async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
         """See `Adapter.answer`."""
         if toast is not None:
             self._print(f"({toast.text})", ())
 
-    async def remove(self, chat: str, handles: list[str]) -> None:
+    async def remove(self, place: str, handles: list[str]) -> None:
         """See `Adapter.remove`: what the terminal shows is the person's own; saved pictures are deleted."""
         for path in self._pictures.glob("*"):
             path.unlink()
@@ -152,8 +160,9 @@ class Terminal:
         if shown:
             self._since = []
         self._acts += 1
-        tap = str(self._acts) if isinstance(event, str) else ""
-        await self.concierge.hear(Contact(CONTACT, CONTACT, "", _language(), tap), event)
+        interaction = str(self._acts) if isinstance(event, str) else ""
+        contact = Contact(CONTACT, CONTACT, language=_language(), interaction=interaction)
+        await self.concierge.hear(contact, event)
 
     async def converse(self) -> None:
         """Talk with somebody at the keyboard until the end of input."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from bots.dialogue import buttons as b
@@ -20,8 +21,9 @@ from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.machine import advance
 from bots.dialogue.menu import Menu
-from bots.dialogue.text import say
-from bots.platforms.base import Adapter, Contact
+from bots.dialogue.session import Session
+from bots.dialogue.text import say, spoken
+from bots.platforms.base import Adapter, Contact, NotNow, Unreachable
 from bots.runtime.event_mapper import event_of
 from bots.runtime.outbox import TRIES, Errands, First
 from bots.runtime.session_store import Record, Records, errand
@@ -37,6 +39,9 @@ log = logging.getLogger("atelier.bots")
 _AT_ONCE = (fx.Consent, fx.Place, fx.Report)  # done inside the transaction
 
 
+REMEMBERED = 5000  # updates in groups remembered as answered
+
+
 class Concierge:
     """One platform's front of house."""
 
@@ -46,31 +51,73 @@ class Concierge:
         self._records = Records(adapter.platform, services.settings.retention_days)
         self._errands = Errands(services, adapter, menu, self._records, self.tell)
 
+        self._pointed_home: OrderedDict[tuple[str, str], None] = OrderedDict()
+
     # --- what comes in ---------------------------------------------------------------------------
 
-    async def hear(self, contact: Contact, event: e.Event | str) -> None:
-        """Take an event, or a button's data, from a person. Returns once its effect is safe; answering goes on."""
+    async def hear(self, contact: Contact, *happened: e.Event | str) -> None:
+        """Take the events of one update, or a button's data. Returns once their effect is safe; answering goes on.
+
+        A press is acknowledged before anything is read or written.
+        """
+        if contact.interaction:
+            await self._adapter.acknowledge(contact)
         toast: fx.Toast | None = None
         try:
+            toast = (
+                await self._heard(contact, happened) if contact.private else await self._point_home(contact, happened)
+            )
+        finally:
+            if contact.interaction:
+                await self._adapter.answer(contact, toast)
+
+    async def _heard(self, contact: Contact, happened: Sequence[e.Event | str]) -> fx.Toast | None:
+        """Advance the owner's conversation; return what is to be said in passing."""
+        try:
             account, done = await self._commit(
-                self._by(contact), self._first_time(contact), event, contact.language, contact.chat
+                self._by(contact), self._first_time(contact), happened, contact.language, contact
             )
         except Gone:  # everything of theirs is being deleted right now
-            await self._answer(contact, None)
-            return
+            return None
         if account.blocked:
-            toast = fx.Toast(say(account.language or "en", "blocked.sorry"), alert=True)
-            if not contact.tap:
-                await self._adapter.show(contact.chat, fx.Say(toast.text), None, self._errands.loader(account.id))
-        toasts = [reply for reply in done if isinstance(reply, fx.Toast)]
-        await self._answer(contact, toasts[0] if toasts else toast)
+            sorry = fx.Toast(say(account.language or "en", "blocked.sorry"), alert=True)
+            if not contact.interaction:
+                await self._show(contact, sorry.text)
+            return sorry
+        return next((reply for reply in done if isinstance(reply, fx.Toast)), None)
 
-    async def _answer(self, contact: Contact, toast: fx.Toast | None) -> None:
-        if contact.tap:
-            await self._adapter.answer(contact.tap, toast)
+    async def _point_home(self, contact: Contact, happened: Sequence[e.Event | str]) -> fx.Toast | None:
+        """Answer where others read along with nothing but the way out of it, once for an album.
+
+        Selfies are handled in private only: nothing of what was sent there is fetched, kept or written down.
+        """
+        album = next((event.album for event in happened if isinstance(event, e.PhotoSent)), "")
+        key = (contact.owner, album or contact.key or contact.place)
+        if key in self._pointed_home:
+            return None
+        self._pointed_home[key] = None
+        while len(self._pointed_home) > REMEMBERED:
+            self._pointed_home.popitem(last=False)
+        text = say(spoken(contact.language), "group.private", link=self._adapter.home_link)
+        if contact.interaction:
+            return fx.Toast(text, alert=True)
+        await self._show(contact, text)
+        return None
+
+    async def _show(self, contact: Contact, text: str) -> None:
+        """Say something to somebody who has no conversation here."""
+
+        async def no_picture(picture: fx.Picture) -> bytes:
+            raise LookupError(picture.name)
+
+        try:
+            say_it = fx.Say(text, ephemeral=contact.ephemeral)
+            await self._adapter.show(contact.place, say_it, None, no_picture)
+        except (Unreachable, NotNow) as error:
+            log.info("place_not_answered", extra={"error": type(error).__name__})
 
     def _by(self, contact: Contact) -> Callable[[Transaction], Awaitable[Account]]:
-        return lambda tx: tx.account(self._platform, contact.user, contact.chat)
+        return lambda tx: tx.account(self._platform, contact.owner, contact.home or contact.place)
 
     def _first_time(self, contact: Contact) -> First | None:
         """How a transaction tells a repeated update; a platform that never repeats one has no key."""
@@ -86,7 +133,7 @@ class Concierge:
             return not job_event.id or await job_store.acknowledge(tx, job_event.id)
 
         try:
-            account, _ = await self._commit(lambda tx: tx.account_of(job_event.account), first_time, event)
+            account, _ = await self._commit(lambda tx: tx.account_of(job_event.account), first_time, [event])
         except Gone:
             log.info("news_for_nobody", extra={"order": job_event.job_id})
             return False
@@ -94,16 +141,16 @@ class Concierge:
 
     async def tell(self, account: int, event: e.Event) -> None:
         """Take an event that came about in here: a photo that could not be fetched, a finished export."""
-        await self._commit(lambda tx: tx.account_of(account), None, event)
+        await self._commit(lambda tx: tx.account_of(account), None, [event])
 
     async def set_reachable(self, contact: Contact, reachable: bool) -> None:
         """Note that a person blocked the bot, or came back: then everything that waited is delivered."""
         async with self._database.write() as tx:
-            account = await tx.account(self._platform, contact.user, contact.chat)
+            account = await self._by(contact)(tx)
             await tx.set_reachable(account.id, self._platform, reachable)
             record, _ = await self._records.load(tx, account.id, contact.language)
         if reachable:
-            self._errands.set_out(account.id, contact.chat, record)
+            self._errands.set_out(account.id, contact.place, record)
 
     async def resume(self) -> None:
         """Go on with every errand that an earlier process left."""
@@ -138,23 +185,26 @@ class Concierge:
         self,
         who: Callable[[Transaction], Awaitable[Account]],
         first_time: First | None,
-        event: e.Event | str,
+        happened: Sequence[e.Event | str],
         language: str = "en",
-        chat: str | None = None,
-    ) -> tuple[Account, tuple[fx.Reply, ...]]:
-        """Advance one conversation by one event, durably. Returns the account and what was said."""
+        contact: Contact | None = None,
+    ) -> tuple[Account, list[fx.Reply]]:
+        """Advance one conversation by the events of one update, durably. Returns the account and what was said."""
         for _ in range(TRIES):
             try:
-                async with self._database.write(urgent=chat is not None) as tx:
+                async with self._database.write(urgent=contact is not None) as tx:
                     account = await who(tx)
                     if account.blocked:
-                        return account, ()
+                        return account, []
                     if first_time is not None and not await first_time(tx):
-                        return account, ()
+                        return account, []
                     record, version = await self._records.known(tx, account.id, account.language or language)
-                    record, replies = await self._step(tx, account.id, record, event)
+                    replies: list[fx.Reply] = []
+                    for event in happened:
+                        record, said = await self._step(tx, account.id, record, event, contact)
+                        replies += said
                     await self._records.save(tx, account.id, record, version)
-                    chat = chat or await self._chat(tx, account.id)
+                    chat = contact.place if contact else await self._chat(tx, account.id)
             except Conflict:
                 continue
             if chat is not None:
@@ -163,12 +213,12 @@ class Concierge:
         raise Conflict(f"the conversation changed {TRIES} times while one event was handled")
 
     async def _step(
-        self, tx: Transaction, account: int, record: Record, event: e.Event | str
+        self, tx: Transaction, account: int, record: Record, event: e.Event | str, contact: Contact | None
     ) -> tuple[Record, tuple[fx.Reply, ...]]:
         """Let the dialogue answer, do what belongs into the transaction, and note the rest as errands."""
-        tapped = isinstance(event, str)
-        heard = b.decode(event, record.session.nonce) if isinstance(event, str) else event
+        heard = _pressed(event, record.session) if isinstance(event, str) else event
         step = advance(record.session, heard, time.time(), self._menu)
+        in_passing = contact is not None and contact.interaction != ""
         session, replies, wanted = step.session, list(step.replies), list(step.effects)
         job_ids = dict(record.job_ids)
         for effect in step.effects:
@@ -184,10 +234,12 @@ class Concierge:
                     session, replies = refused.session, [*replies, *refused.replies]
                 else:
                     job_ids[effect.job] = accepted.job_id
+        if contact is not None and contact.ephemeral:
+            replies = [replace(reply, ephemeral=True) for reply in replies]
         if session.language != record.session.language:
             await tx.set_language(account, session.language)
-        items: list[fx.Reply | fx.Effect] = [
-            *(reply for reply in replies if not (isinstance(reply, fx.Toast) and tapped)),
+        items: list[fx.Effect] = [
+            *(reply for reply in replies if not (isinstance(reply, fx.Toast) and in_passing)),
             *(effect for effect in wanted if not isinstance(effect, _AT_ONCE)),
         ]
         errands = tuple(errand(number, item) for number, item in enumerate(items, record.last + 1))
@@ -204,3 +256,13 @@ class Concierge:
         """Return the chat to write to, None when the person cannot be reached."""
         found = [a for a in await tx.addresses(account) if a.platform == self._platform]
         return found[0].chat if found and found[0].reachable else None
+
+
+def _pressed(data: str, session: Session) -> e.Event:
+    """Read a button; one of another conversation, or of one that was forgotten, is nobody's to press."""
+    read = b.decode(data)
+    if isinstance(read, e.StaleButton):
+        return read
+    if (read.conversation, read.nonce) != (session.conversation, session.nonce):
+        return e.StaleButton("other")
+    return read.press

@@ -44,19 +44,19 @@ _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 _ERRANDS: dict[str, TypeAdapter[Any]] = {
     kind.__name__: TypeAdapter(kind)
     for kind in vars(fx).values()
-    if isinstance(kind, type) and issubclass(kind, fx.Reply | fx.Effect) and kind not in {fx.Reply, fx.Effect}
+    if isinstance(kind, type) and issubclass(kind, fx.Effect) and kind not in {fx.Reply, fx.Effect}
 }
 
 
-def errand(number: int, item: fx.Reply | fx.Effect) -> Errand:
+def errand(number: int, item: fx.Effect) -> Errand:
     """Write a reply or an order down."""
     word = type(item).__name__
     return Errand(number, word, _ERRANDS[word].dump_python(item, mode="json"))
 
 
-def item_of(errand: Errand) -> fx.Reply | fx.Effect:
+def item_of(errand: Errand) -> fx.Effect:
     """Read what `errand` wrote down."""
-    item: fx.Reply | fx.Effect = _ERRANDS[errand.word].validate_python(errand.body)
+    item: fx.Effect = _ERRANDS[errand.word].validate_python(errand.body)
     return item
 
 
@@ -71,7 +71,9 @@ class Records:
         """Read a record, and the version it has; a new one for somebody new."""
         text, version = await tx.conversation(account, self._platform)
         if not text:
-            return Record(replace(new_session(secrets.token_hex(2), language), keep_days=self._keep_days)), 0
+            return Record(
+                replace(new_session(f"{account:x}", secrets.token_hex(2), language), keep_days=self._keep_days)
+            ), 0
         return _RECORD.validate_json(text), version
 
     async def known(self, tx: Transaction, account: int, language: str = "en") -> tuple[Record, int]:

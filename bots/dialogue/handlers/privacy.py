@@ -93,7 +93,7 @@ def _forgotten(ctx: Context, event: e.Forgotten) -> None:
         fx.Sweep(),
         fx.TextFile("receipt.json", event.receipt, ctx.words("forget.receipt", counts=counts)),
     ]
-    ctx.session = new_session(_next_nonce(ctx.session.nonce, ctx.now), ctx.session.language)
+    ctx.session = new_session(ctx.session.conversation, _next_nonce(ctx.session.nonce, ctx.now), ctx.session.language)
 
 
 def _next_nonce(nonce: str, now: float) -> str:

@@ -42,7 +42,12 @@ PHOTOS_AT_MOST = 20
 
 def button(session: Session, key: str, press: Press, **values: object) -> Button:
     """Return a button with a label from the catalogue."""
-    return Button(say(session.language, f"button.{key}", **values), encode(press, session.nonce))
+    return Button(say(session.language, f"button.{key}", **values), data_of(session, press))
+
+
+def data_of(session: Session, press: Press) -> str:
+    """Return what a button of this conversation carries."""
+    return encode(press, session.conversation, session.nonce, 64)
 
 
 def in_rows(buttons: list[Button], wide: int) -> Rows:
@@ -52,7 +57,7 @@ def in_rows(buttons: list[Button], wide: int) -> Rows:
 
 def _choice(session: Session, label: str, on: bool, press: Press) -> Button:
     """A button that is ticked or not: a word and a sign, never colour alone."""
-    return Button(f"✓ {label}" if on else label, encode(press, session.nonce))
+    return Button(f"✓ {label}" if on else label, data_of(session, press))
 
 
 def welcome(session: Session) -> Card:
@@ -285,5 +290,5 @@ def past(session: Session, menu: Menu) -> Card:
         label = say(
             session.language, "past.set", number=gallery.number, n=len(gallery.current), styles=", ".join(styles)
         )
-        buttons.append(Button(label, encode(PageOpened(gallery.number, gallery.at), session.nonce)))
+        buttons.append(Button(label, data_of(session, PageOpened(gallery.number, gallery.at))))
     return Card("past", say(session.language, "past.ask"), in_rows(buttons, 1), repost=True)

@@ -21,11 +21,10 @@ from bots.dialogue.buttons import (
     PastOpened,
     Tweaked,
     TweaksOpened,
-    encode,
 )
 from bots.dialogue.effects import Button, Card, Picture, Rows
 from bots.dialogue.menu import Menu
-from bots.dialogue.screens.cards import button, in_rows, style_title
+from bots.dialogue.screens.cards import button, data_of, in_rows, style_title
 from bots.dialogue.session import Gallery, Session, Shown
 from bots.dialogue.text import day, said_or, say
 from jobs.queue.events import Pictured
@@ -79,13 +78,13 @@ def root(gallery: Gallery, shown: Shown) -> Shown:
     return shown
 
 
-def card(session: Session, menu: Menu, gallery: Gallery, note: str = "") -> Card:
+def card(session: Session, menu: Menu, gallery: Gallery) -> Card:
     """The gallery as one message: picture, caption, buttons."""
     shown = gallery.open
     seen = root(gallery, shown) if gallery.comparing else shown
     text = caption(session, menu, gallery, seen)
-    picture = Picture("shelf", seen.drawn.file, text)
-    return Card(slot(gallery), f"{text}\n{note}" if note else text, _rows(session, menu, gallery, shown), picture)
+    pictures = (Picture("shelf", seen.drawn.file, text),)
+    return Card(slot(gallery), text, _rows(session, menu, gallery, shown), pictures)
 
 
 def slot(gallery: Gallery) -> str:
@@ -146,9 +145,9 @@ def _rows(session: Session, menu: Menu, gallery: Gallery, shown: Shown) -> Rows:
     if of > 1:
         rows.append(
             (
-                Button("◀", encode(PageOpened(g, (gallery.at - 2) % of + 1), session.nonce)),
-                Button(f"{gallery.at}/{of}", encode(PageOpened(g, gallery.at), session.nonce)),
-                Button("▶", encode(PageOpened(g, gallery.at % of + 1), session.nonce)),
+                Button("◀", data_of(session, PageOpened(g, (gallery.at - 2) % of + 1))),
+                Button(f"{gallery.at}/{of}", data_of(session, PageOpened(g, gallery.at))),
+                Button("▶", data_of(session, PageOpened(g, gallery.at % of + 1))),
             )
         )
     if gallery.tweak_page:
@@ -197,19 +196,22 @@ def _tweak_rows(session: Session, menu: Menu, gallery: Gallery, shown: Shown) ->
         buttons = [
             Button(
                 said_or(session.language, f"value.{value}", "value.other", value=value.replace("_", " ")),
-                encode(Tweaked(g, number, f"{name}={value}"), session.nonce),
+                data_of(session, Tweaked(g, number, f"{name}={value}")),
             )
             for value in values
         ]
         back = button(session, "back", TweaksOpened(g, number, AT_HOME))
         return (*in_rows(buttons, 2), (back,))
     buttons = [
-        Button(tweak_label(session, name), encode(Tweaked(g, number, name), session.nonce))
+        Button(tweak_label(session, name), data_of(session, Tweaked(g, number, name)))
         for name, values in offered
         if not values
     ]
     buttons += [
-        Button(f"{tweak_label(session, name)} …", encode(TweaksOpened(g, number, page), session.nonce))
+        Button(
+            f"{tweak_label(session, name)} …",
+            data_of(session, TweaksOpened(g, number, page)),
+        )
         for page, (name, _) in enumerate(valued, 2)
     ]
     return in_rows(buttons, 2)

@@ -5,6 +5,7 @@ See `bots.platforms.telegram.updates` for what comes in.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Coroutine
@@ -21,12 +22,31 @@ from telegram import (
     Message,
     ReplyParameters,
 )
-from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TelegramError, TimedOut
+from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError, TimedOut
+from telegram.helpers import create_deep_linked_url
 
 from bots.dialogue import effects as fx
-from bots.platforms.base import Load, NotNow, PhotoGone, Unreachable
+from bots.dialogue.limits import Limits
+from bots.platforms.base import Contact, Load, NotNow, PhotoGone, Unreachable
 
-ALBUM = 10  # most items of a media group; fewer than two are refused
+LIMITS = Limits(
+    button_bytes=64,
+    label=0,
+    buttons_a_row=8,
+    rows=100,
+    components=100,
+    row_counts=False,
+    text=4096,
+    caption=1024,
+    toast=200,
+    pictures_a_card=1,
+    album=10,  # most items of a media group; fewer than two are refused
+    upload_bytes=49_000_000,  # of 50 MB, which the whole request must fit into
+    fetch_bytes=20_000_000,  # getFile's limit on Telegram's own servers
+    edit_interval_s=3.0,  # one edit a second in a chat got bots banned for minutes
+    delete_days=2,
+)
+ACKNOWLEDGED_S = 0.5  # a press is answered without words when there are none by then: Telegram takes one answer only
 CACHED = 5000  # file ids kept in memory, so that leafing through a gallery uploads each picture once
 
 T = TypeVar("T")
@@ -36,47 +56,74 @@ class Front:
     """Telegram as the concierge's adapter. A handle is a chat and a message id."""
 
     platform = "telegram"
-    upload_bytes = 49_000_000  # of 50 MB, which the whole request must fit into
+    limits = LIMITS
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
+        self._held_back: dict[str, asyncio.Task[None]] = {}
         self._file_ids: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._on_screen: OrderedDict[str, str] = OrderedDict()
 
-    async def show(self, chat: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
         """See `Adapter.show`."""
         match reply:
             case fx.Say():
-                return await self._new(self._say(chat, reply, old))
-            case fx.Card(picture=None):
-                return await self._text_card(chat, reply, old)
+                return await self._new(self._say(place, reply, old))
+            case fx.Card(pictures=()):
+                return await self._text_card(place, reply, old)
             case fx.Card():
-                return await self._picture_card(chat, reply, old, load)
+                return await self._picture_card(place, reply, old, load)
             case fx.Album():
-                return await self._album(chat, reply.pictures, load)
+                return await self._album(place, reply.pictures, load)
             case fx.Files():
-                return await self._files(chat, reply, load)
+                return await self._files(place, reply, load)
             case fx.TextFile():
                 document = InputFile(reply.body.encode(), reply.name)
-                return await self._new(self._bot.send_document(chat, document, caption=reply.caption))
+                return await self._new(self._bot.send_document(place, document, caption=reply.caption))
             case fx.Unbutton() if old is not None:
                 await self._edited(self._bot.edit_message_reply_markup(**_place(old), reply_markup=None))
         return []
 
-    async def answer(self, tap: str, toast: fx.Toast | None) -> None:
-        """See `Adapter.answer`; a tap that is too old to be answered was seen long ago."""
+    @property
+    def home_link(self) -> str:
+        """See `Adapter.home_link`."""
+        return create_deep_linked_url(self._bot.username, "group")
+
+    async def acknowledge(self, contact: Contact) -> None:
+        """See `Adapter.acknowledge`: held back for a moment, because the first answer is the only one."""
+        self._held_back[contact.interaction] = asyncio.create_task(self._acknowledge(contact.interaction))
+
+    async def _acknowledge(self, interaction: str) -> None:
+        await asyncio.sleep(ACKNOWLEDGED_S)
+        self._held_back.pop(interaction, None)
+        await self._answer(interaction, None)
+
+    async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
+        """See `Adapter.answer`; words that come after the acknowledgement are a message."""
+        held_back = self._held_back.pop(contact.interaction, None)
+        if held_back is not None:
+            held_back.cancel()
+            await self._answer(contact.interaction, toast)
+        elif toast is not None:
+            with suppress(TelegramError):
+                await self._bot.send_message(contact.place, toast.text)
+
+    async def _answer(self, interaction: str, toast: fx.Toast | None) -> None:
+        """Answer a press; one that is too old to be answered was seen long ago."""
         with suppress(BadRequest, Forbidden, NetworkError, RetryAfter):
             await self._bot.answer_callback_query(
-                tap, text=toast.text[:200] if toast else None, show_alert=toast.alert if toast else None
+                interaction,
+                text=toast.text[: LIMITS.toast] if toast else None,
+                show_alert=toast.alert if toast else None,
             )
 
-    async def remove(self, chat: str, handles: list[str]) -> None:
+    async def remove(self, place: str, handles: list[str]) -> None:
         """See `Adapter.remove`: Telegram lets a bot delete what is younger than 48 hours, a hundred at a time."""
         ids = sorted({_place(handle)["message_id"] for handle in handles})
         for start in range(0, len(ids), 100):
             with suppress(BadRequest, Forbidden):
-                await _asked(self._bot.delete_messages(chat, ids[start : start + 100]))
-        for key in [key for key in self._file_ids if key[0] == chat]:
+                await _asked(self._bot.delete_messages(place, ids[start : start + 100]))
+        for key in [key for key in self._file_ids if key[0] == place]:
             del self._file_ids[key]
 
     async def fetch(self, ref: str) -> bytes:
@@ -88,12 +135,17 @@ class Front:
             raise PhotoGone(str(gone)) from gone
 
     async def _say(self, chat: str, reply: fx.Say, under: str | None) -> Message:
-        quoted = None
+        chat, thread, message = in_group(chat) if "/" in chat else (chat, None, None)
         if under is not None:
-            quoted = ReplyParameters(_place(under)["message_id"], allow_sending_without_reply=True)
-        return await self._bot.send_message(
-            chat, reply.text, reply_markup=_keyboard(reply.rows), reply_parameters=quoted
-        )
+            message = _place(under)["message_id"]
+        quoted = ReplyParameters(message, allow_sending_without_reply=True) if message is not None else None
+        keyboard = _keyboard(reply.rows)
+        try:
+            return await self._bot.send_message(
+                chat, reply.text, reply_markup=keyboard, reply_parameters=quoted, message_thread_id=thread
+            )
+        except ChatMigrated as moved:
+            return await self._bot.send_message(moved.new_chat_id, reply.text, reply_markup=keyboard)
 
     async def _text_card(self, chat: str, card: fx.Card, old: str | None) -> list[str]:
         keyboard = _keyboard(card.rows)
@@ -105,21 +157,21 @@ class Front:
 
     async def _picture_card(self, chat: str, card: fx.Card, old: str | None, load: Load) -> list[str]:
         """Edit what changed: only the words when the picture on screen is the same, else picture and words at once."""
-        assert card.picture is not None
+        (picture,) = card.pictures
         keyboard = _keyboard(card.rows)
-        if old is not None and self._on_screen.get(old) == card.picture.name:
+        if old is not None and self._on_screen.get(old) == picture.name:
             words = self._bot.edit_message_caption(**_place(old), caption=card.text, reply_markup=keyboard)
             if await self._edited(words):
                 return []
-        source = await self._source(chat, card.picture, load)
+        source = await self._source(chat, picture, load)
         if old is not None:
             media = InputMediaPhoto(source, caption=card.text)
             done = await self._edited(self._bot.edit_message_media(media, **_place(old), reply_markup=keyboard))
             if done:
-                self._remember(chat, card.picture, done, old)
+                self._remember(chat, picture, done, old)
                 return []
         sent = await _asked(self._bot.send_photo(chat, source, caption=card.text, reply_markup=keyboard))
-        self._remember(chat, card.picture, sent, _handle(sent))
+        self._remember(chat, picture, sent, _handle(sent))
         return [_handle(sent)]
 
     async def _album(self, chat: str, pictures: tuple[fx.Picture, ...], load: Load) -> list[str]:
@@ -197,6 +249,18 @@ def _keyboard(rows: fx.Rows) -> InlineKeyboardMarkup | None:
     )
 
 
+def group_place(message: Message) -> str:
+    """Return the place of an answer to a message in a group: chat, topic and message."""
+    thread = message.message_thread_id if message.is_topic_message else None
+    return f"{message.chat.id}/{thread or ''}/{message.message_id}"
+
+
+def in_group(place: str) -> tuple[str, int | None, int | None]:
+    """Read what `group_place` wrote: chat, topic, message."""
+    chat, thread, message = place.split("/")
+    return chat, int(thread) if thread else None, int(message)
+
+
 def _handle(message: Message) -> str:
     return json.dumps([message.chat.id, message.message_id])
 
@@ -207,7 +271,7 @@ def _place(handle: str) -> dict[str, Any]:
 
 
 def _parts(pictures: tuple[fx.Picture, ...]) -> list[tuple[fx.Picture, ...]]:
-    return [pictures[i : i + ALBUM] for i in range(0, len(pictures), ALBUM)]
+    return [pictures[i : i + LIMITS.album] for i in range(0, len(pictures), LIMITS.album)]
 
 
 def _file_name(picture: fx.Picture) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 from telegram import (
@@ -19,16 +20,13 @@ from telegram import (
     BotCommand,
     BotCommandScopeAllPrivateChats,
     Message,
-    ReplyParameters,
     Update,
 )
 from telegram.error import (
-    ChatMigrated,
     Conflict,
     InvalidToken,
     NetworkError,
     RetryAfter,
-    TelegramError,
     TimedOut,
 )
 from telegram.ext import (
@@ -40,14 +38,13 @@ from telegram.ext import (
     TypeHandler,
     Updater,
 )
-from telegram.helpers import create_deep_linked_url
 
 from bots.dialogue import events as e
 from bots.dialogue.commands import COMMANDS, said
 from bots.dialogue.menu import Menu, default_menu
 from bots.dialogue.text import LANGUAGES, said_or, say
 from bots.platforms.base import Contact
-from bots.platforms.telegram.messages import Front
+from bots.platforms.telegram.messages import LIMITS, Front, group_place
 from bots.runtime.dispatcher import Concierge
 from core.errors import AtelierError
 from jobs.services import Services
@@ -55,8 +52,6 @@ from jobs.settings import Settings
 
 log = logging.getLogger("atelier.telegram")
 
-FETCH_BYTES = 20_000_000  # getFile's limit on Telegram's own servers
-ALBUMS = 5000  # albums in groups remembered as answered
 POLL_S = 25
 UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
 PICTURE_NAMES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif")
@@ -101,7 +96,6 @@ class Reception:
 
     def __init__(self, bot: Bot, front: Front, concierge: Concierge) -> None:
         self._bot, self._front, self._concierge = bot, front, concierge
-        self._groups: dict[tuple[int, str], None] = {}
 
     async def take(self, update: Update) -> None:
         """Handle one update; returns once its effect is safe."""
@@ -115,7 +109,7 @@ class Reception:
                 )
             return
         if chat.type != "private":
-            await self._point_to_private_chat(update)
+            await self._take_in_group(update)
             return
         if update.callback_query is not None:
             await self._concierge.hear(_contact(update), update.callback_query.data or "")
@@ -126,31 +120,15 @@ class Reception:
             if event is not None:
                 await self._concierge.hear(_contact(update), event)
 
-    async def _point_to_private_chat(self, update: Update) -> None:
-        """Answer in a group with nothing but the way out of it; once for an album."""
-        message, user = update.message, update.effective_user
+    async def _take_in_group(self, update: Update) -> None:
+        """Hand on what is said to the bot in a group; what is answered there is the dispatcher's rule."""
+        message = update.message
         spoken_to = message is not None and (message.photo or message.document or (message.text or "").startswith("/"))
-        if message is None or user is None or not spoken_to:
-            return
-        seen = (message.chat.id, message.media_group_id or str(message.message_id))
-        if seen in self._groups:
-            return
-        self._groups[seen] = None
-        while len(self._groups) > ALBUMS:
-            del self._groups[next(iter(self._groups))]
-        language = _language(user.language_code)
-        text = say(language, "group.private", link=create_deep_linked_url(self._bot.username, "group"))
-        try:
-            await self._bot.send_message(
-                message.chat.id,
-                text,
-                reply_parameters=ReplyParameters(message.message_id, allow_sending_without_reply=True),
-                message_thread_id=message.message_thread_id,
-            )
-        except ChatMigrated as moved:
-            await self._bot.send_message(moved.new_chat_id, text)
-        except TelegramError as error:
-            log.info("group_not_answered", extra={"error": type(error).__name__})
+        event = event_of(message) if message is not None and spoken_to else None
+        if message is not None and event is not None:
+            contact = _contact(update)
+            there = replace(contact, place=group_place(message), home=contact.place, private=False)
+            await self._concierge.hear(there, event)
 
 
 def event_of(message: Message) -> e.Event | None:
@@ -167,7 +145,7 @@ def event_of(message: Message) -> e.Event | None:
             height=largest.height,
             compressed=True,
             album=message.media_group_id or "",
-            limit_bytes=FETCH_BYTES,
+            limit_bytes=LIMITS.fetch_bytes,
         )
     document = message.document
     if document is not None and message.animation is None:
@@ -179,7 +157,7 @@ def event_of(message: Message) -> e.Event | None:
                 name=name,
                 size_bytes=document.file_size or 0,
                 album=message.media_group_id or "",
-                limit_bytes=FETCH_BYTES,
+                limit_bytes=LIMITS.fetch_bytes,
             )
     for kind in ("sticker", "voice", "video", "animation", "video_note", "audio", "document", "contact", "location"):
         if getattr(message, kind, None):
@@ -191,14 +169,9 @@ def event_of(message: Message) -> e.Event | None:
 def _contact(update: Update) -> Contact:
     user = update.effective_user
     assert user is not None
-    tap = update.callback_query.id if update.callback_query else ""
+    interaction = update.callback_query.id if update.callback_query else ""
     own_chat = str(user.id)  # a private chat has its person's number: no update can lead an answer elsewhere
-    return Contact(str(user.id), own_chat, str(update.update_id), user.language_code or "en", tap)
-
-
-def _language(code: str | None) -> str:
-    short = (code or "en").split("-")[0]
-    return short if short in LANGUAGES else "en"
+    return Contact(str(user.id), own_chat, str(update.update_id), user.language_code or "en", interaction)
 
 
 # --- running -----------------------------------------------------------------------------------------
