@@ -10,12 +10,6 @@ from dataclasses import dataclass, field
 
 from jobs.kinds.base import Job
 
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """Anything that follows from an event. Every one may be given twice and is done once."""
-
-
 # --- replies: what a person sees ---------------------------------------------------------------------
 
 
@@ -43,7 +37,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply(Effect):
+class Reply:
     """Anything that can be shown. ephemeral: to the person alone, where others read along."""
 
     ephemeral: bool = field(default=False, kw_only=True)
@@ -121,6 +115,11 @@ class Sweep(Reply):
 
 
 # --- effects: what else must be done ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Anything that must be done beside answering. Every one may be given twice and is done once."""
 
 
 @dataclass(frozen=True, slots=True)

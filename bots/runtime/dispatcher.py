@@ -238,7 +238,7 @@ class Concierge:
             replies = [replace(reply, ephemeral=True) for reply in replies]
         if session.language != record.session.language:
             await tx.set_language(account, session.language)
-        items: list[fx.Effect] = [
+        items: list[fx.Reply | fx.Effect] = [
             *(reply for reply in replies if not (isinstance(reply, fx.Toast) and in_passing)),
             *(effect for effect in wanted if not isinstance(effect, _AT_ONCE)),
         ]

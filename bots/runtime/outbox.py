@@ -53,7 +53,7 @@ class _Line:
 
     chat: str
     cards: dict[str, str]
-    waiting: dict[int, fx.Effect] = field(default_factory=dict)
+    waiting: dict[int, fx.Reply | fx.Effect] = field(default_factory=dict)
     came: asyncio.Event = field(default_factory=asyncio.Event)
     edited_at: dict[str, float] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
@@ -152,11 +152,11 @@ class Errands:
             async with asyncio.timeout(max(0.05, soonest)):
                 await line.came.wait()
 
-    async def _do(self, account: int, line: _Line, errand: fx.Effect) -> list[str]:
+    async def _do(self, account: int, line: _Line, errand: fx.Reply | fx.Effect) -> list[str]:
         """Do one errand, again when the network is at fault; one that can never succeed is logged and let go."""
         for wait in (*WAITS_S, None):
             try:
-                if not isinstance(errand, fx.Reply):
+                if isinstance(errand, fx.Effect):
                     return await self._do_effect(account, line.chat, errand)
                 return await self._show(account, line, errand)
             except (NotNow, BlobStoreDown) as error:
@@ -371,7 +371,7 @@ class Errands:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _outdated(waiting: dict[int, fx.Effect]) -> list[int]:
+def _outdated(waiting: dict[int, fx.Reply | fx.Effect]) -> list[int]:
     """List the cards that report progress and have a newer self waiting: nobody needs to see them."""
     newest = {card.slot: number for number, card in sorted(waiting.items()) if isinstance(card, fx.Card)}
     return [
@@ -381,6 +381,6 @@ def _outdated(waiting: dict[int, fx.Effect]) -> list[int]:
     ]
 
 
-def _to_be_closed(waiting: dict[int, fx.Effect], slot: str) -> bool:
+def _to_be_closed(waiting: dict[int, fx.Reply | fx.Effect], slot: str) -> bool:
     """Say whether a card's buttons are to be taken off: then it must be up to date before that."""
     return any(isinstance(errand, fx.Unbutton) and errand.slot == slot for errand in waiting.values())

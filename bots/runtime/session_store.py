@@ -44,19 +44,21 @@ _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 _ERRANDS: dict[str, TypeAdapter[Any]] = {
     kind.__name__: TypeAdapter(kind)
     for kind in vars(fx).values()
-    if isinstance(kind, type) and issubclass(kind, fx.Effect) and kind not in {fx.Reply, fx.Effect}
+    if isinstance(kind, type)
+    and issubclass(kind, fx.Reply | fx.Effect)
+    and kind not in {fx.Reply, fx.Reply | fx.Effect}
 }
 
 
-def errand(number: int, item: fx.Effect) -> Errand:
+def errand(number: int, item: fx.Reply | fx.Effect) -> Errand:
     """Write a reply or an order down."""
     word = type(item).__name__
     return Errand(number, word, _ERRANDS[word].dump_python(item, mode="json"))
 
 
-def item_of(errand: Errand) -> fx.Effect:
+def item_of(errand: Errand) -> fx.Reply | fx.Effect:
     """Read what `errand` wrote down."""
-    item: fx.Effect = _ERRANDS[errand.word].validate_python(errand.body)
+    item: fx.Reply | fx.Effect = _ERRANDS[errand.word].validate_python(errand.body)
     return item
 
 
