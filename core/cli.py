@@ -128,6 +128,7 @@ def _read(paths: Sequence[Path]) -> list[tuple[str, bytes]]:
 
 def _check(options: argparse.Namespace) -> int:
     from core import studio
+    from core.deliver.manifest import photo_facts
     from core.intake import review
 
     models = studio.Models()
@@ -144,7 +145,7 @@ def _check(options: argparse.Namespace) -> int:
         shown = coverage(maps)
         asks, notes = {word: MISSING[word] for word in shown.missing}, {word: NOTES[word] for word in shown.notes}
     if options.json:
-        photos = [{**studio.told_of(face), "eye_px": round(face.selfie.face.eye_px, 1)} for face in maps]
+        photos = [{**photo_facts(face), "eye_px": round(face.selfie.face.eye_px, 1)} for face in maps]
         photos += [{"kept": False, **asdict(item)} for item in report.rejected]
         told = {"photos": photos, "baseline": report.baseline, "missing": list(asks), "notes": list(notes)}
         print(json.dumps(told, indent=1))
@@ -172,11 +173,12 @@ def _tell_check(
 
 def _draw_maps(maps: Sequence[FaceMap], folder: Path) -> None:
     if maps:
-        from core.deliver.files import encode_plain, write_whole
+        from core.atomic import write_bytes
+        from core.deliver.files import encode_plain
         from core.face.coverage import draw_map
 
         for face in maps:
-            write_whole(folder / f"{Path(face.selfie.name).stem}-map.jpg", encode_plain(draw_map(face)))
+            write_bytes(folder / f"{Path(face.selfie.name).stem}-map.jpg", encode_plain(draw_map(face)))
 
 
 def _shoot(options: argparse.Namespace) -> int:

@@ -205,11 +205,27 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that is needed to draw the same portrait again, byte for byte.
+class Step:
+    """One edit of a recipe.
 
-    style, source (sha256 of the photo), seed, engine and print size, then the settings that styles
-    and tweaks change. Written beside the portrait as JSON.
+    id: hexadecimal digest of all the rest. parent: id of the step it follows, empty for the portrait as drawn. name,
+    version: which kind of step (`core.edit.recipe.table`). parameters: JSON values it was given.
+    """
+
+    id: str
+    parent: str
+    name: str
+    version: int
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that is needed to make the same portrait again, byte for byte, from its layers.
+
+    style, source (sha256 of the photo), seed, engine and print size; settings: what it was composed with as drawn.
+    steps: every edit made since, each after its parent; head: id of the step that is shown, empty for none.
+    `core.edit.recipe` reads, writes and replays it.
     """
 
     style: str
@@ -220,22 +236,18 @@ class Recipe:
     width: int
     height: int
     settings: dict[str, Any] = field(default_factory=dict)
-    tweaks: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Portrait:
-    """One finished picture with the layers it is made of.
-
-    rgb: (H, W, 3) uint8 at the recipe's print size.
-    parent: id of the portrait it was edited from, None for a first draw.
-    """
+    """One finished picture with the layers it is made of. rgb: (H, W, 3) uint8 at the recipe's print size."""
 
     id: str
     rgb: U8
     layers: Layers
     recipe: Recipe
-    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,9 @@ import matplotlib
 import skimage.data
 
 from core import studio
-from core.deliver import files
+from core.atomic import write_bytes
+from core.deliver import gallery
+from core.deliver.files import encode_plain
 from core.progress import Bars
 
 OUT = Path("out/demo")
@@ -41,16 +43,16 @@ def main() -> int:
             pages.append(
                 (OUT / name, studio.shoot([(photo.name, photo.read_bytes())], sitting, OUT / name, models, bars))
             )
-    cards = [card for folder, manifest in pages for card in studio.cards_of(manifest, folder)]
+    cards = [card for folder, manifest in pages for card in gallery.cards_of(manifest, folder)]
     kept = sum(manifest["kept"] for _, manifest in pages)
     summary = {
         "counts": f"Two people, one photo each: {kept} portraits.",
         "proof": "With one photo there is no second one to prove likeness against; send three or more for that.",
         "honesty": models.engine.honesty + " Public-domain photographs; no endorsement is implied.",
     }
-    files.write_whole(OUT / "gallery.html", files.gallery_page(cards, summary))
-    sheet = files.contact_sheet([card["rgb"] for card in cards], columns=len(cards))
-    files.write_whole(OUT / "contact_sheet.jpg", files.encode_plain(sheet))
+    write_bytes(OUT / "gallery.html", gallery.gallery_page(cards, summary))
+    sheet = gallery.contact_sheet([card["rgb"] for card in cards], columns=len(cards))
+    write_bytes(OUT / "contact_sheet.jpg", encode_plain(sheet))
     print(f"open {OUT / 'gallery.html'}")
     return 0 if kept else 1
 

@@ -9,7 +9,7 @@ from typing import get_args
 from core.scene import style
 
 LOOKS_A_PAGE = 4
-RETOUCH = ("0", "0.3", "0.6")  # of 1, the strongest `core.edit.enhance` knows
+RETOUCH = ("0", "0.3", "0.6")  # of 1, the strongest `core/edit/tweaks/retouch.py` takes
 FIRST = ("office", "founder", "studio_black", "outdoor")
 
 

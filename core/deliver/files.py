@@ -1,17 +1,13 @@
-"""Portraits -> files a person can use: pictures with profile, recipe and AI mark, contact sheet, gallery page, layers.
+"""Portraits -> files a person can use: pictures with profile, recipe and AI mark, and their layers.
 
-Every file is written beside its place and moved there whole; a portrait's own JSON comes after its
-picture and layers, the manifest after everything, so whatever has its JSON is finished.
+A portrait's own JSON is written after its picture and layers, so whatever has its JSON is finished.
 """
 
 from __future__ import annotations
 
-import base64
 import io
 import json
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -19,48 +15,32 @@ from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image, ImageCms
+from PIL import Image
 
+from core.atomic import write_bytes, write_json
 from core.deliver import credentials
-from core.edit.enhance import crop
+from core.edit import recipe as recipes
+from core.edit.crops import crop
+from core.errors import Refused
+from core.scene.style import Crop
 from core.types import F32, U8, Identity, Layers, Portrait, Recipe, Verdict
 
 AI_MARK: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's word for a photograph composited with generated parts (IPTC NewsCodes, Digital Source Type)."""
+FORMATS: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 JPEG_QUALITY: Final = 93
-_SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whatever is killed when."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON, keys in the order given, with a newline at the end."""
-    write_whole(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+_SRGB: Final = Path(__file__).with_name("srgb.icc").read_bytes()
+"""Little CMS's own sRGB profile (ICC 4.4, IEC 61966-2-1) with a fixed date: made anew it carries the time."""
 
 
 def encode(rgb: U8, suffix: str, recipe: Recipe) -> bytes:
     """Encode a picture as .jpg, .png or .webp with sRGB profile, AI mark and recipe in its XMP.
 
     Signed with Content Credentials where the operator has set a certificate (`core.deliver.credentials`).
-    Raises ValueError for another suffix, AtelierError for a certificate that cannot sign.
+    The recipe goes in without the steps that were undone. Raises Refused for another suffix, AtelierError for a
+    certificate that cannot sign.
     """
-    formats = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-    if suffix.lower() not in formats:
-        raise ValueError(f"suffix {suffix!r} is none of {', '.join(formats)}")
-    kind = formats[suffix.lower()]
+    kind = format_of(suffix)
     settings: dict[str, Any] = {"JPEG": {"quality": JPEG_QUALITY, "subsampling": 0}, "WEBP": {"quality": 92}}.get(
         kind, {}
     )
@@ -70,9 +50,18 @@ def encode(rgb: U8, suffix: str, recipe: Recipe) -> bytes:
     return credentials.sign(out.getvalue(), Image.MIME[kind], AI_MARK, certificate) if certificate else out.getvalue()
 
 
+def format_of(suffix: str) -> str:
+    """Return Pillow's name of the format a portrait's suffix stands for. Raises Refused for one that is not written."""
+    if suffix.lower() not in FORMATS:
+        raise Refused(
+            "format", f"a portrait is written as {', '.join(FORMATS)}, not as {suffix or 'a file without suffix'}"
+        )
+    return FORMATS[suffix.lower()]
+
+
 def _xmp(recipe: Recipe) -> bytes:
     """Say in XMP what made this picture (IPTC Photo Metadata 2023.2: DigitalSourceType; recipe in dc:description)."""
-    story = escape(json.dumps(asdict(recipe), ensure_ascii=False, sort_keys=True))
+    story = escape(json.dumps(recipes.to_dict(recipes.pruned(recipe)), ensure_ascii=False, sort_keys=True))
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
@@ -97,7 +86,7 @@ def save_layers(layers: Layers, folder: Path) -> None:
         done, png = cv2.imencode(".png", picture[..., order], [cv2.IMWRITE_PNG_COMPRESSION, 3])
         if not done:
             raise OSError(f"layer {name} could not be encoded")
-        write_whole(folder / f"{name}.png", png.tobytes())
+        write_bytes(folder / f"{name}.png", png.tobytes())
     numbers = {
         "light": [float(v) for v in layers.light],
         "marks": [[round(float(v), 2) for v in mark] for mark in layers.marks],
@@ -110,7 +99,15 @@ def save_layers(layers: Layers, folder: Path) -> None:
 
 
 def load_layers(folder: Path) -> Layers:
-    """Read what `save_layers` kept. Raises FileNotFoundError where the folder is not whole."""
+    """Read what `save_layers` kept. Raises Refused where the folder is gone or not whole."""
+    try:
+        return _load_layers(folder)
+    except (OSError, ValueError, KeyError) as wrong:
+        why = f"the layers in {folder.name} are missing or not whole: move a portrait with its folder `layers`"
+        raise Refused("no_layers", why) from wrong
+
+
+def _load_layers(folder: Path) -> Layers:
     numbers = json.loads((folder / "layers.json").read_text("utf-8"))
 
     def picture(name: str) -> U8:
@@ -136,41 +133,39 @@ def load_layers(folder: Path) -> Layers:
 
 
 def save_portrait(
-    portrait: Portrait, verdict: Verdict, folder: Path, main: str, exports: Sequence[str]
+    portrait: Portrait, verdict: Verdict, folder: Path, main: Crop, exports: Sequence[Crop], request: str
 ) -> dict[str, Any]:
-    """Write one portrait: picture in its main crop, further crops, layers, and last its JSON, which is returned."""
+    """Write one portrait: picture in its main crop, further crops, layers, and last its record, which is returned.
+
+    request: digest of all that was asked for (`core.deliver.manifest.request_digest`).
+    """
     name = portrait.id
     save_layers(portrait.layers, folder / "layers" / name)
-    write_whole(folder / f"{name}.jpg", encode(crop(portrait.rgb, main), ".jpg", portrait.recipe))
-    extra = [what for what in exports if what != main]
-    for what in extra:
-        write_whole(folder / f"{name}-{what}.jpg", encode(crop(portrait.rgb, what), ".jpg", portrait.recipe))
     record = {
         "file": f"{name}.jpg",
-        "exports": {what: f"{name}-{what}.jpg" for what in extra},
+        "exports": save_pictures(portrait.rgb, portrait.recipe, folder / f"{name}.jpg", main, exports),
         "layers": f"layers/{name}",
-        "parent": portrait.parent,
-        "recipe": asdict(portrait.recipe),
+        "parent": None,
+        "tweaks": [],
+        "recipe": recipes.to_dict(portrait.recipe),
         **asdict(verdict),
+        "request": request,
     }
     write_json(folder / f"{name}.json", record)
     return record
 
 
-def contact_sheet(pictures: Sequence[U8], columns: int = 4, width: int = 320) -> U8:
-    """Lay pictures (H, W, 3) out on one sheet, each `width` wide in a 4:5 cell on paper grey."""
-    height, gap = width * 5 // 4, 12
-    rows = -(-len(pictures) // columns)
-    columns = min(columns, len(pictures))
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 236, np.uint8)
-    for index, picture in enumerate(pictures):
-        scale = min(width / picture.shape[1], height / picture.shape[0])
-        size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        y = gap + index // columns * (height + gap) + (height - size[1]) // 2
-        x = gap + index % columns * (width + gap) + (width - size[0]) // 2
-        sheet[y : y + size[1], x : x + size[0]] = small
-    return sheet
+def save_pictures(rgb: U8, recipe: Recipe, file: Path, main: Crop, exports: Sequence[Crop]) -> dict[str, str]:
+    """Write a developed print (H, W, 3) in its main crop as `file` and in further crops beside it.
+
+    Returns crop -> file name of the further ones. Raises Refused for a suffix that is not written.
+    """
+    extra: dict[str, str] = {what: f"{file.stem}-{what}{file.suffix}" for what in exports if what != main}
+    for what in exports:
+        if what != main:
+            write_bytes(file.with_name(extra[what]), encode(crop(rgb, what), file.suffix, recipe))
+    write_bytes(file, encode(crop(rgb, main), file.suffix, recipe))
+    return extra
 
 
 def encode_plain(rgb: U8) -> bytes:
@@ -186,11 +181,11 @@ def read_picture(path: Path) -> U8:
         return np.asarray(picture.convert("RGB"))
 
 
-def write_witnesses(folder: Path, who: Identity) -> None:
+def write_reference_embeddings(folder: Path, who: Identity) -> None:
     """Keep the embeddings of the sitter's photos beside the gallery, so that edits can be scored again.
 
-    A face template is the person's most private file: it stays in the sitting's folder, is in no
-    manifest, and goes when the folder goes.
+    A face template is the person's most private file: it stays in the folder of the shoot, is in no manifest, and goes
+    when the folder goes.
     """
     out = io.BytesIO()
     np.savez(
@@ -199,10 +194,10 @@ def write_witnesses(folder: Path, who: Identity) -> None:
         embeddings=np.stack([face.selfie.face.embedding for face in who.maps]),
         baseline=np.float32(np.nan if who.baseline is None else who.baseline),
     )
-    write_whole(folder / "identity" / "witnesses.npz", out.getvalue())
+    write_bytes(folder / "identity" / "witnesses.npz", out.getvalue())
 
 
-def read_witnesses(folder: Path, source: str) -> tuple[Sequence[F32], float | None]:
+def read_reference_embeddings(folder: Path, source: str) -> tuple[Sequence[F32], float | None]:
     """Return the embeddings of all photos but the source, and the baseline; nothing where none were kept."""
     path = folder / "identity" / "witnesses.npz"
     if not path.is_file():
@@ -211,19 +206,3 @@ def read_witnesses(folder: Path, source: str) -> tuple[Sequence[F32], float | No
         others = [row for row, sha in zip(kept["embeddings"], kept["sources"], strict=True) if sha != source]
         baseline = float(kept["baseline"])
     return others, None if np.isnan(baseline) else baseline
-
-
-def gallery_page(cards: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> bytes:
-    """Render gallery.html: self-contained, good on a phone, every picture with its alt text and its likeness.
-
-    cards: rgb plus what the template names; pictures go in as JPEG data so the page can be sent on alone.
-    """
-    environment = Environment(loader=PackageLoader("core", "pages"), autoescape=True, undefined=StrictUndefined)
-    shown = [{**card, "data": _inline(card["rgb"])} for card in cards]
-    return environment.get_template("gallery.html").render(cards=shown, summary=summary).encode()
-
-
-def _inline(rgb: U8) -> str:
-    scale = min(1.0, 720 / rgb.shape[1])
-    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
-    return base64.b64encode(encode_plain(small)).decode()

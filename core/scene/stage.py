@@ -22,7 +22,7 @@ from core.frame import INTEROCULAR_PX
 from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, grain_of
 from core.scene.lighting import Rig, exposure, head_normals
-from core.scene.style import Lamps, Outfit, Paper, Style, pick, rgb_of
+from core.scene.style import Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
 from core.types import F32, U8, Cutout, FaceMap, Layers
 
 ENLARGE_LIMIT: Final = 2.35
@@ -115,6 +115,8 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "outfit": outfit,
         "backdrop": backdrop,
         "light": light,
+        "paper": paper_of(backdrop),
+        "lamps": lamps_of(light),
         "key_side": _key_side(face, light, take),
         "relight": 1.0,
         "tilt_deg": round(tilt, 2),
@@ -136,18 +138,8 @@ def garment_of(outfit: str) -> Outfit:
 
 
 def look_of(settings: Mapping[str, Any], seed: int) -> Look:
-    """Read a recipe's settings as a look: names come from the wardrobe, a backdrop may also be a colour #rrggbb.
-
-    Raises StyleWrong for an unknown name.
-    """
-    backdrop = str(settings["backdrop"])
-    paper = (
-        Paper(title=backdrop, kind="paper", colour=backdrop) if backdrop.startswith("#") else pick("backdrop", backdrop)
-    )
-    lamps = pick("light", str(settings["light"]))
-    assert isinstance(paper, Paper)
-    assert isinstance(lamps, Lamps)
-    rig = Rig(**lamps.model_dump(exclude={"title"}))
+    """Read a recipe's settings as a look. Backdrop and light stand in them as numbers (`paper_of`, `lamps_of`)."""
+    paper, rig = Paper(title="", **settings["paper"]), Rig(**settings["lamps"])
     return Look(
         backdrop=Backdrop(paper.kind, rgb_of(paper.colour), paper.pool, paper.vignette, paper.side),
         rig=replace(

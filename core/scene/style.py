@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +18,10 @@ from core.errors import StyleWrong
 FOLDER = Path(__file__).resolve().parents[2] / "styles"
 
 Angle = Literal["any", "front", "left", "right"]
+GarmentKind = Literal["suit_tie", "suit_open", "blazer", "blouse", "turtleneck", "crew_neck"]
+"""The garments there are. The order is the torso net's classes: add at the end only."""
+ROLES: Final = ("outfit", "backdrop", "light")
+"""What a style takes from the wardrobe by name."""
 Crop = Literal["portrait", "close", "square", "avatar"]
 Purpose = Literal["job", "business", "personal"]
 
@@ -44,10 +48,10 @@ class _Strict(BaseModel):
 
 
 class Outfit(_Strict):
-    """What the sitter wears: a garment kind of `core.engines.redress.garment` and its colours."""
+    """What the sitter wears: a kind of garment and its colours."""
 
     title: str
-    kind: str
+    kind: GarmentKind
     jacket: Colour
     shirt: Colour
     tie: Colour = "#000000"
@@ -136,9 +140,17 @@ def load(name: str) -> Style:
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml") if p.stem != "wardrobe"))
         raise StyleWrong(f"style {name!r} is unknown, choose from {known}")
     style = _read(Style, path, {"id": name})
-    for role in ("outfit", "backdrop", "light"):
+    for role in ROLES:
         pick(role, getattr(style, role))
     return style
+
+
+def purpose_of(name: str) -> PurposeSettings:
+    """Return what a purpose asks for. Raises StyleWrong with the choices."""
+    for purpose, settings in wardrobe().purposes.items():
+        if purpose == name:
+            return settings
+    raise StyleWrong(f"purpose {name!r} is unknown, choose from {', '.join(wardrobe().purposes)}")
 
 
 def pick(role: str, name: str) -> Outfit | Paper | Lamps:
@@ -149,12 +161,41 @@ def pick(role: str, name: str) -> Outfit | Paper | Lamps:
     return shelf[name]
 
 
+def paper_of(backdrop: str) -> dict[str, Any]:
+    """Return a backdrop's numbers as JSON values: a name of the wardrobe, or #rrggbb for plain paper of that colour.
+
+    Raises StyleWrong with the choices.
+    """
+    plain = backdrop.startswith("#")
+    paper = Paper(title=backdrop, kind="paper", colour=backdrop) if plain else pick("backdrop", backdrop)
+    return paper.model_dump(exclude={"title"})
+
+
+def lamps_of(light: str) -> dict[str, Any]:
+    """Return the numbers of a light of the wardrobe as JSON values. Raises StyleWrong with the choices."""
+    return pick("light", light).model_dump(exclude={"title"})
+
+
 def _read(model: type[T], path: Path, extra: dict[str, str]) -> T:
     try:
-        return model.model_validate({**tomllib.loads(path.read_text("utf-8")), **extra})
+        text = path.read_text("utf-8")
+        return model.model_validate({**tomllib.loads(text), **extra})
     except ValidationError as wrong:
         first = wrong.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise StyleWrong(f"{path.name}: {where}: {first['msg']}") from wrong
-    except (OSError, tomllib.TOMLDecodeError) as wrong:
+        where = [str(part) for part in first["loc"]]
+        raise StyleWrong(f"{path.name}, line {_line_of(text, where)}: {'.'.join(where)}: {first['msg']}") from wrong
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
         raise StyleWrong(f"{path.name}: {wrong}") from wrong
+
+
+def _line_of(text: str, keys: list[str]) -> int:
+    """Return the line of a key, of its table where the key is absent, or 1."""
+    found, table = 1, ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        bare = line.strip()
+        if bare.startswith("["):
+            table = bare.strip("[]")
+            found = number if table and ".".join(keys).startswith(table) else found
+        elif "=" in bare and ".".join(filter(None, (table, bare.partition("=")[0].strip()))) == ".".join(keys):
+            return number
+    return found

@@ -112,5 +112,5 @@ def drawn_of(record: dict[str, Any], folder: str, parent: int | None = None) -> 
     """Return what is kept of a portrait's record."""
     recipe = record.get("recipe", {})
     names = ("likeness", "percent_of_baseline", "cost_points", "exports")
-    facts = {name: record.get(name) for name in names} | {"tweaks": list(recipe.get("tweaks", ()))}
+    facts = {name: record.get(name) for name in names} | {"tweaks": list(record.get("tweaks", ()))}
     return Drawn(f"{folder}/{record['file']}", recipe.get("style", ""), facts, parent)

@@ -37,7 +37,7 @@ class Enhance(Job):
     async def publish(self, workspace: Workspace, result: dict[str, Any]) -> Published:
         """Put the edit and its record beside its parent."""
         folder = (await workspace.portrait(self.portrait)).file.rpartition("/")[0]
-        for name in (result["file"], f"{Path(result['file']).stem}.json"):
+        for name in (result["file"], *result.get("exports", {}).values(), f"{Path(result['file']).stem}.json"):
             data = await asyncio.to_thread((workspace.out / name).read_bytes)
             await workspace.blob_store.put(workspace.account, f"{folder}/{name}", data)
         return Published([drawn_of(result, folder, self.portrait)], {"folder": folder})

@@ -13,6 +13,7 @@ from PIL import Image
 from core import studio
 from core.cli import main
 from core.deliver import files
+from core.deliver.manifest import read_record
 from core.errors import NoMajority, Refused, Stopped
 from core.judge import judge
 from core.scene.stage import Choice, set_up
@@ -116,11 +117,13 @@ def test_two_strangers_are_refused_whole(tmp_path: Path, models: studio.Models) 
 def test_an_edit_is_replayed_scored_and_undone_to_the_byte(shot: Path, tmp_path: Path, models: studio.Models) -> None:
     warm = studio.enhance(shot / "office-01.jpg", ["warmer"], tmp_path / "warm.jpg", models)
     assert warm["parent"] == "office-01"
-    assert warm["recipe"]["tweaks"] == ("warmer",)
+    assert warm["tweaks"] == ["warmer"]
     back = studio.enhance(tmp_path / "warm.jpg", ["undo"], tmp_path / "back.jpg", models)
-    assert back["recipe"]["tweaks"] == ()
+    assert back["tweaks"] == []
     assert (tmp_path / "back.jpg").read_bytes() == (shot / "office-01.jpg").read_bytes()
     assert (tmp_path / "warm.jpg").read_bytes() != (tmp_path / "back.jpg").read_bytes()
+    studio.enhance(tmp_path / "back.jpg", ["redo"], tmp_path / "again.jpg", models)
+    assert (tmp_path / "again.jpg").read_bytes() == (tmp_path / "warm.jpg").read_bytes()
 
 
 def test_a_picture_without_its_recipe_cannot_be_edited(tmp_path: Path) -> None:
@@ -130,8 +133,8 @@ def test_a_picture_without_its_recipe_cannot_be_edited(tmp_path: Path) -> None:
 
 
 def verdict_on(rgb: np.ndarray, shot: Path, who: Identity, models: studio.Models) -> Verdict:
-    record = studio.read_record(shot / "office-01.jpg")
-    portrait = Portrait("x", rgb, files.load_layers(shot / record["layers"]), studio.recipe_of(record))
+    record, recipe = read_record(shot / "office-01.jpg")
+    portrait = Portrait("x", rgb, files.load_layers(shot / record["layers"]), recipe)
     return judge.judge(portrait, who.maps[0], who, models.recogniser, models.landmarker)
 
 

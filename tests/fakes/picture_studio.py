@@ -70,7 +70,7 @@ class PictureStudio:
                 (out / f"{name}.jpg").write_bytes(picture("teal", (320, 400), name))
                 record = {
                     "file": f"{name}.jpg", "kept": number != 3, "likeness": 0.8, "percent_of_baseline": 97.0 - number,
-                    "reasons": ["soft"] if number == 3 else [], "recipe": {"style": style, "tweaks": []},
+                    "reasons": ["soft"] if number == 3 else [], "recipe": {"style": style}, "tweaks": [],
                 }  # fmt: skip
                 (out / f"{name}.json").write_text(json.dumps(record))
                 portraits.append(record)
@@ -80,8 +80,8 @@ class PictureStudio:
 
     def enhance(self, portrait: Path, tweaks: Any, out: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(portrait.with_suffix(".json").read_text())
-        record["recipe"]["tweaks"] += list(tweaks)
-        out.write_bytes(picture("navy", (320, 400), f"{out.name} {record['recipe']['tweaks']}"))
+        record["tweaks"] += list(tweaks)
+        out.write_bytes(picture("navy", (320, 400), f"{out.name} {record['tweaks']}"))
         record |= {"file": out.name, "percent_of_baseline": record["percent_of_baseline"] - 2}
         out.with_suffix(".json").write_text(json.dumps(record))
         return record

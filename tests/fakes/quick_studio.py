@@ -66,7 +66,7 @@ class QuickStudio:
                     _whole(out / f"{name}.jpg", f"{name} of {len(photos)} photos".encode())
                     _whole(out / "layers" / name / "sitter.png", b"layer")
                     record = {
-                        "file": f"{name}.jpg", "layers": f"layers/{name}", "recipe": {"style": style, "tweaks": []},
+                        "file": f"{name}.jpg", "layers": f"layers/{name}", "recipe": {"style": style}, "tweaks": [],
                         "kept": True, "likeness": 0.8, "percent_of_baseline": 97.5, "reasons": [],
                     }  # fmt: skip
                     _whole(out / f"{name}.json", json.dumps(record).encode())
@@ -84,7 +84,7 @@ class QuickStudio:
         assert (portrait.parent / record["layers"] / "sitter.png").read_bytes() == b"layer"
         _whole(out, portrait.read_bytes() + b" " + " ".join(tweaks).encode())
         record |= {"file": out.name, "parent": portrait.stem}
-        record["recipe"]["tweaks"] += list(tweaks)
+        record["tweaks"] += list(tweaks)
         _whole(out.with_suffix(".json"), json.dumps(record).encode())
         return record
 

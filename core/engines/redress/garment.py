@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 import cv2
 import numpy as np
@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.frame import INTEROCULAR_PX
+from core.scene.style import GarmentKind
 from core.types import F32
 
 TOP: Final = frame.GARMENT_TOP * frame.PRINT[1]
 """First row of the frame that a garment may touch, in print pixels."""
 SIZE: Final = (frame.PRINT[0], round(frame.PRINT[1] - TOP))
 """Width and height of the garment's part of the frame at print size: 1024 x 576."""
-KINDS: Final = ("suit_tie", "suit_open", "blazer", "blouse", "turtleneck", "crew_neck")
+KINDS: Final[tuple[GarmentKind, ...]] = get_args(GarmentKind)
 
 Rgb = tuple[int, int, int]
 Points = list[tuple[float, float]]

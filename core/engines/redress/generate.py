@@ -12,7 +12,7 @@ import torch
 
 from core import frame
 from core.colour import LUMINANCE, linear, normalized_convolution, srgb
-from core.edit.enhance import develop
+from core.edit.recipe import develop
 from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
 from core.engines.redress.engine import DRAWN, SIZE, Embedded, conditions, drawn

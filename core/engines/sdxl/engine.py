@@ -26,7 +26,7 @@ from peft import PeftModel
 
 from core import frame
 from core.colour import linear, srgb
-from core.edit.enhance import develop
+from core.edit.recipe import develop
 from core.engines.base import Redress, Teaching
 from core.engines.denoise import denoise
 from core.engines.lora import once, teach

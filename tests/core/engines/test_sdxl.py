@@ -244,11 +244,11 @@ def test_a_drawn_picture_is_taken_apart_so_that_it_develops_into_itself_and_can_
     assert head.mean() > 0.1
     assert away[head].mean() < 4
     assert away[portrait.layers.garment[..., 3] == 255].mean() < 8
-    from core.edit.enhance import develop, tweak
+    from core.edit.recipe import develop, edit
     from core.judge.judge import judge
 
     assert judge(portrait, collins_map, who, models.recogniser, models.landmarker).reasons in ((), ("halo",))
-    left, right = (develop(portrait.layers, tweak(portrait.recipe, f"light_{side}")) for side in ("left", "right"))
+    left, right = (develop(portrait.layers, edit(portrait.recipe, f"light_{side}")) for side in ("left", "right"))
     eyes = round(0.385 * len(left))
     rows = slice(eyes, eyes + 120)
     difference = (left[rows].astype(np.float32) - right[rows]).mean(axis=(0, 2))

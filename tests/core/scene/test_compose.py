@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from core.deliver.files import load_layers, save_layers
-from core.edit.enhance import CROPS, TWEAKS, crop, develop, effective, parse, tweak
-from core.errors import Refused, StyleWrong
+from core.edit.crops import CROPS, crop
+from core.edit.recipe import develop, edit
+from core.errors import StyleWrong
 from core.scene.backdrop import Backdrop, draw_backdrop
 from core.scene.compose import retouch
 from core.scene.stage import PER_SOURCE, Choice, Setup, print_size, select_sources, set_up
@@ -47,8 +46,8 @@ def test_same_recipe_same_bytes(setup: Setup, recipe: Recipe) -> None:
 
 
 def test_light_from_the_left_brightens_the_left(setup: Setup, recipe: Recipe) -> None:
-    left = develop(setup.layers, tweak(recipe, "light_left")).astype(float).mean(axis=-1)
-    right = develop(setup.layers, tweak(recipe, "light_right")).astype(float).mean(axis=-1)
+    left = develop(setup.layers, edit(recipe, "light_left")).astype(float).mean(axis=-1)
+    right = develop(setup.layers, edit(recipe, "light_right")).astype(float).mean(axis=-1)
     head = setup.layers.head > 200
     middle = int(np.median(np.flatnonzero(head.any(axis=0))))
     west, east = head.copy(), head.copy()
@@ -57,24 +56,17 @@ def test_light_from_the_left_brightens_the_left(setup: Setup, recipe: Recipe) ->
 
 
 def test_warmer_is_redder_and_cooler_is_bluer(setup: Setup, recipe: Recipe) -> None:
-    means = {name: develop(setup.layers, tweak(recipe, name)).mean(axis=(0, 1)) for name in ("warmer", "cooler")}
+    means = {name: develop(setup.layers, edit(recipe, name)).mean(axis=(0, 1)) for name in ("warmer", "cooler")}
     assert means["warmer"][0] - means["warmer"][2] > means["cooler"][0] - means["cooler"][2] + 5
 
 
 def test_a_backdrop_colour_is_obeyed_and_the_head_untouched(setup: Setup, recipe: Recipe) -> None:
-    plain, red = develop(setup.layers, recipe), develop(setup.layers, tweak(recipe, "backdrop=#b02020"))
+    plain, red = develop(setup.layers, recipe), develop(setup.layers, edit(recipe, "backdrop=#b02020"))
     corner = red[:60, :60].reshape(-1, 3).mean(axis=0)
     assert corner[0] > 1.8 * corner[2]
     inside = (setup.layers.head == 255) & (np.roll(setup.layers.head, 25, axis=1) == 255)
     inside &= np.roll(setup.layers.head, -25, axis=1) == 255
     assert np.abs(plain[inside].astype(int) - red[inside]).max() <= 1
-
-
-def test_undo_gives_back_the_very_bytes(setup: Setup, recipe: Recipe) -> None:
-    edited = tweak(recipe, "warmer", "darker", "undo", "undo")
-    assert edited == recipe
-    with pytest.raises(Refused, match="0 edits"):
-        tweak(recipe, "undo")
 
 
 def test_retouch_evens_blotches_and_keeps_texture(setup: Setup) -> None:
@@ -120,43 +112,6 @@ def test_crops_have_their_shape_and_hold_the_head(name: str, setup: Setup, recip
     assert bottom > setup.layers.chin / setup.layers.head.shape[0]
     assert left < 0.3
     assert right > 0.7
-
-
-@given(
-    st.lists(
-        st.sampled_from([*sorted(set(TWEAKS) - {"backdrop", "retouch", "crop"}), "undo", "retouch=0.5"]), max_size=30
-    )
-)
-def test_any_list_of_edits_ends_in_limits_or_is_refused(edits: list[str]) -> None:
-    settings = {
-        "stops": 0.0,
-        "warmth": 0.0,
-        "key_side": 1.0,
-        "retouch": 0.3,
-        "crop": "portrait",
-        "backdrop": "grey_paper",
-    }
-    recipe = Recipe("office", "job", "0", 1, "embedded", 512, 640, settings)
-    for edit in edits:
-        try:
-            recipe = tweak(recipe, edit)
-        except Refused:
-            continue
-    final = effective(recipe)
-    assert -1 <= final["stops"] <= 1
-    assert -1.4 <= final["warmth"] <= 1.4
-
-
-@pytest.mark.parametrize(
-    "wrong", ["smaller", "warmer=2", "retouch", "retouch=2", "retouch=a", "crop=circle", "backdrop=#12"]
-)
-def test_a_wrong_tweak_is_refused_with_what_is_right(wrong: str, recipe: Recipe) -> None:
-    with pytest.raises(Refused):
-        tweak(recipe, wrong)
-
-
-def test_parse_knows_undo() -> None:
-    assert parse("undo") == ("undo", "")
 
 
 def test_backdrops_are_exact_at_any_size_and_by_seed() -> None:

@@ -18,10 +18,10 @@ def test_every_pack_loads_and_hangs_in_the_wardrobe() -> None:
 
 
 def test_every_offered_tweak_exists() -> None:
-    from core.edit.enhance import TWEAKS
+    from core.edit.recipe import newest
 
     for look in style.load_all():
-        assert set(look.tweaks) <= set(TWEAKS)
+        assert set(look.tweaks) <= set(newest())
 
 
 def test_an_unknown_key_is_an_error_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,134 @@
+"""Records of portraits -> gallery.html and a contact sheet: what a person looks at."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from core.atomic import write_bytes
+from core.deliver.files import encode_plain, read_picture
+from core.face.coverage import NOTES
+from core.judge.judge import REASONS
+from core.scene.style import load, wardrobe
+from core.types import U8
+
+NOTHING_LOST: Final = 0.5
+"""Percent of baseline up to which new light is said to have cost nothing: it would be rounded to 0."""
+TRAINING: Final = {
+    "not_asked": "Nothing was trained on these photos, as asked.",
+    "photos_sharp": "Nothing had to be trained: the photos are sharp enough to be used as they are.",
+    "nothing_to_learn_from": "Nothing could be trained: none of the photos is sharp enough to learn from.",
+    "no_proof": "A small file was trained on these photos; with fewer than three that could teach there was "
+    "none to prove it on.",
+}
+"""What training came to, in a sentence, by the reason the manifest gives."""
+
+
+def write_gallery(manifest: Mapping[str, Any], honesty: str, out: Path) -> None:
+    """Write gallery.html, and contact_sheet.jpg where a portrait was kept. honesty: as `core.engines.base.Engine`."""
+    cards = cards_of(manifest, out)
+    if cards:
+        write_bytes(out / "contact_sheet.jpg", encode_plain(contact_sheet([card["rgb"] for card in cards])))
+    write_bytes(out / manifest["gallery"], gallery_page(cards, {**_summary(manifest), "honesty": honesty}))
+
+
+def cards_of(manifest: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
+    """Return what the gallery page shows of each kept portrait of a manifest, picture included."""
+    names = {photo["sha256"]: photo["name"] for photo in manifest["photos"] if photo["kept"]}
+    kept = [record for record in manifest["portraits"] if record["kept"]]
+    return [_card(record, read_picture(out / record["file"]), names) for record in kept]
+
+
+def _card(record: Mapping[str, Any], rgb: U8, names: Mapping[str, str]) -> dict[str, Any]:
+    recipe = record["recipe"]
+    title, outfit = load(recipe["style"]).title, wardrobe().outfits[recipe["settings"]["outfit"]].title
+    percent, cost = record["percent_of_baseline"], record["cost_points"]
+    if percent is None:
+        likeness = "One photo only: there is no second one to measure likeness against"
+    else:
+        likeness = f"{percent:.0f} % of how alike your own photos are"
+    about = f"From {names.get(recipe['source'], 'your photo')}, printed at {recipe['width']} x {recipe['height']} px"
+    return {
+        "rgb": rgb,
+        "width": rgb.shape[1],
+        "height": rgb.shape[0],
+        "title": title,
+        "alt": f"Portrait in the style {title}: head and shoulders, {outfit.lower()}",
+        "likeness": likeness,
+        "about": f"{about}. {_cost_of_light(cost)}".strip(),
+    }
+
+
+def _cost_of_light(points: float | None) -> str:
+    """Say what new light took from the likeness. points: percent of baseline, below 0 where it gained."""
+    if points is None:
+        return ""
+    if points < NOTHING_LOST:
+        return "The new light took nothing from the likeness."
+    return f"The new light took {points:.0f} % of the likeness."
+
+
+def _summary(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Say the counts, what is good to know of the photos, and what training came to."""
+    why: dict[str, int] = {}
+    for record in manifest["portraits"]:
+        if not record["kept"]:
+            why[record["reasons"][0]] = why.get(record["reasons"][0], 0) + 1
+    dropped = "; ".join(f"{number} because {REASONS[reason]}" for reason, number in sorted(why.items()))
+    drawn, asked = manifest["drawn"], manifest["asked"]
+    counts = f"Drew {drawn}, kept {manifest['kept']}." + (f" Dropped {dropped}." if dropped else "")
+    if drawn < asked:
+        counts += f" {asked} were asked for; the photos carry {drawn}: send more photos for more."
+    notes = "".join(f" {NOTES[word][0].upper()}{NOTES[word][1:]}." for word in manifest["notes"])
+    return {"counts": counts + notes, "proof": _trained(manifest["training"])}
+
+
+def _trained(training: Mapping[str, Any]) -> str:
+    """Say what training on the person came to, with the numbers of the held-out photo where there are any."""
+    if training["reason"] in TRAINING:
+        return TRAINING[training["reason"]]
+    numbers = (
+        f"on a photo it never saw, the error was {training['error_with']:.3g} with and {training['error_without']:.3g} "
+        "without it"
+    )
+    if training["used"]:
+        return f"A small file was trained on these photos and used: {numbers}."
+    return f"Training did not help and was not used: {numbers}."
+
+
+def gallery_page(cards: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> bytes:
+    """Render gallery.html: self-contained, good on a phone, every picture with its alt text and its likeness.
+
+    cards: rgb plus what the template names; pictures go in as JPEG data so the page can be sent on alone.
+    """
+    environment = Environment(loader=PackageLoader("core", "pages"), autoescape=True, undefined=StrictUndefined)
+    shown = [{**card, "data": _inline(card["rgb"])} for card in cards]
+    return environment.get_template("gallery.html").render(cards=shown, summary=summary).encode()
+
+
+def _inline(rgb: U8) -> str:
+    scale = min(1.0, 720 / rgb.shape[1])
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
+    return base64.b64encode(encode_plain(small)).decode()
+
+
+def contact_sheet(pictures: Sequence[U8], columns: int = 4, width: int = 320) -> U8:
+    """Lay pictures (H, W, 3) out on one sheet, each `width` wide in a 4:5 cell on paper grey."""
+    height, gap = width * 5 // 4, 12
+    rows = -(-len(pictures) // columns)
+    columns = min(columns, len(pictures))
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 236, np.uint8)
+    for index, picture in enumerate(pictures):
+        scale = min(width / picture.shape[1], height / picture.shape[0])
+        size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        y = gap + index // columns * (height + gap) + (height - size[1]) // 2
+        x = gap + index % columns * (width + gap) + (width - size[0]) // 2
+        sheet[y : y + size[1], x : x + size[0]] = small
+    return sheet

@@ -1,0 +1,197 @@
+"""Recipe + edits -> recipe -> picture: a tree of steps, replayed from the layers.
+
+A recipe holds how a portrait was drawn (style, photo, seed, engine, print size, settings) and every step made since. A
+step follows its parent; `head` is the step that is shown. Undo moves the head to its parent, redo to the newest child,
+a new edit adds a child: nothing is ever taken out. No network is called here.
+
+Steps are looked up by name and version in one table, which is read from the modules of `core/edit/tweaks`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import cache
+from typing import Any, Final
+
+from core.edit import tweaks
+from core.edit.step import Settings, StepKind
+from core.errors import Refused
+from core.scene.compose import compose
+from core.scene.stage import look_of
+from core.scene.style import lamps_of, paper_of
+from core.types import U8, Layers, Recipe, Step
+
+SCHEMA: Final = 2
+"""1: edits as a list of texts, backdrop and light by name only. 2: a tree of steps, backdrop and light in numbers."""
+ID_DIGITS: Final = 12
+"""Hexadecimal digits of a step's id: 48 bits tell the few hundred steps of a recipe apart."""
+
+
+@cache
+def table() -> Mapping[tuple[str, int], StepKind]:
+    """Return every kind of step by name and version. Raises ValueError where two modules name the same one."""
+    found: dict[tuple[str, int], StepKind] = {}
+    for module in sorted(info.name for info in pkgutil.iter_modules(tweaks.__path__)):
+        for kind in importlib.import_module(f"{tweaks.__name__}.{module}").STEPS:
+            if (kind.name, kind.version) in found or kind.name in ("undo", "redo"):
+                raise ValueError(f"core/edit/tweaks/{module}.py: step {kind.name!r} version {kind.version} is taken")
+            found[kind.name, kind.version] = kind
+    return found
+
+
+@cache
+def newest() -> Mapping[str, StepKind]:
+    """Return the newest version of every step by name: what new edits are made with."""
+    return {name: kind for (name, _), kind in sorted(table().items(), key=lambda entry: entry[0][1])}
+
+
+def edit(recipe: Recipe, *texts: str) -> Recipe:
+    """Make edits, each NAME or NAME=VALUE, in order; `undo` and `redo` go back and forth.
+
+    Raises Refused for an edit that is unknown or out of its limits, and when there is nothing to undo or redo.
+    """
+    for text in texts:
+        if text == "undo":
+            recipe = _undone(recipe)
+        elif text == "redo":
+            recipe = _redone(recipe)
+        else:
+            recipe = _added(recipe, text)
+            effective(recipe)
+    return recipe
+
+
+def _added(recipe: Recipe, text: str) -> Recipe:
+    name, equals, value = text.partition("=")
+    kind = newest().get(name)
+    if kind is None:
+        raise Refused("tweak_unknown", f"tweak {name!r} is unknown, choose from {', '.join(newest())}, undo, redo")
+    if bool(kind.takes) != bool(value) or (equals and not value):
+        needs = f"needs a value: {kind.takes}" if kind.takes else "takes no value"
+        raise Refused("tweak_value", f"tweak {name!r} {needs}")
+    return _with_step(recipe, kind, value)
+
+
+def _with_step(recipe: Recipe, kind: StepKind, value: str) -> Recipe:
+    """Add a step after the head. The same edit made twice from one place is one step: its id says what it is."""
+    made = (recipe.head, kind.name, kind.version, kind.read(value))
+    number = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:ID_DIGITS]
+    step = Step(number, *made)
+    others = tuple(other for other in recipe.steps if other.id != number)
+    known = len(others) < len(recipe.steps)
+    return replace(recipe, steps=recipe.steps if known else (*others, step), head=number)
+
+
+def _undone(recipe: Recipe) -> Recipe:
+    done = lineage(recipe)
+    if not done:
+        raise Refused("nothing_to_undo", "undo: this portrait has 0 edits")
+    return replace(recipe, head=done[-1].parent)
+
+
+def _redone(recipe: Recipe) -> Recipe:
+    after = [step for step in recipe.steps if step.parent == recipe.head]
+    if not after:
+        raise Refused("nothing_to_redo", "redo: 0 edits were undone here")
+    return replace(recipe, head=after[-1].id)
+
+
+def lineage(recipe: Recipe) -> tuple[Step, ...]:
+    """Return the steps from the portrait as drawn to the head, in order: what the picture is made with."""
+    known = {step.id: step for step in recipe.steps}
+    done: list[Step] = []
+    at = recipe.head
+    while at:
+        done.append(known[at])
+        at = known[at].parent
+    return tuple(reversed(done))
+
+
+def pruned(recipe: Recipe) -> Recipe:
+    """Return the recipe without the steps its picture is not made with: what the picture itself carries.
+
+    An undone picture is to have the bytes it had before, so it must not tell of what was undone.
+    """
+    return replace(recipe, steps=lineage(recipe))
+
+
+def texts_of(recipe: Recipe) -> tuple[str, ...]:
+    """Return the edits the picture is made with as `edit` takes them: "warmer", "retouch=0.5"."""
+    return tuple(_text_of(step) for step in lineage(recipe))
+
+
+def _text_of(step: Step) -> str:
+    value = step.parameters.get("value")
+    return (
+        step.name if value is None else f"{step.name}={value:g}" if isinstance(value, float) else f"{step.name}={value}"
+    )
+
+
+def effective(recipe: Recipe) -> Settings:
+    """Return the settings a recipe ends with: as drawn, then each step in order. Raises Refused beyond a limit."""
+    settings = dict(recipe.settings)
+    for step in lineage(recipe):
+        settings = kind_of(step).settings(settings, step.parameters)
+    return settings
+
+
+def kind_of(step: Step) -> StepKind:
+    """Look a step up in the table. Raises Refused where this release does not know it."""
+    kind = table().get((step.name, step.version))
+    if kind is None:
+        raise Refused("step_unknown", f"step {step.name!r} version {step.version} is not known here: update Atelier")
+    return kind
+
+
+def develop(layers: Layers, recipe: Recipe) -> U8:
+    """Make the picture a recipe asks for from its layers: (H, W, 3) uint8, uncropped; same recipe, same bytes."""
+    rgb = compose(layers, look_of(effective(recipe), recipe.seed))
+    for step in lineage(recipe):
+        rgb = kind_of(step).picture(rgb, layers, step.parameters, recipe.seed)
+    return rgb
+
+
+def to_dict(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as JSON values, its schema number first."""
+    return {"schema": SCHEMA, **asdict(recipe), "steps": [asdict(step) for step in recipe.steps]}
+
+
+def from_dict(value: Mapping[str, Any]) -> Recipe:
+    """Read a recipe of any schema up to SCHEMA.
+
+    Raises KeyError, TypeError or ValueError for what is none, Refused for one of a later release.
+    """
+    schema = int(value.get("schema", 1))
+    if schema > SCHEMA:
+        raise Refused(
+            "recipe_too_new", f"the recipe has schema {schema}, this release reads up to {SCHEMA}: update Atelier"
+        )
+    if schema == 1:
+        return _from_schema_1(value)
+    fields = {name: item for name, item in value.items() if name != "schema"}
+    recipe = Recipe(**{**fields, "steps": tuple(Step(**step) for step in value["steps"])})
+    known = {""}
+    for step in recipe.steps:
+        if step.id in known or step.parent not in known:
+            raise ValueError(f"step {step.id!r} does not follow an earlier step")
+        known.add(step.id)
+    if recipe.head not in known:
+        raise ValueError(f"the recipe's head {recipe.head!r} is none of its steps")
+    return recipe
+
+
+def _from_schema_1(value: Mapping[str, Any]) -> Recipe:
+    """Read a recipe of releases before 2026-12: every text becomes version 1 of its step, in a row."""
+    fields = {name: item for name, item in value.items() if name not in ("schema", "tweaks", "settings")}
+    settings = dict(value["settings"])
+    settings |= {"paper": paper_of(settings["backdrop"]), "lamps": lamps_of(settings["light"])}
+    recipe = Recipe(**fields, settings=settings)
+    for text in value["tweaks"]:
+        name, _, given = str(text).partition("=")
+        recipe = _with_step(recipe, table()[name, 1], given)
+    return recipe
