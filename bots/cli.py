@@ -163,6 +163,23 @@ async def _forget(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def reports(argv: Sequence[str] | None = None) -> int:
+    """Print what people wrote to the operator with /report, oldest first, one JSON object a line."""
+    argparse.ArgumentParser("atelier reports", description="what people wrote with /report").parse_args(argv)
+    try:
+        return asyncio.run(_reports(load()))
+    except SettingsWrong as wrong:
+        return _refused(wrong)
+
+
+async def _reports(settings: Settings) -> int:
+    logs.configure(settings.log_json, logging.WARNING)
+    async with open_services(settings) as services, services.database.read() as tx:
+        for report in await tx.reports():
+            print(json.dumps(asdict(report), ensure_ascii=False))
+    return 0
+
+
 def _finish(talking: Coroutine[Any, Any, None]) -> int:
     with suppress(KeyboardInterrupt):
         asyncio.run(talking)

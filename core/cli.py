@@ -1,4 +1,4 @@
-"""The command line: check, shoot, enhance, styles, weights, doctor here; chat, run and forget live in `bots`.
+"""The command line: check, shoot, enhance, styles, weights, doctor here; chat, run, forget and reports live in `bots`.
 
 Exit code 0 done, 2 the input was refused (the message says why and what to do), 1 a fault. With
 --json stdout holds JSON and nothing else; progress and messages go to stderr.
@@ -22,7 +22,7 @@ from core.progress import Bars
 if TYPE_CHECKING:
     from core.types import FaceMap, Rejected
 
-HANDED_ON: Final = ("chat", "run", "forget")
+HANDED_ON: Final = ("chat", "run", "forget", "reports")
 """Commands of the front of house, imported only when asked for: the studio works without a bot installed."""
 
 
@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         "chat": "the bot's own conversation in the terminal",
         "run": "run telegram, worker or all",
         "forget": "delete everything of one account",
+        "reports": "what people wrote to the operator",
     }.items():
         commands.add_parser(name, help=story, add_help=False)
     return parser

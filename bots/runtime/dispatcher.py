@@ -225,7 +225,7 @@ class Concierge:
             if isinstance(effect, fx.Consent):
                 await tx.consent(account, effect.version, effect.keep_days)
             elif isinstance(effect, fx.Report):
-                await tx.note("report", {"text": effect.text}, account)
+                await tx.add_report(account, effect.text)
             elif isinstance(effect, fx.Place):
                 accepted = await self._job_queue.place(account, effect.work, f"job:{effect.job}", self._platform, tx)
                 if isinstance(accepted, Declined):

@@ -27,7 +27,7 @@ from bots.runtime.session_store import Record, Records, item_of
 from core.scene.style import FOLDER
 from jobs.kinds.look import Look
 from jobs.privacy import pending_receipt
-from jobs.privacy.export import export
+from jobs.privacy.export import archives
 from jobs.privacy.forget import Receipt, forget
 from jobs.privacy.pending_receipt import PendingReceipt
 from jobs.services import Services
@@ -319,7 +319,7 @@ class Errands:
             except Unreachable:
                 log.info("unreachable", extra={"account": account})
         async with self._database.write() as tx:
-            await pending_receipt.remove(tx, account)
+            await pending_receipt.remove(tx, self._platform, account)
         await self._database.forget_free_pages()
 
     async def _tell_receipt(self, parting: PendingReceipt, receipt: Receipt) -> None:
@@ -333,20 +333,21 @@ class Errands:
                 await self._adapter.show(parting.chat, reply, None, self.loader(parting.account))
 
     async def _export(self, account: int, chat: str) -> list[str]:
-        """Send everything that is kept as one archive, in parts where the platform takes no file as large."""
+        """Send everything that is kept, in as many archives as the platform's largest file asks for."""
         async with self._database.read() as tx:
             language = (await self._records.load(tx, account))[0].session.language
-        data, most = await export(self._services, account), (self._adapter.limits.upload_bytes or 2**40)
-        parts = [data[i : i + most] for i in range(0, len(data), most)]
-        ends = [""] if len(parts) == 1 else [f".{i:03d}" for i in range(1, len(parts) + 1)]
-        named = {f"atelier-export.zip{end}": part for end, part in zip(ends, parts, strict=True)}
+        sent: list[str] = []
+        number = 0
+        async for archive in archives(self._services, account, self._adapter.limits.upload_bytes or 2**40):
+            number += 1
+            caption, name = say(language, "export.caption", n=number), f"atelier-export-{number}.zip"
 
-        async def load(picture: fx.Picture) -> bytes:
-            return named[picture.name]
+            async def load(_: fx.Picture, archive: bytes = archive) -> bytes:
+                return archive
 
-        caption = say(language, "export.caption", n=len(parts))
-        files = fx.Files(tuple(fx.Picture("export", name, caption) for name in named), caption)
-        return await self._adapter.show(chat, files, None, load)
+            files = fx.Files((fx.Picture("export", name, caption),), caption)
+            sent += await self._adapter.show(chat, files, None, load)
+        return sent
 
     def loader(self, account: int) -> Load:
         async def load(picture: fx.Picture) -> bytes:

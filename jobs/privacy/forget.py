@@ -20,6 +20,7 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import delete, func, insert, select, update
 
+from jobs.privacy import pending_receipt
 from jobs.services import Services
 from jobs.storage import job_store
 from jobs.storage import schema as t
@@ -30,7 +31,7 @@ log = structlog.get_logger("atelier.forget")
 LET_GO_S: Final = 20.0  # how long running work is waited for before its job is taken away from it
 COUNTED: Final = (
     t.photos, t.identities, t.sittings, t.portraits, t.jobs, t.outbox, t.messages, t.conversations,
-    t.consents, t.addresses,
+    t.consents, t.addresses, t.reports,
 )  # fmt: skip
 PLATFORM_KEEPS: Final = {
     "telegram": ("messages_you_sent", "messages_of_the_bot_older_than_48_hours", "files_you_downloaded"),
@@ -101,13 +102,15 @@ async def find(services: Services, who: str) -> int | None:
 
 
 async def _close(services: Services, account: int) -> str | None:
-    """Let nothing new be written for the account; return its token, None when there is none."""
+    """Let nothing new be written for the account and note whom to tell; return its token, None when there is none."""
     a = t.accounts.c
     async with services.database.write() as tx:
-        row = (await tx.c.execute(select(a.token, a.forgetting_at).where(a.id == account))).first()
+        found = select(a.token, a.forgetting_at).where(a.id == account).with_for_update()
+        row = (await tx.c.execute(found)).first()
         if row is None:
             return None
         if row.forgetting_at is None:
+            await pending_receipt.add_all(tx, account)
             await tx.withdraw_consent(account)
             await tx.c.execute(update(t.accounts).where(a.id == account).values(forgetting_at=time.time()))
         return str(row.token)

@@ -7,6 +7,7 @@ key of their own, from the moment of the wish until the receipt is in the chat; 
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -63,9 +64,19 @@ async def pending(tx: Transaction, platform: str) -> list[PendingReceipt]:
     return found
 
 
-async def remove(tx: Transaction, account: int) -> None:
+async def add_all(tx: Transaction, account: int) -> None:
+    """Note that a person is to be told on every platform they are known on."""
+    about = await tx.account_of(account)
+    for address in await tx.addresses(account):
+        handles = tuple(await tx.messages(account, address.platform))
+        told = PendingReceipt(account, address.chat, about.language or "en", secrets.token_hex(2), handles)
+        await add(tx, address.platform, told)
+
+
+async def remove(tx: Transaction, platform: str, account: int) -> None:
     """Delete a pending receipt: it was told."""
-    await tx.c.execute(delete(t.pending_receipts).where(t.pending_receipts.c.account == account))
+    f = t.pending_receipts.c
+    await tx.c.execute(delete(t.pending_receipts).where(f.platform == platform, f.account == account))
 
 
 async def remove_old(tx: Transaction, now: float) -> int:

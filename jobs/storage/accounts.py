@@ -103,6 +103,17 @@ class Portrait:
     facts: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a person wrote to the operator. token: the word the account is known by in logs and to `atelier forget`."""
+
+    id: int
+    account: int
+    token: str
+    text: str
+    created_at: float
+
+
 @dataclass(slots=True)
 class Transaction:
     """One transaction. Functions given to `after` run once it is committed, and not when it fails."""
@@ -218,18 +229,42 @@ class Transaction:
             await self.c.execute(insert(t.consents).values(account_id=account, version=version, at=time.time()))
             await self.note("consent", {"version": version, "keep_days": keep_days}, account)
         await self.c.execute(update(t.accounts).where(t.accounts.c.id == account).values(keep_days=keep_days))
-        for table in (t.photos, t.identities, t.sittings):  # a shorter promise holds for what is there already
-            await self.c.execute(
-                update(table)
-                .where(table.c.account_id == account, table.c.expires_at > table.c.created_at + keep_days * DAY_S)
-                .values(expires_at=table.c.created_at + keep_days * DAY_S)
-            )
+        for table in (t.photos, t.identities, t.sittings):  # the newest promise holds for what is there already
+            own = update(table).where(table.c.account_id == account)
+            await self.c.execute(own.values(expires_at=table.c.created_at + keep_days * DAY_S))
 
     async def withdraw_consent(self, account: int) -> None:
         """Record that consent was withdrawn."""
         open_ones = (t.consents.c.account_id == account, t.consents.c.withdrawn_at.is_(None))
         await self.c.execute(update(t.consents).where(*open_ones).values(withdrawn_at=time.time()))
         await self.note("consent_withdrawn", {}, account)
+
+    async def add_report(self, account: int, text: str) -> None:
+        """Keep what a person wrote to the operator, sealed under their key; raises Gone."""
+        _, key = await self.key(account)
+        sealed = key.seal(text.encode(), "report")
+        await self.c.execute(insert(t.reports).values(account_id=account, sealed=sealed, created_at=time.time()))
+
+    async def reports(self, unannounced: bool = False) -> list[Report]:
+        """Return what people wrote to the operator, oldest first; or only what the operator's chat was not told yet."""
+        r = t.reports.c
+        found = select(t.reports, t.accounts.c.token).join(t.accounts, t.accounts.c.id == r.account_id).order_by(r.id)
+        found = found.where(t.accounts.c.forgetting_at.is_(None))
+        rows = (await self.c.execute(found.where(r.announced_at.is_(None)) if unannounced else found)).all()
+        return [
+            Report(
+                row.id,
+                row.account_id,
+                row.token,
+                (await self.key(row.account_id))[1].open(row.sealed, "report").decode(),
+                row.created_at,
+            )
+            for row in rows
+        ]
+
+    async def announced(self, report: int) -> None:
+        """Note that the operator's chat was told of a report."""
+        await self.c.execute(update(t.reports).where(t.reports.c.id == report).values(announced_at=time.time()))
 
     # --- the conversation
 

@@ -114,18 +114,18 @@ async def open_database(settings: Settings, keyring: Keyring | None = None) -> D
         async with engine.connect() as c:
             await c.execution_options(writes=True)
             async with c.begin():
-                await c.run_sync(migrate)
+                await c.run_sync(migrate, database.keyring)
     except BaseException:
         await database.close()
         raise
     return database
 
 
-def migrate(c: Connection, to: str = "head") -> None:
+def migrate(c: Connection, keyring: Keyring, to: str = "head") -> None:
     """Run the migrations that are missing; of several processes that start at once, one does: it has the write lock."""
     if c.dialect.name == "postgresql":
         c.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
-    config = Config(attributes={"connection": c})
+    config = Config(attributes={"connection": c, "keyring": keyring})
     config.set_main_option("script_location", str(MIGRATIONS))
     known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]  # newest first
     current = MigrationContext.configure(c).get_current_revision()

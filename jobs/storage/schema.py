@@ -213,6 +213,14 @@ audit: Final = _table(
     Column("at", Double, nullable=False),
 )
 
+reports: Final = _table(  # what people wrote to the operator; goes with the account
+    "reports",
+    _owner(),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("announced_at", Double, nullable=True),  # when the operator's chat was told of it
+)
+
 receipts: Final = _table(  # proof of a deletion; names no one
     "receipts",
     Column("account", _Id, nullable=False, unique=True),  # a number that is never given to anyone else
@@ -225,8 +233,9 @@ receipts: Final = _table(  # proof of a deletion; names no one
 
 pending_receipts: Final = _table(  # who is to be told that they are forgotten, see `jobs.privacy.pending_receipt`
     "pending_receipts",
-    Column("account", _Id, nullable=False, unique=True),  # no reference: it outlives the account by a moment
+    Column("account", _Id, nullable=False),  # no reference: it outlives the account by a moment
     Column("platform", String(16), nullable=False),
     Column("sealed", LargeBinary, nullable=False),  # a key of its own, wrapped, and what it seals
     Column("created_at", Double, nullable=False),
+    UniqueConstraint("account", "platform"),
 )

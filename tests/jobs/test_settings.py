@@ -20,6 +20,7 @@ import yaml
 from huggingface_hub.utils import filter_repo_objects
 from live_services import make_settings, person, ready_sqlite, services, shoot
 
+from core.cli import main
 from jobs import logs, metrics, settings
 from jobs.services import Services, open_services
 from jobs.settings import SettingsWrong
@@ -271,3 +272,25 @@ def test_what_the_images_are_built_with_are_extras_that_there_are() -> None:
 def test_a_linter_has_nothing_to_say_of_the_dockerfile() -> None:
     said = subprocess.run([BIN / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True)
     assert said.returncode == 0, said.stdout
+
+
+def test_the_operator_reads_what_people_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def report() -> None:
+        async with open_services(make_settings(tmp_path)) as opened, opened.database.write() as tx:
+            account = await tx.account("telegram", "7", "7")
+            await tx.add_report(account.id, "the third one is not me")
+
+    asyncio.run(report())
+    monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
+    assert main(["reports"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["text"] == "the third one is not me"
+
+
+@pytest.mark.parametrize("chat", ["12345", "telegram:", "telegram:me too"])
+def test_an_operator_s_chat_that_no_platform_knows_is_refused(chat: str) -> None:
+    with pytest.raises(settings.SettingsWrong, match="OPERATOR_CHAT"):
+        settings.load(operator_chat=chat)
+    assert settings.load(operator_chat="telegram:-100123").operator_chat == "telegram:-100123"

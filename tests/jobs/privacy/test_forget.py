@@ -3,6 +3,8 @@
 import asyncio
 import io
 import json
+import random
+import tracemalloc
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from live_services import (
     postgres,
     ready_sqlite,
     running,
+    send_photo,
     services,
     shoot,
     state_of,
@@ -26,7 +29,7 @@ from sqlalchemy import select, update
 from jobs.kinds.enhance import Enhance
 from jobs.kinds.look import Look
 from jobs.privacy import pending_receipt, retention
-from jobs.privacy.export import export
+from jobs.privacy.export import archives
 from jobs.privacy.forget import Receipt, find, forget, unfinished
 from jobs.queue import events
 from jobs.queue.arq_queue import ArqJobQueue
@@ -108,6 +111,20 @@ async def test_the_receipt_can_be_checked_is_the_same_when_asked_again_and_names
     assert not Receipt(receipt.body.replace('"photos":1', '"photos":0'), receipt.signature, receipt.public_key).genuine
     assert await forget(services, someone.id) == receipt
     assert await forget(services, 12345) is None
+
+
+async def test_whoever_deletes_an_account_leaves_word_for_its_bots_whom_to_tell_and_what_to_take_away(
+    either: Services,
+) -> None:
+    """The operator's `atelier forget` is the person's own /forget: the chat's messages go too."""
+    async with working(either):
+        account = await lived(either, "4242")
+    await forget(either, account)
+    async with either.database.write() as tx:
+        (told,) = await pending_receipt.pending(tx, "telegram")
+        assert (told.account, told.chat, told.handles) == (account, "4242", ('["4242", 1]',))
+        await pending_receipt.remove(tx, "telegram", account)
+        assert await pending_receipt.pending(tx, "telegram") == []
 
 
 async def test_asked_twice_at_once_it_is_done_once_with_one_receipt(either: Services) -> None:
@@ -209,12 +226,40 @@ async def test_an_operator_finds_the_account_of_a_chat_that_the_database_cannot_
 async def test_an_export_holds_everything_that_is_kept_readable(services: Services) -> None:
     async with working(services):
         account = await lived(services, "4242")
-    archive = zipfile.ZipFile(io.BytesIO(await export(services, account)))
+    async with services.database.write() as tx:
+        await tx.add_report(account, "the third one is not me")
+    (whole,) = [data async for data in archives(services, account, 10**9)]
+    archive = zipfile.ZipFile(io.BytesIO(whole))
     about = json.loads(archive.read("account.json"))
     assert about["addresses"] == [{"platform": "telegram", "user": "4242", "chat": "4242"}]
     assert about["conversations"] == {"telegram": "talk of 4242"}
     assert archive.read("photos/0") == b"photo 0 of 4242"
     assert {"shoots/1/founder-00.jpg", "shoots/1/e2.jpg", "shoots/1/manifest.json"} <= set(archive.namelist())
+    assert about["reports"] == ["the third one is not me"]
+
+
+async def test_an_export_larger_than_a_file_may_be_comes_in_archives_that_each_open(services: Services) -> None:
+    """And what is in memory at a time is a few copies of one archive, not the whole."""
+    someone = await person(services, photos=0)
+    photos = {f"photos/{n}": random.Random(n).randbytes(300_000) for n in range(12)}
+    for name, data in photos.items():
+        await send_photo(services, someone.id, name, data)
+    cut = {
+        f"{name}.part{i}": data[a:b]
+        for name, data in photos.items()
+        for i, a, b in ((1, 0, 248_976), (2, 248_976, None))
+    }
+    found: set[str] = set()
+    tracemalloc.start()
+    async for archive in archives(services, someone.id, 250_000):
+        assert len(archive) <= 250_000
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+            assert all(opened.read(name) == cut[name] for name in opened.namelist() if name != "account.json")
+            found |= set(opened.namelist())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == {"account.json", *cut}
+    assert peak < 8 * 250_000 < sum(map(len, photos.values()))
 
 
 async def test_what_has_expired_goes_and_its_owner_is_told_and_what_has_not_stays(services: Services) -> None:

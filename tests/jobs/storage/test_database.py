@@ -29,6 +29,7 @@ from jobs.storage import schema as t
 from jobs.storage.accounts import Conflict, Gone, Transaction
 from jobs.storage.database import Database, migrate, open_database
 from jobs.storage.job_store import Accepted, Declined
+from jobs.storage.keys import open_keyring
 
 __all__ = ["database_url", "postgres", "ready_sqlite"]
 
@@ -82,18 +83,20 @@ async def test_what_an_earlier_version_wrote_is_there_under_the_new_names(
     empty = None if database_url is None else await request.getfixturevalue("postgres").new_database(empty=True)
     limits = make_settings(tmp_path / "old", **({"database_url": empty} if empty else {}))
     limits.data.mkdir(mode=0o700)
+    keyring = open_keyring(limits)
     rows = {
-        "accounts": {"id": 1, "token": "t", "keep_days": 30, "created_at": 1.0},
+        "accounts": {"id": 1, "token": "t", "wrapped_key": keyring.new_key("t"), "keep_days": 30, "created_at": 1.0},
         "orders": {"id": 7, "account_id": 1, "platform": "telegram", "ref": "r", "kind": "look", "queue": "look",
                    "body": '{"photo":"photos/1"}', "units": 1, "turn": 5, "state": "queued", "created_at": 1.0},
         "outbox": {"account_id": 1, "order_id": 7, "queue": "look", "job": "look:7:1", "turn": 5, "word": "work",
                    "body": '{"order": 7, "attempt": 1}', "created_at": 1.0, "sent_at": 2.0},
         "sittings": {"id": 3, "account_id": 1, "order_id": 7, "folder": "f", "facts": "{}", "created_at": 1.0,
                      "expires_at": 2.0},
+        "audit": {"account_id": 1, "what": "report", "facts": '{"text": "not me"}', "at": 3.0},
     }  # fmt: skip
     engine = create_async_engine(limits.database)
     async with engine.begin() as c:
-        await c.run_sync(lambda sync: migrate(sync, "0002"))
+        await c.run_sync(lambda sync: migrate(sync, keyring, "0002"))
         for table, row in rows.items():
             values = ", ".join(f":{name}" for name in row)
             await c.execute(text(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})"), row)
@@ -105,10 +108,13 @@ async def test_what_an_earlier_version_wrote_is_there_under_the_new_names(
             select(t.outbox.c.job_id, t.outbox.c.arq_id, t.outbox.c.type, t.outbox.c.sent_at)
         )
         (sitting,) = await tx.c.execute(select(t.sittings.c.job_id))
+        (report,) = await tx.reports()
+        assert not (await tx.c.execute(select(t.audit))).all(), "it stood there in the clear"
     await opened.close()
     assert tuple(job) == (7, 5, "queued")
     assert tuple(message) == (7, "look:7:1", "work", None), "it is sent again, as the queue knows it by other words"
     assert tuple(sitting) == (7,)
+    assert (report.text, report.created_at) == ("not me", 3.0)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -196,7 +202,7 @@ async def test_of_two_devices_that_save_a_conversation_at_once_one_is_told_to_re
         assert await tx.conversation(account, "telegram") == ("b", 2)
 
 
-async def test_consent_is_recorded_once_and_a_shorter_promise_holds_for_older_photos(database: Database) -> None:
+async def test_consent_is_recorded_once_and_the_newest_promise_holds_for_older_photos(database: Database) -> None:
     async with database.write() as tx:
         account = await someone(tx)
         assert (await tx.account_of(account)).consent == 0
@@ -209,8 +215,26 @@ async def test_consent_is_recorded_once_and_a_shorter_promise_holds_for_older_ph
         assert len(rows) == 1
         photo = (await tx.c.execute(select(t.photos))).one()
         assert photo.expires_at - photo.created_at == pytest.approx(86_400)
+        await tx.consent(account, 1, 30)
+        photo = (await tx.c.execute(select(t.photos))).one()
+        assert photo.expires_at - photo.created_at == pytest.approx(30 * 86_400), "kept as long as was chosen last"
         await tx.withdraw_consent(account)
         assert (await tx.account_of(account)).consent == 0
+
+
+async def test_a_report_is_readable_by_the_operator_alone_and_goes_with_its_account(database: Database) -> None:
+    async with database.write() as tx:
+        account = await someone(tx)
+        await tx.add_report(account, "the third one is not me")
+        (report,) = await tx.reports()
+        assert (report.account, report.text) == (account, "the third one is not me")
+        stored = [str(tuple(row)) for table in t.metadata.sorted_tables for row in await tx.c.execute(select(table))]
+        assert not any("not me" in row for row in stored)
+        assert [one.id for one in await tx.reports(unannounced=True)] == [report.id]
+        await tx.announced(report.id)
+        assert await tx.reports(unannounced=True) == []
+        await tx.c.execute(t.accounts.delete().where(t.accounts.c.id == account))
+        assert await tx.reports() == []
 
 
 async def test_a_block_outlives_the_account(database: Database) -> None:
