@@ -28,7 +28,7 @@ def writing(path: Path) -> Iterator[Path]:
     draft = Path(name)
     try:
         yield draft
-        with draft.open("rb") as written:
+        with draft.open("r+b") as written:
             os.fsync(written.fileno())
         draft.chmod(0o644)  # mkstemp gives 0600; a shared folder is read by other accounts
         draft.replace(path)
@@ -48,13 +48,13 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_bytes(path, (to_json(value) + "\n").encode())
 
 
-def to_json(value: Any) -> str:
-    """Return a value as RFC 8259 JSON, keys in the order given.
+def to_json(value: Any, ascii_only: bool = False) -> str:
+    """Return a value as RFC 8259 JSON, keys in the order given. ascii_only: for a stream of unknown encoding.
 
     RFC 8259 has no NaN and no infinity: a number that is not finite becomes null. Text that is not Unicode (a lone
     surrogate, as in a file name that is not UTF-8) becomes U+FFFD.
     """
-    return json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_plain(value), indent=1, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from filelock import FileLock
 
+from core.atomic import write_bytes
 from core.errors import WeightMissing, WeightsUnreachable
 
 LOCK: Final = Path(__file__).with_name("weights.lock.toml")
@@ -164,12 +165,7 @@ def _keep(data: bytes, weight: Weight, folder: Path) -> None:
     found = hashlib.sha256(data).hexdigest()
     if found != weight.sha256:
         raise _SourceFailed(f"sent sha256 {found[:12]}…, {weight.sha256[:12]}… is pinned")
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{weight.name}.", suffix=".part", delete=False) as part:
-        part.write(data)
-        part.flush()
-        os.fsync(part.fileno())
-    os.chmod(part.name, 0o644)  # a shared cache is read by other accounts
-    os.replace(part.name, folder / weight.name)
+    write_bytes(folder / weight.name, data)
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from diffusers import UNet2DModel
 
+from core.atomic import writing
 from core.engines.lora import head_loss, times_of, weighed
 from core.engines.redress.engine import BASE, DRAWN, PATCH, TOLD, drawn, repaired, told_torso
 from core.engines.redress.repair import CLASSES
@@ -132,8 +133,8 @@ def train(mode: str, steps: int | None) -> None:
                 "optimiser": optimiser.state_dict(),
                 "step": step,
             }
-            torch.save(state, CACHE / f"{mode}.part")
-            os.replace(CACHE / f"{mode}.part", kept)
+            with writing(kept) as draft:
+                torch.save(state, draft)
 
 
 def torso_batches() -> Callable[[Any, np.random.Generator, Plan], torch.Tensor]:

@@ -26,6 +26,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
+from core.atomic import write_bytes
 from core.errors import AtelierError
 from jobs.settings import Settings
 from jobs.storage.database import Database
@@ -201,11 +202,9 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _write(file: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all."""
+    """Write a file whole or not at all, in a folder that only its owner reads."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = file.with_name(f".{file.name}.part")
-    draft.write_bytes(data)
-    os.replace(draft, file)
+    write_bytes(file, data)
 
 
 async def _asked(answer: Any, what: str) -> Any:
