@@ -1,22 +1,25 @@
-"""The command line: check, shoot, enhance, styles, weights, doctor here; chat, run, forget and reports live in `bots`.
+"""The command line: check, shoot, enhance, styles, tweaks, weights, doctor; `bots` has chat, run, forget and reports.
 
-Exit code 0 done, 2 the input was refused (the message says why and what to do), 1 a fault. With
---json stdout holds JSON and nothing else; progress and messages go to stderr.
+Exit code 0 done, 2 the input was refused (the message says why and what to do), 1 a fault. With --json stdout holds
+one JSON value and nothing else, for a failure `{"error": {"reason": WORD, "message": SENTENCE}}`; progress and
+messages go to stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import json
+import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
-from core.errors import AtelierError, Refused, Stopped, StyleWrong
+from core.atomic import to_json
+from core.errors import AtelierError, Refused, StyleWrong
 from core.progress import Bars
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 HANDED_ON: Final = ("chat", "run", "forget", "reports")
 """Commands of the front of house, imported only when asked for: the studio works without a bot installed."""
+SEEDS: Final = 2**31
+"""A seed is below this, as in the jobs' orders: what is made of it fits every generator."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,29 +40,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv and argv[0] in HANDED_ON:
         front = importlib.import_module("bots.cli")
         return int(getattr(front, argv[0])(argv[1:]) or 0)
-    options = _parser().parse_args(argv)
+    _encode_anything(sys.stdout)
+    as_json = "--json" in argv
     try:
+        options = _parser().parse_args(argv)
         return int(options.command(options))
     except (Refused, StyleWrong) as refused:
-        return _said(options, refused, 2)
-    except Stopped as stopped:
-        return _said(options, stopped, 1)
-    except KeyboardInterrupt:
-        print("stopped; run the same command again to go on", file=sys.stderr)
-        return 1
+        return _failed(as_json, refused.reason, str(refused), 2)
     except AtelierError as fault:
-        return _said(options, fault, 1)
+        return _failed(as_json, fault.reason, str(fault), 1)
+    except KeyboardInterrupt:
+        return _failed(as_json, "stopped", "stopped; run the same command again to go on", 1)
+    except OSError as wrong:
+        return _failed(as_json, "files", f"{wrong.filename or 'a file'}: {wrong.strerror or wrong}", 1)
+    except Exception as fault:
+        traceback.print_exc()
+        return _failed(as_json, "fault", f"{type(fault).__name__}: {fault}; please report it", 1)
 
 
-def _said(options: argparse.Namespace, error: AtelierError, code: int) -> int:
-    if getattr(options, "json", False):
-        print(json.dumps({"error": getattr(error, "reason", type(error).__name__), "message": str(error)}))
-    print(f"atelier: {error}", file=sys.stderr)
+def _failed(as_json: bool, reason: str, message: str, code: int) -> int:
+    if as_json:
+        _print_json({"error": {"reason": reason, "message": message}})
+    print(f"atelier: {message}", file=sys.stderr)
     return code
 
 
+def _print_json(value: Any) -> None:
+    print(to_json(value, ascii_only=True))
+
+
+def _encode_anything(stream: TextIO) -> None:
+    """Let a stream print a file name that its encoding does not have, with the bytes escaped."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+
+
+class _Parser(argparse.ArgumentParser):
+    """One whose mistakes are refusals like any other, told in JSON where that was asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Refused("usage", f"{message}; see: {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="atelier", description="An AI headshot studio on your own machine.")
+    parser = _Parser(prog="atelier", description="An AI headshot studio on your own machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     check = commands.add_parser("check", help="say of each photo whether it is kept, and what the set still lacks")
@@ -71,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     shoot.add_argument("--style", action="append", required=True, dest="styles", metavar="STYLE")
     shoot.add_argument("--purpose", choices=("job", "business", "personal"), default="business")
     shoot.add_argument("--count", type=_count, default=4, help="portraits per style, 1 to 16 (default 4)")
-    shoot.add_argument("--seed", type=int, default=0)
+    shoot.add_argument("--seed", type=_seed, default=0, help="same photos, same seed, same portraits")
     engines = ("auto", "embedded", "sdxl", "sd15")
     shoot.add_argument("--engine", choices=engines, help="what draws (default: ATELIER_ENGINE, else auto)")
     shoot.add_argument("--no-train", action="store_true", help="do not learn the person first")
@@ -93,11 +119,16 @@ def _parser() -> argparse.ArgumentParser:
     styles.add_argument("--json", action="store_true")
     styles.set_defaults(command=_styles)
 
+    tweaks = commands.add_parser("tweaks", help="list the edits there are, and the value each takes")
+    tweaks.add_argument("--json", action="store_true")
+    tweaks.set_defaults(command=_tweaks)
+
     weights = commands.add_parser("weights", help="fetch or verify the weight files")
     weights.add_argument("what", choices=("pull", "verify"))
     weights.set_defaults(command=_weights)
 
     doctor = commands.add_parser("doctor", help="say what this machine can do, and the next step for what is missing")
+    doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(command=_doctor)
 
     for name, story in {
@@ -116,12 +147,19 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= SEEDS:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0 to {SEEDS - 1}")
+    return int(text)
+
+
 def _read(paths: Sequence[Path]) -> list[tuple[str, bytes]]:
     """Read photos by name. Raises Refused, naming the first file that cannot be read."""
     photos = []
     for path in paths:
         try:
-            photos.append((path.name, path.read_bytes()))
+            name = os.fsencode(path.name).decode("utf-8", "replace")  # a name on disk is bytes, seldom not UTF-8
+            photos.append((name, path.read_bytes()))
         except OSError as wrong:
             raise Refused("unreadable", f"{path} cannot be read ({wrong.strerror}); check the path") from wrong
     return photos
@@ -149,7 +187,7 @@ def _check(options: argparse.Namespace) -> int:
         photos = [{**photo_facts(face), "eye_px": round(face.selfie.face.eye_px, 1)} for face in maps]
         photos += [{"kept": False, **asdict(item)} for item in report.rejected]
         told = {"photos": photos, "baseline": report.baseline, "missing": list(asks), "notes": list(notes)}
-        print(json.dumps(told, indent=1))
+        _print_json(told)
     else:
         _tell_check(maps, report.rejected, asks, notes)
     return 0 if report.kept else 2
@@ -197,10 +235,14 @@ def _shoot(options: argparse.Namespace) -> int:
         angle=options.angle,
     )
     photos = _read(options.photos)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        raise Refused("unwritable", f"--out {options.out} cannot be a folder ({wrong.strerror})") from wrong
     with Bars() as bars:
         manifest = studio.shoot(photos, sitting, options.out, studio.Models(options.engine), bars)
     if options.json:
-        print(json.dumps(manifest, indent=1, ensure_ascii=False))
+        _print_json(manifest)
     else:
         _tell(manifest, options.out)
     return 0 if manifest["kept"] else 2
@@ -223,7 +265,7 @@ def _enhance(options: argparse.Namespace) -> int:
 
     record = studio.enhance(options.portrait, options.tweaks, options.out)
     if options.json:
-        print(json.dumps(record, indent=1, ensure_ascii=False))
+        _print_json(record)
     else:
         percent = record["percent_of_baseline"]
         print(f"{options.out}" + ("" if percent is None else f": {percent:.0f} % of baseline"))
@@ -235,12 +277,25 @@ def _styles(options: argparse.Namespace) -> int:
 
     if options.json:
         hanging = wardrobe().model_dump()
-        print(json.dumps({"styles": [style.model_dump() for style in load_all()], "wardrobe": hanging}, indent=1))
+        _print_json({"styles": [style.model_dump() for style in load_all()], "wardrobe": hanging})
         return 0
     for style in load_all():
         print(f"{style.id:14} {style.title}: {style.pitch}")
     for role in ("outfits", "backdrops", "lights"):
         print(f"{role:14} {', '.join(getattr(wardrobe(), role))}")
+    return 0
+
+
+def _tweaks(options: argparse.Namespace) -> int:
+    from core.edit.recipe import newest
+
+    kinds = newest().values()
+    if options.json:
+        _print_json({"tweaks": [{"name": kind.name, "version": kind.version, "takes": kind.takes} for kind in kinds]})
+        return 0
+    for kind in kinds:
+        print(f"{kind.name:14} {kind.takes}".rstrip())
+    print(f"{'undo, redo':14} one edit back, one forward")
     return 0
 
 
@@ -261,6 +316,9 @@ def _doctor(options: argparse.Namespace) -> int:
     from core.doctor import report
 
     found = report()
+    if options.json:
+        _print_json({"checks": [asdict(item) for item in found]})
+        return 0
     for item in found:
         print(item.line())
     return 0

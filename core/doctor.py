@@ -30,8 +30,8 @@ from core import weights
 from core.deliver import credentials
 from core.engines.sdxl.checkpoints import weights_of
 from core.engines.sdxl.vram import NEEDS, best_for
-from core.errors import AtelierError, EngineMissing
-from core.settings import setting
+from core.errors import AtelierError, EngineMissing, Refused
+from core.settings import setting, threads, usable_cores
 
 State = Literal["good", "optional", "missing"]
 
@@ -99,8 +99,11 @@ def _python() -> Check:
 
 
 def _cores() -> Check:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Check("CPU", "good", f"{usable} cores")
+    try:
+        used = threads()
+    except Refused as wrong:
+        return Check("CPU", "missing", str(wrong), "mend OMP_NUM_THREADS")
+    return Check("CPU", "good", f"{usable_cores()} cores, {used} threads for the nets")
 
 
 def _memory() -> Check:

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 
 class AtelierError(Exception):
-    """Base of all errors this project raises on purpose."""
+    """Base of all errors this project raises on purpose. reason: a machine word, as `--json` tells it."""
+
+    reason: str = "fault"
 
 
 class Refused(AtelierError):
@@ -35,6 +37,8 @@ class NoMajority(Refused):
 class WeightMissing(AtelierError):
     """A weight file is missing, or its bytes are not the pinned ones."""
 
+    reason = "weight_missing"
+
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{name}: {why}; run `atelier weights pull`")
         self.name = name
@@ -43,6 +47,8 @@ class WeightMissing(AtelierError):
 class EngineMissing(AtelierError):
     """An engine lacks its packages, its card or its weights; `next_step` is a command or a setting."""
 
+    reason = "engine_missing"
+
     def __init__(self, engine: str, why: str, next_step: str) -> None:
         super().__init__(f"engine {engine}: {why}; {next_step}")
         self.engine, self.why, self.next_step = engine, why, next_step
@@ -50,6 +56,8 @@ class EngineMissing(AtelierError):
 
 class WeightsUnreachable(AtelierError):
     """A pull ended without some files; `failures` holds name -> what each source said, in order."""
+
+    reason = "weights_unreachable"
 
     def __init__(self, failures: dict[str, list[str]]) -> None:
         lines = [f"  {name}: {'; '.join(said)}" for name, said in failures.items()]
@@ -60,6 +68,10 @@ class WeightsUnreachable(AtelierError):
 class Stopped(AtelierError):
     """Work was stopped on request; nothing half-written is left in its place."""
 
+    reason = "stopped"
+
 
 class StyleWrong(AtelierError):
-    """A style pack has an unknown or missing key, or a value out of range."""
+    """A style pack has an unknown or missing key, a value out of range, or a name that is not in the wardrobe."""
+
+    reason = "style_wrong"

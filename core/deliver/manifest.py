@@ -78,7 +78,7 @@ def read_record(portrait: Path) -> tuple[dict[str, Any], Recipe]:
     beside = portrait.with_suffix(".json")
     try:
         record: dict[str, Any] = json.loads(beside.read_text("utf-8"))
-        recipe = recipes.from_dict(record["recipe"])
+        recipe, _ = recipes.from_dict(record["recipe"]), record["layers"]
     except (OSError, ValueError, KeyError, TypeError) as wrong:
         raise Refused(
             "no_recipe", f"{beside.name} is missing or not a recipe: only portraits made here can be edited"

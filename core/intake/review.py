@@ -24,6 +24,7 @@ from core import frame
 from core.face import embedding as likeness
 from core.face.embedding import Found, Recogniser
 from core.intake.decode import Photo, decode
+from core.intake.names import told_apart
 from core.intake.quality import RULES, framed, measure
 from core.intake.refusals import REASONS, refuse
 from core.types import U8, Face, Rejected, Selfie
@@ -313,7 +314,7 @@ def check(
     models = models or Models()
     selfies: list[Selfie] = []
     rejected: list[Rejected] = []
-    for done, (name, data) in enumerate(photos, start=1):
+    for done, (name, data) in enumerate(told_apart(photos), start=1):
         seen = look(data, name, models)
         selfies.append(seen) if isinstance(seen, Selfie) else rejected.append(seen)
         on_progress(done, len(photos))

@@ -173,7 +173,7 @@ def test_the_command_line_answers_in_json_and_exit_codes(
         main(["enhance", str(shot / "office-01.jpg"), "--tweak", "shinier", "--out", str(tmp_path / "x.jpg"), "--json"])
         == 2
     )
-    assert "warmer" in json.loads(capsys.readouterr().out)["message"]
+    assert "warmer" in json.loads(capsys.readouterr().out)["error"]["message"]
     assert main(["shoot", str(tmp_path / "absent.jpg"), "--style", "office", "--out", str(tmp_path)]) == 2
     assert main(["shoot", str(tmp_path / "notes.jpg"), "--style", "teal", "--out", str(tmp_path)]) == 2
     assert main(["weights", "verify"]) == 0

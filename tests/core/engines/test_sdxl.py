@@ -135,8 +135,8 @@ def test_the_command_line_says_it_in_one_sentence(
     asked = ["shoot", "collins.png", "--style", "office", "--engine", "sd15", "--out", "out", "--json"]
     assert main(asked) == 1
     said = json.loads(capsys.readouterr().out)
-    assert said["error"] == "EngineMissing"
-    assert said["message"].endswith(FETCH)
+    assert said["error"]["reason"] == "engine_missing"
+    assert said["error"]["message"].endswith(FETCH)
 
 
 # the plan
