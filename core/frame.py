@@ -103,3 +103,11 @@ def warp(picture: U8, transform: F32, width: int, height: int) -> U8:
         transform = np.column_stack([transform[:, :2] * block, transform[:, 2] + transform[:, :2] @ middle])
     flags = cv2.INTER_LANCZOS4 if scale > 1 else cv2.INTER_LINEAR
     return cv2.warpAffine(picture, transform, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def framed(photo: U8, transform: F32, width: int, height: int) -> tuple[U8, F32]:
+    """Draw a photo into a frame: (height, width, 3) uint8, and where it reaches: (height, width) float32 0..1."""
+    picture = warp(photo, transform, width, height)
+    reached = np.ones(photo.shape[:2], np.float32)
+    valid = cv2.warpAffine(reached, transform, (width, height), flags=cv2.INTER_LINEAR)
+    return picture.astype(np.uint8), valid.astype(np.float32)

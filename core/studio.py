@@ -31,7 +31,7 @@ from core.settings import setting
 from core.types import U8, Cutout, FaceMap, Identity, Rejected, Selfie
 
 if TYPE_CHECKING:
-    from core.cutout.matte import Segmenter
+    from core.cutout.parser import Parser
     from core.engines.base import Engine
 
 Progress = Callable[[str, int, int], None]
@@ -63,10 +63,10 @@ class Models(review.Models):
         self._asked = engine or setting("ENGINE") or "auto"
 
     @cached_property
-    def segmenter(self) -> Segmenter:
-        from core.cutout.matte import Segmenter
+    def parser(self) -> Parser:
+        from core.cutout.parser import Parser
 
-        return Segmenter()
+        return Parser()
 
     @cached_property
     def engine(self) -> Engine:
@@ -101,7 +101,7 @@ def map_photo(selfie: Selfie, models: Models) -> FaceMap:
     from core.face.features import observe
     from core.face.landmarks import map_face
 
-    return observe(map_face(selfie), models.segmenter)
+    return observe(map_face(selfie), models.parser)
 
 
 def learn(selfies: Sequence[Selfie], models: Models, on_progress: Progress) -> Identity:
@@ -243,7 +243,7 @@ def _shoot_style(
 
     cutouts: by photo, for all styles of the sitting; what is missing is added.
     """
-    from core.cutout.matte import cut_out
+    from core.cutout.cutout import cut_out
     from core.judge.judge import judge
     from core.scene import stage
 
@@ -270,7 +270,7 @@ def _shoot_style(
             record = finished_record(out / f"{name}.json", request)
             if record is None:
                 if key not in cutouts:
-                    cutouts[key] = models.engine.prepare(cut_out(face, models.segmenter), face, who)
+                    cutouts[key] = models.engine.prepare(cut_out(face, models.parser), face, who)
                 setup = stage.set_up(face, cutouts[key], style, choice, take, seed, purpose.retouch)
                 crop = setup.settings["crop"] = style.crop or purpose.crop
                 setup.settings["relight"] = GENTLER**redraw

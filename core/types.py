@@ -102,7 +102,7 @@ class FaceMap:
     shoulders_visible: the photo reaches below the chin far enough to show both shoulders.
     marks: (N, 3) float32 x, y, radius in frame pixels of moles and scars to protect.
     upscale_factor: print pixels per photo pixel at full print size; above 2.3 the print gets smaller.
-    features: glasses, hair and hat; None before `core.face.features.observe`, which needs the segmenter, has looked.
+    features: glasses, hair and hat; None before `core.face.features.observe`, which needs the parser, has looked.
     """
 
     selfie: Selfie
@@ -122,25 +122,27 @@ class FaceMap:
 class Cutout:
     """The sitter lifted off the photo, in the frame at full print size (H, W) = (1280, 1024).
 
-    rgb: (H, W, 3) float32 sRGB in 0..1, the sitter's own colours with the old background estimated
-    away. matte: (H, W) float32, the whole person. head: face, ears, hair and hat; neck: bare neck
-    skin; hair: hair and hat alone; all soft and inside the matte. neckline: y in frame pixels where
-    the source's clothes begin under the chin. neck_x, neck_y, neck_width: where the bare neck is widest.
-    shoulders: left and right x of the arms, or None when the photo does not show them. shoulder_y: the
-    shoulder line's height frame.SHOULDER beside the neck, or None where it is hidden.
+    rgb: (H, W, 3) float32 sRGB in 0..1, the sitter's own colours with the old surroundings estimated away. All mattes
+    (H, W) float32 in 0..1. matte: the whole person. head: face, ears, hat, and hair that no garment covers. back_hair:
+    hair behind the shoulders, carried on below its end. neck: bare skin under the jaw. backdrop: where the photo shows
+    something else than the sitter. neckline: y in frame pixels where the source's clothes begin under the chin.
+    neck_x, neck_width: where the bare neck is widest. shoulders: left and right x of the arms, or None when the photo
+    does not show them. shoulder_y: the shoulder line's height frame.SHOULDER beside the neck, or None where it is
+    hidden. shown: left, top and right within which no border of the photo cuts the head.
     """
 
     rgb: F32
     matte: F32
     head: F32
+    back_hair: F32
     neck: F32
-    hair: F32
+    backdrop: F32
     neckline: float
     neck_x: float
-    neck_y: float
     neck_width: float
     shoulders: tuple[float, float] | None
     shoulder_y: float | None
+    shown: tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

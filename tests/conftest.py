@@ -12,7 +12,7 @@ os.environ["LC_ALL"] = "C.UTF-8"  # the terminal speaks its person's language
 import pytest
 import sitters
 
-from core.cutout.matte import cut_out
+from core.cutout.cutout import cut_out
 from core.face.landmarks import map_face
 from core.studio import Models
 from core.types import Cutout, FaceMap, Selfie
@@ -41,12 +41,12 @@ def collins_map() -> FaceMap:
 
 @pytest.fixture(scope="session")
 def hopper_cutout(hopper_map: FaceMap, models: Models) -> Cutout:
-    return cut_out(hopper_map, models.segmenter)
+    return cut_out(hopper_map, models.parser)
 
 
 @pytest.fixture(scope="session")
 def collins_cutout(collins_map: FaceMap, models: Models) -> Cutout:
-    return cut_out(collins_map, models.segmenter)
+    return cut_out(collins_map, models.parser)
 
 
 @pytest.fixture

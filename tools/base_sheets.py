@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from core import studio
-from core.cutout.matte import cut_out
+from core.cutout.cutout import cut_out
 from core.engines.redress import generate, repair
 from core.engines.redress.engine import Embedded, repaired
 from core.engines.redress.garment import KINDS
@@ -48,7 +48,7 @@ def main() -> int:
 
 def torsos(face: FaceMap, models: studio.Models) -> tuple[F32, F32]:
     """Return a row of orders and a row of what the net drew of them, float32 sRGB 0..1."""
-    cutout, office = cut_out(face, models.segmenter), load("office")
+    cutout, office = cut_out(face, models.parser), load("office")
     ordered, drawn = [], []
     for outfit in OUTFITS:
         setup = stage.set_up(face, cutout, office, stage.Choice(outfit=outfit), 0, 1, 0.0)

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from core import studio
-from core.cutout.matte import cut_out
+from core.cutout.cutout import cut_out
 from core.engines.redress.generate import draw_torso, dress
 from core.face.landmarks import map_face
 from core.intake import review
@@ -48,8 +48,8 @@ def main() -> int:
     if not isinstance(selfie, Selfie):
         raise SystemExit(f"the sample photo was refused: {selfie.reason}")
     face = map_face(selfie)
-    _line("cutout at print size", lambda: cut_out(face, models.segmenter), 3)
-    setup = set_up(face, cut_out(face, models.segmenter), load("office"), Choice(), 0, 1, 0.3)
+    _line("cutout at print size", lambda: cut_out(face, models.parser), 3)
+    setup = set_up(face, cut_out(face, models.parser), load("office"), Choice(), 0, 1, 0.3)
     _line("one torso, put on", lambda: dress(setup, draw_torso(setup, models.engine, studio.never), models.engine), 3)
     with TemporaryDirectory() as folder:
         sitting = studio.Sitting(styles=("office", "founder"), count=1)

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from core import frame
-from core.cutout.matte import Segmenter, cut_out
+from core.cutout.cutout import cut_out
+from core.cutout.parser import Parser
 from core.engines.denoise import signal
 from core.engines.lora import proof_error
 from core.engines.redress import garment, repair
@@ -174,8 +175,8 @@ def _colours(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
 def _worn(engine: Embedded, maps: Sequence[FaceMap]) -> dict[str, Any]:
     """Ask for the same colours in finished portraits, under the office's light: what a person would see."""
     found: dict[str, Any] = {}
-    segmenter, office = Segmenter(), style.load("office")
-    cut = [cut_out(face, segmenter) for face in maps]
+    parser, office = Parser(), style.load("office")
+    cut = [cut_out(face, parser) for face in maps]
     for what, (cloth, palette) in PALETTES.items():
         seen: list[tuple[str, F32]] = []
         for name, colour in palette.items():

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from core import frame
-from core.cutout.matte import MATTE_SIZE, Regions, Segmenter, regions_of
+from core.cutout.parser import PARTS_SIZE, Parser, Parts
 from core.face import features
 from core.face.landmarks import map_face
 from core.intake import review
@@ -46,32 +46,32 @@ def main(folder: Path, labels: Path, fit: bool) -> None:
     """Look at every labelled photo that the intake keeps, then print the weights or the figures."""
     with labels.open(newline="") as file:
         rows = {row["photo"]: row for row in csv.DictReader(file)}
-    models, segmenter, seen = review.Models(), Segmenter(), []
+    models, parser, seen = review.Models(), Parser(), []
     files = [path for path in sorted(folder.rglob("*.*")) if path.stem in rows]
     for path in track(files, "Measuring", console=Console(stderr=True)):
         selfie = review.look(path.read_bytes(), path.name, models)
         if isinstance(selfie, Selfie):
             face = map_face(selfie)
-            regions = regions_of(face, segmenter)
-            seen.append(look(rows[path.stem], regions, face.landmarks, selfie.luminance))
+            parts = parser.parse(face)
+            seen.append(look(rows[path.stem], parts, face.landmarks, selfie.luminance))
     fitted(seen) if fit else figures(seen)
 
 
-def look(label: dict[str, str], regions: Regions, landmarks: F32, luminance: float) -> Seen:
+def look(label: dict[str, str], parts: Parts, landmarks: F32, luminance: float) -> Seen:
     """Measure a photo as it is, and with a hat drawn over it."""
-    hatted = wearing_hat(regions, landmarks, seed=sum(map(ord, label["photo"])))
-    return Seen(label, features.measure(regions, landmarks), features.measure(hatted, landmarks), luminance)
+    hatted = wearing_hat(parts, landmarks, seed=sum(map(ord, label["photo"])))
+    return Seen(label, features.measure(parts, landmarks), features.measure(hatted, landmarks), luminance)
 
 
-def wearing_hat(regions: Regions, landmarks: F32, seed: int) -> Regions:
+def wearing_hat(parts: Parts, landmarks: F32, seed: int) -> Parts:
     """Draw a knitted hat or a cap with a visor, in one of CLOTH, from the upper forehead to above the crown."""
     rng, points = np.random.default_rng(seed), landmarks[:, :2] / 2
-    rows, columns = np.mgrid[: MATTE_SIZE[1], : MATTE_SIZE[0]].astype(np.float32)
-    brow, middle, eye = points[[105, 334], 1].mean(), points[10, 0], frame.EYE_DISTANCE * MATTE_SIZE[0]
+    rows, columns = np.mgrid[: PARTS_SIZE[1], : PARTS_SIZE[0]].astype(np.float32)
+    brow, middle, eye = points[[105, 334], 1].mean(), points[10, 0], frame.EYE_DISTANCE * PARTS_SIZE[0]
     edge = points[10, 1] + rng.uniform(0.25, 0.75) * (brow - points[10, 1])
     wide = (points[454, 0] - points[234, 0]) / 2 * rng.uniform(1.03, 1.12)
-    filled = np.flatnonzero(regions.head[:, int(middle)] > 0.5)
-    top = min(float(filled.min(initial=MATTE_SIZE[1])), float(points[10, 1]) - 0.45 * eye) - 0.08 * eye
+    filled = np.flatnonzero(parts.head[:, int(middle)] > 0.5)
+    top = min(float(filled.min(initial=PARTS_SIZE[1])), float(points[10, 1]) - 0.45 * eye) - 0.08 * eye
     across = (columns - middle) / wide
     dome = across**2 + ((np.minimum(rows, edge) - edge) / (edge - top)) ** 2
     hat = (dome < 1) & (rows < edge + 0.07 * eye * (1 - across**2))
@@ -83,9 +83,9 @@ def wearing_hat(regions: Regions, landmarks: F32, seed: int) -> Regions:
     grain = cv2.GaussianBlur(rng.normal(0, 1, rows.shape).astype(np.float32), (0, 0), 1.2) * rng.uniform(0.02, 0.1)
     cloth = np.array(CLOTH[rng.integers(len(CLOTH))]) * (shade * (1 + grain))[..., None]
     alpha = cv2.GaussianBlur(hat.astype(np.float32), (0, 0), 0.8)[..., None]
-    rgb = np.clip(regions.rgb * (1 - alpha) + cloth * alpha, 0, 255).astype(np.uint8)
-    on = np.maximum(regions.head, hat)
-    return replace(regions, rgb=rgb, head=on.astype(np.float32), person=np.maximum(regions.person, on))
+    rgb = np.clip(parts.rgb * (1 - alpha) + cloth * alpha, 0, 255).astype(np.uint8)
+    on = np.maximum(parts.head, hat)
+    return replace(parts, rgb=rgb, head=on.astype(np.float32), person=np.maximum(parts.person, on))
 
 
 def share(hits: Sequence[bool]) -> str:

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.cutout.matte import Segmenter, torso_of
+from core.cutout.cutout import torso_of
+from core.cutout.parser import Parser
 from core.engines.lora import spoil, square
 from core.engines.redress import garment, repair
 from core.engines.redress.engine import SIZE, conditions
@@ -32,7 +33,7 @@ WIDTH, HEIGHT = SIZE
 STORED: Final = (256, 144)
 """Torsos are kept at twice the net's size."""
 CLUSTERS: Final = (2, 3, 4, 6)
-"""How many flat regions a rough taken from the photo may have; three is a suit, a shirt and a tie."""
+"""How many flat parts a rough taken from the photo may have; three is a suit, a shirt and a tie."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,11 +65,11 @@ def cut(folder: Path) -> Iterator[Example | None]:
     """
     files = sorted(folder.glob("*.jpg"))
     held_out, kinds = set(files[::10]), _kinds()
-    models, segmenter = review.Models(), Segmenter()
+    models, parser = review.Models(), Parser()
     for file in files:
         seen = review.sight(file.read_bytes(), file.name, models)
         if isinstance(seen, review.Sighting):
-            yield _example(seen, segmenter, file in held_out, kinds.get(seen.sha256[:16], ""))
+            yield _example(seen, parser, file in held_out, kinds.get(seen.sha256[:16], ""))
         else:
             yield None
 
@@ -78,12 +79,12 @@ def _kinds() -> dict[str, str]:
         return {row["sha256"]: row["kind"] for row in csv.DictReader(lines) if row["kind"] in garment.KINDS}
 
 
-def _example(seen: review.Sighting, segmenter: Segmenter, held_out: bool, kind: str) -> Example:
+def _example(seen: review.Sighting, parser: Parser, held_out: bool, kind: str) -> Example:
     trace, nobody = seen.trace, np.zeros(128, np.float32)
     face = map_face(Selfie(seen.name, seen.sha256, seen.rgb, Face(seen.found.box, seen.found.score, trace.landmarks,
                     trace.blendshapes, trace.yaw_deg, trace.pitch_deg, trace.roll_deg, seen.found.eye_px, nobody),
                     1.0, 0.5))  # fmt: skip
-    torso = torso_of(face, segmenter)
+    torso = torso_of(face, parser)
     top = round(frame.GARMENT_TOP * torso.rgb.shape[0])
 
     def small(layer: F32) -> U8:
@@ -131,11 +132,11 @@ class Torso:
 
 
 def torso(example: Example, draws: int = 3) -> Torso:
-    """Shrink an example to the net's size and find its regions."""
+    """Shrink an example to the net's size and find its parts."""
     stack = np.dstack([example.rgb, example.person, example.head, example.neck, example.oval, example.valid])
     layers = cv2.resize(stack.astype(np.float32) / 255, SIZE, interpolation=cv2.INTER_AREA)
     cloth = np.clip(layers[..., 3] - layers[..., 4] - layers[..., 5], 0, 1)
-    photo = tuple(regions(layers[..., :3], cloth, count) for count in CLUSTERS)
+    photo = tuple(parts(layers[..., :3], cloth, count) for count in CLUSTERS)
     kind = garment.KINDS.index(example.kind) + 1 if example.kind else 0
     drawn = tuple(_drawn(example, seed) for seed in range(draws)) if kind else ()
     return Torso(layers.astype(np.float32), _lines(example), photo, drawn, kind)
@@ -161,8 +162,8 @@ def _drawn(example: Example, seed: int) -> U8:
     return garment.cloths_of(garment.lay_out(plain, example.body, SIZE, seed), example.kind)
 
 
-def regions(rgb: F32, cloth: F32, clusters: int) -> U8:
-    """Split clothes into flat regions: k-means on Lab and a little of the place; specks and outlines smoothed away."""
+def parts(rgb: F32, cloth: F32, clusters: int) -> U8:
+    """Split clothes into flat parts: k-means on Lab and a little of the place; specks and outlines smoothed away."""
     smooth = cv2.bilateralFilter(np.ascontiguousarray(rgb, np.float32), 7, 0.15, 4)
     lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB) * np.array([0.8, 1, 1], np.float32)
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.cutout.matte import framed
 from core.face import features
 from core.face.landmarks import TRIANGLES
 from core.face.mesh import EYES, FACE_OVAL, LIPS
+from core.frame import framed
 from core.types import F32, U8, FaceMap
 
 TURNED_DEG: Final = 10.0
@@ -87,7 +87,7 @@ def draw_map(face: FaceMap) -> U8:
 
     Where glasses or facial hair were seen, their regions are outlined; hair, hat and both are said in words.
     """
-    picture, _ = framed(face)
+    picture, _ = framed(face.selfie.rgb, face.transform, *frame.PRINT)
     canvas = cv2.resize(picture, (512, 640), interpolation=cv2.INTER_AREA)
     points = (face.landmarks[:, :2] * 8).astype(np.int32)  # half size, 4 bits of fraction
     mesh = canvas.copy()

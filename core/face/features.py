@@ -1,4 +1,4 @@
-"""FaceMap + Regions -> Features: glasses, facial hair, hair colour and length, baldness, a hat: measured, not guessed.
+"""FaceMap + Parts -> Features: glasses, facial hair, hair colour and length, baldness, a hat: measured, not guessed.
 
 Everything is told against the same person's own cheeks or forehead, in the logarithm of light and in colour
 ratios: exposure, white balance and how dark the skin is cancel. What is not clear is None. The weights were
@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.colour import LUMINANCE, linear
-from core.cutout.matte import MATTE_SIZE, Regions, Segmenter, regions_of
+from core.cutout.parser import PARTS_SIZE, Parser, Parts
 from core.face.landmarks import fill
 from core.face.mesh import CHIN as CHIN_TIP
 from core.types import F32, FaceMap, Features
 
-EYE: Final = frame.EYE_DISTANCE * MATTE_SIZE[0]
+EYE: Final = frame.EYE_DISTANCE * PARTS_SIZE[0]
 """Distance between the eyes where all is measured, 94.7 px."""
 UPPER_LIP: Final = (98, 97, 2, 326, 327, 391, 269, 267, 0, 37, 39, 165)
 CHIN: Final = (204, 106, 182, 83, 18, 313, 406, 335, 424, 431, 395, 369, 396, 175, 171, 140, 170, 211)
 JAW: Final = ((213, 172, 136, 150, 149, 140, 211, 210, 214, 192), (433, 397, 365, 379, 378, 369, 431, 430, 434, 416))
 CHEEKS: Final = ((117, 118, 119, 100, 36, 205, 50, 123), (346, 347, 348, 329, 266, 425, 280, 352))
 FOREHEAD: Final = (109, 10, 338, 337, 9, 108)
-"""Rings of mesh points around plain regions of the face, drawn over four portraits to see that they fit."""
+"""Rings of mesh points around plain parts of the face, drawn over four portraits to see that they fit."""
 
 Rule = Mapping[str, float]
 """Weights by measure, and "1" for the constant: the natural logarithm of the odds that something is there."""
@@ -77,12 +77,12 @@ COOL, VIVID = -4.5, 38.0
 """CIELAB b* below which and chroma above which no hair of its own colour lies; set on the portraits' own hair."""
 
 
-def observe(face: FaceMap, segmenter: Segmenter) -> FaceMap:
-    """Return the map with its features: half a second on two cores, most of it the segmenter.
+def observe(face: FaceMap, parser: Parser) -> FaceMap:
+    """Return the map with its features: half a second on two cores, most of it the parser.
 
     What looks like a mole on the rim of glasses is none: Hopper's frames had eleven.
     """
-    features = judge(measure(regions_of(face, segmenter), face.landmarks))
+    features = judge(measure(parser.parse(face), face.landmarks))
     marks = face.marks[~_on_frames(face.marks, face.landmarks)] if features.glasses else face.marks
     return replace(face, features=features, marks=marks)
 
@@ -95,14 +95,14 @@ def _on_frames(marks: F32, landmarks: F32) -> NDArray[np.bool_]:
     return np.abs(below) < 0.5 * frame.INTEROCULAR_PX
 
 
-def measure(regions: Regions, landmarks: F32) -> dict[str, float]:
+def measure(parts: Parts, landmarks: F32) -> dict[str, float]:
     """Measure everything the rules weigh.
 
     landmarks: (478, 3) in the frame at full print size. Texture is the excess of light's fine variance over the
     cheeks' own, so that a noisy photo grows no stubble; light and its ratios are natural logarithms.
     """
-    points = landmarks[:, :2] * np.float32(MATTE_SIZE[0] / frame.PRINT[0])
-    light = linear(regions.rgb)
+    points = landmarks[:, :2] * np.float32(PARTS_SIZE[0] / frame.PRINT[0])
+    light = linear(parts.rgb)
     calm = cv2.GaussianBlur(light, (0, 0), 0.7) + 0.004
     dark = np.log(calm @ LUMINANCE)
     fine = (dark - cv2.GaussianBlur(dark, (0, 0), 2)) ** 2
@@ -110,14 +110,14 @@ def measure(regions: Regions, landmarks: F32) -> dict[str, float]:
     tint = np.log(smooth[..., ::2] / smooth[..., 1:2])  # red over green, blue over green
     return {
         **_lines(light, points),
-        **_skin_cover(regions.person, dark, fine, tint[..., 0], points),
-        **_hair(regions, dark, fine, tint, points),
-        **_hat_edge(regions.rgb, light, points),
+        **_skin_cover(parts.person, dark, fine, tint[..., 0], points),
+        **_hair(parts, dark, fine, tint, points),
+        **_hat_edge(parts.rgb, light, points),
     }
 
 
 def _inside(points: F32, *rings: Sequence[int]) -> NDArray[np.bool_]:
-    return np.logical_or.reduce([fill((MATTE_SIZE[1], MATTE_SIZE[0]), points, tuple(ring)) for ring in rings])
+    return np.logical_or.reduce([fill((PARTS_SIZE[1], PARTS_SIZE[0]), points, tuple(ring)) for ring in rings])
 
 
 def _lines(light: F32, points: F32) -> dict[str, float]:
@@ -168,7 +168,7 @@ def _texture(fine: F32, own: float) -> float:
     return float(0.5 * np.log(max(float(np.minimum(fine, 0.04).mean()) - own, 0.0) + 1e-4))
 
 
-def _hair(regions: Regions, dark: F32, fine: F32, tint: F32, points: F32) -> dict[str, float]:
+def _hair(parts: Parts, dark: F32, fine: F32, tint: F32, points: F32) -> dict[str, float]:
     """Measure crown, colour and reach of the hair.
 
     crown_texture: as `_texture`, above the forehead; crown_contrast: CIELAB lightness there, 90th percentile less
@@ -177,9 +177,9 @@ def _hair(regions: Regions, dark: F32, fine: F32, tint: F32, points: F32) -> dic
     squared eye distances. hair_beside: those of hair between ear and chin. hair_below: those, of the fuller side, in
     the first half eye distance under the chin.
     """
-    rows, columns = np.mgrid[: MATTE_SIZE[1], : MATTE_SIZE[0]].astype(np.float32)
-    lab = cv2.cvtColor(regions.rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    head, outside = regions.head > 0.55, regions.oval < 0.3
+    rows, columns = np.mgrid[: PARTS_SIZE[1], : PARTS_SIZE[0]].astype(np.float32)
+    lab = cv2.cvtColor(parts.rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    head, outside = parts.head > 0.55, parts.oval < 0.3
     skin = _inside(points, *CHEEKS, FOREHEAD)
     off = np.dstack([dark - np.median(dark[skin]), tint - np.median(tint[skin], axis=0)])
     reach = np.dstack([np.where(off[..., 0] < 0, 0.5, 0.8), np.full_like(dark, 0.13), np.full_like(dark, 0.18)])
@@ -207,7 +207,7 @@ def _hair(regions: Regions, dark: F32, fine: F32, tint: F32, points: F32) -> dic
         "hair_b": float(np.median(colour[:, 2])),
         "hair_beside": float(beside.sum()) / EYE**2,
         "hair_below": _below_chin(
-            lab, (regions.person > 0.5) & outside & (skinlike < 0.5), taught, points, columns, rows
+            lab, (parts.person > 0.5) & outside & (skinlike < 0.5), taught, points, columns, rows
         ),
     }
 
@@ -246,7 +246,7 @@ def _hat_edge(rgb: NDArray[np.uint8], light: F32, points: F32) -> dict[str, floa
     found: dict[str, float] = {}
     for name, reach, share in (("edge", 0.55, 50), ("edge_wide", 0.8, 20)):
         x = np.linspace(points[10, 0] - reach * EYE, points[10, 0] + reach * EYE, 31).astype(int)
-        x = np.clip(x, 0, MATTE_SIZE[0] - 1)
+        x = np.clip(x, 0, PARTS_SIZE[0] - 1)
         cut = steep[top:foot][:, x]
         path = _ridge(cut)
         found[name] = float(np.log(np.percentile(cut[path, np.arange(len(x))], share) + 0.02))

@@ -30,6 +30,7 @@ ENLARGE_LIMIT: Final = 2.35
 PER_SOURCE: Final = 2
 """Portraits of one style from one photo; a third would only repeat the expression."""
 Skin = tuple[float, float, float]
+Window = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,15 @@ class Choice:
 class Setup:
     """One portrait before it is drawn: layers without a garment, where the garment goes, and the settings.
 
-    skin: sRGB 0..1 of the face's lower half, which the neck is to have.
+    back_hair, backdrop: (H, W) uint8 at the print's size, as in `types.Cutout`. skin: sRGB 0..1 of the face's lower
+    half, which the neck is to have. window: left, top, width and height of what the print shows of the layers.
     """
 
     face: FaceMap
     layers: Layers
+    back_hair: U8
+    backdrop: U8
+    window: Window
     body: Body
     skin: Skin
     outfit: Outfit
@@ -88,10 +93,13 @@ def _faults(face: FaceMap) -> tuple[str, ...]:
     return tuple(name for name in ("eyes_closed", "mouth_open", "frown") if name in face.expression)
 
 
-def print_size(face: FaceMap) -> tuple[int, int]:
-    """Return the largest print size that enlarges the photo's own pixels by no more than ENLARGE_LIMIT."""
+def print_size(upscale_factor: float) -> tuple[int, int]:
+    """Return the largest print size that enlarges the photo's own pixels by no more than ENLARGE_LIMIT.
+
+    upscale_factor: print pixels per photo pixel at full print size.
+    """
     for width, height in frame.PRINT_SIZES:
-        if face.upscale_factor * width / frame.PRINT[0] <= ENLARGE_LIMIT:
+        if upscale_factor * width / frame.PRINT[0] <= ENLARGE_LIMIT:
             return width, height
     return frame.PRINT_SIZES[-1]
 
@@ -104,8 +112,9 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
     """
     rng = np.random.default_rng([seed, take])
     tilt = 0.0 if take == 0 else float(rng.choice([-1, 1]) * rng.uniform(1.5, 3.0))
-    size = print_size(face)
-    layers, body, skin = _layers(face, cutout, tilt, size)
+    zoom = frame.PRINT[1] / window_of(cutout.shown, cutout.neck_x, frame.PRINT)[3]
+    size = print_size(face.upscale_factor * zoom)
+    layers, back_hair, elsewhere, window, body, skin = _layers(face, cutout, tilt, size)
     outfit, backdrop, light = (
         choice.outfit or style.outfit,
         choice.backdrop or style.backdrop,
@@ -127,7 +136,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "least_percent": style.least_percent,
     }
     factor = face.upscale_factor * size[0] / frame.PRINT[0]
-    return Setup(face, layers, body, skin, garment_of(outfit), settings, seed, factor)
+    return Setup(face, layers, back_hair, elsewhere, window, body, skin, garment_of(outfit), settings, seed, factor)
 
 
 def garment_of(outfit: str) -> Outfit:
@@ -162,7 +171,26 @@ def _key_side(face: FaceMap, light: str, take: int) -> float:
     return side if take == 0 else -side
 
 
-def _layers(face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int]) -> tuple[Layers, Body, Skin]:
+def window_of(shown: tuple[float, float, float], face_x: float, size: tuple[int, int]) -> Window:
+    """Choose what the print shows, so that its own border lies where the photo's border cuts the head.
+
+    shown: left, top and right that the photo shows of the head, face_x the face's middle, in pixels of a frame of
+    `size` (width, height). Returns left, top, width and height of a 4:5 window, the whole frame where nothing is cut.
+    """
+    (width, height), (left, top, right) = size, shown
+    tall = min(height - top, (right - left) * height / width)
+    if tall >= height:
+        return 0.0, 0.0, float(width), float(height)
+    wide = tall * width / height
+    start = float(np.clip(face_x - wide / 2, left, right - wide))
+    start = left if left > 0 and right >= width else right - wide if right < width and left <= 0 else start
+    above = top if top > 0 else float(np.clip(frame.EYE_LINE * (height - tall), 0, height - tall))
+    return start, above, wide, tall
+
+
+def _layers(
+    face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int]
+) -> tuple[Layers, U8, U8, Window, Body, Skin]:
     """Turn the cutout into the layers of one portrait at its print size: head and own neck, no torso yet."""
     body = body_of(face, cutout)
     turn = cv2.getRotationMatrix2D((body.neck_x, body.collar_y), -tilt_deg, size[0] / frame.PRINT[0])
@@ -180,14 +208,23 @@ def _layers(face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int
     pixels = np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
     skin = face_skin(pixels, points).astype(np.float32)
     head = place(cutout.head)
+    left, top, right = cutout.shown
+    corners = frame.carry(np.array([[left, top], [right, top]], np.float32), turn.astype(np.float32))
+    cut = (left > 0, top > 0, right < frame.PRINT[0])  # a border that cuts nothing stays where it is, however tilted
+    shown = (
+        float(corners[0, 0]) + 2 if cut[0] else 0.0,
+        float(corners[:, 1].max()) + 2 if cut[1] else 0.0,
+        float(corners[1, 0]) - 2 if cut[2] else float(size[0]),
+    )
+    window = window_of(shown, float(points[1, 0]), size)
     rows = np.flatnonzero((head > 0.5).any(axis=1))
     marks = face.marks.copy()
     marks[:, :2] = cv2.transform(face.marks[None, :, :2], turn)[0] if len(marks) else marks[:, :2]
     marks[:, 2] *= size[0] / frame.PRINT[0]
     layers = Layers(
         sitter=pixels,
-        head=np.round(np.clip(head, 0, 1) * 255).astype(np.uint8),
-        neck=np.round(np.clip(place(cutout.neck), 0, 1) * 255).astype(np.uint8),
+        head=_bytes(head),
+        neck=_bytes(place(cutout.neck)),
         garment=np.zeros((size[1], size[0], 4), np.uint8),
         normals=np.round(place(head_normals(face, cutout)) * 127).astype(np.int8),
         light=face.light,
@@ -197,7 +234,18 @@ def _layers(face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int
         crown=float(rows[0]) if len(rows) else 0.0,
         chin=float(points[CHIN, 1]),
     )
-    return layers, body, _lower_face(pixels, points, head)
+    return (
+        layers,
+        _bytes(place(cutout.back_hair)),
+        _bytes(place(cutout.backdrop)),
+        window,
+        body,
+        _lower_face(pixels, points, head),
+    )
+
+
+def _bytes(matte: F32) -> U8:
+    return np.round(np.clip(matte, 0, 1) * 255).astype(np.uint8)
 
 
 def body_of(face: FaceMap, cutout: Cutout) -> Body:

@@ -38,9 +38,9 @@ class CoreStudio:
         """Load the face models, and what draws with its libraries; its nets are loaded by the first job."""
         from core.face import coverage  # noqa: F401
 
-        _ = self._models.recogniser, self._models.landmarker, self._models.segmenter
+        _ = self._models.recogniser, self._models.landmarker, self._models.parser
         if queue == "studio":
-            from core.cutout import matte  # noqa: F401
+            from core.cutout import cutout  # noqa: F401
             from core.engines.redress import engine, generate  # noqa: F401
             from core.judge import judge  # noqa: F401
             from core.scene import stage  # noqa: F401

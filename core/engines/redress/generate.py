@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from core import frame
 from core.colour import LUMINANCE, linear, normalized_convolution, srgb
@@ -18,7 +19,7 @@ from core.engines.redress.drape import drape
 from core.engines.redress.engine import DRAWN, SIZE, Embedded, conditions, drawn
 from core.engines.redress.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
 from core.frame import INTEROCULAR_PX
-from core.scene.stage import Setup, Skin
+from core.scene.stage import Setup, Skin, Window
 from core.scene.style import rgb_of
 from core.types import F32, U8, Layers, Portrait, Recipe
 
@@ -30,6 +31,9 @@ PORES: Final = 0.035
 """The most contrast that grown skin gets. Necks had 0.01 to 0.09 on fourteen sitters, most of it stubble."""
 SHADE: Final = 0.11
 """How far the net's folds may lighten or darken cloth, as a part of its sRGB value; by eye on the demo sitters."""
+OWN_EDGE: Final = 7
+"""Pixels of the full print by which the sitter's own neck is trusted less at its edge, where old clothes shine into it;
+by eye."""
 SCALE: Final = SIZE[0] / frame.PRINT[0]
 """The net's pixels per print pixel: 1/8."""
 
@@ -49,7 +53,7 @@ def generate(
         height=height,
         settings=setup.settings,
     )
-    layers = dress(setup, draw_torso(setup, engine, should_stop), engine)
+    layers = reframe(dress(setup, draw_torso(setup, engine, should_stop), engine), setup.window)
     return Portrait(id=name, rgb=develop(layers, recipe), layers=layers, recipe=recipe)
 
 
@@ -132,23 +136,25 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     """
     layers = setup.layers
     height, width = layers.head.shape
+    soft = 0.35 * (setup.upscale_factor - 1)  # cloth as sharp as the head, no sharper
     top = round(frame.GARMENT_TOP * height)
     size, scale = (width, height - top), width / frame.PRINT[0]
     large = np.clip(cv2.resize(engine.enlarge(torso[..., :3]), size, interpolation=cv2.INTER_LANCZOS4), 0, 1)
     head, own = _lower(layers.head, size), _lower(layers.neck, size)
     layout = layout_of(setup, size)
-    neck = up_to_collar(throat_of(setup.body, head, scale), layout.rgba[..., 3], head, setup.body, scale)
-    sure = cv2.erode(np.minimum(own + head, 1), np.ones((round(26 * scale) | 1,) * 2)) * neck
+    cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
+    near = _near_neck(setup.body, size, scale)
+    throat = throat_of(setup.body, head, scale) * (1 - _lower(setup.backdrop, size))
+    neck = up_to_collar(np.maximum(throat, own * near), layout.rgba[..., 3], head, setup.body, scale)
+    sure = cv2.erode(np.minimum(own + head, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), head)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
-    made = _joined(_calm(large, setup.skin), sitter[top:], sure, INTEROCULAR_PX * scale)
+    made = _joined(_calm(_skin_only(large, torso[..., 4]), setup.skin), sitter[top:], sure, INTEROCULAR_PX * scale)
     made *= 1 + _pores(sitter[top:], sure, scale, setup.seed)[..., None]
     sitter[top:] = sitter[top:] * keep + made * (1 - keep)
     cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
-    soft = 0.35 * (setup.upscale_factor - 1)  # as sharp as the head, no sharper
     if soft > 0.2:
         cloth = cv2.GaussianBlur(cloth, (0, 0), soft)
-    cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
     garment, whole_neck = np.zeros((height, width, 4), np.uint8), np.zeros((height, width), np.uint8)
     garment[top:] = _bytes(np.dstack([cloth, cover]))
     whole_neck[top:] = _bytes(neck)
@@ -156,7 +162,52 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     worn = (cover * (1 - head) > 0.02)[..., None]
     surface = np.round(drape(layout, setup.outfit.kind, setup.body, setup.seed) * 127).astype(np.int8)
     normals[top:] = np.where(worn, surface, normals[top:])
-    return replace(layers, sitter=_bytes(sitter), neck=whole_neck, garment=garment, normals=normals)
+    whole_head = layers.head.astype(np.float32) / 255
+    behind = setup.back_hair.astype(np.float32) / 255
+    behind[top:] *= (1 - cover) * (1 - own * near)
+    return replace(
+        layers,
+        sitter=_bytes(sitter),
+        head=_bytes(whole_head + behind),
+        neck=whole_neck,
+        garment=garment,
+        normals=normals,
+    )
+
+
+def reframe(layers: Layers, window: Window) -> Layers:
+    """Show a window of the layers (left, top, width, height in their pixels) at the layers' own size."""
+    height, width = layers.head.shape
+    left, top, wide, tall = window
+    if (left, top, wide, tall) == (0, 0, width, height):
+        return layers
+    zoom = height / tall
+    move = np.array([[zoom, 0, (0.5 - left) * zoom - 0.5], [0, zoom, (0.5 - top) * zoom - 0.5]], np.float32)
+
+    def shown(layer: NDArray[Any]) -> NDArray[Any]:
+        return cv2.warpAffine(layer, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    marks = layers.marks * np.float32(zoom)
+    marks[:, :2] -= np.array([left, top], np.float32) * np.float32(zoom)
+    return replace(
+        layers,
+        sitter=shown(layers.sitter),
+        head=shown(layers.head),
+        neck=shown(layers.neck),
+        garment=shown(layers.garment),
+        normals=shown(layers.normals.astype(np.float32)).round().astype(np.int8),
+        marks=marks,
+        chin=(layers.chin - top) * zoom,
+    )
+
+
+def _near_neck(body: Body, size: tuple[int, int], scale: float) -> F32:
+    """Return where bare skin is neck and not shoulder: (H, W) float32 0..1 of the torso's part, soft at its sides."""
+    columns = np.arange(size[0], dtype=np.float32)[None] / scale
+    rows = np.arange(size[1], dtype=np.float32)[:, None] / scale + frame.GARMENT_TOP * frame.PRINT[1]
+    wider = np.clip((rows - body.chin_y) / INTEROCULAR_PX, 0, 1)
+    reach = body.neck_width / 2 + (0.12 + 0.4 * wider) * INTEROCULAR_PX
+    return np.clip((reach - np.abs(columns - body.neck_x)) / 12 + 0.5, 0, 1).astype(np.float32)
 
 
 def up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -> F32:
@@ -179,6 +230,19 @@ def up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -
         for way, out in ((-1, reach - 1), (1, 0))
     ]
     return np.maximum(throat, np.maximum(*between) * near).astype(np.float32)
+
+
+def _skin_only(rgb: F32, drawn_neck: F32) -> F32:
+    """Carry the neck that the net drew (H, W, 3) over what it drew as cloth, as far as a neck is filled up beyond it.
+
+    drawn_neck: the net's own matte of it, (72, 128) float32 0..1.
+    """
+    matte = cv2.resize(drawn_neck, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    sure = np.clip((matte - 0.6) / 0.3, 0, 1)
+    if sure.max() < 1:
+        return rgb
+    around = normalized_convolution(rgb, sure, 0.05 * rgb.shape[1])
+    return (around + (rgb - around) * sure[..., None]).astype(np.float32)
 
 
 def _calm(rgb: F32, skin: Skin) -> F32:

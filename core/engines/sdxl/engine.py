@@ -89,7 +89,7 @@ class Stable:
         here = folder / self.name
 
         def work() -> Any:
-            course = PersonCourse(self, who.maps, self._models.segmenter)
+            course = PersonCourse(self, who.maps, self._models.parser)
             try:
                 return teach(course, here, on_progress, should_stop)
             finally:
@@ -209,14 +209,14 @@ class Stable:
         if traced is None or len(self._models.recogniser.find(drawn)) != 1:
             garment = np.dstack([drawn, rough.garment[..., 3]])
             return replace(rough, sitter=drawn, garment=garment)
-        from core.cutout.matte import cut_out
+        from core.cutout.cutout import cut_out
 
         height, width = drawn.shape[:2]
         scale = frame.PRINT[0] / width
         selfie = replace(source.selfie, rgb=drawn, face=replace(source.selfie.face, landmarks=traced.landmarks))
         there = np.array([[scale, 0, 0], [0, scale, 0]], np.float32)  # where it was drawn, tilt and all
         face = replace(source, selfie=selfie, transform=there, landmarks=traced.landmarks * np.float32(scale))
-        cut = cut_out(face, self._models.segmenter)
+        cut = cut_out(face, self._models.parser)
 
         def sized(layer: F32) -> F32:
             return cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA)

@@ -21,7 +21,7 @@ from core.face.mesh import FACE_OVAL
 from core.types import F32, FaceMap
 
 if TYPE_CHECKING:
-    from core.cutout.matte import Segmenter
+    from core.cutout.parser import Parser
     from core.engines.sdxl.engine import Stable
 
 WORD: Final = "photo of ohwx person"
@@ -47,15 +47,15 @@ class PersonCourse:
     Latents, weights and the words' embedding are made once; no picture is encoded twice.
     """
 
-    def __init__(self, stable: Stable, maps: Sequence[FaceMap], segmenter: Segmenter) -> None:
+    def __init__(self, stable: Stable, maps: Sequence[FaceMap], parser: Parser) -> None:
         self.pace = PACE
         ordered = sorted(maps, key=lambda face: (-abs(face.selfie.face.yaw_deg), face.selfie.sha256))
         proof = ordered[-1] if len(ordered) >= 3 else None
         self.held_out = proof.selfie.sha256 if proof else None
         self._stable = stable
         self._words = stable.words(WORD)
-        self._taught = [self._lesson(face, segmenter) for face in ordered if face is not proof]
-        self._proof = self._lesson(proof, segmenter) if proof else None
+        self._taught = [self._lesson(face, parser) for face in ordered if face is not proof]
+        self._proof = self._lesson(proof, parser) if proof else None
         torch.manual_seed(0)
         stable.unet.enable_gradient_checkpointing()
         self.model: Any = get_peft_model(stable.unet, wanted())
@@ -91,12 +91,12 @@ class PersonCourse:
         trust = min(share / (1 - share), SNR_CAP)
         return trust * ((clean - latents) ** 2 * weight).sum() / (weight.sum() * latents.shape[1])
 
-    def _lesson(self, face: FaceMap, segmenter: Segmenter) -> tuple[torch.Tensor, torch.Tensor]:
+    def _lesson(self, face: FaceMap, parser: Parser) -> tuple[torch.Tensor, torch.Tensor]:
         """Return a photo in the frame as latents (1, 4, h, w), and where they count (1, 1, h, w)."""
         size = self._stable.family.learns
         picture = frame.warp(face.selfie.rgb, _scaled(face.transform, size), *size)
         latents = self._stable.encode(picture.astype(np.float32) / 255)
-        weight = cv2.resize(_weight(face, picture, segmenter), latents.shape[:1:-1], interpolation=cv2.INTER_AREA)
+        weight = cv2.resize(_weight(face, picture, parser), latents.shape[:1:-1], interpolation=cv2.INTER_AREA)
         return latents, torch.from_numpy(weight)[None, None].to(latents.device)
 
 
@@ -104,10 +104,10 @@ def _scaled(transform: F32, size: tuple[int, int]) -> F32:
     return (transform * (size[0] / frame.PRINT[0])).astype(np.float32)
 
 
-def _weight(face: FaceMap, picture: np.ndarray[Any, Any], segmenter: Segmenter) -> F32:
+def _weight(face: FaceMap, picture: np.ndarray[Any, Any], parser: Parser) -> F32:
     """Return what counts of a photo in the frame: 1 the face, 0.4 the rest of the person, 0.05 the room, 0 outside."""
     height, width = picture.shape[:2]
-    person = segmenter.person(picture)
+    person = parser.person(picture)
     points = face.landmarks[:, :2] * np.float32(width / frame.PRINT[0])
     inside = fill((height, width), points, FACE_OVAL, 1.15).astype(np.float32)
     weight = np.maximum(0.05 + 0.35 * person, inside)

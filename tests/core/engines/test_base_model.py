@@ -14,7 +14,7 @@ import torch
 from diffusers import UNet2DModel
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from core.cutout.matte import Segmenter
+from core.cutout.parser import Parser
 from core.engines.denoise import denoise
 from core.engines.lora import proof_error
 from core.engines.redress import repair
@@ -167,7 +167,7 @@ def test_every_kind_of_garment_was_labelled_often_enough_to_be_learnt() -> None:
 def example(hopper_map: FaceMap) -> pairs.Example:
     sighting = pairs.intake.sight(sitters.encoded(hopper_map.selfie.rgb), "sitter", sitters.MODELS)
     assert isinstance(sighting, pairs.intake.Sighting)
-    return pairs._example(sighting, Segmenter(), False, "suit_tie")
+    return pairs._example(sighting, Parser(), False, "suit_tie")
 
 
 def test_a_training_pair_tells_the_layout_and_hides_what_is_to_be_drawn(example: pairs.Example) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.cli import main
-from core.cutout.matte import Regions, regions_of
+from core.cutout.parser import Parts
 from core.face.coverage import coverage, draw_map
 from core.face.features import CHIN, EYE, JAW, UPPER_LIP, judge, measure, observe, words
 from core.studio import Models
@@ -22,22 +22,22 @@ from jobs.worker.core_studio import CoreStudio
 from tools.measure_map import share, wearing_hat
 
 RGB = sitters.RGB
-Sight = tuple[Regions, NDArray[np.float32]]
+Sight = tuple[Parts, NDArray[np.float32]]
 
 
 @pytest.fixture(scope="module")
 def hopper(hopper_map: FaceMap, models: Models) -> FaceMap:
-    return observe(hopper_map, models.segmenter)
+    return observe(hopper_map, models.parser)
 
 
 @pytest.fixture(scope="module")
 def collins(collins_map: FaceMap, models: Models) -> FaceMap:
-    return observe(collins_map, models.segmenter)
+    return observe(collins_map, models.parser)
 
 
 @pytest.fixture(scope="module")
 def bare(collins_map: FaceMap, models: Models) -> Sight:
-    return regions_of(collins_map, models.segmenter), collins_map.landmarks
+    return models.parser.parse(collins_map), collins_map.landmarks
 
 
 def judged(sight: Sight) -> Features:
@@ -61,7 +61,7 @@ def wearing_glasses(sight: Sight, colour: tuple[int, int, int] = (70, 52, 45)) -
 
 
 def wearing_hair(sight: Sight, *rings: tuple[int, ...]) -> Sight:
-    """Short strands over regions of the face, as dark as four tenths of its skin and without its red."""
+    """Short strands over parts of the face, as dark as four tenths of its skin and without its red."""
     points, rgb = sight[1][:, :2] / 2, sight[0].rgb
     where = np.zeros(rgb.shape[:2], np.uint8)
     for ring in rings:

@@ -30,8 +30,8 @@ def recipe(setup: Setup) -> Recipe:
 
 
 def test_the_print_follows_the_photo(hopper_map: FaceMap, collins_map: FaceMap) -> None:
-    assert print_size(hopper_map) == (1024, 1280)
-    assert print_size(collins_map) == (512, 640)
+    assert print_size(hopper_map.upscale_factor) == (1024, 1280)
+    assert print_size(collins_map.upscale_factor) == (512, 640)
 
 
 def test_no_photo_is_used_more_than_twice_for_a_style(hopper_map: FaceMap, collins_map: FaceMap) -> None:

@@ -1,0 +1,147 @@
+"""FaceMap -> Cutout: the sitter lifted off the photo, hair strands and all.
+
+The parser says which pixels are theirs and what they are (`core.cutout.parser`); here the matte comes to print size,
+the old surroundings are taken out of its edge, and hair, head and neck become layers of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core import frame
+from core.cutout.body import bare_neck, figure_of
+from core.cutout.closed_form import estimate_foreground_ml
+from core.cutout.decontaminate import without_backlight, without_rim
+from core.cutout.hair import Hair, layer_hair, shown_window
+from core.cutout.parser import HALF, PARTS_SIZE, Parser, Parts
+from core.face.mesh import FACE_OVAL
+from core.frame import INTEROCULAR_PX
+from core.types import F32, Cutout, FaceMap
+
+HAZE: Final = 0.05
+"""Alpha that the guided filter leaves where there is none, and takes where there is all; seen on both demo sitters."""
+UNDER_HEAD: Final = 0.08
+"""Eye distances by which the neck goes on under the head."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Torso:
+    """A photo's neck and clothes in the frame at PARTS_SIZE (H, W) = (640, 512), for training.
+
+    rgb: (H, W, 3) float32 sRGB 0..1, the person's own colours. person, head, neck: (H, W) float32
+    mattes; oval: the face's; valid: where the photo reaches. The rest as in `types.Cutout`.
+    """
+
+    rgb: F32
+    person: F32
+    head: F32
+    neck: F32
+    oval: F32
+    valid: F32
+    neckline: float
+    neck_x: float
+    neck_width: float
+    shoulders: tuple[float, float] | None
+    shoulder_y: float | None
+
+
+def cut_out(face: FaceMap, parser: Parser) -> Cutout:
+    """Lift the sitter off their photo at full print size."""
+    parts = parser.parse(face)
+    picture, valid = frame.framed(face.selfie.rgb, face.transform, *frame.PRINT)
+    guide = picture.astype(np.float32) / 255
+    figure = figure_of(parts, face.landmarks)
+    neck = np.clip(parts.skin - parts.head, 0, 1)
+    kept = np.clip(parts.head + neck, 0, 1)
+    whole, large_kept = (_at_print(part, guide) for part in (parts.person, kept))
+    whole *= valid > 0.95
+    large_kept = np.minimum(large_kept, whole)
+    rgb = _foreground(guide, large_kept)
+    small = cv2.resize(rgb, PARTS_SIZE, interpolation=cv2.INTER_AREA)
+    hair = layer_hair(parts, small, figure, face.landmarks)
+    head = np.clip(parts.head - (parts.hair - hair.front), 0, 1)
+    head_large = np.minimum(_at_print(head, guide), large_kept)
+    neck_large = _under_head(np.clip(large_kept - _at_print(parts.head, guide), 0, 1), large_kept)
+    back = np.clip(cv2.resize(hair.back, frame.PRINT, interpolation=cv2.INTER_LINEAR), 0, 1)
+    rgb = without_rim(rgb, guide, head_large, _jaw_edge(parts, face), neck_large)
+    rgb = without_backlight(rgb, head_large, neck_large, face)
+    left, top, right = shown_window(np.maximum(parts.head, parts.hair), parts.valid)
+    return Cutout(
+        rgb=_with_grown(rgb, hair, parts),
+        matte=whole.astype(np.float32),
+        head=head_large.astype(np.float32),
+        back_hair=back.astype(np.float32),
+        neck=neck_large.astype(np.float32),
+        backdrop=(valid * (1 - whole)).astype(np.float32),
+        neckline=figure.neckline,
+        neck_x=figure.neck_x,
+        neck_width=figure.neck_width,
+        shoulders=figure.shoulders,
+        shoulder_y=figure.shoulder_y,
+        shown=(left, top, right),
+    )
+
+
+def torso_of(face: FaceMap, parser: Parser) -> Torso:
+    """Take neck and clothes of a photo instead of the head, as the base model's training pairs need them."""
+    parts = parser.parse(face)
+    figure = figure_of(parts, face.landmarks)
+    guide = parts.rgb.astype(np.float32) / 255
+    return Torso(
+        rgb=_foreground(guide, parts.person),
+        person=parts.person,
+        head=parts.head,
+        neck=np.minimum(bare_neck(parts, face.landmarks), parts.person) * (1 - parts.head),
+        oval=parts.oval,
+        valid=parts.valid,
+        neckline=figure.neckline,
+        neck_x=figure.neck_x,
+        neck_width=figure.neck_width,
+        shoulders=figure.shoulders,
+        shoulder_y=figure.shoulder_y,
+    )
+
+
+def _at_print(part: F32, guide: F32) -> F32:
+    """Bring a small matte to print size and let it snap to the picture's own edges (guided filter, He et al. 2013)."""
+    large = cv2.resize(part, frame.PRINT, interpolation=cv2.INTER_CUBIC)
+    filtered = cv2.ximgproc.guidedFilter(guide, large, 3, 1e-4)
+    return np.clip((filtered - HAZE) / (1 - 2 * HAZE), 0, 1).astype(np.float32)
+
+
+def _under_head(neck: F32, kept: F32) -> F32:
+    """Let the neck go on a little way under the head, so that no backdrop shows in the seam between the two mattes."""
+    reach = 2 * round(UNDER_HEAD * INTEROCULAR_PX) + 1
+    grown = cv2.dilate((neck > 0.3).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    soft = cv2.GaussianBlur(grown.astype(np.float32), (0, 0), 3)
+    return np.maximum(neck, kept * soft).astype(np.float32)
+
+
+def _foreground(guide: F32, matte: F32) -> F32:
+    """Estimate the sitter's own colours in edge pixels (multi-level foreground estimation, Germer et al. 2020)."""
+    return estimate_foreground_ml(guide.astype(np.float64), matte.astype(np.float64)).astype(np.float32)
+
+
+def _jaw_edge(parts: Parts, face: FaceMap) -> F32:
+    """Return where the jaw is the head's edge, without hair over it: (1280, 1024) float32 0..1."""
+    points, eye = face.landmarks[:, :2] * np.float32(HALF), INTEROCULAR_PX * HALF
+    rows = np.arange(PARTS_SIZE[1])[:, None]
+    near = cv2.dilate((parts.oval > 0.5).astype(np.uint8), np.ones((1, 2 * round(0.12 * eye) + 1), np.uint8)) > 0
+    hairy = cv2.dilate((parts.hair > 0.1).astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
+    start = points[list(FACE_OVAL), 1].max() - 0.9 * eye
+    jaw = (near & (rows > start) & ~hairy).astype(np.float32)
+    return np.clip(cv2.resize(jaw, frame.PRINT, interpolation=cv2.INTER_CUBIC), 0, 1)
+
+
+def _with_grown(rgb: F32, hair: Hair, parts: Parts) -> F32:
+    """Put the colours of hair that was carried on where the photo shows none."""
+    grown = ((hair.back > 0.01) & (parts.hair < 0.3)).astype(np.float32)
+    if not grown.any():
+        return rgb
+    grown = cv2.GaussianBlur(cv2.resize(grown, frame.PRINT, interpolation=cv2.INTER_LINEAR), (0, 0), 2)[..., None]
+    colours = cv2.resize(hair.rgb, frame.PRINT, interpolation=cv2.INTER_CUBIC)
+    return np.clip(rgb + (colours - rgb) * grown, 0, 1).astype(np.float32)

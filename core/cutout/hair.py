@@ -1,0 +1,123 @@
+"""Hair below the jaw: what falls over the clothes, what hangs behind the shoulders, and where the photo cuts it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core import frame
+from core.cutout.body import Figure
+from core.cutout.parser import HALF, Parts
+from core.face.mesh import CHIN
+from core.frame import INTEROCULAR_PX
+from core.types import F32
+
+SHOULDER_Y: Final = 0.23
+"""Eye distances below the chin where shoulders stand in the median of 90 portraits, where the photo hides them."""
+OVER: Final = 0.45
+"""Eye distances below the shoulder line down to which hair must reach to lie over the clothes; by eye on 40 faces."""
+GROWN: Final = 0.9
+"""Eye distances by which hair behind the shoulders is carried on below its end, for a garment that begins lower."""
+LEAST_RUN: Final = 0.3
+"""Eye distances of hair above its end that a column must show to be carried on: less is a shadow beside the neck."""
+CUT: Final = 0.2
+"""Eye distances of the head that the photo's border must cut before the print follows it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hair:
+    """Hair in two layers at PARTS_SIZE, (H, W) float32 0..1, and the colours of what was carried on below.
+
+    front: hair that no garment covers. back: hair behind a garment, carried on below its end. rgb: (H, W, 3) float32.
+    """
+
+    front: F32
+    back: F32
+    rgb: F32
+
+
+def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32) -> Hair:
+    """Tell hair in front of the clothes from hair behind them, each side of the neck for itself.
+
+    rgb: (640, 512, 3) float32 0..1, the sitter's own colours. Hair that ends near the shoulder line, or that the
+    photo's lower border cuts, hangs behind; hair that reaches further lies over the clothes.
+    """
+    eye, chin = INTEROCULAR_PX * HALF, float(landmarks[CHIN, 1]) * HALF
+    level = chin + SHOULDER_Y * eye if figure.shoulder_y is None else figure.shoulder_y * HALF
+    rows = np.arange(parts.hair.shape[0], dtype=np.float32)[:, None]
+    columns = np.arange(parts.hair.shape[1], dtype=np.float32)[None]
+    below = np.clip((rows - (chin - 0.5 * eye)) / (0.3 * eye), 0, 1) * (1 - np.clip(4 * parts.oval, 0, 1))
+    back = np.zeros_like(parts.hair)
+    for side in (columns < figure.neck_x * HALF, columns >= figure.neck_x * HALF):
+        hanging = parts.hair * side * below
+        solid = (hanging > 0.5) & (rows > chin - 0.2 * eye)
+        ends = np.flatnonzero(solid.sum(axis=1) > 0.12 * eye)
+        if not len(ends):
+            continue
+        cut = at_border(solid.astype(np.float32), parts.valid, (1, 0)).any(axis=0).sum() > CUT * eye
+        if cut or ends[-1] < level + OVER * eye:
+            back = np.maximum(back, hanging)
+    front = np.clip(parts.hair - back, 0, 1)
+    grown, colours = _carried_on(back, rgb, chin - 0.2 * eye)
+    return Hair(front.astype(np.float32), grown, colours)
+
+
+def _carried_on(back: F32, rgb: F32, top: float) -> tuple[F32, F32]:
+    """Carry hair on below its lower end, mirrored column by column and fading out: matte and colours."""
+    eye = INTEROCULAR_PX * HALF
+    length = round(GROWN * eye)
+    height, width = back.shape
+    solid = back > 0.5
+    solid[: max(0, int(top))] = False
+    used = solid.sum(axis=0) > LEAST_RUN * eye
+    if not used.any():
+        return back, rgb
+    last = height - 1 - np.argmax(solid[::-1], axis=0)
+    last = np.where(used, last, 0)
+    rows = np.arange(height)[:, None]
+    run = np.minimum(solid.sum(axis=0), length)
+    over = rows - last[None]
+    inside = used[None] & (over > 0) & (over <= length)
+    period = np.maximum(run, 1)[None]
+    away = (over - 1) % (2 * period)
+    mirrored = np.minimum(away, 2 * period - 1 - away)  # there and back within the hair's own run
+    source = np.clip(last[None] - mirrored, 0, height - 1)
+    filled = np.where(inside[..., None], rgb[source, np.arange(width)[None]], rgb)
+    fade = np.clip((length - over) / (0.4 * length), 0, 1)
+    grown = np.where(inside, np.maximum(back, fade), back).astype(np.float32)
+    soft = cv2.GaussianBlur(grown, (0, 0), 1.0)
+    return np.where(inside, soft, grown).astype(np.float32), filled.astype(np.float32)
+
+
+def at_border(mask: F32, valid: F32, way: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return where a mask (H, W) ends because the photo ends: `way` (rows, columns) leads out of the photo there.
+
+    Each place of the photo's border belongs to the one side its normal points to, for a photo may stand tilted.
+    """
+    reached = (valid > 0.5).astype(np.float32)
+    near = reached * (cv2.erode(reached, np.ones((13, 13), np.uint8), borderValue=1) < 0.5)
+    soft = cv2.GaussianBlur(reached, (0, 0), 6)
+    outward = -way[0] * cv2.Sobel(soft, cv2.CV_32F, 0, 1) - way[1] * cv2.Sobel(soft, cv2.CV_32F, 1, 0)
+    aside = np.abs(way[1] * cv2.Sobel(soft, cv2.CV_32F, 0, 1)) + np.abs(way[0] * cv2.Sobel(soft, cv2.CV_32F, 1, 0))
+    return (mask > 0.5) & (near > 0) & (outward > aside)
+
+
+def shown_window(head: F32, valid: F32) -> tuple[float, float, float]:
+    """Return left, top and right in pixels of the full print within which no border of the photo cuts the head.
+
+    head, valid: (640, 512). The frame's own borders where nothing is cut.
+    """
+    eye = INTEROCULAR_PX * HALF
+    limits = [0.0, 0.0, float(frame.PRINT[0])]
+    for index, way in enumerate(((0, -1), (-1, 0), (0, 1))):
+        rows, columns = np.nonzero(at_border(head, valid, way))
+        place, along = (rows, columns) if way[0] else (columns, rows)
+        if len(np.unique(along)) < CUT * eye:
+            continue
+        inner = np.max(place) + 1 if index < 2 else np.min(place)
+        limits[index] = float(inner / HALF)
+    return limits[0], limits[1], limits[2]

@@ -1,0 +1,261 @@
+"""FaceMap -> Parts: who is on the photo, and which of their pixels are hair, skin, clothes or a hat.
+
+mediapipe's selfie segmenter says coarsely who is a person; our own parser (`core.cutout.nets`) tells the parts
+apart in the canonical frame; our refiner sharpens the figure's edge. Knows nothing of garments or backdrops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import mediapipe as mp
+import numpy as np
+import torch
+from mediapipe.tasks.python import BaseOptions, vision
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from core import frame, weights
+from core.colour import normalized_convolution
+from core.cutout.nets import SIZE, ParserNet, RefinerNet
+from core.face.landmarks import let_go
+from core.face.mesh import FACE_OVAL
+from core.frame import INTEROCULAR_PX
+from core.types import F32, U8, FaceMap
+
+BASE: Final = Path(__file__).resolve().parent.parent / "base" / "parser"
+PARTS_SIZE: Final = (512, 640)
+"""Width and height of what is told apart: half the print."""
+HALF: Final = PARTS_SIZE[0] / frame.PRINT[0]
+LOBES: Final = 0.3
+"""How far from the ear's attachment to the jaw's corner an ear lobe ends, as a part of that way; by eye on 30 faces."""
+
+NAPE: Final = 0.8
+"""Eye distances above the chin down to which skin beside the jaw is still head: lobes, sideburns, thin hair."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """A photo in the frame, told apart at PARTS_SIZE: (H, W) = (640, 512).
+
+    rgb: (H, W, 3) uint8 sRGB. valid: where the photo reaches. person: the sitter's matte. hair, hat, skin, clothes:
+    how much of each pixel is theirs. oval: the face alone, out to the jaw's outline.
+    head: face, ears, hair and hat. Skin next to the old clothes counts as neither: they shine into it, and that edge is
+    known to a few pixels only. All (H, W) float32 in 0..1.
+    """
+
+    rgb: U8
+    valid: F32
+    person: F32
+    hair: F32
+    hat: F32
+    skin: F32
+    clothes: F32
+    oval: F32
+    head: F32
+
+
+class Parser:
+    """The segmenter and our two nets, loaded once. Deterministic for the same photo, threads and torch build."""
+
+    def __init__(self) -> None:
+        options = vision.ImageSegmenterOptions(
+            base_options=BaseOptions(model_asset_path=str(weights.path("selfie_segmentation.tflite"))),
+            output_confidence_masks=True,
+            output_category_mask=False,
+        )
+        self._segmenter: Any = vision.ImageSegmenter.create_from_options(options)
+        let_go(self._segmenter)
+        self._parser = _loaded(ParserNet(), "parser")
+        self._refiner = _loaded(RefinerNet(), "refiner")
+
+    def person(self, rgb: U8) -> F32:
+        """Say how surely each pixel is a person: (H, W) float32 in 0..1 for a picture (H, W, 3) uint8 sRGB.
+
+        The segmenter is asked twice, once mirrored; it sees 256 px whatever it is given.
+        """
+        return ((self._asked(rgb) + self._asked(rgb[:, ::-1])[:, ::-1]) / 2).astype(np.float32)
+
+    def _asked(self, rgb: U8) -> F32:
+        found = self._segmenter.segment(mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(rgb)))
+        return np.array(found.confidence_masks[0].numpy_view(), np.float32).reshape(rgb.shape[:2])
+
+    def parse(self, face: FaceMap) -> Parts:
+        """Tell a photo's parts apart; about 0.3 s on two cores."""
+        half = (face.transform * HALF).astype(np.float32)
+        rgb, valid = frame.framed(face.selfie.rgb, half, *PARTS_SIZE)
+        points = face.landmarks[:, :2] * np.float32(HALF)
+        coarse = self.person(rgb)
+        found = self._probabilities(rgb, coarse, valid, points)
+        large = np.stack([cv2.resize(part, PARTS_SIZE, interpolation=cv2.INTER_LINEAR) for part in found])
+        person = self._refined(rgb, large) * _sitter(1 - large[0], points)
+        person = _not_surroundings(rgb, person, coarse, points)
+        person = np.where(person < NOISE, 0, np.where(person > 1 - NOISE, 1, person)) * (valid > 0.95)
+        inside = large[1:] / np.maximum(large[1:].sum(axis=0), 1e-3)
+        hair, skin, clothes, hat = (_snapped(part, rgb) for part in inside)
+        total = np.maximum(hair + skin + clothes + hat, 1e-3)
+        hair, skin, clothes, hat = (part / total * person for part in (hair, skin, clothes, hat))
+        oval = _face(points, person, skin)
+        skin = skin * (1 - _beside_clothes(clothes) * (1 - oval))
+        head = _head(points, hair + hat, skin, oval * person)
+        return Parts(
+            rgb,
+            valid,
+            *(part.astype(np.float32) for part in (person, hair, hat, skin, clothes, oval, head)),
+        )
+
+    def _probabilities(self, rgb: U8, coarse: F32, valid: F32, points: F32) -> F32:
+        """Ask the parser, once mirrored: (5, 320, 256) float32 probabilities in the order of CLASSES."""
+        small = cv2.resize(rgb, SIZE, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        person = cv2.resize(coarse, (SIZE[0] // 2, SIZE[1] // 2), interpolation=cv2.INTER_AREA)
+        person = cv2.resize(person, SIZE, interpolation=cv2.INTER_LINEAR)
+        seen = cv2.resize(valid, SIZE, interpolation=cv2.INTER_AREA) > 0.9
+        seen = cv2.erode(seen.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
+        oval = _filled(points[list(FACE_OVAL)] * np.float32(SIZE[0] / PARTS_SIZE[0]), SIZE).astype(np.float32)
+        told = np.concatenate(
+            [
+                ((small * 2 - 1) * seen[..., None]).transpose(2, 0, 1),
+                [person * seen * 2 - 1, oval * 2 - 1, seen * 2 - 1],
+            ]
+        )
+        with torch.inference_mode():
+            both = self._parser(_batch(np.stack([told, told[..., ::-1]]))).softmax(1).numpy()
+        return np.asarray((both[0] + both[1][..., ::-1]) / 2, np.float32)
+
+    def _refined(self, rgb: U8, probabilities: F32) -> F32:
+        told = np.concatenate([rgb.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1, probabilities])
+        with torch.inference_mode():
+            return np.asarray(self._refiner(_batch(told[None]))[0, 0].numpy(), np.float32)
+
+
+EDGE_BAND: Final = (7, 7)
+"""Pixels of PARTS_SIZE inside and outside the figure's edge within which it is looked at again."""
+NOISE: Final = 0.04
+"""Alpha nearer to none or to all than this is none or all: the training's own mattes were cut there."""
+
+
+def _loaded(net: torch.nn.Module, name: str) -> Any:
+    net.load_state_dict({key: value.float() for key, value in load_file(BASE / f"{name}.safetensors").items()})
+    ready: Any = net.eval()  # torch's own types do not know that a module takes a memory format
+    return ready.to(memory_format=torch.channels_last)
+
+
+def _batch(told: F32) -> torch.Tensor:
+    return torch.from_numpy(told.astype(np.float32)).contiguous(memory_format=torch.channels_last)
+
+
+def _filled(ring: F32, size: tuple[int, int]) -> U8:
+    """Fill a ring of points with ones: (H, W) uint8 for a size (width, height)."""
+    inside = np.zeros(size[::-1], np.uint8)
+    cv2.fillPoly(inside, [np.round(ring).astype(np.int32)], 1)
+    return inside
+
+
+def _sitter(person: F32, points: F32) -> F32:
+    """Keep the one figure that holds the nose, and what touches it: (H, W) of 0 and 1."""
+    _, blobs = cv2.connectedComponents((person > 0.3).astype(np.uint8))
+    x, y = np.clip(np.round(points[1]), 0, np.array(PARTS_SIZE) - 1).astype(int)
+    own = (blobs == blobs[y, x]) & (person > 0.3)
+    return cv2.dilate(own.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(np.float32)
+
+
+def _beside_clothes(clothes: F32) -> F32:
+    """Return the clothes and 4 pixels around them: (640, 512) float32 0..1."""
+    cloth = cv2.dilate((clothes > 0.3).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
+    return cv2.GaussianBlur(cloth.astype(np.float32), (0, 0), 1.2)
+
+
+def _not_surroundings(rgb: U8, person: F32, coarse: F32, points: F32) -> F32:
+    """Take out of a matte's edge what looks like the surroundings at its place and unlike the person: a flag, a window.
+
+    Looked at is the edge, and where the segmenter (`coarse`) sees no person. Not beside the cheeks: an ear with the
+    light behind it looks like nothing else of the person.
+    """
+    inner, outer = (cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1)) for r in EDGE_BAND)
+    mine = cv2.erode(((person > 0.85) & (coarse > 0.5)).astype(np.uint8), inner) > 0
+    none = cv2.dilate((person > 0.2).astype(np.uint8), outer) == 0
+    picture = rgb.astype(np.float32) / 255
+    to_mine, to_none = (_unlike(picture, where) for where in (mine, none))
+    foreign = ((to_none < 3) & (to_mine > 9) & ~mine & ~none).astype(np.uint8)
+    foreign = cv2.morphologyEx(foreign, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    rows = np.arange(len(person))[:, None]
+    foreign[(rows > points[105, 1]) & (rows < points[152, 1]) & _beside(points)] = 0
+    return (person * (1 - cv2.GaussianBlur(foreign.astype(np.float32), (0, 0), 1.0))).astype(np.float32)
+
+
+def _beside(points: F32) -> NDArray[np.bool_]:
+    """Return what lies within 0.45 eye distances of the face oval: (640, 512)."""
+    reach = 2 * round(0.45 * INTEROCULAR_PX * HALF) + 1
+    return cv2.dilate(_filled(points[list(FACE_OVAL)], PARTS_SIZE), np.ones((1, reach), np.uint8)) > 0
+
+
+def _unlike(rgb: F32, where: NDArray[np.bool_]) -> F32:
+    """Return each pixel's squared distance, in local variances, to the colours found nearby in a region: (H, W)."""
+    weight = where.astype(np.float32)
+    mean = normalized_convolution(rgb, weight, 10)
+    variance = normalized_convolution((rgb - mean) ** 2, weight, 10)
+    return ((rgb - mean) ** 2 / (variance + 0.025**2)).sum(axis=-1).astype(np.float32)
+
+
+def _snapped(part: F32, rgb: U8) -> F32:
+    """Let a part's edge follow the picture's own (guided filter, He et al. 2013)."""
+    return np.clip(cv2.ximgproc.guidedFilter(rgb.astype(np.float32) / 255, part, 3, 1e-3), 0, 1)
+
+
+def _face(points: F32, person: F32, skin: F32) -> F32:
+    """Fill the face oval, its jaw pushed out to the outline where the cheek is the outline: (H, W) float32, soft.
+
+    The mesh fits a mean face: a heavy cheek stands out of it by up to 0.15 eye distances. Where the
+    person goes on further there is a neck or a collar, and the oval holds.
+    """
+    eye = INTEROCULAR_PX * HALF
+    ring = points[list(FACE_OVAL)]
+    outward = np.roll(ring, 1, axis=0) - np.roll(ring, -1, axis=0)
+    outward = np.stack([-outward[:, 1], outward[:, 0]], axis=1)
+    outward *= np.sign(((ring - ring.mean(axis=0)) * outward).sum(axis=1, keepdims=True))
+    outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-6)
+    steps = np.arange(0, 0.22 * eye, 1, dtype=np.float32)
+    ways = (ring[:, None] + steps[None, :, None] * outward[:, None]).astype(np.float32)
+    seen, bare = (cv2.remap(part, ways[..., 0], ways[..., 1], cv2.INTER_LINEAR) for part in (person, skin))
+    ends = np.where((seen < 0.5).any(axis=1), np.argmax(seen < 0.5, axis=1), 0.0)
+    of_skin = np.array([bare[i, : max(1, int(end))].mean() > 0.6 for i, end in enumerate(ends)])
+    jaw = ring[:, 1] > points[[93, 323], 1].min()
+    push = np.where(jaw & of_skin & (ends < 0.15 * eye), ends, 0.0)
+    push = np.convolve(np.pad(push, 2, mode="wrap"), [0.1, 0.2, 0.4, 0.2, 0.1], mode="valid")
+    ring = ring + np.minimum(push, np.maximum(ends, 0))[:, None] * outward - 0.5 * outward
+    return soft_polygon(ring, PARTS_SIZE, 0.75)
+
+
+def soft_polygon(ring: F32, size: tuple[int, int], sigma: float) -> F32:
+    """Fill a closed ring of points, its corners rounded and its edge `sigma` pixels soft: (H, W) float32 0..1."""
+    smooth = np.stack(
+        [np.interp(np.linspace(0, len(ring), 288), np.arange(len(ring) + 1), np.append(c, c[0])) for c in ring.T], 1
+    )
+    smooth = np.stack([np.convolve(np.pad(c, 6, mode="wrap"), np.full(13, 1 / 13), mode="valid") for c in smooth.T], 1)
+    mask = np.zeros(size[::-1], np.uint8)
+    cv2.fillPoly(mask, [np.round(smooth * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+    return (cv2.GaussianBlur(mask, (0, 0), sigma).astype(np.float32) / 255).astype(np.float32)
+
+
+def _head(points: F32, hair: F32, skin: F32, oval: F32) -> F32:
+    """Join face, hair and hat with the skin above the ear lobes: ears and a bald crown. (H, W) float32 0..1.
+
+    Skin below the lobes and outside the oval is neck. The line falls off away from the face, behind the lobe.
+    """
+    rows = np.arange(PARTS_SIZE[1], dtype=np.float32)[:, None]
+    columns = np.arange(PARTS_SIZE[0], dtype=np.float32)[None]
+    ends = [
+        points[attach, 1] + LOBES * (points[corner, 1] - points[attach, 1])
+        for attach, corner in ((132, 172), (361, 397))
+    ]
+    middle = np.interp(rows[:, 0], points[[10, 152], 1], points[[10, 152], 0])[:, None]
+    lowest = np.where(columns < middle, *ends)
+    above = np.clip((lowest - rows) / 3 + 0.5, 0, 1)
+    aside = (columns < points[172, 0]) | (columns > points[397, 0])
+    aside = aside & _beside(points)
+    above = np.maximum(above, aside * np.clip((points[152, 1] - NAPE * INTEROCULAR_PX * HALF - rows) / 3 + 0.5, 0, 1))
+    head = np.clip(np.maximum(hair + skin * above, oval), 0, 1)
+    return head * _sitter(head, points)
