@@ -23,12 +23,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from core.errors import AtelierError
+from core.errors import SetupWrong
 
 PREFIX = "ATELIER_"
 
 
-class SettingsWrong(AtelierError):
+class SettingsWrong(SetupWrong):
     """One or more settings cannot be used; the message has one line for each."""
 
     def __init__(self, problems: list[str]) -> None:

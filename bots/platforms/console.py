@@ -22,7 +22,7 @@ from bots.dialogue.commands import said
 from bots.dialogue.limits import Limits
 from bots.dialogue.text import LANGUAGES
 from bots.platforms.base import Contact, Load, PhotoGone
-from bots.runtime.dispatcher import Concierge
+from bots.runtime.dispatcher import Dispatcher
 
 PATIENCE_S = 600.0  # how long a script waits for words: a sitting on a laptop takes minutes
 CONTACT = "me"
@@ -33,7 +33,7 @@ LIMITS = Limits(
 
 
 class Terminal:
-    """The terminal as the concierge's adapter, and as a script's player."""
+    """The terminal as the dispatcher's adapter, and as a script's player."""
 
     platform = "console"
     limits = LIMITS
@@ -46,7 +46,7 @@ class Terminal:
         self._since: list[str] = []
         self._came = asyncio.Event()
         self._acts = 0
-        self.concierge: Concierge | None = None
+        self.dispatcher: Dispatcher | None = None
 
     # --- as an adapter ---------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class Terminal:
             ) from None
 
     async def _do(self, shown: str, event: e.Event | str) -> None:
-        assert self.concierge is not None
+        assert self.dispatcher is not None
         if shown and self._record is not None:
             self._record.write(f"> {shown}\n")
         if shown:
@@ -162,7 +162,7 @@ class Terminal:
         self._acts += 1
         interaction = str(self._acts) if isinstance(event, str) else ""
         contact = Contact(CONTACT, CONTACT, language=_language(), interaction=interaction)
-        await self.concierge.hear(contact, event)
+        await self.dispatcher.hear(contact, event)
 
     async def converse(self) -> None:
         """Talk with somebody at the keyboard until the end of input."""
