@@ -18,11 +18,12 @@ import numpy as np
 
 from core import frame
 from core.cutout.matte import Segmenter, torso_of
-from core.engines.lora import spoil, square
 from core.engines.redress import garment, repair
-from core.engines.redress.engine import SIZE, conditions
+from core.engines.redress.lora import degrade_at_random, square
+from core.engines.redress.nets import SIZE, pack_conditioning
 from core.face.landmarks import map_face
 from core.intake import review
+from core.models import Models
 from core.scene.stage import body_of, skin_colour
 from core.types import F32, U8, Face, Selfie
 
@@ -64,7 +65,7 @@ def cut(folder: Path) -> Iterator[Example | None]:
     """
     files = sorted(folder.glob("*.jpg"))
     held_out, kinds = set(files[::10]), _kinds()
-    models, segmenter = review.Models(), Segmenter()
+    models, segmenter = Models(), Segmenter()
     for file in files:
         seen = review.sight(file.read_bytes(), file.name, models)
         if isinstance(seen, review.Sighting):
@@ -230,7 +231,7 @@ def torso_pair(example: Torso, rng: np.random.Generator, vary: bool) -> tuple[F3
     lines = example.lines[int(rng.integers(3)) if vary else 1]
     if vary:
         lines = lines * (rng.random() < 0.8) * _patchy(rng)
-    told = conditions(flat, np.dstack([rgb, known]).astype(np.float32), lines).transpose(1, 2, 0)
+    told = pack_conditioning(flat, np.dstack([rgb, known]).astype(np.float32), lines).transpose(1, 2, 0)
     target = np.dstack([rgb, person, neck]) * 2 - 1
     whole = np.dstack([target, told, valid * (0.12 + 0.88 * (1 - head))]).astype(np.float32)
     if vary:
@@ -300,7 +301,7 @@ def head_pair(face: U8, rng: np.random.Generator, vary: bool) -> tuple[F32, F32,
     if vary:
         clean = clean[:, ::-1] if rng.random() < 0.5 else clean
         clean = np.clip(clean * np.float32(np.exp(rng.normal(0, 0.15))), 0, 1)
-    spoilt, strength = spoil(np.ascontiguousarray(clean, np.float32), rng)
+    spoilt, strength = degrade_at_random(np.ascontiguousarray(clean, np.float32), rng)
     if vary:
         window = square(clean.shape, rng)
         clean, spoilt = clean[window], spoilt[window]

@@ -12,7 +12,8 @@ from core.cutout.decontaminate import without_backlight
 from core.cutout.matte import cut_out, framed
 from core.face.landmarks import FACE_OVAL, fill
 from core.frame import INTEROCULAR_PX
-from core.studio import Models, map_photo
+from core.models import Models
+from core.studio import map_photo
 from core.types import F32, Cutout, FaceMap
 
 
