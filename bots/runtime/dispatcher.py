@@ -39,9 +39,8 @@ from bots.runtime.executor import Executor
 from bots.runtime.outbox import SAVE_TRIES, Outbox
 from bots.runtime.retry import TRANSIENT, Backoff, until_done
 from bots.runtime.session_store import Record, SessionStore
-from jobs.queue import events
+from jobs.queue import events, outbox
 from jobs.services import Services
-from jobs.storage import job_store
 from jobs.storage.accounts import Account, Address, Conflict, Gone, Transaction
 from jobs.storage.job_store import Declined
 
@@ -192,7 +191,7 @@ class Dispatcher:
             return False
 
         async def first_time(tx: Transaction) -> bool:
-            return not job_event.id or await job_store.acknowledge(tx, job_event.id)
+            return not job_event.id or await outbox.acknowledge(tx, job_event.id)
 
         try:
             account, _ = await self._commit(lambda tx: tx.account_of(job_event.account), first_time, [event])

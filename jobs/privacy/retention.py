@@ -20,10 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import AtelierError
 from jobs.privacy import forget, pending_receipt
-from jobs.queue import events
-from jobs.queue.job_status import ACTIVE
+from jobs.queue import events, outbox
+from jobs.queue.outbox import ACTIVE
 from jobs.services import Services
-from jobs.storage import job_store
 from jobs.storage import schema as t
 from jobs.storage.accounts import DAY_S, Gone
 
@@ -125,7 +124,7 @@ async def _expire(services: Services, account: int, now: float) -> dict[str, int
                 counts[table.name] = deleted
         if counts:  # of several workers that sweep at once, one tells
             await tx.note("expired", counts, account)
-            await job_store.tell_account(tx, account, events.Expired(counts))
+            await outbox.tell_account(tx, account, events.Expired(counts))
     return counts
 
 

@@ -359,7 +359,7 @@ async def test_a_database_that_is_locked_for_longer_than_its_patience_loses_noth
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.storage.database.BUSY_MS", 300)
-    monkeypatch.setattr("jobs.queue.arq_queue.REPAIR_S", 0.5)
+    monkeypatch.setattr("jobs.queue.arq_queue.LOST_S", 0.5)
     async with open_services(make_settings(tmp_path)) as services, working(services) as front:
         someone = await person(services)
         job_id = await place(services, someone.id, shoot("slow", count=4))
