@@ -36,6 +36,7 @@ from jobs.queue import events, outbox
 from jobs.services import Services, open_services
 from jobs.storage import schema as t
 from jobs.storage.accounts import DAY_S, Gone
+from jobs.storage.blobs import BlobStore
 
 __all__ = ["database_url", "postgres", "ready_sqlite", "services"]
 
@@ -211,6 +212,35 @@ async def test_an_interrupted_forgetting_is_finished_by_the_next_process(service
     assert receipt.genuine
 
 
+async def test_a_deletion_that_fails_is_tried_until_it_is_done_and_holds_up_nobody_else(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = await person(services, "1"), await person(services, "2")
+    real, failures = BlobStore.delete_account, 3
+
+    async def fails(self: BlobStore, token: str) -> int:
+        nonlocal failures
+        if token == one.token and failures:
+            failures -= 1
+            raise ZeroDivisionError("nobody thought of this")
+        return await real(self, token)
+
+    monkeypatch.setattr(BlobStore, "delete_account", fails)
+    monkeypatch.setattr(retention, "DELETION_RETRY_S", 0.05)
+    with pytest.raises(ZeroDivisionError):
+        await forget(services, one.id)
+    async with services.database.write() as tx:
+        await tx.c.execute(update(t.accounts).where(t.accounts.c.id == two.id).values(forgetting_at=1.0))
+    finishing = asyncio.create_task(retention.finish_deletions(services))
+
+    async def all_gone() -> bool:
+        return await unfinished(services) == []
+
+    await until(all_gone)
+    finishing.cancel()
+    assert failures == 0
+
+
 async def test_an_operator_finds_the_account_of_a_chat_that_the_database_cannot_read(
     services: Services,
 ) -> None:
@@ -293,7 +323,7 @@ async def test_a_clock_that_jumps_deletes_nothing(services: Services, monkeypatc
     monkeypatch.setattr(retention, "read_clocks", read_clocks)
     monkeypatch.setattr(retention, "ROUND_S", 0.01)
     with pytest.raises(RuntimeError):  # the readings are used up
-        await retention.sweep_for_ever(services)
+        await retention._sweep_rounds(services)
     async with services.database.read() as tx:
         assert len(await tx.photos(someone.id)) == 1
 
@@ -310,7 +340,7 @@ async def test_clocks_that_agree_do_delete(services: Services, monkeypatch: pyte
     monkeypatch.setattr(retention, "read_clocks", read_clocks)
     monkeypatch.setattr(retention, "ROUND_S", 0.01)
     with pytest.raises(RuntimeError):
-        await retention.sweep_for_ever(services)
+        await retention._sweep_rounds(services)
     async with services.database.read() as tx:
         assert await tx.photos(someone.id) == []
 
