@@ -1,4 +1,4 @@
-"""The front of house from the command line: chat, run, forget. `atelier` hands these three on to here."""
+"""The bots from the command line: chat, run, forget. `atelier` hands these three on to here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from bots.dialogue.menu import Menu, default_menu
 from bots.platforms.console import Terminal
 from bots.platforms.transcript import Line, ScriptWrong, play, read
-from bots.runtime.dispatcher import Concierge
+from bots.runtime.dispatcher import Dispatcher
 from core.errors import AtelierError
 from jobs import logs
 from jobs.privacy.forget import find
@@ -70,21 +70,22 @@ async def talk(
     """Open the services and a worker, for one person in front of a terminal."""
     logs.configure(settings.log_json, logging.WARNING)
     async with open_services(settings) as services:
-        concierge = terminal.concierge = Concierge(services, terminal, menu or default_menu(settings.sittings_a_day))
+        dispatcher = terminal.dispatcher = Dispatcher(services, terminal, menu or default_menu(settings.sittings_a_day))
         worker = Worker(settings, services.database, services.blob_store, services.job_queue, studio)
         behind: list[Coroutine[Any, Any, None]] = [
             services.job_queue.relay(),
             worker.run(),
             sweep_for_ever(services),
-            services.job_queue.listen(terminal.platform, concierge.bring),
+            services.job_queue.listen(terminal.platform, dispatcher.bring),
+            dispatcher.watch_deletions(),
         ]
         tasks = [asyncio.create_task(part) for part in behind]
         try:
-            await concierge.resume()
+            await dispatcher.resume()
             await (terminal.converse() if lines is None else play(lines, terminal, folder))
-            await concierge.settle()
+            await dispatcher.settle()
         finally:
-            await concierge.close()
+            await dispatcher.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -126,9 +127,9 @@ def _refused(*why: object) -> int:
 
 async def telegram(services: Services) -> None:
     """Be the Telegram bot of services until cancelled."""
-    from bots.platforms.telegram import updates
+    from bots.platforms.telegram import service
 
-    await updates.run(services)
+    await service.run(services)
 
 
 def forget(argv: Sequence[str] | None = None) -> int:

@@ -169,8 +169,9 @@ def _check(options: argparse.Namespace) -> int:
     from core import studio
     from core.deliver.manifest import photo_facts
     from core.intake import review
+    from core.models import Models
 
-    models = studio.Models()
+    models = Models()
     with Bars() as bars:
         report = review.check(_read(options.photos), models, lambda done, total: bars("check", done, total))
         maps = studio.learn(report.kept, models, bars).maps if report.kept else ()
@@ -222,6 +223,7 @@ def _draw_maps(maps: Sequence[FaceMap], folder: Path) -> None:
 
 def _shoot(options: argparse.Namespace) -> int:
     from core import studio
+    from core.models import Models
 
     sitting = studio.Sitting(
         styles=tuple(options.styles),
@@ -240,7 +242,7 @@ def _shoot(options: argparse.Namespace) -> int:
     except OSError as wrong:
         raise Refused("unwritable", f"--out {options.out} cannot be a folder ({wrong.strerror})") from wrong
     with Bars() as bars:
-        manifest = studio.shoot(photos, sitting, options.out, studio.Models(options.engine), bars)
+        manifest = studio.shoot(photos, sitting, options.out, Models(options.engine), bars)
     if options.json:
         _print_json(manifest)
     else:

@@ -29,7 +29,7 @@ from PIL import Image
 from core import weights
 from core.deliver import credentials
 from core.engines.sdxl.checkpoints import weights_of
-from core.engines.sdxl.vram import NEEDS, best_for
+from core.engines.sdxl.vram import VRAM, best_for, precision_of
 from core.errors import AtelierError, EngineMissing, Refused
 from core.settings import setting, threads, usable_cores
 
@@ -136,18 +136,20 @@ def _gpu() -> Check:
         torch = metadata.version("torch")
     except metadata.PackageNotFoundError:
         return Check("GPU", "missing", "torch is not installed", "pip install atelier-studio")
-    ask = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    ask = ["nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"]
     cards: list[str] = []
     with suppress(OSError, subprocess.SubprocessError):
         cards = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
     if not cards:
         return Check("GPU", "optional", "none; the embedded engine draws on the CPU")
-    name, _, megabytes = cards[0].rpartition(",")
-    engine, held = best_for(float(megabytes) / 1024), f"{name.strip()}, {float(megabytes) / 1024:.0f} GB"
+    name, megabytes, capability = (said.strip() for said in cards[0].rsplit(",", 2))
+    major, _, minor = capability.partition(".")
+    precision = precision_of((int(major), int(minor)))
+    engine, held = best_for(float(megabytes) / 1024, precision), f"{name}, {float(megabytes) / 1024:.0f} GB"
     if engine is None:
-        least = NEEDS["sd15"].card
+        least = VRAM[precision]["sd15"].card
         return Check("GPU", "optional", f"{held}: sd15 needs {least:.1f} GB; the embedded engine draws on the CPU")
-    found = f"{held}: engine {engine}, which needs {NEEDS[engine].card:.1f} GB"
+    found = f"{held}: engine {engine}, which needs {VRAM[precision][engine].card:.1f} GB"
     if torch.endswith("+cpu"):
         return Check("GPU", "optional", f"{found}, but torch {torch} is the CPU build", "install torch's CUDA build")
     if importlib.util.find_spec("transformers") is None:

@@ -3,8 +3,9 @@
     AtelierError
     +-- Refused            the input cannot be used; the message says why and what to do (exit 2)
     |   +-- NoMajority     the photos show different people and none of them most often
-    +-- WeightMissing      a weight file is absent or wrong; names the command that mends it
-    +-- EngineMissing      the engine asked for cannot run here; names the one next step
+    +-- SetupWrong         a setting, a token or the installation is wrong: no further try mends it
+    |   +-- WeightMissing  a weight file is absent or wrong; names the command that mends it
+    |   +-- EngineMissing  the engine asked for cannot run here; names the one next step
     +-- WeightsUnreachable a pull found no source for some files; tells what each one said
     +-- Stopped            should_stop() said so; files allow to go on later
     +-- StyleWrong         a style pack breaks its schema; names the key
@@ -34,7 +35,11 @@ class NoMajority(Refused):
     """No person is on more than half of the photos."""
 
 
-class WeightMissing(AtelierError):
+class SetupWrong(AtelierError):
+    """A setting, a token or the installation is wrong; the message says what to do. No further try mends it."""
+
+
+class WeightMissing(SetupWrong):
     """A weight file is missing, or its bytes are not the pinned ones."""
 
     reason = "weight_missing"
@@ -44,7 +49,7 @@ class WeightMissing(AtelierError):
         self.name = name
 
 
-class EngineMissing(AtelierError):
+class EngineMissing(SetupWrong):
     """An engine lacks its packages, its card or its weights; `next_step` is a command or a setting."""
 
     reason = "engine_missing"

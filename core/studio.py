@@ -13,7 +13,6 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,13 +25,12 @@ from core.edit.crops import CROPS
 from core.errors import NoMajority, Refused, Stopped
 from core.face import embedding
 from core.intake import review
+from core.models import Models
 from core.scene.style import ROLES, Purpose, Style, load, pick, purpose_of
-from core.settings import setting
 from core.types import U8, Cutout, FaceMap, Identity, Rejected, Selfie
 
 if TYPE_CHECKING:
-    from core.cutout.parser import Parser
-    from core.engines.base import Engine
+    pass
 
 Progress = Callable[[str, int, int], None]
 """Called with stage, step and total."""
@@ -51,29 +49,6 @@ def silent(stage: str, step: int, total: int) -> None:
 def never() -> bool:
     """Never stop."""
     return False
-
-
-class Models(review.Models):
-    """Every model the studio uses, each loaded when first asked for and then kept.
-
-    engine: "embedded", "sdxl", "sd15", or "auto", the best that can run here; by default as ATELIER_ENGINE says.
-    """
-
-    def __init__(self, engine: str | None = None) -> None:
-        self._asked = engine or setting("ENGINE") or "auto"
-
-    @cached_property
-    def parser(self) -> Parser:
-        from core.cutout.parser import Parser
-
-        return Parser()
-
-    @cached_property
-    def engine(self) -> Engine:
-        """What draws. Raises EngineMissing where it cannot run here."""
-        from core.engines.base import open_engine
-
-        return open_engine(self._asked, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +219,7 @@ def _shoot_style(
     cutouts: by photo, for all styles of the sitting; what is missing is added.
     """
     from core.cutout.cutout import cut_out
-    from core.judge.judge import judge
+    from core.judge.verdict import judge
     from core.scene import stage
 
     purpose = purpose_of(sitting.purpose)

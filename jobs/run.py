@@ -5,7 +5,7 @@
     atelier run all        everything(settings, [telegram], work=True)
 
 A bot is a coroutine function that is given the Services and runs until cancelled. What fails is started
-again with growing pauses; a wrong setting (AtelierError) ends the process, because waiting mends nothing.
+again with growing pauses; a wrong setting (SetupWrong) ends the process, because waiting mends nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import structlog
 
-from core.errors import AtelierError
+from core.errors import SetupWrong
 from jobs import logs, metrics
 from jobs.privacy.retention import sweep_for_ever
 from jobs.services import Services, open_services
@@ -97,7 +97,7 @@ async def _kept(name: str, part: Callable[[], Awaitable[Any]]) -> None:
         try:
             await part()
             return
-        except* AtelierError as wrong:
+        except* SetupWrong as wrong:
             raise wrong.exceptions[0] from None
         except* Exception:
             log.exception("part_failed", part=name, again_in_s=pause)

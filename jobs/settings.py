@@ -7,6 +7,7 @@ A secret may stand in a file: `ATELIER_TELEGRAM_TOKEN_FILE=/run/secrets/telegram
 from __future__ import annotations
 
 import os
+import re
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -23,12 +24,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from core.errors import AtelierError
+from core.errors import SetupWrong
 
 PREFIX = "ATELIER_"
+WEBHOOK_PORTS = (443, 80, 88, 8443)  # where Telegram's own servers send updates
 
 
-class SettingsWrong(AtelierError):
+class SettingsWrong(SetupWrong):
     """One or more settings cannot be used; the message has one line for each."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -95,7 +97,34 @@ class Settings(BaseSettings):
     def _guarded(self) -> Settings:
         if self.telegram_webhook is not None and self.telegram_webhook_secret is None:
             raise ValueError("TELEGRAM_WEBHOOK needs TELEGRAM_WEBHOOK_SECRET: else anybody could pose as Telegram")
+        if self.telegram_webhook is not None and self.telegram_api is None:
+            port = urlsplit(self.telegram_webhook).port or 443
+            if port not in WEBHOOK_PORTS:
+                ports = ", ".join(map(str, WEBHOOK_PORTS))
+                raise ValueError(f"TELEGRAM_WEBHOOK: port {port}; Telegram sends to {ports} only")
         return self
+
+    @field_validator("telegram_webhook")
+    @classmethod
+    def _address_for_updates(cls, address: str | None) -> str | None:
+        if address is None:
+            return None
+        url = urlsplit(address)
+        loopback = url.hostname in {"127.0.0.1", "localhost", "::1"}
+        if url.scheme != "https" and not (url.scheme == "http" and loopback):
+            raise ValueError("must begin with https://")
+        if not url.hostname:
+            raise ValueError("has no host")
+        if url.query or url.fragment:
+            raise ValueError("must end with the path: a query or fragment is not kept")
+        return address
+
+    @field_validator("telegram_webhook_secret")
+    @classmethod
+    def _secret_for_updates(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", secret.get_secret_value()):
+            raise ValueError("must be 1 to 256 of the characters A-Z a-z 0-9 _ -")
+        return secret
 
     @field_validator("database_url")
     @classmethod

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fakes.telegram_server import TOKEN, TelegramServer
+from fakes.picture_studio import picture
+from fakes.telegram_server import TOKEN, Person, TelegramServer
 from pydantic import SecretStr
 
 from bots.dialogue.menu import Menu
-from bots.platforms.telegram import updates
+from bots.platforms.telegram import service
+from bots.runtime.retry import Backoff
 from jobs import settings as s
 from jobs.services import Services, open_services
 from jobs.worker.worker import Worker
@@ -21,13 +23,18 @@ STUDIO = "fakes.picture_studio:PictureStudio"
 
 @asynccontextmanager
 async def running_bot(
-    folder: Path, server: TelegramServer, studio: str = STUDIO, menu: Menu | None = None, **more: object
+    folder: Path,
+    server: TelegramServer,
+    studio: str = STUDIO,
+    menu: Menu | None = None,
+    backoff: Backoff | None = None,
+    **more: object,
 ) -> AsyncIterator[Services]:
     """Services in a folder, its bot and worker running; a life that ends without goodbye."""
     config = s.load(data=folder, telegram_token=SecretStr(TOKEN), telegram_api=server.url, lease_s=2.0, **more)
     async with open_services(config) as services:
         worker = Worker(config, services.database, services.blob_store, services.job_queue, studio)
-        parts = [services.job_queue.relay(), worker.run(), updates.run(services, menu)]
+        parts = [services.job_queue.relay(), worker.run(), service.run(services, menu, backoff)]
         tasks = [asyncio.create_task(part) for part in parts]
         try:
             yield services
@@ -37,3 +44,27 @@ async def running_bot(
             for answer in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(answer, Exception):
                     raise answer
+
+
+async def begins(person: Person) -> None:
+    await person.says("/start")
+    await person.sees("I am Atelier")
+    await person.taps("I agree")
+    await person.sees("Thank you")
+
+
+async def has_photos(person: Person, n: int = 2) -> None:
+    await begins(person)
+    await person.sends(*(picture("gray", mark=f"{person.id} {i}") for i in range(n)))
+    await person.sees(f"I have {n} good photo")
+    await person.can_tap("Choose looks")
+
+
+async def has_gallery(person: Person) -> None:
+    await has_photos(person)
+    await person.taps("Choose looks")
+    await person.sees("Pick one or more looks")
+    await person.taps("Office")
+    await person.can_tap("Go: 4")
+    await person.taps("Go: 4")
+    await person.sees("Your 3 portraits are ready")

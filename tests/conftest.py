@@ -14,7 +14,7 @@ import sitters
 
 from core.cutout.cutout import cut_out
 from core.face.landmarks import map_face
-from core.studio import Models
+from core.models import Models
 from core.types import Cutout, FaceMap, Selfie
 
 

@@ -20,9 +20,10 @@ from scipy.spatial import Delaunay
 from core import frame
 from core.face.mesh import EYES
 from core.intake import review
+from core.models import Models
 
 RGB = NDArray[np.uint8]
-MODELS = review.Models()
+MODELS = Models()
 RIGHT_LIDS, LEFT_LIDS = EYES
 MASK = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 197)
 

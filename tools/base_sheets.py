@@ -18,8 +18,9 @@ import numpy as np
 from core import studio
 from core.cutout.cutout import cut_out
 from core.engines.redress import generate, repair
-from core.engines.redress.engine import Embedded, repaired
 from core.engines.redress.garment import KINDS
+from core.engines.redress.nets import Nets, predict_head
+from core.models import Models
 from core.scene import stage
 from core.scene.style import load
 from core.types import F32, U8, FaceMap, Selfie
@@ -35,28 +36,28 @@ GREY: Final = 0.55
 
 def main() -> int:
     """Write both sheets."""
-    models = studio.Models("embedded")
+    models = Models("embedded")
     maps = []
     for photo in (HOPPER, COLLINS):
         selfie = studio.look(photo.read_bytes(), photo.name, models)
         assert isinstance(selfie, Selfie)
         maps.append(studio.map_photo(selfie, models))
     _write("base-torso.png", np.vstack([rows for face in maps for rows in torsos(face, models)]))
-    _write("base-head.png", heads(maps[0], maps[1], models.engine))
+    _write("base-head.png", heads(maps[0], maps[1], models.engine.nets))
     return 0
 
 
-def torsos(face: FaceMap, models: studio.Models) -> tuple[F32, F32]:
+def torsos(face: FaceMap, models: Models) -> tuple[F32, F32]:
     """Return a row of orders and a row of what the net drew of them, float32 sRGB 0..1."""
     cutout, office = cut_out(face, models.parser), load("office")
     ordered, drawn = [], []
     for outfit in OUTFITS:
         setup = stage.set_up(face, cutout, office, stage.Choice(outfit=outfit), 0, 1, 0.0)
         told = generate.order(setup)
-        made = generate.draw_told(told, KINDS.index(setup.outfit.kind) + 1, 1, models.engine, lambda: False)
+        made = generate.draw_conditioned(told, KINDS.index(setup.outfit.kind) + 1, 1, models.engine.nets, lambda: False)
         rough = (told[:4].transpose(1, 2, 0) + 1) / 2
         ordered.append(_on_grey(rough[..., :3], rough[..., 3]))
-        drawn.append(_on_grey(models.engine.enlarge(np.ascontiguousarray(made[..., :3])), made[..., 3]))
+        drawn.append(_on_grey(models.nets.upscale(np.ascontiguousarray(made[..., :3])), made[..., 3]))
     return np.hstack(ordered), np.hstack(drawn)
 
 
@@ -65,9 +66,9 @@ def _on_grey(rgb: F32, matte: F32) -> F32:
     return (rgb * matte[..., None] + GREY * (1 - matte[..., None])).astype(np.float32)
 
 
-def heads(hopper: FaceMap, collins: FaceMap, engine: Embedded) -> F32:
+def heads(hopper: FaceMap, collins: FaceMap, nets: Nets) -> F32:
     """Return two rows, spoilt and restored: Hopper's head as it is and at three strengths, and Collins's as it is."""
-    predict = partial(repaired, engine.head)
+    predict = partial(predict_head, nets.head)
     truth = repair.head_of(hopper.selfie.rgb, hopper.selfie.face.landmarks)
     own = repair.head_of(collins.selfie.rgb, collins.selfie.face.landmarks)
     before = [(truth, 0.0), *((repair.degrade(truth, s, np.random.default_rng(1)), s) for s in STRENGTHS)]

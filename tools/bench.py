@@ -23,6 +23,7 @@ from core.cutout.cutout import cut_out
 from core.engines.redress.generate import draw_torso, dress
 from core.face.landmarks import map_face
 from core.intake import review
+from core.models import Models
 from core.scene.stage import Choice, set_up
 from core.scene.style import load
 from core.types import Selfie
@@ -33,7 +34,7 @@ TILED = Path(__file__).parents[1] / "tests" / "pictures" / "phone.heic"
 
 def main() -> int:
     """Run every measurement once, and print a line for each."""
-    models = studio.Models("embedded")
+    models = Models("embedded")
 
     def look_and_map(large: bytes) -> None:
         selfie = review.look(large, "large", models)
@@ -50,7 +51,8 @@ def main() -> int:
     face = map_face(selfie)
     _line("cutout at print size", lambda: cut_out(face, models.parser), 3)
     setup = set_up(face, cut_out(face, models.parser), load("office"), Choice(), 0, 1, 0.3)
-    _line("one torso, put on", lambda: dress(setup, draw_torso(setup, models.engine, studio.never), models.engine), 3)
+    nets = models.engine.nets
+    _line("one torso, put on", lambda: dress(setup, draw_torso(setup, nets, studio.never), nets), 3)
     with TemporaryDirectory() as folder:
         sitting = studio.Sitting(styles=("office", "founder"), count=1)
         photos = [(HOPPER.name, HOPPER.read_bytes())]

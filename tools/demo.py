@@ -17,6 +17,7 @@ from core import studio
 from core.atomic import write_bytes
 from core.deliver import gallery
 from core.deliver.files import encode_plain
+from core.models import Models
 from core.progress import Bars
 
 OUT = Path("out/demo")
@@ -26,7 +27,7 @@ COLLINS = Path(skimage.data.__file__).parent / "astronaut.png"
 
 def main() -> int:
     """Shoot both sitters and put their portraits on one page."""
-    models = studio.Models("embedded")
+    models = Models("embedded")
     sitters = {
         "hopper": (
             HOPPER,

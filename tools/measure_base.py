@@ -21,14 +21,15 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from core import frame
 from core.cutout.cutout import cut_out
 from core.cutout.parser import Parser
-from core.engines.denoise import signal
-from core.engines.lora import proof_error
+from core.engines.denoise import cosine_alpha_bar
 from core.engines.redress import garment, repair
-from core.engines.redress.engine import Embedded, drawn, repaired
-from core.engines.redress.generate import draw_told, generate, layout_of
+from core.engines.redress.generate import draw_conditioned, generate, layout_of
+from core.engines.redress.lora import lab_error
+from core.engines.redress.nets import Nets, predict_head, predict_torso
 from core.face.embedding import Recogniser, cosine
+from core.models import Models
 from core.scene import stage, style
-from core.studio import Models, look, map_photo
+from core.studio import look, map_photo
 from core.types import F32, FaceMap, Selfie
 from tools import pairs
 
@@ -47,17 +48,17 @@ LEAST: Final = 8
 
 def evaluate(folder: Path) -> dict[str, Any]:
     """Measure everything; some minutes on two cores. folder: with the portraits, which are looked at for the groups."""
-    engine, examples, maps = Embedded(), pairs.load(held_out=True), _maps(folder)
+    nets, examples, maps = Nets(), pairs.load(held_out=True), _maps(folder)
     groups = _groups(maps)
     torsos = [pairs.torso(example) for example in examples]
     heads = [example for example in examples if example.scale < 1.25]
     return {
-        "torso": _torsos(engine, torsos, [groups.get(example.sha256, ()) for example in examples]),
-        "colour": _colours(engine, [t for t, e in zip(torsos, examples, strict=True) if e.kind == "suit_tie"][:8]),
-        "worn": _worn(engine, [maps[e.sha256] for e in examples if e.kind == "suit_tie" and e.sha256 in maps][:8]),
-        "loss": {"held_out": _losses(engine, torsos), "trained_on": _losses(engine, _trained_on())},
-        "repair": _repairs(engine, heads, [groups.get(example.sha256, ()) for example in heads]),
-        "seconds": _seconds(engine, torsos[0], heads[0]),
+        "torso": _torsos(nets, torsos, [groups.get(example.sha256, ()) for example in examples]),
+        "colour": _colours(nets, [t for t, e in zip(torsos, examples, strict=True) if e.kind == "suit_tie"][:8]),
+        "worn": _worn(nets, [maps[e.sha256] for e in examples if e.kind == "suit_tie" and e.sha256 in maps][:8]),
+        "loss": {"held_out": _losses(nets, torsos), "trained_on": _losses(nets, _trained_on())},
+        "repair": _repairs(nets, heads, [groups.get(example.sha256, ()) for example in heads]),
+        "seconds": _seconds(nets, torsos[0], heads[0]),
     }
 
 
@@ -100,25 +101,25 @@ def _trained_on() -> list[pairs.Torso]:
     return [pairs.torso(example) for example in pairs.load(held_out=False)[::9]]
 
 
-def _draw(engine: Embedded, told: F32, kind: int, seed: int) -> F32:
-    return draw_told(told, kind, seed, engine, lambda: False)
+def _draw(nets: Nets, told: F32, kind: int, seed: int) -> F32:
+    return draw_conditioned(told, kind, seed, nets, lambda: False)
 
 
-def _torsos(engine: Embedded, torsos: Sequence[pairs.Torso], groups: Sequence[Sequence[str]]) -> dict[str, Any]:
+def _torsos(nets: Nets, torsos: Sequence[pairs.Torso], groups: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Detail and edges against the real picture's own, colour against the order, neck against the face, copies."""
     figures: dict[str, list[float]] = {name: [] for name in ("colour", "detail", "edge", "neck_to_face", "nearest")}
     bank = np.stack([_thumb(t.layers[..., :3], t.layers[..., 3]) for t in _trained_on()])
     seen_necks = []
     for seed, torso in enumerate(torsos):
         target, told, weight, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
-        drawn, real = _draw(engine, told, kind, seed), (target.transpose(1, 2, 0) + 1) / 2
+        drawn, real = _draw(nets, told, kind, seed), (target.transpose(1, 2, 0) + 1) / 2
         rough = (told.transpose(1, 2, 0) + 1) / 2
         cloth = (real[..., 3] > 0.9) & (real[..., 4] < 0.1) & (weight > 0.9)
         labs = [rgb2lab(picture[..., :3]) for picture in (drawn, rough)]
         figures["colour"].append(float(np.median(deltaE_ciede2000(labs[0][cloth], labs[1][cloth]))))
         large, large_real = (
-            engine.enlarge(drawn[..., :3]),
-            engine.enlarge(np.ascontiguousarray(real[..., :3], np.float32)),
+            nets.upscale(drawn[..., :3]),
+            nets.upscale(np.ascontiguousarray(real[..., :3], np.float32)),
         )
         wide = cv2.resize(cloth.astype(np.uint8), (large.shape[1], large.shape[0])) > 0
         figures["detail"].append(_fine(large, wide) / _fine(large_real, wide))
@@ -154,7 +155,7 @@ def _skin_distance(rgb: F32, neck: np.ndarray, face: np.ndarray) -> float:  # ty
     return float(deltaE_ciede2000([other[0], *one[1:]], other))
 
 
-def _colours(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
+def _colours(nets: Nets, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
     """Ask for each jacket and tie on several held-out sitters; which named colour is what came nearest to?"""
     found: dict[str, Any] = {}
     for what, (cloth, palette) in PALETTES.items():
@@ -165,14 +166,14 @@ def _colours(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
                 where = (torso.drawn[0] == cloth) & (told[3] > 0.9)
                 told = told.copy()
                 told[:3, where] = (np.array(colour, np.float32) / 127.5 - 1)[:, None]
-                drawn = _draw(engine, told, kind, 100 * number + seed)
+                drawn = _draw(nets, told, kind, 100 * number + seed)
                 inside = cv2.erode(where.astype(np.uint8), np.ones((3, 3))) > 0
                 seen.append((name, np.median(drawn[inside][:, :3], axis=0)))
         found[what] = _nearest(palette, seen)
     return found
 
 
-def _worn(engine: Embedded, maps: Sequence[FaceMap]) -> dict[str, Any]:
+def _worn(nets: Nets, maps: Sequence[FaceMap]) -> dict[str, Any]:
     """Ask for the same colours in finished portraits, under the office's light: what a person would see."""
     found: dict[str, Any] = {}
     parser, office = Parser(), style.load("office")
@@ -184,7 +185,7 @@ def _worn(engine: Embedded, maps: Sequence[FaceMap]) -> dict[str, Any]:
             for seed, (face, cutout) in enumerate(zip(maps, cut, strict=True)):
                 setup = stage.set_up(face, cutout, office, stage.Choice(), 0, seed, 0.0)
                 setup = replace(setup, outfit=stage.garment_of("navy_suit").model_copy(update=asked))
-                portrait = generate(setup, "office", "job", engine, "worn", lambda: False)
+                portrait = generate(setup, "office", "job", nets, "worn", lambda: False)
                 where = _where(setup, cloth, portrait.rgb.shape[:2])
                 seen.append((name, np.median(portrait.rgb[where], axis=0) / 255))
         found[what] = _nearest(palette, seen)
@@ -218,7 +219,7 @@ def _where(setup: stage.Setup, cloth: int, shape: tuple[int, ...]) -> NDArray[np
     return cv2.erode(whole, np.ones((9, 9), np.uint8)) > 0
 
 
-def _losses(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
+def _losses(nets: Nets, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
     """Mean square error of one prediction, by noise level."""
     told_by_level = {}
     for level in (0.3, 0.6, 0.9):
@@ -227,11 +228,11 @@ def _losses(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
             target, told, weight, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
             clean = torch.from_numpy(target[None].copy())
             noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
-            share = signal(level)
+            share = cosine_alpha_bar(level)
             noisy = share**0.5 * clean + (1 - share) ** 0.5 * noise
             with torch.no_grad():
-                out = drawn(
-                    engine.torso,
+                out = predict_torso(
+                    nets.torso,
                     noisy,
                     torch.from_numpy(told[None].copy()),
                     torch.tensor([level]),
@@ -242,20 +243,20 @@ def _losses(engine: Embedded, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
     return told_by_level
 
 
-def _repairs(engine: Embedded, heads: Sequence[pairs.Example], groups: Sequence[Sequence[str]]) -> dict[str, Any]:
+def _repairs(nets: Nets, heads: Sequence[pairs.Example], groups: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Spoil held-out heads and restore them: the error left, over the spoilt picture's and a classical repair's."""
     recogniser = Recogniser()
     ratios: dict[str, list[float]] = {
         name: [] for name in ("colour", "gradient", "identity", "colour_to_classical", "gradient_to_classical")
     }
-    predict = partial(repaired, engine.head)
+    predict = partial(predict_head, nets.head)
     for seed, example in enumerate(heads):
         rng = np.random.default_rng(seed)
         truth = example.face.astype(np.float32) / 255
         strength = float(rng.uniform(0.3, 1.0))
         rough = repair.degrade(truth, strength, rng)
         restored, classical = repair.restore(predict, rough, strength), _classical(rough)
-        for name, measure in (("colour", proof_error), ("gradient", _gradient_error)):
+        for name, measure in (("colour", lab_error), ("gradient", _gradient_error)):
             left = measure(restored, truth)
             ratios[name].append(left / measure(rough, truth))
             ratios[f"{name}_to_classical"].append(left / measure(classical, truth))
@@ -287,15 +288,15 @@ def _embedding(recogniser: Recogniser, picture: F32) -> Any:
     return recogniser.embed_only(large)
 
 
-def _seconds(engine: Embedded, torso: pairs.Torso, head: pairs.Example) -> dict[str, Any]:
+def _seconds(nets: Nets, torso: pairs.Torso, head: pairs.Example) -> dict[str, Any]:
     _, told, _, kind = pairs.torso_pair(torso, np.random.default_rng(0), vary=False)
     rough = head.face.astype(np.float32) / 255
 
     def torso_drawn() -> None:
-        engine.enlarge(_draw(engine, told, kind, 0)[..., :3])
+        nets.upscale(_draw(nets, told, kind, 0)[..., :3])
 
     def mended() -> None:
-        repair.restore(partial(repaired, engine.head), rough, 0.5)
+        repair.restore(partial(predict_head, nets.head), rough, 0.5)
 
     return {"torso": _timed(torso_drawn), "head": _timed(mended)}
 

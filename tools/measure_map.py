@@ -25,6 +25,7 @@ from core.cutout.parser import PARTS_SIZE, Parser, Parts
 from core.face import features
 from core.face.landmarks import map_face
 from core.intake import review
+from core.models import Models
 from core.types import F32, Selfie
 
 LEAST: Final = 8
@@ -46,7 +47,7 @@ def main(folder: Path, labels: Path, fit: bool) -> None:
     """Look at every labelled photo that the intake keeps, then print the weights or the figures."""
     with labels.open(newline="") as file:
         rows = {row["photo"]: row for row in csv.DictReader(file)}
-    models, parser, seen = review.Models(), Parser(), []
+    models, parser, seen = Models(), Parser(), []
     files = [path for path in sorted(folder.rglob("*.*")) if path.stem in rows]
     for path in track(files, "Measuring", console=Console(stderr=True)):
         selfie = review.look(path.read_bytes(), path.name, models)

@@ -19,11 +19,12 @@ import numpy as np
 from core import frame
 from core.cutout.cutout import torso_of
 from core.cutout.parser import Parser
-from core.engines.lora import spoil, square
 from core.engines.redress import garment, repair
-from core.engines.redress.engine import SIZE, conditions
+from core.engines.redress.lora import degrade_at_random, square
+from core.engines.redress.nets import SIZE, pack_conditioning
 from core.face.landmarks import map_face
 from core.intake import review
+from core.models import Models
 from core.scene.stage import body_of, skin_colour
 from core.types import F32, U8, Face, Selfie
 
@@ -33,7 +34,7 @@ WIDTH, HEIGHT = SIZE
 STORED: Final = (256, 144)
 """Torsos are kept at twice the net's size."""
 CLUSTERS: Final = (2, 3, 4, 6)
-"""How many flat parts a rough taken from the photo may have; three is a suit, a shirt and a tie."""
+"""How many flat regions a rough taken from the photo may have; three is a suit, a shirt and a tie."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +66,7 @@ def cut(folder: Path) -> Iterator[Example | None]:
     """
     files = sorted(folder.glob("*.jpg"))
     held_out, kinds = set(files[::10]), _kinds()
-    models, parser = review.Models(), Parser()
+    models, parser = Models(), Parser()
     for file in files:
         seen = review.sight(file.read_bytes(), file.name, models)
         if isinstance(seen, review.Sighting):
@@ -132,11 +133,11 @@ class Torso:
 
 
 def torso(example: Example, draws: int = 3) -> Torso:
-    """Shrink an example to the net's size and find its parts."""
+    """Shrink an example to the net's size and find its regions."""
     stack = np.dstack([example.rgb, example.person, example.head, example.neck, example.oval, example.valid])
     layers = cv2.resize(stack.astype(np.float32) / 255, SIZE, interpolation=cv2.INTER_AREA)
     cloth = np.clip(layers[..., 3] - layers[..., 4] - layers[..., 5], 0, 1)
-    photo = tuple(parts(layers[..., :3], cloth, count) for count in CLUSTERS)
+    photo = tuple(regions(layers[..., :3], cloth, count) for count in CLUSTERS)
     kind = garment.KINDS.index(example.kind) + 1 if example.kind else 0
     drawn = tuple(_drawn(example, seed) for seed in range(draws)) if kind else ()
     return Torso(layers.astype(np.float32), _lines(example), photo, drawn, kind)
@@ -162,8 +163,8 @@ def _drawn(example: Example, seed: int) -> U8:
     return garment.cloths_of(garment.lay_out(plain, example.body, SIZE, seed), example.kind)
 
 
-def parts(rgb: F32, cloth: F32, clusters: int) -> U8:
-    """Split clothes into flat parts: k-means on Lab and a little of the place; specks and outlines smoothed away."""
+def regions(rgb: F32, cloth: F32, clusters: int) -> U8:
+    """Split clothes into flat regions: k-means on Lab and a little of the place; specks and outlines smoothed away."""
     smooth = cv2.bilateralFilter(np.ascontiguousarray(rgb, np.float32), 7, 0.15, 4)
     lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB) * np.array([0.8, 1, 1], np.float32)
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
@@ -231,7 +232,7 @@ def torso_pair(example: Torso, rng: np.random.Generator, vary: bool) -> tuple[F3
     lines = example.lines[int(rng.integers(3)) if vary else 1]
     if vary:
         lines = lines * (rng.random() < 0.8) * _patchy(rng)
-    told = conditions(flat, np.dstack([rgb, known]).astype(np.float32), lines).transpose(1, 2, 0)
+    told = pack_conditioning(flat, np.dstack([rgb, known]).astype(np.float32), lines).transpose(1, 2, 0)
     target = np.dstack([rgb, person, neck]) * 2 - 1
     whole = np.dstack([target, told, valid * (0.12 + 0.88 * (1 - head))]).astype(np.float32)
     if vary:
@@ -301,7 +302,7 @@ def head_pair(face: U8, rng: np.random.Generator, vary: bool) -> tuple[F32, F32,
     if vary:
         clean = clean[:, ::-1] if rng.random() < 0.5 else clean
         clean = np.clip(clean * np.float32(np.exp(rng.normal(0, 0.15))), 0, 1)
-    spoilt, strength = spoil(np.ascontiguousarray(clean, np.float32), rng)
+    spoilt, strength = degrade_at_random(np.ascontiguousarray(clean, np.float32), rng)
     if vary:
         window = square(clean.shape, rng)
         clean, spoilt = clean[window], spoilt[window]

@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from core import studio
+from core.models import Models
 from core.progress import Bars
 from core.scene import style
 from tools.demo import HOPPER
@@ -29,7 +30,7 @@ def shoot(names: tuple[str, ...], out: Path) -> dict[str, Path]:
     """Shoot the sitter once in each look; return the kept portrait of each, the first of several."""
     sitting = studio.Sitting(styles=names, purpose="business", count=1, seed=1, train=False)
     with Bars() as bars:
-        manifest = studio.shoot([(HOPPER.name, HOPPER.read_bytes())], sitting, out, studio.Models("embedded"), bars)
+        manifest = studio.shoot([(HOPPER.name, HOPPER.read_bytes())], sitting, out, Models("embedded"), bars)
     kept = [record for record in manifest["portraits"] if record["kept"]]
     return {record["recipe"]["style"]: out / record["file"] for record in reversed(kept)}
 

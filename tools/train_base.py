@@ -28,8 +28,16 @@ import torch
 from diffusers import UNet2DModel
 
 from core.atomic import writing
-from core.engines.lora import head_loss, times_of, weighed
-from core.engines.redress.engine import BASE, DRAWN, PATCH, TOLD, drawn, repaired, told_torso
+from core.engines.redress.lora import draw_times, head_loss, weighted_loss
+from core.engines.redress.nets import (
+    BASE,
+    CONDITIONING_CHANNELS,
+    PATCH,
+    TORSO_CHANNELS,
+    base_torso,
+    predict_head,
+    predict_torso,
+)
 from core.engines.redress.repair import CLASSES
 from core.progress import Bars
 from tools import pairs
@@ -40,7 +48,7 @@ SEED: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one net is built and trained. told, drawn: channels in and out. late: as `core.engines.lora.LATE`.
+    """How one net is built and trained. told, drawn: channels in and out. late: mean of the logit-normal times.
 
     rate: AdamW's, after 50 steps of warm-up, cosine to 10 % at `steps`.
     """
@@ -55,7 +63,7 @@ class Plan:
 
 
 PLANS: Final = {
-    "torso": Plan((96, 160, 224), DRAWN + TOLD, DRAWN, 8, 6e-4, 3400, 0.6),
+    "torso": Plan((96, 160, 224), TORSO_CHANNELS + CONDITIONING_CHANNELS, TORSO_CHANNELS, 8, 6e-4, 3400, 0.6),
     "head": Plan((48, 80, 128), 9, 3, 8, 1e-3, 10000, 3.0),
 }
 
@@ -159,18 +167,18 @@ def torso_loss(
     net: Any, target: torch.Tensor, told: torch.Tensor, weight: torch.Tensor, kinds: torch.Tensor, late: float
 ) -> torch.Tensor:
     """Weigh a torso's error: clothes and neck full, head and surroundings little; its edges count on their own."""
-    times, left = times_of(len(target), late)
+    times, left = draw_times(len(target), late)
     # where the photo ends there is no truth: the rough stands in, or its edge would come back as streaks and nothing
     # at all as pocket squares in the corners
     known = (weight > 0.05).to(target.dtype)
-    target, weight = target * known + told_torso(told) * (1 - known), weight.clamp(min=0.06)
+    target, weight = target * known + base_torso(told) * (1 - known), weight.clamp(min=0.06)
     noisy = left.sqrt() * target + (1 - left).sqrt() * torch.randn_like(target)
-    error = drawn(net, noisy, told, times, kinds) - target
+    error = predict_torso(net, noisy, told, times, kinds) - target
     matte = (target[:, 3:4] + 1) / 2
     channels = torch.cat(
         [(0.05 + 0.95 * matte).expand(-1, 3, -1, -1), torch.ones_like(matte), 0.6 * torch.ones_like(matte)], 1
     )
-    return weighed(error, weight * channels, left)
+    return weighted_loss(error, weight * channels, left)
 
 
 def head_batches() -> Callable[[Any, np.random.Generator, Plan], torch.Tensor]:
@@ -181,7 +189,7 @@ def head_batches() -> Callable[[Any, np.random.Generator, Plan], torch.Tensor]:
         batch = [pairs.head_pair(faces[i], rng, vary=True) for i in rng.integers(0, len(faces), plan.batch)]
         clean, rough = (torch.from_numpy(np.stack(part)) for part in list(zip(*batch, strict=True))[:2])
         strength, even = torch.tensor([pair[2] for pair in batch]), torch.ones_like(clean[:, :1])
-        return head_loss(partial(repaired, net), clean, rough, even, strength, plan.late)
+        return head_loss(partial(predict_head, net), clean, rough, even, strength, plan.late)
 
     return loss
 

@@ -18,8 +18,14 @@ COMMANDS: dict[str, Callable[[str], e.Event]] = {
 }
 
 
+def command(name: str, rest: str) -> e.Event | None:
+    """Return the event of a command and what was written after it; None when there is no such command."""
+    made = COMMANDS.get(name.lower())
+    return made(rest.strip()) if made is not None else None
+
+
 def said(text: str) -> e.Event:
-    """Read a line of words: a command (`/start style_founder`, `/help@some_bot`) or just words."""
-    word, _, rest = text.partition(" ")
-    command = COMMANDS.get(word[1:].partition("@")[0]) if word.startswith("/") else None
-    return command(rest.strip()) if command is not None else e.Said(text)
+    """Read a line of words: a command (`/start style_founder`, `/Help`) or just words."""
+    word, *rest = text.strip().split(maxsplit=1)
+    known = command(word[1:], rest[0] if rest else "") if word.startswith("/") else None
+    return known or e.Said(text)

@@ -19,7 +19,11 @@ class Unreachable(AtelierError):
 
 
 class NotNow(AtelierError):
-    """The platform did not answer or asked to wait; worth another try."""
+    """The platform did not answer, or asked to wait `retry_after_s`; worth another try."""
+
+    def __init__(self, message: str = "", retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class PhotoGone(AtelierError):

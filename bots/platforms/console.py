@@ -1,12 +1,13 @@
 """The terminal: the same conversation without a phone. File paths are photos, pictures are saved and their paths shown.
 
-Buttons are numbered lines; typing a number taps one. `play` follows a script, and everything that is said on either
-side can be written to a file that reads as a script again.
+Buttons are numbered lines; typing a number presses one. `play` follows a script, and everything that is said on either
+side can be written to a file that reads as a script again. What is deleted is what was saved here, nothing else.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -15,17 +16,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import unquote, urlsplit
 
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.commands import said
 from bots.dialogue.limits import Limits
-from bots.dialogue.text import LANGUAGES
+from bots.dialogue.text import say, spoken
 from bots.platforms.base import Contact, Load, PhotoGone
-from bots.runtime.dispatcher import Concierge
+from bots.runtime.dispatcher import Dispatcher
 
 PATIENCE_S = 600.0  # how long a script waits for words: a sitting on a laptop takes minutes
 CONTACT = "me"
+PICTURES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".gif", ".tif", ".tiff",
+)  # fmt: skip
+"""Endings that make a missing file be named rather than taken for words."""
 LIMITS = Limits(
     button_bytes=64, label=0, buttons_a_row=8, rows=0, components=100, row_counts=False, text=0, caption=0, toast=0,
     pictures_a_card=1, album=10, upload_bytes=0, fetch_bytes=0, edit_interval_s=3.0, delete_days=0,
@@ -33,7 +39,10 @@ LIMITS = Limits(
 
 
 class Terminal:
-    """The terminal as the concierge's adapter, and as a script's player."""
+    """The terminal as the dispatcher's adapter, and as a script's player.
+
+    A handle is the number of what was printed and the paths of what was saved with it.
+    """
 
     platform = "console"
     limits = LIMITS
@@ -42,35 +51,35 @@ class Terminal:
     def __init__(self, pictures: Path, record: TextIO | None = None, patience_s: float = PATIENCE_S) -> None:
         self._pictures, self._record, self._patience_s = pictures, record, patience_s
         self._shown = 0
+        self._saved: set[Path] = set()
         self._buttons: list[fx.Button] = []
         self._since: list[str] = []
         self._came = asyncio.Event()
         self._acts = 0
-        self.concierge: Concierge | None = None
+        self.dispatcher: Dispatcher | None = None
 
     # --- as an adapter ---------------------------------------------------------------------------
 
     async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
         """See `Adapter.show`: there is no editing in a terminal, the newest state is printed again."""
+        saved: list[Path] = []
         match reply:
             case fx.Say():
                 self._print(reply.text, reply.rows)
             case fx.Card():
-                lines = [reply.text]
-                lines[:0] = [await self._save(picture, load) for picture in reply.pictures]
-                self._print("\n".join(lines), reply.rows)
+                saved = [await self._save(_file_name(picture), await load(picture)) for picture in reply.pictures]
+                self._print("\n".join([*map(str, saved), reply.text]), reply.rows)
             case fx.Album() | fx.Files():
-                saved = [f"{await self._save(picture, load)}  {picture.alt}" for picture in reply.pictures]
-                self._print("\n".join([*saved, *([reply.caption] if isinstance(reply, fx.Files) else [])]), ())
+                saved = [await self._save(_file_name(picture), await load(picture)) for picture in reply.pictures]
+                lines = [f"{path}  {picture.alt}" for path, picture in zip(saved, reply.pictures, strict=True)]
+                self._print("\n".join([*lines, *([reply.caption] if isinstance(reply, fx.Files) else [])]), ())
             case fx.TextFile():
-                self._pictures.mkdir(parents=True, exist_ok=True)
-                path = self._pictures / reply.name
-                path.write_text(reply.body, "utf-8")
-                self._print(f"{path}\n{reply.caption}", ())
+                saved = [await self._save(reply.name, reply.body.encode())]
+                self._print(f"{saved[0]}\n{reply.caption}", ())
             case _:
                 return []
         self._shown += 1
-        return [str(self._shown)] if old is None else []
+        return [json.dumps([self._shown, *map(str, saved)])]
 
     async def acknowledge(self, contact: Contact) -> None:
         """See `Adapter.acknowledge`: nobody waits for it."""
@@ -82,8 +91,10 @@ class Terminal:
 
     async def remove(self, place: str, handles: list[str]) -> None:
         """See `Adapter.remove`: what the terminal shows is the person's own; saved pictures are deleted."""
-        for path in self._pictures.glob("*"):
-            path.unlink()
+        named = [Path(path) for handle in handles if handle.startswith("[") for path in json.loads(handle)[1:]]
+        for path in {*named, *self._saved}:
+            path.unlink(missing_ok=True)
+        self._saved.clear()
 
     async def fetch(self, ref: str) -> bytes:
         """See `Adapter.fetch`."""
@@ -92,12 +103,18 @@ class Terminal:
         except OSError as gone:
             raise PhotoGone(f"{ref} cannot be read") from gone
 
-    async def _save(self, picture: fx.Picture, load: Load) -> str:
-        data = await load(picture)
+    async def _save(self, name: str, data: bytes) -> Path:
+        """Save a file beside those that are there: only what was saved here is ever written over."""
         self._pictures.mkdir(parents=True, exist_ok=True)
-        path = self._pictures / picture.name.replace("/", "-")
+        path, number = self._pictures / name, 1
+        while path.exists() and path not in self._saved:
+            if await asyncio.to_thread(path.read_bytes) == data:
+                return path
+            number += 1
+            path = (self._pictures / name).with_stem(f"{Path(name).stem} ({number})")
         await asyncio.to_thread(path.write_bytes, data)
-        return str(path)
+        self._saved.add(path)
+        return path
 
     def _print(self, text: str, rows: fx.Rows) -> None:
         buttons = [button for row in rows for button in row]
@@ -154,7 +171,7 @@ class Terminal:
             ) from None
 
     async def _do(self, shown: str, event: e.Event | str) -> None:
-        assert self.concierge is not None
+        assert self.dispatcher is not None
         if shown and self._record is not None:
             self._record.write(f"> {shown}\n")
         if shown:
@@ -162,7 +179,7 @@ class Terminal:
         self._acts += 1
         interaction = str(self._acts) if isinstance(event, str) else ""
         contact = Contact(CONTACT, CONTACT, language=_language(), interaction=interaction)
-        await self.concierge.hear(contact, event)
+        await self.dispatcher.hear(contact, event)
 
     async def converse(self) -> None:
         """Talk with somebody at the keyboard until the end of input."""
@@ -171,26 +188,66 @@ class Terminal:
             line = await asyncio.to_thread(sys.stdin.readline)
             if not line:
                 return
-            typed = line.strip()
-            paths = _paths(typed)
-            if paths:
-                await self.sends_files(paths)
-            elif typed.isdigit() and self._find(typed) is not None:
-                await self.taps(typed)
-            elif typed:
-                await self.says(typed)
+            await self.types(line.strip())
+
+    async def types(self, typed: str) -> None:
+        """Take a line: the number of a button, paths of photos, a command or words."""
+        if typed.isdigit() and self._find(typed) is not None:
+            await self.taps(typed)
+            return
+        paths = typed_paths(typed)
+        wrong = next((path for path in paths if not path.is_file()), None)
+        if wrong is not None:
+            key = "terminal.folder" if wrong.is_dir() else "terminal.no_file"
+            self._print(say(_language(), key, path=wrong), ())
+        elif paths:
+            await self.sends_files(paths)
+        elif typed:
+            await self.says(typed)
 
 
-def _paths(typed: str) -> list[Path]:
-    """Return the files a line names, empty when it is not a line of files."""
-    try:
-        paths = [Path(word).expanduser() for word in shlex.split(typed)]
-    except ValueError:
+def typed_paths(typed: str) -> list[Path]:
+    """Return the files that a line names, whether they are there or not; empty for a line that names none.
+
+    A line is one path as it stands, blanks and apostrophes included, or several as a shell writes them; each may be a
+    `file://` address, as a file manager drops it.
+    """
+    if not typed or not isinstance(said(typed), e.Said):
         return []
-    return paths if paths and all(path.is_file() for path in paths) else []
+    whole = _path(typed)
+    if whole.exists():
+        return [whole]
+    try:
+        words = shlex.split(typed)
+    except ValueError:  # an apostrophe
+        words = [typed]
+    paths = [_path(word) for word in words]
+    named = [path.exists() or _like_a_path(word) for path, word in zip(paths, words, strict=True)]
+    if all(named) and (len(paths) == 1 or any(path.exists() for path in paths)):
+        return paths
+    return [whole] if _like_a_path(typed) else []
+
+
+def _path(word: str) -> Path:
+    if word.lower().startswith("file://"):
+        return Path(unquote(urlsplit(word).path))
+    try:
+        return Path(word).expanduser()
+    except RuntimeError:  # a home of somebody who is not there
+        return Path(word)
+
+
+def _like_a_path(word: str) -> bool:
+    """Whether a word names a file rather than says something."""
+    starts = word.startswith(("~/", "./", "../", "file://")) or (word.startswith("/") and "/" in word[1:])
+    return starts or Path(word).suffix.lower() in PICTURES
+
+
+def _file_name(picture: fx.Picture) -> str:
+    return picture.name.replace("/", "-")
 
 
 def _language() -> str:
     """Return the language of the terminal's locale."""
     named = re.match(r"[a-z]{2}", os.environ.get("LC_ALL") or os.environ.get("LANG") or "en")
-    return named[0] if named and named[0] in LANGUAGES else "en"
+    return spoken(named[0] if named else "en")

@@ -1,57 +1,75 @@
-"""Between a chat platform, the dialogue and the studio.
+"""Between a chat platform, the dialogue and the jobs.
 
-    event or news -> [ load, advance, save, place orders ] -> errands -> the person, the job queue
+    update or job event -> [ load, advance, save, place jobs ] -> outbox -> the person, the job queue
 
 What stands in brackets is one transaction of the database: an update that is delivered twice, or after a crash, has
-its effect once. What follows from it (messages to send, photos to fetch) is saved with it as errands and struck
-off when done, so a bot that is killed goes on where it was. Cards are edited by the message id the database knows;
-a plain message may be sent again after a crash, a card and an order never twice.
+its effect once. What follows from it (messages to send, photos to fetch) is saved with it in the outbox and
+acknowledged when done, so a bot that is killed goes on where it was. Cards are edited by the message id the database
+knows; a plain message may be sent again after a crash, a card and a job never twice.
+
+Here are the rules that hold on every platform: a press is acknowledged before anything is read or written, updates of
+a person are handled one after the other, photos only in private, buttons only for their owner.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from prometheus_client import Counter
 
 from bots.dialogue import buttons as b
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
-from bots.dialogue.machine import advance
+from bots.dialogue.machine import Step, advance
 from bots.dialogue.menu import Menu
 from bots.dialogue.session import Session
 from bots.dialogue.text import say, spoken
 from bots.platforms.base import Adapter, Contact, NotNow, Unreachable
+from bots.runtime.deletion import Deletion
 from bots.runtime.event_mapper import event_of
-from bots.runtime.outbox import TRIES, Errands, First
-from bots.runtime.session_store import Record, Records, errand
-from jobs.privacy import pending_receipt
-from jobs.queue import events
+from bots.runtime.executor import Executor
+from bots.runtime.outbox import SAVE_TRIES, Outbox
+from bots.runtime.retry import TRANSIENT, Backoff, until_done
+from bots.runtime.session_store import Record, SessionStore
+from jobs.queue import events, outbox
 from jobs.services import Services
-from jobs.storage import job_store
-from jobs.storage.accounts import Account, Conflict, Gone, Transaction
+from jobs.storage.accounts import Account, Address, Conflict, Gone, Transaction
 from jobs.storage.job_store import Declined
 
-log = logging.getLogger("atelier.bots")
+log = logging.getLogger("atelier.dispatcher")
 
-_AT_ONCE = (fx.Consent, fx.Place, fx.Report)  # done inside the transaction
+FAILED: Final = Counter("atelier_events_failed_total", "Events of people that could not be handled", ["platform"])
+DELETIONS_S: Final = 15.0  # how often deletions that another process began are looked for
+REMEMBERED: Final = 5000  # updates in groups remembered as answered
+EVENT_TRIES: Final = 3  # of an event that fails for an unknown reason
+EVENTS: Final = Backoff(first_s=0.5, factor=2.0, most_s=10.0)  # a person waits
+_AT_ONCE: Final = (fx.Consent, fx.Place, fx.Report)  # done inside the transaction
+
+FirstTime = Callable[[Transaction], Awaitable[bool]]
 
 
-REMEMBERED = 5000  # updates in groups remembered as answered
+class Dispatcher:
+    """Everything that happens on one platform goes through here."""
 
-
-class Concierge:
-    """One platform's front of house."""
-
-    def __init__(self, services: Services, adapter: Adapter, menu: Menu) -> None:
-        self._services, self._adapter, self._menu = services, adapter, menu
-        self._database, self._job_queue, self._platform = services.database, services.job_queue, adapter.platform
-        self._records = Records(adapter.platform, services.settings.retention_days)
-        self._errands = Errands(services, adapter, menu, self._records, self.tell)
-
+    def __init__(self, services: Services, adapter: Adapter, menu: Menu, backoff: Backoff | None = None) -> None:
+        self._adapter, self._menu, self._platform = adapter, menu, adapter.platform
+        self._database, self._job_queue = services.database, services.job_queue
+        backoff = backoff or Backoff()
+        self._store = SessionStore(adapter.platform, services.settings.retention_days)
+        self._outbox = Outbox(services, adapter.platform, self._store, backoff)
+        self._deletion = Deletion(services, adapter, menu, self._store, self._outbox, backoff)
+        executor = Executor(services, adapter, self._store, self._outbox, self._deletion, self.tell, backoff)
+        self._outbox.connect(executor.show, executor.do)
         self._pointed_home: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._handling: dict[str, tuple[asyncio.Lock, int]] = {}
 
     # --- what comes in ---------------------------------------------------------------------------
 
@@ -62,14 +80,49 @@ class Concierge:
         """
         if contact.interaction:
             await self._adapter.acknowledge(contact)
-        toast: fx.Toast | None = None
+        answer = self._heard if contact.private else self._point_home
+        async with self._one_at_a_time(contact.owner):
+            toast = await self._until_safe(contact, partial(answer, contact, happened))
+        if contact.interaction:
+            await self._adapter.answer(contact, toast)
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, owner: str) -> AsyncIterator[None]:
+        """Wait for a person's earlier updates; different people are handled in parallel."""
+        lock, waiting = self._handling.get(owner, (asyncio.Lock(), 0))
+        self._handling[owner] = (lock, waiting + 1)
         try:
-            toast = (
-                await self._heard(contact, happened) if contact.private else await self._point_home(contact, happened)
-            )
+            async with lock:
+                yield
         finally:
-            if contact.interaction:
-                await self._adapter.answer(contact, toast)
+            lock, waiting = self._handling[owner]
+            self._handling[owner] = (lock, waiting - 1)
+            if waiting == 1:
+                del self._handling[owner]
+
+    async def _until_safe(self, contact: Contact, handle: Callable[[], Awaitable[fx.Toast | None]]) -> fx.Toast | None:
+        """Handle an update until its effect is safe; return what is to be said in passing.
+
+        What passes by itself (a locked database) is waited for. An update that fails `EVENT_TRIES` times for an unknown
+        reason is counted and logged without its content, and the person is told.
+        """
+        unknown = 0
+        for wait_s in EVENTS.waits():
+            try:
+                return await handle()
+            except TRANSIENT as error:
+                log.warning("event_waits", extra={"error": type(error).__name__, "wait_s": wait_s})
+            except Exception:
+                unknown += 1
+                log.exception("event_failed", extra={"update": contact.key, "try": unknown})
+                if unknown == EVENT_TRIES:
+                    break
+            await asyncio.sleep(wait_s)
+        FAILED.labels(self._platform).inc()
+        sorry = fx.Toast(say(spoken(contact.language), "failed.other"), alert=True)
+        if not contact.interaction:
+            await self._show(contact, sorry.text)
+        return sorry
 
     async def _heard(self, contact: Contact, happened: Sequence[e.Event | str]) -> fx.Toast | None:
         """Advance the owner's conversation; return what is to be said in passing."""
@@ -117,25 +170,33 @@ class Concierge:
             log.info("place_not_answered", extra={"error": type(error).__name__})
 
     def _by(self, contact: Contact) -> Callable[[Transaction], Awaitable[Account]]:
-        return lambda tx: tx.account(self._platform, contact.owner, contact.home or contact.place)
+        """Return what finds the account of who wrote; writing makes a person reachable, at the chat they wrote from."""
 
-    def _first_time(self, contact: Contact) -> First | None:
+        async def find(tx: Transaction) -> Account:
+            chat = contact.home or contact.place
+            account = await tx.account(self._platform, contact.owner, chat)
+            await tx.remember_address(account.id, self._platform, contact.owner, chat)
+            return account
+
+        return find
+
+    def _first_time(self, contact: Contact) -> FirstTime | None:
         """How a transaction tells a repeated update; a platform that never repeats one has no key."""
         return (lambda tx: tx.first_seen(self._platform, contact.key)) if contact.key else None
 
     async def bring(self, job_event: events.JobEvent) -> bool:
-        """Take news from the job queue; True when durable news is struck out, in the transaction of its effect."""
+        """Take an event of the job queue; True when a durable one is acknowledged, in the transaction of its effect."""
         event = event_of(job_event)
         if event is None:
             return False
 
         async def first_time(tx: Transaction) -> bool:
-            return not job_event.id or await job_store.acknowledge(tx, job_event.id)
+            return not job_event.id or await outbox.acknowledge(tx, job_event.id)
 
         try:
             account, _ = await self._commit(lambda tx: tx.account_of(job_event.account), first_time, [event])
         except Gone:
-            log.info("news_for_nobody", extra={"order": job_event.job_id})
+            log.info("event_for_nobody", extra={"job": job_event.job_id})
             return False
         return not account.blocked
 
@@ -145,52 +206,66 @@ class Concierge:
 
     async def set_reachable(self, contact: Contact, reachable: bool) -> None:
         """Note that a person blocked the bot, or came back: then everything that waited is delivered."""
-        async with self._database.write() as tx:
-            account = await self._by(contact)(tx)
-            await tx.set_reachable(account.id, self._platform, reachable)
-            record, _ = await self._records.load(tx, account.id, contact.language)
-        if reachable:
-            self._errands.set_out(account.id, contact.place, record)
+
+        async def note() -> None:
+            async with self._database.write() as tx:
+                account = await self._by(contact)(tx)
+                await tx.set_reachable(account.id, self._platform, reachable)
+                record, _ = await self._store.load(tx, account.id, contact.language)
+            self._outbox.start(account.id, contact.home or contact.place, record, reachable)
+
+        with suppress(Gone):
+            await until_done("set_reachable", note, EVENTS, final=(Gone,))
 
     async def resume(self) -> None:
-        """Go on with every errand that an earlier process left."""
+        """Go on with everything that an earlier process left."""
+        left = await self._resume_deletions()
         async with self._database.read() as tx:
             accounts = await tx.talking(self._platform)
-            leaving = {one.account: one for one in await pending_receipt.pending(tx, self._platform)}
-        for one in leaving.values():
-            self._errands.take_leave(one)
-        for account in accounts:
-            if account in leaving:
-                continue
+        for account in sorted(set(accounts) - left):
             try:
                 async with self._database.read() as tx:
-                    record, _ = await self._records.load(tx, account)
-                    chat = await self._chat(tx, account)
+                    record, _ = await self._store.load(tx, account)
+                    address = await self._address(tx, account)
             except Gone:
                 continue
-            if record.errands and chat is not None:
-                self._errands.set_out(account, chat, record)
+            if record.outbox and address is not None:
+                self._outbox.start(account, address.chat, record, address.reachable)
+
+    async def watch_deletions(self) -> None:
+        """Tell those whose account the operator deletes, until cancelled."""
+        while True:
+            await asyncio.sleep(DELETIONS_S)
+            with suppress(*TRANSIENT):
+                await self._resume_deletions()
+
+    async def _resume_deletions(self) -> set[int]:
+        """Finish every deletion that nobody is at work on; return the accounts."""
+        left = await self._deletion.left()
+        for wished in left:
+            self._outbox.begin(wished.account, 0, self._deletion.finish(wished))
+        return {wished.account for wished in left}
 
     async def settle(self) -> None:
         """Wait until nothing is under way."""
-        await self._errands.settle()
+        await self._outbox.settle()
 
     async def close(self) -> None:
         """Stop; what is under way is done by the next process."""
-        await self._errands.close()
+        await self._outbox.close()
 
     # --- the transaction -------------------------------------------------------------------------
 
     async def _commit(
         self,
         who: Callable[[Transaction], Awaitable[Account]],
-        first_time: First | None,
+        first_time: FirstTime | None,
         happened: Sequence[e.Event | str],
         language: str = "en",
         contact: Contact | None = None,
     ) -> tuple[Account, list[fx.Reply]]:
         """Advance one conversation by the events of one update, durably. Returns the account and what was said."""
-        for _ in range(TRIES):
+        for _ in range(SAVE_TRIES):
             try:
                 async with self._database.write(urgent=contact is not None) as tx:
                     account = await who(tx)
@@ -198,26 +273,27 @@ class Concierge:
                         return account, []
                     if first_time is not None and not await first_time(tx):
                         return account, []
-                    record, version = await self._records.known(tx, account.id, account.language or language)
+                    record, version = await self._store.known(tx, account.id, account.language or language)
                     replies: list[fx.Reply] = []
                     for event in happened:
                         record, said = await self._step(tx, account.id, record, event, contact)
                         replies += said
-                    await self._records.save(tx, account.id, record, version)
-                    chat = contact.place if contact else await self._chat(tx, account.id)
+                    await self._store.save(tx, account.id, record, version)
+                    address = None if contact else await self._address(tx, account.id)
             except Conflict:
                 continue
-            if chat is not None:
-                self._errands.set_out(account.id, chat, record)
+            if contact is not None:
+                self._outbox.start(account.id, contact.place, record)
+            elif address is not None:
+                self._outbox.start(account.id, address.chat, record, address.reachable)
             return account, replies
-        raise Conflict(f"the conversation changed {TRIES} times while one event was handled")
+        raise Conflict(f"the conversation changed {SAVE_TRIES} times while one event was handled")
 
     async def _step(
         self, tx: Transaction, account: int, record: Record, event: e.Event | str, contact: Contact | None
     ) -> tuple[Record, tuple[fx.Reply, ...]]:
-        """Let the dialogue answer, do what belongs into the transaction, and note the rest as errands."""
-        heard = _pressed(event, record.session) if isinstance(event, str) else event
-        step = advance(record.session, heard, time.time(), self._menu)
+        """Let the dialogue answer, do what belongs into the transaction, and put the rest into the outbox."""
+        step = self._advance(record.session, event)
         in_passing = contact is not None and contact.interaction != ""
         session, replies, wanted = step.session, list(step.replies), list(step.effects)
         job_ids = dict(record.job_ids)
@@ -242,20 +318,21 @@ class Concierge:
             *(reply for reply in replies if not (isinstance(reply, fx.Toast) and in_passing)),
             *(effect for effect in wanted if not isinstance(effect, _AT_ONCE)),
         ]
-        errands = tuple(errand(number, item) for number, item in enumerate(items, record.last + 1))
-        grown = replace(
-            record,
-            session=session,
-            errands=(*record.errands, *errands),
-            last=record.last + len(errands),
-            job_ids=job_ids,
-        )
-        return grown, tuple(replies)
+        return replace(record, session=session, job_ids=job_ids).with_entries(items), tuple(replies)
 
-    async def _chat(self, tx: Transaction, account: int) -> str | None:
-        """Return the chat to write to, None when the person cannot be reached."""
-        found = [a for a in await tx.addresses(account) if a.platform == self._platform]
-        return found[0].chat if found and found[0].reachable else None
+    def _advance(self, session: Session, event: e.Event | str) -> Step:
+        """Let the dialogue answer; a button that it cannot make sense of is refused kindly."""
+        if not isinstance(event, str):
+            return advance(session, event, time.time(), self._menu)
+        try:
+            return advance(session, _pressed(event, session), time.time(), self._menu)
+        except Exception:
+            log.exception("button_refused")
+            return advance(session, e.StaleButton("torn"), time.time(), self._menu)
+
+    async def _address(self, tx: Transaction, account: int) -> Address | None:
+        """Return where an account is written to on this platform."""
+        return next((a for a in await tx.addresses(account) if a.platform == self._platform), None)
 
 
 def _pressed(data: str, session: Session) -> e.Event:

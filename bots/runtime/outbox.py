@@ -1,379 +1,271 @@
-"""What follows from an event: messages to send, photos to fetch, work to cancel, done in order and struck off.
+"""The outbox of one platform: replies are shown and effects are done, each until it is certain.
 
-Errands are saved with the event that caused them, so whoever finds them goes on. Those of one account are done by
-one task; a card that reports progress waits for its own next state rather than being edited every second.
+    record.outbox -> [ one task an account: replies in order ] -> acknowledged
+                  -> [ one task an effect: fetch, discard, cancel, export, forget ] -> acknowledged
+
+Entries are saved in the transaction of the event that caused them and taken out of the record when they are done
+(acknowledged), so another process goes on where this one was killed. What fails is tried again by the clock, with
+growing waits, and sooner when something new comes for the same account. An effect is never dropped. A reply that
+failed `REPLY_TRIES` times for an unknown reason is logged and dropped, so that those behind it are shown.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from bots.dialogue import effects as fx
-from bots.dialogue import events as e
-from bots.dialogue.context import new_session
-from bots.dialogue.handlers.photos import number_of, photo_file
-from bots.dialogue.machine import advance
-from bots.dialogue.menu import Menu
-from bots.dialogue.session import State
-from bots.dialogue.text import say
-from bots.platforms.base import Adapter, Load, NotNow, PhotoGone, Unreachable
-from bots.runtime.session_store import Record, Records, item_of
-from core.scene.style import FOLDER
-from jobs.kinds.look import Look
-from jobs.privacy import pending_receipt
-from jobs.privacy.export import archives
-from jobs.privacy.forget import Receipt, forget
-from jobs.privacy.pending_receipt import PendingReceipt
+from bots.platforms.base import NotNow, Unreachable
+from bots.runtime.retry import TRANSIENT, Backoff, until_done, wait_after
+from bots.runtime.session_store import Record, SessionStore, item_of
 from jobs.services import Services
 from jobs.storage.accounts import Conflict, Gone, Transaction
-from jobs.storage.blobs import BlobMissing, BlobStoreDown
-from jobs.storage.job_store import Declined
 
-log = logging.getLogger("atelier.errands")
+log = logging.getLogger("atelier.outbox")
 
-AT_A_TIME = 3  # errands done before they are struck off together: what a kill may repeat at most
+AT_A_TIME = 3  # replies shown before they are acknowledged together: what a kill may repeat at most
 THROTTLE_S = 1.2  # between two edits of a card that reports progress: Telegram bears about one a second in a chat
-TRIES = 4  # when another process saved the conversation first
-WAITS_S = (1.0, 4.0, 15.0)  # between tries of an errand that failed for the network's sake
+SAVE_TRIES = 4  # when another process saved the conversation first
+REPLY_TRIES = 3  # of a reply that fails for an unknown reason
+LAST_WORDS_S = 10.0  # how long replies and exports under way may take before a deletion stops them
 
-Tell = Callable[[int, e.Event], Awaitable[None]]
-First = Callable[[Transaction], Awaitable[bool]]
-_DONE = fx.Toast("")  # stands in a line for an errand that is done and not struck off yet
+Show = Callable[[int, str, dict[str, str], fx.Reply], Awaitable[list[str]]]
+"""Shows an account, in a chat, with the handles of its cards, a reply; returns the handles of new messages."""
+Do = Callable[[int, str, int, fx.Effect, list[asyncio.Task[None]]], Coroutine[Any, Any, None]]
+"""Does an account's effect, by chat and entry number, and acknowledges it; the tasks are effects it may wait for."""
+Within = Callable[[Transaction, Record], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class _Line:
-    """The errands of one account that are under way in this process."""
+class _Replies:
+    """The replies of one account that are under way in this process.
+
+    done: entry number -> (slot, handle) of its messages, shown and not acknowledged yet.
+    """
 
     chat: str
     cards: dict[str, str]
-    waiting: dict[int, fx.Reply | fx.Effect] = field(default_factory=dict)
-    came: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: dict[int, fx.Reply] = field(default_factory=dict)
+    done: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
+    failures: dict[int, int] = field(default_factory=dict)
     edited_at: dict[str, float] = field(default_factory=dict)
+    came: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
 
-class Errands:
-    """The errands of one platform's conversations."""
+class Outbox:
+    """What is left to do of one platform's conversations."""
 
-    def __init__(self, services: Services, adapter: Adapter, menu: Menu, records: Records, tell: Tell) -> None:
-        self._services, self._adapter, self._menu, self._records, self._tell = services, adapter, menu, records, tell
-        self._database, self._blob_store, self._job_queue = services.database, services.blob_store, services.job_queue
-        self._platform = adapter.platform
-        self._lines: dict[int, _Line] = {}
-        self._fetching: dict[tuple[int, int], asyncio.Task[None]] = {}
+    def __init__(self, services: Services, platform: str, store: SessionStore, backoff: Backoff) -> None:
+        self._database, self._platform, self._store, self._backoff = services.database, platform, store, backoff
+        self._replies: dict[int, _Replies] = {}
+        self._effects: dict[tuple[int, int], asyncio.Task[None]] = {}
+        self._show: Show
+        self._do: Do
 
-    def set_out(self, account: int, chat: str, record: Record) -> None:
-        """Begin the errands that are not under way; those of one account are done in order, by one task."""
-        idle = [errand for errand in record.errands if (account, errand.number) not in self._fetching]
-        if not idle:
-            return
-        line = self._lines.setdefault(account, _Line(chat, dict(record.cards)))
-        line.chat = chat
-        for errand in idle:
-            line.waiting.setdefault(errand.number, item_of(errand))
-        line.came.set()
-        if line.task is None:
-            line.task = asyncio.create_task(self._run(account, line))
+    def connect(self, show: Show, do: Do) -> None:
+        """Say who shows replies and who does effects."""
+        self._show, self._do = show, do
 
-    async def _run(self, account: int, line: _Line) -> None:
-        """Do an account's errands; what fails for the network's sake stays in the database for the next event."""
-        try:
-            while line.waiting:
-                if not await self._some(account, line):
-                    await self._wait(line)
-        except Unreachable:
-            log.info("unreachable", extra={"account": account})
-            async with self._database.write() as tx:
-                await tx.set_reachable(account, self._platform, False)
-        except Gone:
-            log.info("errands_for_nobody", extra={"account": account})
-        except (NotNow, BlobStoreDown, Conflict) as error:
-            log.warning("errands_left", extra={"account": account, "error": str(error)})
-        finally:
-            line.task = None
-            self._lines.pop(account, None)
-
-    async def _some(self, account: int, line: _Line) -> bool:
-        """Do the errands that are due, a few at a time, and strike them off; False when none was."""
-        done, sent = _outdated(line.waiting), list[tuple[str, str]]()
-        for old in done:
-            line.waiting[old] = _DONE
-        try:
-            while len(done) < AT_A_TIME and (number := self._due(line)) is not None:
-                errand = line.waiting[number]
-                if isinstance(errand, fx.Fetch):
-                    before = [task for (whose, _), task in self._fetching.items() if whose == account]
-                    fetching = asyncio.create_task(self._fetch(account, number, errand, before))
-                    self._fetching[account, number] = fetching
-                    del line.waiting[number]
-                    continue
-                handles = await self._do(account, line, errand)
-                slot = errand.slot if isinstance(errand, fx.Card) else ""
-                sent += [(slot, handle) for handle in handles]
-                if slot and handles:
-                    line.cards[slot] = handles[-1]
-                line.waiting[number] = _DONE
-                done.append(number)
-        finally:
-            if done:
-                await self._strike(account, done, sent)
-            for struck in done:
-                del line.waiting[struck]
-        return bool(done)
-
-    @staticmethod
-    def _due(line: _Line) -> int | None:
-        """Return the first errand that is due: a throttled card waits until its last edit is a moment ago."""
-        for number in sorted(line.waiting):
-            errand = line.waiting[number]
-            if errand is _DONE:
+    def start(self, account: int, chat: str, record: Record, reachable: bool = True) -> None:
+        """Begin the entries that are not under way; the replies of who cannot be reached wait in the record."""
+        replies = self._replies.get(account) or _Replies(chat, dict(record.cards))
+        replies.chat = chat
+        for entry in record.outbox:
+            if (account, entry.number) in self._effects or entry.number in replies.done:
                 continue
-            if isinstance(errand, fx.Card) and errand.throttled:
-                if time.monotonic() < line.edited_at.get(errand.slot, 0.0) + THROTTLE_S and not _to_be_closed(
-                    line.waiting, errand.slot
-                ):
-                    continue
-                line.edited_at[errand.slot] = time.monotonic()
-            return number
-        return None
+            item = item_of(entry)
+            if not isinstance(item, fx.Reply):
+                before = [task for (whose, _), task in self._effects.items() if whose == account]
+                self.begin(account, entry.number, self._do(account, chat, entry.number, item, before))
+            elif reachable:
+                replies.waiting.setdefault(entry.number, item)
+        if replies.waiting:
+            self._replies[account] = replies
+            replies.came.set()
+            if replies.task is None:
+                replies.task = asyncio.create_task(self._run(account, replies))
 
-    async def _wait(self, line: _Line) -> None:
-        """Wait for a new errand, or until a throttled card is due."""
-        line.came.clear()
-        soonest = min((at + THROTTLE_S for at in line.edited_at.values()), default=0.0) - time.monotonic()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.05, soonest)):
-                await line.came.wait()
+    async def acknowledge(
+        self,
+        account: int,
+        numbers: Iterable[int],
+        sent: Iterable[tuple[str, str]] = (),
+        within: Within | None = None,
+    ) -> None:
+        """Take done entries out of the record and remember the messages they became, in one transaction.
 
-    async def _do(self, account: int, line: _Line, errand: fx.Reply | fx.Effect) -> list[str]:
-        """Do one errand, again when the network is at fault; one that can never succeed is logged and let go."""
-        for wait in (*WAITS_S, None):
-            try:
-                if isinstance(errand, fx.Effect):
-                    return await self._do_effect(account, line.chat, errand)
-                return await self._show(account, line, errand)
-            except (NotNow, BlobStoreDown) as error:
-                if wait is None:
-                    raise
-                log.warning("errand_waits", extra={"account": account, "error": str(error), "wait_s": wait})
-                await asyncio.sleep(wait)
-            except (Unreachable, Gone):
-                raise
-            except Exception:
-                log.exception("errand_failed", extra={"account": account, "errand": type(errand).__name__})
-                return []
-        return []
-
-    async def _show(self, account: int, line: _Line, reply: fx.Reply) -> list[str]:
-        chat = line.chat
-        if isinstance(reply, fx.Sweep):
-            return []
-        if isinstance(reply, fx.Toast):
-            reply = fx.Say(reply.text)
-        slot = reply.under if isinstance(reply, fx.Say) else getattr(reply, "slot", "")
-        old = line.cards.get(slot)
-        if isinstance(reply, fx.Unbutton) and old is None:
-            return []
-        if isinstance(reply, fx.Card) and reply.repost and old is not None:
-            await self._adapter.show(chat, fx.Unbutton(reply.slot), old, self.loader(account))
-            old = None
-        try:
-            return await self._adapter.show(chat, reply, old, self.loader(account))
-        except BlobMissing:
-            async with self._database.read() as tx:
-                language = (await self._records.load(tx, account))[0].session.language
-            return await self._adapter.show(chat, fx.Say(say(language, "failed.gone")), None, self.loader(account))
-
-    async def _do_effect(self, account: int, chat: str, effect: fx.Effect) -> list[str]:
-        match effect:
-            case fx.Discard():
-                await self._discard(account, effect.photo)
-            case fx.Cancel():
-                async with self._database.read() as tx:
-                    record, _ = await self._records.load(tx, account)
-                if effect.job in record.job_ids:
-                    await self._job_queue.cancel(account, record.job_ids[effect.job])
-            case fx.Export():
-                return await self._export(account, chat)
-            case fx.Forget():
-                await self._forget_all(account, chat)
-        return []
-
-    async def _discard(self, account: int, photo: int) -> None:
-        """Delete a photo; those that only it spoke against are looked at again."""
-        async with self._database.write() as tx:
-            await tx.drop_photo(account, photo_file(photo))
-            rest = [other for other in await tx.photos(account) if other.votes]
-            if any(not other.facts["kept"] for other in rest):
-                ref = f"photo:{number_of(rest[-1].name)}:without:{photo}"
-                await self._job_queue.place(account, Look(rest[-1].name), ref, self._platform, tx)
-        await self._blob_store.delete(account, [photo_file(photo)])
-
-    async def _strike(
-        self, account: int, numbers: list[int], sent: list[tuple[str, str]], first: First | None = None
-    ) -> bool:
-        """Strike done errands off and remember the messages that came of them, in one transaction.
-
-        first: writes what belongs to them on the same transaction; where it says False, nothing is struck off. Raises
-        Conflict when others saved the conversation first each time.
+        sent: (slot, handle) of messages. within: writes what belongs to them in the same transaction; what it raises
+        undoes everything. Raises Conflict when others saved the conversation first each time, Gone.
         """
-        for _ in range(TRIES):
+        numbers, sent = set(numbers), list(sent)
+        for _ in range(SAVE_TRIES):
             try:
                 async with self._database.write() as tx:
-                    if first is not None and not await first(tx):
-                        return False
-                    record, version = await self._records.known(tx, account)
-                    left = tuple(errand for errand in record.errands if errand.number not in numbers)
+                    record, version = await self._store.known(tx, account)
+                    if within is not None:
+                        await within(tx, record)
                     for slot, handle in sent:
                         await tx.remember_message(account, self._platform, slot, handle)
+                    left = tuple(entry for entry in record.outbox if entry.number not in numbers)
                     cards = record.cards | {slot: handle for slot, handle in sent if slot}
-                    await self._records.save(tx, account, replace(record, errands=left, cards=cards), version)
-                return True
+                    await self._store.save(tx, account, replace(record, outbox=left, cards=cards), version)
+                return
             except Conflict:
                 continue
-        raise Conflict(f"the conversation changed {TRIES} times while errands were struck off")
+        raise Conflict(f"the conversation changed {SAVE_TRIES} times while entries were acknowledged")
 
-    async def _fetch(self, account: int, number: int, order: fx.Fetch, before: list[asyncio.Task[None]]) -> None:
-        """Bring a photo onto the blob store and have it looked at; its errand stays until that is certain.
-
-        Photos are looked at in the order they were sent: the first ones say who the person is.
-        """
-        name, ref = photo_file(order.photo), f"photo:{order.photo}"
-
-        async def entered(tx: Transaction) -> bool:
-            await tx.add_photo(account, name, filed.sha256, filed.size)
-            placed = await self._job_queue.place(account, Look(name), ref, self._platform, tx)
-            return not isinstance(placed, Declined)
-
-        try:
-            if before:
-                await asyncio.wait(before)
-            filed = await self._blob_store.put(account, name, await self._fetched(order.ref))
-            if not await self._strike(account, [number], [], entered):
-                await self._tell(account, e.PhotoFailed(order.photo, "full"))
-                await self._strike(account, [number], [])
-        except Gone:
-            log.info("photo_for_nobody", extra={"account": account})
-        except Conflict as error:
-            log.warning("errands_left", extra={"account": account, "error": str(error)})
-        except (PhotoGone, NotNow, BlobStoreDown) as error:
-            log.warning("photo_not_fetched", extra={"account": account, "error": str(error)})
-            await self._tell(account, e.PhotoFailed(order.photo, "gone"))
-            await self._strike(account, [number], [])
-        finally:
-            self._fetching.pop((account, number), None)
-
-    async def _fetched(self, ref: str) -> bytes:
-        for wait in WAITS_S:
-            try:
-                return await self._adapter.fetch(ref)
-            except NotNow:
-                await asyncio.sleep(wait)
-        return await self._adapter.fetch(ref)
-
-    async def _forget_all(self, account: int, chat: str) -> None:
-        """Promise the receipt, then delete everything: who is killed in between is reminded at the next start."""
-        async with self._database.write() as tx:
-            record, _ = await self._records.load(tx, account)
-            handles = tuple(await tx.messages(account, self._platform))
-            parting = PendingReceipt(account, chat, record.session.language, record.session.nonce, handles)
-            await pending_receipt.add(tx, self._platform, parting)
-        await self.part(parting)
-        raise Gone(f"account {account} is deleted")
-
-    def take_leave(self, parting: PendingReceipt) -> None:
-        """Go on with a deletion that an earlier process left, or with telling of it."""
-        task = asyncio.create_task(self._take_leave(parting))
-        self._fetching[parting.account, 0] = task
-
-    async def _take_leave(self, parting: PendingReceipt) -> None:
-        try:
-            await self.part(parting)
-        except (NotNow, BlobStoreDown) as error:
-            log.warning("errands_left", extra={"account": parting.account, "error": str(error)})
-        finally:
-            self._fetching.pop((parting.account, 0), None)
-
-    async def part(self, parting: PendingReceipt) -> None:
-        """Delete everything, tell it with the receipt, and take the studio's own messages away."""
-        account = parting.account
-        self._records.drop(account)
-        for wait in WAITS_S:
-            with suppress(BlobStoreDown):
-                receipt = await forget(self._services, account)
-                break
-            await asyncio.sleep(wait)
-        else:
-            receipt = await forget(self._services, account)
-        self._records.drop(account)
-        if receipt is not None:
-            try:
-                await self._tell_receipt(parting, receipt)
-            except Unreachable:
-                log.info("unreachable", extra={"account": account})
-        async with self._database.write() as tx:
-            await pending_receipt.remove(tx, self._platform, account)
-        await self._database.forget_free_pages()
-
-    async def _tell_receipt(self, parting: PendingReceipt, receipt: Receipt) -> None:
-        body = json.dumps(asdict(receipt), indent=1)
-        counts = tuple((name, n) for name, n in receipt.facts["deleted"].items() if n)
-        leaving = replace(new_session(f"{parting.account:x}", parting.nonce, parting.language), state=State.LEAVING)
-        for reply in advance(leaving, e.Forgotten(body, counts), time.time(), self._menu).replies:
-            if isinstance(reply, fx.Sweep):
-                await self._adapter.remove(parting.chat, list(parting.handles))
-            else:
-                await self._adapter.show(parting.chat, reply, None, self.loader(parting.account))
-
-    async def _export(self, account: int, chat: str) -> list[str]:
-        """Send everything that is kept, in as many archives as the platform's largest file asks for."""
-        async with self._database.read() as tx:
-            language = (await self._records.load(tx, account))[0].session.language
-        sent: list[str] = []
-        number = 0
-        async for archive in archives(self._services, account, self._adapter.limits.upload_bytes or 2**40):
-            number += 1
-            caption, name = say(language, "export.caption", n=number), f"atelier-export-{number}.zip"
-
-            async def load(_: fx.Picture, archive: bytes = archive) -> bytes:
-                return archive
-
-            files = fx.Files((fx.Picture("export", name, caption),), caption)
-            sent += await self._adapter.show(chat, files, None, load)
-        return sent
-
-    def loader(self, account: int) -> Load:
-        async def load(picture: fx.Picture) -> bytes:
-            if picture.kind == "style":
-                return await asyncio.to_thread((FOLDER / "previews" / picture.name).read_bytes)
-            return await self._blob_store.get(account, picture.name)
-
-        return load
-
-    async def settle(self) -> None:
-        """Wait until nothing is under way."""
-        while tasks := [line.task for line in self._lines.values() if line.task is not None] + list(
-            self._fetching.values()
-        ):
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def close(self) -> None:
-        """Stop; what is under way is done by the next process."""
-        tasks = [line.task for line in self._lines.values() if line.task is not None] + list(self._fetching.values())
+    async def stop(self, account: int) -> None:
+        """Let an account's replies and exports end, then stop all that is under way for it; for a deletion."""
+        me = asyncio.current_task()
+        replies = self._replies.get(account)
+        tasks = [task for (whose, _), task in self._effects.items() if whose == account and task is not me]
+        tasks += [replies.task] if replies is not None and replies.task is not None else []
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_WORDS_S)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def settle(self) -> None:
+        """Wait until nothing is under way."""
+        while tasks := self._tasks():
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-def _outdated(waiting: dict[int, fx.Reply | fx.Effect]) -> list[int]:
-    """List the cards that report progress and have a newer self waiting: nobody needs to see them."""
+    async def close(self) -> None:
+        """Stop; what is under way is done by the next process."""
+        tasks = self._tasks()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [r.task for r in self._replies.values() if r.task is not None] + list(self._effects.values())
+
+    # --- effects ---------------------------------------------------------------------------------
+
+    def begin(self, account: int, number: int, effect: Coroutine[Any, Any, None]) -> None:
+        """Do an account's effect in a task of its own."""
+        self._effects[account, number] = asyncio.create_task(self._effect(account, number, effect))
+
+    async def _effect(self, account: int, number: int, effect: Coroutine[Any, Any, None]) -> None:
+        try:
+            await effect
+        except Gone:
+            log.info("effect_for_nobody", extra={"account": account})
+        except Unreachable:
+            await self._note_unreachable(account)
+        finally:
+            self._effects.pop((account, number), None)
+
+    async def _note_unreachable(self, account: int) -> None:
+        """Note that a person blocked the bot: what is left waits in the record until they are back."""
+        log.info("unreachable", extra={"account": account})
+
+        async def note() -> None:
+            async with self._database.write() as tx:
+                await tx.set_reachable(account, self._platform, False)
+
+        with suppress(Gone):
+            await until_done("note_unreachable", note, self._backoff, final=(Gone,))
+
+    # --- replies ---------------------------------------------------------------------------------
+
+    async def _run(self, account: int, replies: _Replies) -> None:
+        """Show an account's replies in order."""
+        waits = self._backoff.waits()
+        try:
+            while replies.waiting or replies.done:
+                try:
+                    if await self._some(account, replies):
+                        waits = self._backoff.waits()
+                    elif replies.waiting:
+                        await self._until_due(replies)
+                except TRANSIENT as error:
+                    wait_s = wait_after(error, next(waits))
+                    extra = {"account": account, "error": type(error).__name__, "wait_s": wait_s}
+                    log.warning("replies_wait", extra=extra)
+                    await self._until_retry(replies, wait_s, asked_s=wait_after(error, 0.0))
+        except Unreachable:
+            await self._note_unreachable(account)
+        except Gone:
+            log.info("replies_for_nobody", extra={"account": account})
+        finally:
+            replies.task = None
+            self._replies.pop(account, None)
+
+    async def _some(self, account: int, replies: _Replies) -> bool:
+        """Show the replies that are due, a few at a time, and acknowledge them; False when none was."""
+        for outdated in _outdated(replies.waiting):
+            del replies.waiting[outdated]
+            replies.done[outdated] = []
+        try:
+            while len(replies.done) < AT_A_TIME and (number := _due(replies)) is not None:
+                reply = replies.waiting[number]
+                handles = await self._shown(account, replies, number, reply)
+                slot = reply.slot if isinstance(reply, fx.Card) else ""
+                if slot and handles:
+                    replies.cards[slot] = handles[-1]
+                del replies.waiting[number]
+                replies.done[number] = [(slot, handle) for handle in handles]
+        finally:
+            some = bool(replies.done)
+            if some:
+                sent = [message for _, messages in sorted(replies.done.items()) for message in messages]
+                await self.acknowledge(account, replies.done, sent)
+                replies.done.clear()
+        return some
+
+    async def _shown(self, account: int, replies: _Replies, number: int, reply: fx.Reply) -> list[str]:
+        try:
+            return await self._show(account, replies.chat, replies.cards, reply)
+        except (Unreachable, Gone, *TRANSIENT):
+            raise
+        except Exception as error:
+            failures = replies.failures[number] = replies.failures.get(number, 0) + 1
+            log.exception("reply_failed", extra={"account": account, "reply": type(reply).__name__, "try": failures})
+            if failures < REPLY_TRIES:
+                raise NotNow(f"{type(reply).__name__} failed") from error
+            return []
+
+    async def _until_due(self, replies: _Replies) -> None:
+        """Wait for a new reply, or until a throttled card is due."""
+        replies.came.clear()
+        soonest = min((at + THROTTLE_S for at in replies.edited_at.values()), default=0.0) - time.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.05, soonest)):
+                await replies.came.wait()
+
+    async def _until_retry(self, replies: _Replies, wait_s: float, asked_s: float) -> None:
+        """Wait before the next try: as long as the platform asked for; less than `wait_s` when a new reply comes."""
+        least_s = max(asked_s, self._backoff.first_s)
+        await asyncio.sleep(least_s)
+        replies.came.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, wait_s - least_s)):
+                await replies.came.wait()
+
+
+def _due(replies: _Replies) -> int | None:
+    """Return the first reply that is due: a throttled card waits until its last edit is a moment ago."""
+    for number in sorted(replies.waiting):
+        reply = replies.waiting[number]
+        if isinstance(reply, fx.Card) and reply.throttled:
+            early = time.monotonic() < replies.edited_at.get(reply.slot, 0.0) + THROTTLE_S
+            if early and not _to_be_closed(replies.waiting, reply.slot):
+                continue
+            replies.edited_at[reply.slot] = time.monotonic()
+        return number
+    return None
+
+
+def _outdated(waiting: dict[int, fx.Reply]) -> list[int]:
+    """List the throttled cards of which a newer state is waiting: nobody needs to see them."""
     newest = {card.slot: number for number, card in sorted(waiting.items()) if isinstance(card, fx.Card)}
     return [
         number
@@ -382,6 +274,6 @@ def _outdated(waiting: dict[int, fx.Reply | fx.Effect]) -> list[int]:
     ]
 
 
-def _to_be_closed(waiting: dict[int, fx.Reply | fx.Effect], slot: str) -> bool:
+def _to_be_closed(waiting: dict[int, fx.Reply], slot: str) -> bool:
     """Say whether a card's buttons are to be taken off: then it must be up to date before that."""
-    return any(isinstance(errand, fx.Unbutton) and errand.slot == slot for errand in waiting.values())
+    return any(isinstance(reply, fx.Unbutton) and reply.slot == slot for reply in waiting.values())

@@ -92,7 +92,6 @@ def save_layers(layers: Layers, folder: Path) -> None:
         "marks": [[round(float(v), 2) for v in mark] for mark in layers.marks],
         "gain": layers.gain,
         "grain": layers.grain,
-        "crown": layers.crown,
         "chin": layers.chin,
     }
     write_json(folder / "layers.json", numbers)
@@ -127,7 +126,6 @@ def _load_layers(folder: Path) -> Layers:
         marks=np.array(numbers["marks"], np.float32).reshape(-1, 3),
         gain=numbers["gain"],
         grain=numbers["grain"],
-        crown=numbers["crown"],
         chin=numbers["chin"],
     )
 

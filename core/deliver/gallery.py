@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from core.atomic import write_bytes
 from core.deliver.files import encode_plain, read_picture
 from core.face.coverage import NOTES
-from core.judge.judge import REASONS
+from core.judge.verdict import REASONS
 from core.scene.style import load, wardrobe
 from core.types import U8
 

@@ -12,7 +12,7 @@ from typing import Any
 from core.edit import recipe as recipes
 from core.errors import Refused
 from core.face.coverage import coverage
-from core.judge.judge import rank_records
+from core.judge.ranking import rank_records
 from core.types import FaceMap, Identity, Recipe, Rejected
 
 

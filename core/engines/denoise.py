@@ -1,7 +1,7 @@
-"""Noise -> picture: the denoising loop, one for every engine and every mode.
+"""The denoising loop of every engine: DPM-Solver++(2M) on a predicted x0, in pixels or in latents.
 
-It knows no net: it is handed a function that predicts the clean picture, in pixels or in latents. From
-noise, or from a picture that is noised part of the way; all over, or only where nothing is known yet.
+Knows no net: it is handed the function that predicts x0. Starts from noise or from a picture noised part of the
+way; draws all of it, or only what is not known.
 """
 
 from __future__ import annotations
@@ -14,49 +14,53 @@ import torch
 from core.errors import Stopped
 
 
-def signal(time: float) -> float:
-    """Return the part of the variance that is picture at a time 0..1: cosine schedule (Nichol & Dhariwal 2021)."""
+def cosine_alpha_bar(time: float) -> float:
+    """Return alpha_bar, the signal's part of the variance, at a time 0..1 (cosine schedule, Nichol & Dhariwal 2021).
+
+    Kept within 1e-5 .. 1 - 1e-5, so that its logarithms are finite.
+    """
     return min(max(math.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2, 1e-5), 1 - 1e-5)
 
 
-def quiet(x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-    """Scale noisy pictures (N, C, H, W) by the picture's part in them, so that pure noise drowns no condition.
+def scale_model_input(x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+    """Scale noisy pictures (N, C, H, W) at times (N,) by sqrt(alpha_bar): towards 0 at time 1.
 
-    As the input scaling of Karras et al. 2022 ("EDM"), but towards 0 at time 1: there all there is to see is told.
+    After the input scaling of Karras et al. 2022 ("EDM"); pure noise then cannot drown the conditioning beside it.
     """
-    share = torch.cos((time + 0.008) / 1.008 * math.pi / 2).clamp(0, 1)
-    return x * share[:, None, None, None]
+    scale = torch.cos((time + 0.008) / 1.008 * math.pi / 2).clamp(0, 1)
+    return x * scale[:, None, None, None]
 
 
 @torch.no_grad()
 def denoise(
-    predict: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    predict_x0: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     x: torch.Tensor,
     steps: int,
     should_stop: Callable[[], bool],
-    schedule: Callable[[float], float] = signal,
+    alpha_bar: Callable[[float], float] = cosine_alpha_bar,
     start: float = 0.999,
-    settle: Callable[[torch.Tensor, float], torch.Tensor] | None = None,
+    blend_known_latents: Callable[[torch.Tensor, float], torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """Walk from noise to a picture: DPM-Solver++(2M) on the predicted clean picture (Lu et al. 2022).
+    """Run DPM-Solver++(2M) from time `start` to 0 (Lu et al. 2022); returns x0 of the shape of x.
 
-    predict(x, time) returns the clean picture, time (N,); x: noise of its shape, or a picture noised to
-    time `start`. schedule(time): the part of the variance that is picture, as the net was trained with.
-    settle(x, part): puts what is known back into x, noised to that part. Raises Stopped between steps.
+    predict_x0(x, time): x0 from x, time (N,). x: noise, or a picture noised to time `start`. alpha_bar(time): the
+    schedule the net was trained with. blend_known_latents(x, alpha_bar): puts what is known, noised to that level,
+    back into x. Raises Stopped between steps.
     """
     times = [start * (1 - step / steps) for step in range(steps + 1)]
-    clean, before, last = x, None, 0.0
+    pred_x0, before, last = x, None, 0.0
     for step in range(steps):
         if should_stop():
             raise Stopped(f"stopped at denoising step {step} of {steps}")
-        here, there = schedule(times[step]), schedule(times[step + 1])
-        clean = predict(x, torch.full((len(x),), times[step]))
+        here, there = alpha_bar(times[step]), alpha_bar(times[step + 1])
+        pred_x0 = predict_x0(x, torch.full((len(x),), times[step]))
+        # half the step in log SNR
         stride = 0.5 * (math.log(there / (1 - there)) - math.log(here / (1 - here)))
-        guess = clean
+        guess = pred_x0
         if before is not None and step < steps - 1:
-            guess = clean + 0.5 * stride / last * (clean - before)
+            guess = pred_x0 + 0.5 * stride / last * (pred_x0 - before)
         x = math.sqrt((1 - there) / (1 - here)) * x - math.sqrt(there) * math.expm1(-stride) * guess
-        before, last = clean, stride
-        if settle is not None:
-            x, clean = settle(x, there), settle(clean, 1.0)
-    return clean
+        before, last = pred_x0, stride
+        if blend_known_latents is not None:
+            x, pred_x0 = blend_known_latents(x, there), blend_known_latents(pred_x0, 1.0)
+    return pred_x0

@@ -14,8 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import cv2
 import numpy as np
@@ -78,19 +77,14 @@ EYES_SHUT_BEYOND_OWN: Final = 0.25
 """The same, above the person's own usual value: narrow or laughing eyes are not closed eyes."""
 
 
-class Models:
-    """The nets a look needs, each loaded when the first photo needs it. One per thread."""
+class Models(Protocol):
+    """The networks a look needs, each loaded when the first photo needs it (`core.models.Models`)."""
 
-    @cached_property
-    def recogniser(self) -> Recogniser:
-        return Recogniser()
+    @property
+    def recogniser(self) -> Recogniser: ...
 
-    @cached_property
-    def landmarker(self) -> Landmarker:
-        # brings mediapipe, seconds of import: not for a file that is no photo
-        from core.face.landmarks import Landmarker
-
-        return Landmarker()
+    @property
+    def landmarker(self) -> Landmarker: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -307,11 +301,10 @@ class CheckReport:
 
 def check(
     photos: Sequence[tuple[str, bytes]],
-    models: Models | None = None,
+    models: Models,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> CheckReport:
     """Look at every photo (name, bytes), then review the set; never raises for what a photo holds."""
-    models = models or Models()
     selfies: list[Selfie] = []
     rejected: list[Rejected] = []
     for done, (name, data) in enumerate(told_apart(photos), start=1):

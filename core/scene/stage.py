@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.engines.redress.garment import Body
 from core.face.landmarks import face_skin, fill
 from core.face.mesh import CHIN, FACE_OVAL
 from core.frame import INTEROCULAR_PX
@@ -23,7 +22,7 @@ from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, grain_of
 from core.scene.lighting import Rig, exposure, head_normals
 from core.scene.style import Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
-from core.types import F32, U8, Cutout, FaceMap, Layers
+from core.types import F32, U8, Body, Cutout, FaceMap, Layers
 
 ENLARGE_LIMIT: Final = 2.35
 """Print pixels per photo pixel up to which a face still looks photographed."""
@@ -217,7 +216,6 @@ def _layers(
         float(corners[1, 0]) - 2 if cut[2] else float(size[0]),
     )
     window = window_of(shown, float(points[1, 0]), size)
-    rows = np.flatnonzero((head > 0.5).any(axis=1))
     marks = face.marks.copy()
     marks[:, :2] = cv2.transform(face.marks[None, :, :2], turn)[0] if len(marks) else marks[:, :2]
     marks[:, 2] *= size[0] / frame.PRINT[0]
@@ -231,7 +229,6 @@ def _layers(
         marks=marks,
         gain=exposure(np.clip(rgb, 0, 1), skin),
         grain=grain_of(pixels, skin),
-        crown=float(rows[0]) if len(rows) else 0.0,
         chin=float(points[CHIN, 1]),
     )
     return (

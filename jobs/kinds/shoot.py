@@ -25,8 +25,8 @@ PORTRAIT_S: Final = 20.0
 DELIVER_S: Final = 0.2
 PUBLISH_S: Final = 1.0
 """Seconds of each stage, of a photo or a portrait where there are several: `timings_s` of manifests from two shared CPU
-cores (0.5 to 0.6 a photo, 0.2 to 0.7 to map one, 29 to 42 a portrait with a training beside it), and the minute that
-`core.engines.lora.STEPS` takes at most. Only their ratios count; what a portrait really takes here is measured."""
+cores (0.5 to 0.6 a photo, 0.2 to 0.7 to map one, 29 to 42 a portrait with a training beside it), and the minute
+that `core.engines.redress.lora` takes at most. Only their ratios count; what a portrait takes here is measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Forgetting: everything of one account, everywhere, and a signed receipt.
 
 The order is what makes it safe. First the account is closed, so that nothing new is written; then its work is
-stopped; then files, queue messages and working folders go; then, in one transaction, its rows and its key; at
+stopped; then files and working folders go; then, in one transaction, its rows and its key; at
 last what databases keep of deleted rows. Interrupted, it is taken up again by the sweep. Doing it twice
 gives the same receipt.
 """
@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
-from redis.exceptions import RedisError
 from sqlalchemy import delete, func, insert, select, update
 
 from jobs.privacy import pending_receipt
@@ -66,15 +65,10 @@ async def forget(services: Services, account: int) -> Receipt | None:
     token = await _close(services, account)
     if token is None:
         return await _receipt(services, account)
-    jobs = await _stop_work(services, account)
+    await _stop_work(services, account)
     files = await services.blob_store.delete_account(token)
     await asyncio.to_thread(shutil.rmtree, services.settings.work_folder / token, ignore_errors=True)
-    receipt = await _strike_out(services, account, token, files, len(jobs))
-    try:
-        await services.job_queue.erase(jobs)
-        await services.job_queue.rewrite_log()
-    except RedisError as error:  # its messages held two numbers each, and they mean nothing any more
-        log.warning("queue_not_tidied", error=type(error).__name__)
+    receipt = await _delete_rows(services, account, token, files)
     await services.database.forget_free_pages()
     log.info("forgotten", account=account, files=files)
     return receipt
@@ -116,8 +110,8 @@ async def _close(services: Services, account: int) -> str | None:
         return str(row.token)
 
 
-async def _stop_work(services: Services, account: int) -> list[tuple[str, str]]:
-    """Cancel the account's jobs and wait until none runs; return its queue messages."""
+async def _stop_work(services: Services, account: int) -> None:
+    """Cancel the account's jobs and wait until none runs."""
     o = t.jobs.c
     mine = select(t.jobs).where(o.account_id == account)
     async with services.database.write() as tx:
@@ -129,23 +123,18 @@ async def _stop_work(services: Services, account: int) -> list[tuple[str, str]]:
         async with services.database.read() as tx:
             running = select(func.count()).select_from(t.jobs).where(o.account_id == account, o.state == "running")
             if not (await tx.c.execute(running)).scalar_one():
-                break
+                return
         await asyncio.sleep(0.2)
-    async with services.database.read() as tx:
-        rows = (await tx.c.execute(mine)).all()
-        posted = (await tx.c.execute(select(t.outbox).where(t.outbox.c.account_id == account))).all()
-    attempts = [(r.queue, job_store.arq_id_of(r.kind, r.id, n)) for r in rows for n in range(1, r.attempt + 1)]
-    return attempts + [(r.queue, r.arq_id) for r in posted]
 
 
-async def _strike_out(services: Services, account: int, token: str, files: int, messages: int) -> Receipt:
+async def _delete_rows(services: Services, account: int, token: str, files: int) -> Receipt:
     """Delete the account's rows and its key, and write the receipt, in one transaction."""
     async with services.database.write() as tx:
         there = select(t.accounts.c.id).where(t.accounts.c.id == account).with_for_update()
         if (await tx.c.execute(there)).first() is None:  # somebody else has just done it
             row = (await tx.c.execute(select(t.receipts).where(t.receipts.c.account == account))).one()
             return Receipt(row.body, row.signature, tx.keyring.public_key)
-        deleted = {"files": files, "queue_messages": messages}
+        deleted = {"files": files}
         for table in COUNTED:
             counted = select(func.count()).select_from(table).where(table.c.account_id == account)
             deleted[table.name] = (await tx.c.execute(counted)).scalar_one()

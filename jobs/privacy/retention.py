@@ -20,16 +20,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import AtelierError
 from jobs.privacy import forget, pending_receipt
-from jobs.queue import events
-from jobs.queue.job_status import ACTIVE
+from jobs.queue import events, outbox
+from jobs.queue.outbox import ACTIVE
 from jobs.services import Services
-from jobs.storage import job_store
 from jobs.storage import schema as t
 from jobs.storage.accounts import DAY_S, Gone
 
 log = structlog.get_logger("atelier.sweep")
 
 ROUND_S: Final = 600.0
+DELETION_RETRY_S: Final = 5.0  # first pause before an interrupted or failed deletion is gone on with
 CLOCKS_AGREE_S: Final = 60.0
 UPDATES_KEPT_S: Final = 14 * DAY_S  # no platform sends an update again after that
 ORDERS_KEPT_S: Final = 90 * DAY_S  # finished jobs without pictures, kept for the ETA and for /report
@@ -54,13 +54,43 @@ def read_clocks() -> Clocks:
 
 
 async def sweep_for_ever(services: Services) -> None:
-    """Sweep every ten minutes until cancelled."""
+    """Sweep every ten minutes, and finish interrupted deletions sooner, until cancelled."""
+    async with asyncio.TaskGroup() as together:
+        together.create_task(_sweep_rounds(services))
+        together.create_task(finish_deletions(services))
+
+
+async def finish_deletions(services: Services) -> None:
+    """Go on with every deletion that was begun and not finished, with pauses that grow, until cancelled.
+
+    Whatever fails, it is tried again, and one account's failure does not stop another's deletion.
+    """
+    failed: dict[int, tuple[int, float]] = {}  # account -> how often, and when it is tried again
+    while True:
+        try:
+            accounts = await forget.unfinished(services)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("deletions_wait", error=type(error).__name__)
+            accounts = []
+        for account in accounts:
+            times, due = failed.get(account, (0, 0.0))
+            if time.monotonic() < due:
+                continue
+            try:
+                await forget.forget(services, account)
+                failed.pop(account, None)
+            except Exception:
+                wait_s = min(ROUND_S, DELETION_RETRY_S * 2.0**times)
+                failed[account] = (times + 1, time.monotonic() + wait_s)
+                log.exception("deletion_failed", account=account, again_in_s=wait_s)
+        await asyncio.sleep(DELETION_RETRY_S)
+
+
+async def _sweep_rounds(services: Services) -> None:
     before: Clocks | None = None
     while True:
         try:
             await _tidy_work_folder(services)
-            for account in await forget.unfinished(services):
-                await forget.forget(services, account)
             now = read_clocks()
             if before is not None and before.agree(now):
                 await sweep(services, now.wall)
@@ -125,7 +155,7 @@ async def _expire(services: Services, account: int, now: float) -> dict[str, int
                 counts[table.name] = deleted
         if counts:  # of several workers that sweep at once, one tells
             await tx.note("expired", counts, account)
-            await job_store.tell_account(tx, account, events.Expired(counts))
+            await outbox.tell_account(tx, account, events.Expired(counts))
     return counts
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+OUR_FAULTS: Final = frozenset({"timeout", "crashed", "disk_full", "memory", "storage_down", "setup", "fault"})
+
 
 @dataclass(frozen=True, slots=True)
 class Queued:
@@ -72,6 +74,11 @@ class Failed:
 
     reason: str
     message: str = ""
+
+    @property
+    def our_fault(self) -> bool:
+        """Whether the same may well succeed later: it failed for the machine's or the code's sake, not the photos'."""
+        return self.reason in OUR_FAULTS
 
 
 @dataclass(frozen=True, slots=True)

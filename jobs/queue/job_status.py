@@ -16,11 +16,11 @@ from sqlalchemy import and_, case, delete, func, insert, or_, select
 
 from jobs.kinds.registry import from_json
 from jobs.queue import events as n
+from jobs.queue.outbox import ACTIVE
 from jobs.queue.progress import left_s
 from jobs.storage import schema as t
 from jobs.storage.accounts import DAY_S, Transaction
 
-ACTIVE: Final = ("queued", "running")
 MEASURED: Final = 20  # latest finished jobs of a kind that an ETA is the median of
 WORKER_SEEN_S: Final = 30.0  # a worker that has not said anything for so long does not count for an ETA
 _LAST_WORDS: Final[dict[str, n.Payload]] = {"done": n.Done(), "cancelled": n.Cancelled()}

@@ -127,7 +127,7 @@ class Transaction:
     # --- people
 
     async def account(self, platform: str, user: str, chat: str) -> Account:
-        """Find the account of a platform's user, or open one; remembers the chat they write from."""
+        """Find the account of a platform's user, or open one that is written to in that chat."""
         lookup = self.keyring.blind("address", platform, user)
         known = select(t.addresses.c.account_id).where(
             t.addresses.c.platform == platform, t.addresses.c.lookup == lookup
@@ -202,6 +202,16 @@ class Transaction:
             user, chat = json.loads(key.open(row.sealed, "address"))
             found.append(Address(account, row.platform, user, chat, row.reachable))
         return found
+
+    async def remember_address(self, account: int, platform: str, user: str, chat: str) -> None:
+        """Note where a person wrote from: they are reachable, and the last chat is where they are written to."""
+        _, key = await self.key(account)
+        mine = (t.addresses.c.account_id == account, t.addresses.c.platform == platform)
+        row = (await self.c.execute(select(t.addresses.c.sealed, t.addresses.c.reachable).where(*mine))).one()
+        if row.reachable and json.loads(key.open(row.sealed, "address")) == [user, chat]:
+            return
+        sealed = key.seal(json.dumps([user, chat]).encode(), "address")
+        await self.c.execute(update(t.addresses).where(*mine).values(sealed=sealed, reachable=True))
 
     async def set_reachable(self, account: int, platform: str, reachable: bool) -> None:
         """Note that a person blocked the bot, or came back."""

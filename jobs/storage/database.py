@@ -22,7 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from core.errors import AtelierError
+from core.errors import SetupWrong
 from jobs.settings import Settings
 from jobs.storage import schema as t
 from jobs.storage.accounts import Transaction
@@ -130,7 +130,7 @@ def migrate(c: Connection, keyring: Keyring, to: str = "head") -> None:
     known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]  # newest first
     current = MigrationContext.configure(c).get_current_revision()
     if current not in (None, *known):
-        raise AtelierError(f"the database is at version {current}, newer than {known[0]}, the newest known here")
+        raise SetupWrong(f"the database is at version {current}, newer than {known[0]}, the newest known here")
     if current != known[0]:
         command.upgrade(config, to)
 

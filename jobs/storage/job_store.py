@@ -5,7 +5,7 @@
 
 Every step names the state and the attempt it expects; when that is not what stands in the database, nothing
 happens and the caller is told. So of two workers, two taps or two reapers exactly one gets through. The
-message that leaves for the queue is written in the same transaction (`jobs.storage.schema.outbox`).
+message that leaves for the queue is written in the same transaction (`jobs.queue.outbox`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 
 from jobs.kinds import registry
 from jobs.kinds.base import Drawn, Job
 from jobs.queue import events as n
-from jobs.queue.job_status import ACTIVE, status_of
+from jobs.queue import outbox
+from jobs.queue.job_status import status_of
+from jobs.queue.outbox import ACTIVE
 from jobs.settings import Settings
 from jobs.storage import schema as t
 from jobs.storage.accounts import DAY_S, Gone, Transaction
@@ -75,11 +77,6 @@ class Held:
     kind: str = ""
 
 
-def arq_id_of(kind: str, job_id: int, attempt: int) -> str:
-    """Return the id an attempt has in the queue; never used twice, because neither number ever is."""
-    return f"{kind}:{job_id}:{attempt}"
-
-
 async def place(
     tx: Transaction, account: int, job: Job, ref: str, platform: str, limits: Settings
 ) -> Accepted | Declined:
@@ -93,7 +90,7 @@ async def place(
     job = registry.from_json(job.kind, body)
     queue, units = job.queue, job.units
     await tx.key(account)
-    await tx.c.execute(select(t.accounts.c.id).where(t.accounts.c.id == account).with_for_update())
+    await outbox.lock_account(tx, account)
     known = (await tx.c.execute(select(_j.id).where(_j.account_id == account, _j.ref == ref))).first()
     if known is not None:
         status = await status_of(tx, known[0])
@@ -125,10 +122,21 @@ async def place(
         .returning(_j.id)
     )
     job_id = placed.scalar_one()
-    await _send_for(tx, job_id)
+    await outbox.send_next(tx, account, queue, job_id)
     status = await status_of(tx, job_id)
     place_, eta = _place_and_eta(status.payload if status else None)
     return Accepted(job_id, place_, eta, is_new=True)
+
+
+async def claim_next(tx: Transaction, queue: str, worker: str) -> Claimed | None:
+    """Take the next job of a queue in the fair order; None when none waits."""
+    while (job_id := await outbox.next_job(tx, queue)) is not None:
+        attempt = (await tx.c.execute(select(_j.attempt).where(_j.id == job_id))).scalar_one()
+        claimed = await claim(tx, job_id, attempt, worker)
+        if claimed is not None:
+            return claimed
+        await outbox.drop_work(tx, job_id)  # it does not wait: a row that nobody should ever have left
+    return None
 
 
 async def claim(tx: Transaction, job_id: int, attempt: int, worker: str) -> Claimed | None:
@@ -140,7 +148,7 @@ async def claim(tx: Transaction, job_id: int, attempt: int, worker: str) -> Clai
     )
     if not taken.rowcount:
         return None
-    await tx.c.execute(delete(t.outbox).where(t.outbox.c.job_id == job_id, t.outbox.c.type == "work"))
+    await outbox.drop_work(tx, job_id)
     row = (await tx.c.execute(select(t.jobs).where(_j.id == job_id))).one()
     token, _ = await tx.key(row.account_id)
     return Claimed(
@@ -173,7 +181,7 @@ async def finish(tx: Transaction, claimed: Claimed, drawn: Sequence[Drawn], fact
         return None
     portraits = await _keep(tx, claimed, drawn, facts) if drawn else ()
     done = n.Done(portraits, facts)
-    await tell(tx, claimed.id, done)
+    await outbox.tell(tx, claimed.id, done)
     return done
 
 
@@ -181,7 +189,7 @@ async def fail(tx: Transaction, job_id: int, attempt: int, failed: n.Failed) -> 
     """Close a job that cannot succeed and tell its owner why."""
     closed = await _close(tx, _ours(job_id, attempt), "failed", failed.reason)
     if closed:
-        await tell(tx, job_id, failed)
+        await outbox.tell(tx, job_id, failed)
     return closed
 
 
@@ -194,7 +202,7 @@ async def stopped(tx: Transaction, job_id: int, attempt: int) -> bool:
     """Close a running job that was cancelled and has let go."""
     closed = await _close(tx, _ours(job_id, attempt), "cancelled")
     if closed:
-        await tell(tx, job_id, n.Cancelled())
+        await outbox.tell(tx, job_id, n.Cancelled())
     return closed
 
 
@@ -206,7 +214,7 @@ async def cancel(tx: Transaction, account: int, job_id: int) -> str:
     """
     own = (_j.id == job_id, _j.account_id == account)
     if await _close(tx, (*own, _j.state == "queued"), "cancelled"):
-        await tell(tx, job_id, n.Cancelled())
+        await outbox.tell(tx, job_id, n.Cancelled())
         return "cancelled"
     flagged = await tx.c.execute(update(t.jobs).where(*own, _j.state == "running").values(cancel=True))
     if flagged.rowcount:
@@ -229,6 +237,10 @@ async def take_back(tx: Transaction, job_id: int, attempt: int, strikes: int, *,
     times at one and the same step (it is the job that kills them), or `alive` when the heart beat after all.
     """
     ours = _ours(job_id, attempt) if still_at is None else (*_ours(job_id, attempt), _j.beat == still_at)
+    owner = (await tx.c.execute(select(_j.account_id).where(*ours))).first()
+    if owner is None:
+        return "alive"
+    await outbox.lock_account(tx, owner.account_id)  # before the job's own row, as everywhere
     row = (await tx.c.execute(select(t.jobs).where(*ours).with_for_update())).first()
     if row is None:
         return "alive"
@@ -240,77 +252,8 @@ async def take_back(tx: Transaction, job_id: int, attempt: int, strikes: int, *,
         failed = n.Failed("crashed", f"{count} workers died at {struck_at}")
         return "failed" if await fail(tx, job_id, attempt, failed) else "alive"
     await tx.c.execute(update(t.jobs).where(*ours).values(strikes=count, struck_at=struck_at))
-    return "queued" if await _again(tx, ours, 0.0) else "alive"
-
-
-async def tell(tx: Transaction, job_id: int, word: n.Payload) -> None:
-    """Write a durable event of a job for the platform it was placed from."""
-    row = (await tx.c.execute(select(_j.account_id, _j.platform, _j.attempt).where(_j.id == job_id))).one()
-    await _post(tx, row.account_id, row.platform, f"event:{job_id}:{row.attempt}", word, job_id)
-
-
-async def tell_account(tx: Transaction, account: int, word: n.Payload) -> None:
-    """Write a durable event of an account as a whole, for every platform it is known on."""
-    platforms = select(t.addresses.c.platform).where(t.addresses.c.account_id == account)
-    for (platform,) in (await tx.c.execute(platforms)).all():
-        await _post(tx, account, platform, f"event:{n.type_of(word)}:{account}:{platform}:{time.time_ns()}", word)
-
-
-async def job_event(tx: Transaction, row_id: int) -> n.JobEvent | None:
-    """Read a durable event, None when it has been delivered already."""
-    x = t.outbox.c
-    found = (
-        select(x.id, x.account_id, x.job_id, x.type, x.body, _j.kind, _j.ref)
-        .join(t.jobs, _j.id == x.job_id, isouter=True)
-        .where(x.id == row_id)
-    )
-    row = (await tx.c.execute(found)).first()
-    if row is None:
-        return None
-    word = n.from_json(row.type, row.body)
-    return n.JobEvent(row.id, row.account_id, row.job_id or 0, row.kind or "", row.ref or "", word)
-
-
-async def acknowledge(tx: Transaction, row_id: int) -> bool:
-    """Delete an event that has reached its person."""
-    return (await tx.c.execute(delete(t.outbox).where(t.outbox.c.id == row_id))).rowcount > 0
-
-
-async def _send_for(tx: Transaction, job_id: int, delay_s: float = 0.0) -> None:
-    """Write the message that will start the job's present attempt."""
-    row = (await tx.c.execute(select(t.jobs).where(_j.id == job_id))).one()
-    now = time.time()
-    await tx.c.execute(delete(t.outbox).where(t.outbox.c.job_id == job_id, t.outbox.c.type == "work"))
-    await tx.c.execute(
-        insert(t.outbox).values(
-            account_id=row.account_id,
-            job_id=job_id,
-            queue=row.queue,
-            arq_id=arq_id_of(row.kind, job_id, row.attempt),
-            priority=row.priority,
-            type="work",
-            body=json.dumps({"job_id": job_id, "attempt": row.attempt}),
-            created_at=now,
-            not_before=now + delay_s if delay_s else 0.0,
-        )
-    )
-
-
-async def _post(
-    tx: Transaction, account: int, platform: str, arq_id: str, word: n.Payload, job_id: int | None = None
-) -> None:
-    await tx.c.execute(
-        insert(t.outbox).values(
-            account_id=account,
-            job_id=job_id,
-            queue=f"notify:{platform}",
-            arq_id=arq_id,
-            priority=int(time.time()),  # read as milliseconds: always long past, whatever the clocks say
-            type=n.type_of(word),
-            body=n.to_json(word),
-            created_at=time.time(),
-        )
-    )
+    wait_s = 0.0 if count == 1 else 2.0**count  # what killed it at the same step twice may need time to pass
+    return "queued" if await _again(tx, ours, wait_s) else "alive"
 
 
 async def _again(tx: Transaction, ours: Sequence[ColumnElement[bool]], delay_s: float) -> bool:
@@ -319,17 +262,23 @@ async def _again(tx: Transaction, ours: Sequence[ColumnElement[bool]], delay_s: 
     )
     row = back.first()
     if row is not None:
-        await _send_for(tx, row[0], delay_s)
+        await outbox.send_work(tx, row[0], delay_s)
     return row is not None
 
 
 async def _close(tx: Transaction, ours: Sequence[ColumnElement[bool]], state: str, reason: str = "") -> bool:
+    owner = (await tx.c.execute(select(_j.account_id, _j.queue).where(*ours))).first()
+    if owner is None:
+        return False
+    await outbox.lock_account(tx, owner.account_id)
     closed = await tx.c.execute(
         update(t.jobs).where(*ours).values(state=state, reason=reason, finished_at=time.time()).returning(_j.id)
     )
     row = closed.first()
     if row is not None:
-        await tx.c.execute(delete(t.outbox).where(t.outbox.c.job_id == row[0], t.outbox.c.type == "work"))
+        await outbox.drop_work(tx, row[0])
+        if owner.queue in outbox.SERIAL:
+            await outbox.send_next(tx, owner.account_id, owner.queue, row[0])
     return row is not None
 
 

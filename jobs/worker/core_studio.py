@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobs.kinds.base import Photos, Progress, Stop
 
 if TYPE_CHECKING:
-    from core.studio import Models
+    from core.models import Models
     from core.types import FaceMap, Rejected, Selfie
     from jobs.kinds.shoot import Shoot
 
@@ -29,7 +29,7 @@ class CoreStudio:
     @property
     def _models(self) -> Models:
         if self._loaded is None:
-            from core.studio import Models
+            from core.models import Models
 
             self._loaded = Models()
         return self._loaded
@@ -42,7 +42,7 @@ class CoreStudio:
         if queue == "studio":
             from core.cutout import cutout  # noqa: F401
             from core.engines.redress import engine, generate  # noqa: F401
-            from core.judge import judge  # noqa: F401
+            from core.judge import verdict  # noqa: F401
             from core.scene import stage  # noqa: F401
 
     def look(self, photos: Photos) -> dict[str, Any]:

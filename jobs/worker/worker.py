@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
@@ -21,7 +22,7 @@ from core.errors import Stopped
 from jobs import metrics
 from jobs.kinds import registry
 from jobs.kinds.base import Queue
-from jobs.queue import events, job_status
+from jobs.queue import events, job_status, outbox
 from jobs.queue.arq_queue import ArqJobQueue
 from jobs.settings import Settings
 from jobs.storage import job_store
@@ -91,8 +92,9 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as together:
                 for queue in queues:
-                    at_once = self._slots[queue] * (2 if queue == "look" else 1)  # the next photo waits at the door
-                    together.create_task(self._job_queue.consume(queue, self._work_on(queue), at_once))
+                    together.create_task(
+                        self._job_queue.consume(queue, partial(self._work_on, queue), self._slots[queue])
+                    )
                 together.create_task(self._reap())
                 together.create_task(self._sign_in(queues))
         finally:
@@ -102,25 +104,21 @@ class Worker:
                 for queue in queues:
                     await job_status.sign_in(tx, self._settings.host, queue, 0)
 
-    def _work_on(self, queue: str) -> Callable[[int, int], Awaitable[None]]:
-        async def work(job_id: int, attempt: int) -> None:
-            child = await self._children[queue].get()
-            try:
-                await self._work(job_id, attempt, child)
-            finally:
-                self._children[queue].put_nowait(child)
-
-        return work
-
-    async def _work(self, job_id: int, attempt: int, child: Child) -> None:
-        """Claim a job and do it; whatever is raised here is left to the reaper."""
+    async def _work_on(self, queue: Queue) -> None:
+        """Claim the next job of a queue and do it; whatever is raised here is left to the reaper."""
+        child = await self._children[queue].get()
         try:
             async with self._database.write() as tx:
-                claimed = await job_store.claim(tx, job_id, attempt, self._settings.host)
+                claimed = await job_store.claim_next(tx, queue, self._settings.host)
+            if claimed is not None:
+                await self._work(claimed, child)
         except Gone:
             return
-        if claimed is None:
-            return
+        finally:
+            self._children[queue].put_nowait(child)
+
+    async def _work(self, claimed: Claimed, child: Child) -> None:
+        job_id, attempt = claimed.id, claimed.attempt
         log.info("job_started", job=job_id, attempt=attempt, kind=claimed.kind)
         folder = self._settings.work_folder / claimed.token / f"{job_id}.{attempt}"
         run = _Run(claimed, child, Workspace(self._blob_store, self._database, claimed, folder))
@@ -294,7 +292,7 @@ class Worker:
                 found = await job_status.status_of(tx, job_id)
         except (SQLAlchemyError, OSError):
             return False
-        return found is None or found.state not in job_status.ACTIVE
+        return found is None or found.state not in outbox.ACTIVE
 
     async def _reap(self) -> None:
         """Take jobs back from workers whose heart stands still, until cancelled."""

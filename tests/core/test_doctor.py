@@ -85,10 +85,10 @@ def test_a_missing_library_names_debians_package(monkeypatch: pytest.MonkeyPatch
     assert found("libraries").next_step == "apt-get install libnowhere9"
 
 
-def card(folder: Path, monkeypatch: pytest.MonkeyPatch, gigabytes: int) -> None:
+def card(folder: Path, monkeypatch: pytest.MonkeyPatch, gigabytes: int, capability: str = "8.6") -> None:
     """A driver's tool that knows one card."""
     tool = folder / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\necho 'NVIDIA Example, {1024 * gigabytes}'\n")
+    tool.write_text(f"#!/bin/sh\necho 'NVIDIA Example, {1024 * gigabytes}, {capability}'\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
@@ -97,6 +97,8 @@ def test_a_card_is_held_against_the_memory_plan(monkeypatch: pytest.MonkeyPatch,
     for gigabytes, said in ((24, "engine sdxl, which needs 10.1 GB"), (8, "engine sd15"), (4, "sd15 needs 5.8 GB")):
         card(tmp_path, monkeypatch, gigabytes)
         assert said in found("GPU").found
+    card(tmp_path, monkeypatch, 12, "7.5")  # Turing computes in 32 bits: twice the memory
+    assert "engine sd15, which needs 7.4 GB" in found("GPU").found
 
 
 def test_a_card_without_weights_gets_the_command_that_fetches_them(

@@ -15,7 +15,8 @@ from core.cli import main
 from core.deliver import files
 from core.deliver.manifest import read_record
 from core.errors import NoMajority, Refused, Stopped
-from core.judge import judge
+from core.judge import ranking, verdict
+from core.models import Models
 from core.scene.stage import Choice, set_up
 from core.scene.style import load
 from core.types import Identity, Portrait, Recipe, Verdict
@@ -25,7 +26,7 @@ ONE = studio.Sitting(styles=("office",), purpose="job", count=1, seed=3)
 
 
 @pytest.fixture(scope="module")
-def shot(tmp_path_factory: pytest.TempPathFactory, models: studio.Models) -> Path:
+def shot(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Path:
     out = tmp_path_factory.mktemp("shot")
     studio.shoot([COLLINS], ONE, out, models)
     return out
@@ -78,16 +79,14 @@ def test_the_page_stands_alone_and_describes_its_pictures(shot: Path) -> None:
     assert "none of the photos is sharp enough to learn from" in page  # 41 px between the eyes
 
 
-def test_the_manifest_says_what_training_came_to(shot: Path, models: studio.Models) -> None:
+def test_the_manifest_says_what_training_came_to(shot: Path, models: Models) -> None:
     training = manifest_of(shot)["training"]
     assert (training["used"], training["reason"]) == (False, "nothing_to_learn_from")
     untrained = studio.shoot([COLLINS], replace(ONE, train=False), shot, models)
     assert untrained["training"] == {"used": False, "reason": "not_asked"}
 
 
-def test_a_killed_sitting_goes_on_where_it_was(
-    shot: Path, models: studio.Models, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_sitting_goes_on_where_it_was(shot: Path, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (shot / "office-01.jpg").read_bytes()
     (shot / "manifest.json").unlink()
     monkeypatch.setattr("core.engines.redress.generate.generate", None)  # drawing again would fail
@@ -97,24 +96,24 @@ def test_a_killed_sitting_goes_on_where_it_was(
 
 
 @pytest.mark.slow
-def test_same_photos_same_seed_same_bytes(shot: Path, tmp_path: Path, models: studio.Models) -> None:
+def test_same_photos_same_seed_same_bytes(shot: Path, tmp_path: Path, models: Models) -> None:
     studio.shoot([COLLINS], ONE, tmp_path, models)
     assert (tmp_path / "office-01.jpg").read_bytes() == (shot / "office-01.jpg").read_bytes()
 
 
-def test_a_stopped_sitting_leaves_no_manifest(tmp_path: Path, models: studio.Models) -> None:
+def test_a_stopped_sitting_leaves_no_manifest(tmp_path: Path, models: Models) -> None:
     with pytest.raises(Stopped):
         studio.shoot([COLLINS], ONE, tmp_path, models, should_stop=lambda: True)
     assert not (tmp_path / "manifest.json").exists()
 
 
-def test_two_strangers_are_refused_whole(tmp_path: Path, models: studio.Models) -> None:
+def test_two_strangers_are_refused_whole(tmp_path: Path, models: Models) -> None:
     hopper = ("hopper.png", sitters.encoded(sitters.hopper()))
     with pytest.raises(NoMajority, match="different people"):
         studio.shoot([COLLINS, hopper], ONE, tmp_path, models)
 
 
-def test_an_edit_is_replayed_scored_and_undone_to_the_byte(shot: Path, tmp_path: Path, models: studio.Models) -> None:
+def test_an_edit_is_replayed_scored_and_undone_to_the_byte(shot: Path, tmp_path: Path, models: Models) -> None:
     warm = studio.enhance(shot / "office-01.jpg", ["warmer"], tmp_path / "warm.jpg", models)
     assert warm["parent"] == "office-01"
     assert warm["tweaks"] == ["warmer"]
@@ -132,14 +131,14 @@ def test_a_picture_without_its_recipe_cannot_be_edited(tmp_path: Path) -> None:
         studio.enhance(tmp_path / "holiday.jpg", ["warmer"], tmp_path / "x.jpg")
 
 
-def verdict_on(rgb: np.ndarray, shot: Path, who: Identity, models: studio.Models) -> Verdict:
+def verdict_on(rgb: np.ndarray, shot: Path, who: Identity, models: Models) -> Verdict:
     record, recipe = read_record(shot / "office-01.jpg")
     portrait = Portrait("x", rgb, files.load_layers(shot / record["layers"]), recipe)
-    return judge.judge(portrait, who.maps[0], who, models.recogniser, models.landmarker)
+    return verdict.judge(portrait, who.maps[0], who, models.recogniser, models.landmarker)
 
 
 def test_a_strangers_head_and_a_stretched_face_fall_through(
-    shot: Path, models: studio.Models, collins_map: object, hopper_map: object
+    shot: Path, models: Models, collins_map: object, hopper_map: object
 ) -> None:
     """With a second, slightly darker print of her photo as the witness there is a baseline to fall short of."""
     again = sitters.look(sitters.exposed(sitters.collins(), -0.4), "again.png")
@@ -190,20 +189,20 @@ def test_ranking_keeps_neighbours_apart() -> None:
         recipe = {"style": "office", "source": source}
         return {"file": name, "percent_of_baseline": percent, "measures": {"sharpness": 1.0}, "recipe": recipe}
 
-    order = judge.rank_records([record("a", "1", 100), record("b", "1", 99), record("c", "2", 97)])
+    order = ranking.rank_records([record("a", "1", 100), record("b", "1", 99), record("c", "2", 97)])
     assert [entry["file"] for entry in order] == ["a", "c", "b"]
 
 
 def test_seeds_change_the_garment_and_nothing_of_the_face(
-    collins_map: object, collins_cutout: object, models: studio.Models
+    collins_map: object, collins_cutout: object, models: Models
 ) -> None:
     from core.engines.redress.generate import generate
 
     one = set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 1, 0.3)
     one.settings["crop"] = "portrait"
     other = replace(one, seed=2)
-    first = generate(one, "office", "job", models.engine, "a", studio.never)
-    second = generate(other, "office", "job", models.engine, "b", studio.never)
+    first = generate(one, "office", "job", models.engine.nets, "a", studio.never)
+    second = generate(other, "office", "job", models.engine.nets, "b", studio.never)
     assert isinstance(first.recipe, Recipe)
     assert not np.array_equal(first.layers.garment, second.layers.garment)
     assert np.array_equal(first.layers.head, second.layers.head)

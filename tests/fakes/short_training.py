@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from jobs.worker.core_studio import CoreStudio
@@ -11,7 +12,7 @@ class ShortTraining(CoreStudio):
     """Implements `jobs.kinds.base.Studio`."""
 
     def shoot(self, *asked: Any) -> dict[str, Any]:
-        from core.engines import lora
+        from core.engines.redress import lora
 
-        lora.STEPS, lora.CHECK_EVERY = 20, 5  # type: ignore[misc]
+        lora.CONFIG = replace(lora.CONFIG, steps=20, check_every=5)  # type: ignore[misc]
         return super().shoot(*asked)

@@ -6,8 +6,10 @@ python stub_worker.py          settings and PYTHONPATH from the environment
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from fakes.picture_studio import picture
+from jobs.kinds.base import Drawn
 from jobs.kinds.enhance import Enhance
 from jobs.kinds.look import Look
 from jobs.kinds.shoot import Shoot
@@ -23,21 +25,21 @@ LOOKED = {"kept": True, "missing": ["turn_left"], "others": {}}
 async def work(services: Services) -> None:
     """Take jobs and close them at once."""
 
-    async def close(job_id: int, attempt: int) -> None:
+    async def close(queue: str) -> None:
         async with services.database.write() as tx:
-            claimed = await job_store.claim(tx, job_id, attempt, "stub")
+            claimed = await job_store.claim_next(tx, queue, "stub")
             if claimed is None:
                 return
             drawn = await _drawn(services, claimed)
-            facts = LOOKED if isinstance(claimed.job_id, Look) else {"drawn": len(drawn), "folder": f"shoots/{job_id}"}
+            facts = LOOKED if isinstance(claimed.job, Look) else {"drawn": len(drawn), "folder": f"shoots/{claimed.id}"}
             await job_store.finish(tx, claimed, drawn, facts)
         services.job_queue.wake()
 
-    await asyncio.gather(*(services.job_queue.consume(queue, close, 4) for queue in ("look", "studio")))
+    await asyncio.gather(*(services.job_queue.consume(queue, partial(close, queue), 4) for queue in ("look", "studio")))
 
 
-async def _drawn(services: Services, claimed: job_store.Claimed) -> list[job_store.Drawn]:
-    match claimed.job_id:
+async def _drawn(services: Services, claimed: job_store.Claimed) -> list[Drawn]:
+    match claimed.job:
         case Shoot(styles=styles, count=count):
             names = [(f"shoots/{claimed.id}/{style}-{i}.jpg", style, None) for style in styles for i in range(count)]
         case Enhance(portrait=parent):
@@ -46,7 +48,7 @@ async def _drawn(services: Services, claimed: job_store.Claimed) -> list[job_sto
             return []
     for name, _, _ in names:
         await services.blob_store.put(claimed.account, name, PORTRAIT)
-    return [job_store.Drawn(name, style, {"percent_of_baseline": 95.0}, parent) for name, style, parent in names]
+    return [Drawn(name, style, {"percent_of_baseline": 95.0}, parent) for name, style, parent in names]
 
 
 if __name__ == "__main__":

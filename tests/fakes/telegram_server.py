@@ -224,7 +224,11 @@ class TelegramServer:
         method = request.match_info["method"]
         params: dict[str, Any] = {}
         for name, value in (await request.post()).items():
-            params[name] = value.file.read() if isinstance(value, web.FileField) else value
+            if isinstance(value, web.FileField):
+                with value.file as file:
+                    params[name] = file.read()
+            else:
+                params[name] = value
         if method != "getUpdates":
             self.calls.append(Call(time.monotonic(), method, params))
         if self.down:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -22,12 +23,20 @@ from telegram import (
     Message,
     ReplyParameters,
 )
-from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError, TimedOut
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+)
 from telegram.helpers import create_deep_linked_url
 
 from bots.dialogue import effects as fx
 from bots.dialogue.limits import Limits
-from bots.platforms.base import Contact, Load, NotNow, PhotoGone, Unreachable
+from bots.platforms.base import Contact, Load, NotNow, PhotoGone, PhotoTooBig, Unreachable
 
 LIMITS = Limits(
     button_bytes=64,
@@ -47,13 +56,15 @@ LIMITS = Limits(
     delete_days=2,
 )
 ACKNOWLEDGED_S = 0.5  # a press is answered without words when there are none by then: Telegram takes one answer only
+DELETABLE_S = LIMITS.delete_days * 86_400 - 60.0  # a minute for clocks that differ
+DELETED_AT_ONCE = 100
 CACHED = 5000  # file ids kept in memory, so that leafing through a gallery uploads each picture once
 
 T = TypeVar("T")
 
 
-class Front:
-    """Telegram as the concierge's adapter. A handle is a chat and a message id."""
+class TelegramAdapter:
+    """Telegram as the dispatcher's adapter. A handle is a chat, a message id, and when it was sent (seconds, UTC)."""
 
     platform = "telegram"
     limits = LIMITS
@@ -110,7 +121,7 @@ class Front:
 
     async def _answer(self, interaction: str, toast: fx.Toast | None) -> None:
         """Answer a press; one that is too old to be answered was seen long ago."""
-        with suppress(BadRequest, Forbidden, NetworkError, RetryAfter):
+        with suppress(TelegramError):
             await self._bot.answer_callback_query(
                 interaction,
                 text=toast.text[: LIMITS.toast] if toast else None,
@@ -119,10 +130,16 @@ class Front:
 
     async def remove(self, place: str, handles: list[str]) -> None:
         """See `Adapter.remove`: Telegram lets a bot delete what is younger than 48 hours, a hundred at a time."""
-        ids = sorted({_place(handle)["message_id"] for handle in handles})
-        for start in range(0, len(ids), 100):
-            with suppress(BadRequest, Forbidden):
-                await _asked(self._bot.delete_messages(place, ids[start : start + 100]))
+        sent_at = {message: at for _, message, at in map(_read_handle, handles)}
+        ids = sorted(message for message, at in sent_at.items() if time.time() - at < DELETABLE_S)
+        for start in range(0, len(ids), DELETED_AT_ONCE):
+            some = ids[start : start + DELETED_AT_ONCE]
+            try:
+                await _asked(self._bot.delete_messages(place, some))
+            except BadRequest:  # one that may not be deleted makes the whole call fail
+                for message in some:
+                    with suppress(BadRequest):
+                        await _asked(self._bot.delete_message(place, message))
         for key in [key for key in self._file_ids if key[0] == place]:
             del self._file_ids[key]
 
@@ -131,7 +148,11 @@ class Front:
         try:
             file = await _asked(self._bot.get_file(ref))
             return bytes(await _asked(file.download_as_bytearray()))
-        except (BadRequest, Forbidden, Unreachable) as gone:
+        except BadRequest as no:
+            if "too big" in no.message:
+                raise PhotoTooBig(f"more than {LIMITS.fetch_bytes} bytes") from no
+            raise PhotoGone(no.message) from no
+        except (Unreachable, InvalidToken) as gone:  # the library's word for 403 and 404
             raise PhotoGone(str(gone)) from gone
 
     async def _say(self, chat: str, reply: fx.Say, under: str | None) -> Message:
@@ -179,10 +200,13 @@ class Front:
         for part in _parts(pictures):
             sources = [await self._source(chat, picture, load) for picture in part]
             if len(part) == 1:
-                sent.append(await _asked(self._bot.send_photo(chat, sources[0], caption=part[0].alt)))
-                continue
-            media = [InputMediaPhoto(s, caption=picture.alt) for s, picture in zip(sources, part, strict=True)]
-            sent += await _asked(self._bot.send_media_group(chat, media))
+                made = [await _asked(self._bot.send_photo(chat, sources[0], caption=part[0].alt))]
+            else:
+                media = [InputMediaPhoto(s, caption=picture.alt) for s, picture in zip(sources, part, strict=True)]
+                made = list(await _asked(self._bot.send_media_group(chat, media)))
+            for picture, message in zip(part, made, strict=True):
+                self._remember(chat, picture, message, _handle(message))
+            sent += made
         return [_handle(message) for message in sent]
 
     async def _files(self, chat: str, reply: fx.Files, load: Load) -> list[str]:
@@ -202,12 +226,12 @@ class Front:
         return [_handle(message) for message in sent]
 
     async def _source(self, chat: str, picture: fx.Picture, load: Load) -> str | bytes:
-        return self._file_ids.get((chat, picture.name)) or await load(picture)
+        return self._file_ids.get(_cached(chat, picture)) or await load(picture)
 
     def _remember(self, chat: str, picture: fx.Picture, message: Message | bool, handle: str) -> None:
         self._on_screen[handle] = picture.name
         if isinstance(message, Message) and message.photo:
-            self._file_ids[chat, picture.name] = message.photo[-1].file_id
+            self._file_ids[_cached(chat, picture)] = message.photo[-1].file_id
         for cache in (self._file_ids, self._on_screen):
             while len(cache) > CACHED:
                 cache.popitem(last=False)
@@ -228,7 +252,7 @@ class Front:
 
 
 async def _asked(asking: Coroutine[Any, Any, T]) -> T:
-    """Wait for Telegram and turn what it says into the concierge's words; BadRequest is for the caller to read."""
+    """Wait for Telegram and turn what it says into the dispatcher's words; BadRequest is for the caller to read."""
     try:
         return await asking
     except Forbidden as blocked:
@@ -237,8 +261,16 @@ async def _asked(asking: Coroutine[Any, Any, T]) -> T:
         if "chat not found" in no.message.lower():
             raise Unreachable(no.message) from no
         raise
-    except (RetryAfter, TimedOut, NetworkError) as busy:
-        raise NotNow(busy.message) from busy
+    except RetryAfter as flood:
+        raise NotNow(flood.message, seconds(flood)) from flood
+    except NetworkError as away:
+        raise NotNow(away.message) from away
+
+
+def seconds(flood: RetryAfter) -> float:
+    """Read `retry_after`: an int until the library's next major version, a timedelta after."""
+    value = flood.retry_after
+    return float(value) if isinstance(value, int) else value.total_seconds()
 
 
 def _keyboard(rows: fx.Rows) -> InlineKeyboardMarkup | None:
@@ -262,12 +294,23 @@ def in_group(place: str) -> tuple[str, int | None, int | None]:
 
 
 def _handle(message: Message) -> str:
-    return json.dumps([message.chat.id, message.message_id])
+    return json.dumps([message.chat.id, message.message_id, int(message.date.timestamp())])
+
+
+def _read_handle(handle: str) -> tuple[int, int, float]:
+    """Return chat, message, and when it was sent; one of an earlier version has no time and counts as new."""
+    chat, message, *sent_at = json.loads(handle)
+    return chat, message, sent_at[0] if sent_at else time.time()
 
 
 def _place(handle: str) -> dict[str, Any]:
-    chat, message = json.loads(handle)
+    chat, message, _ = _read_handle(handle)
     return {"chat_id": chat, "message_id": message}
+
+
+def _cached(chat: str, picture: fx.Picture) -> tuple[str, str]:
+    """Name a picture whose file id is remembered: a person's in their chat, a style preview for everybody."""
+    return ("" if picture.kind == "style" else chat, picture.name)
 
 
 def _parts(pictures: tuple[fx.Picture, ...]) -> list[tuple[fx.Picture, ...]]:

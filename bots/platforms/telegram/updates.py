@@ -1,318 +1,203 @@
-"""Telegram, what comes in: Update -> event.
+"""Telegram, what comes in: an update becomes a contact and events.
 
+    update -> Receiver -> dispatcher.hear(contact, *events)
+
+Commands are read from Telegram's own entities, in texts and captions. In a group only what is addressed to the bot is
+handed on. A file is a photo unless its type or its name says that it is something else: its content is looked at later.
 `bots.platforms.telegram.messages` is what goes out; neither holds a sentence or a rule.
-
-Updates are taken serially per person and in parallel across people, and Telegram is told that an update arrived
-only after its effect is in the database: in polling by asking for the next ones, behind a webhook by answering 200.
-Selfies are never handled in groups; there a link to the private chat is the only answer.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable
-from dataclasses import replace
-from typing import Any
+import mimetypes
+from typing import Any, Final
 
-from telegram import (
-    Bot,
-    BotCommand,
-    BotCommandScopeAllPrivateChats,
-    Message,
-    Update,
-)
-from telegram.error import (
-    Conflict,
-    InvalidToken,
-    NetworkError,
-    RetryAfter,
-    TimedOut,
-)
-from telegram.ext import (
-    AIORateLimiter,
-    Application,
-    ApplicationBuilder,
-    BaseUpdateProcessor,
-    ExtBot,
-    TypeHandler,
-    Updater,
-)
+from prometheus_client import Counter
+from telegram import CallbackQuery, Document, Message, MessageEntity, Update
+from telegram.constants import ChatType
 
 from bots.dialogue import events as e
-from bots.dialogue.commands import COMMANDS, said
-from bots.dialogue.menu import Menu, default_menu
-from bots.dialogue.text import LANGUAGES, said_or, say
+from bots.dialogue.commands import command
 from bots.platforms.base import Contact
-from bots.platforms.telegram.messages import LIMITS, Front, group_place
-from bots.runtime.dispatcher import Concierge
-from core.errors import AtelierError
-from jobs.services import Services
-from jobs.settings import Settings
+from bots.platforms.telegram.messages import LIMITS, group_place
+from bots.runtime.dispatcher import Dispatcher
 
 log = logging.getLogger("atelier.telegram")
 
-POLL_S = 25
-UPDATES = ["message", "edited_message", "callback_query", "my_chat_member"]
-PICTURE_NAMES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif")
-
-App = Application[Any, Any, Any, Any, Any, Any]
-
-
-class TokenWrong(AtelierError):
-    """Telegram does not know the token."""
-
-
-class SerialPerPerson(BaseUpdateProcessor):
-    """One update of a person at a time, in the order they came; different people in parallel."""
-
-    def __init__(self, at_once: int = 256) -> None:
-        super().__init__(at_once)
-        self._turns: dict[int, tuple[asyncio.Lock, int]] = {}
-
-    async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
-        """Wait for the person's earlier updates, then do this one."""
-        who = update.effective_user.id if isinstance(update, Update) and update.effective_user else 0
-        lock, waiting = self._turns.get(who, (asyncio.Lock(), 0))
-        self._turns[who] = (lock, waiting + 1)
-        try:
-            async with lock:
-                await coroutine
-        finally:
-            lock, waiting = self._turns[who]
-            self._turns[who] = (lock, waiting - 1)
-            if waiting == 1:
-                del self._turns[who]
-
-    async def initialize(self) -> None:
-        """Nothing to prepare."""
-
-    async def shutdown(self) -> None:
-        """Nothing to close."""
+SKIPPED: Final = Counter("atelier_telegram_updates_skipped_total", "Updates that could not be read", ["error"])
+KINDS: Final = ["message", "edited_message", "callback_query", "my_chat_member"]
+"""`allowed_updates`: what is asked for."""
+NO_TYPE: Final = ("", "application/octet-stream", "binary/octet-stream")
+SERVICE: Final = frozenset({"successful_payment", "invoice", "passport_data"})
+OTHER: Final = {
+    "sticker": "sticker", "voice": "voice", "audio": "voice", "video": "video", "video_note": "video",
+    "animation": "animation",
+}  # fmt: skip
 
 
-class Reception:
-    """Turns updates into events for the concierge."""
+def readable(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return an update as it came, or an empty one in place of one that the library cannot parse.
 
-    def __init__(self, bot: Bot, front: Front, concierge: Concierge) -> None:
-        self._bot, self._front, self._concierge = bot, front, concierge
+    Such a one is counted, and logged without its content; it will not be told again.
+    """
+    number = raw.get("update_id")
+    try:
+        Update.de_json(raw)
+    except Exception as error:
+        SKIPPED.labels(type(error).__name__).inc()
+        extra = {"update": number, "kinds": sorted(set(raw) - {"update_id"}), "error": type(error).__name__}
+        log.error("update_skipped", extra=extra)
+        return {"update_id": number if isinstance(number, int) else 0}
+    return raw
+
+
+class Receiver:
+    """Hands what updates say to the dispatcher."""
+
+    def __init__(self, dispatcher: Dispatcher, username: str) -> None:
+        self._dispatcher, self._username = dispatcher, username.lower()
 
     async def take(self, update: Update) -> None:
         """Handle one update; returns once its effect is safe."""
-        user, chat = update.effective_user, update.effective_chat
-        if user is None or chat is None:
+        if update.effective_user is None:
+            return
+        contact = contact_of(update)
+        if update.callback_query is not None:
+            there = _place_of_press(contact, update.callback_query)
+            await self._dispatcher.hear(there, update.callback_query.data or "")
+            return
+        chat = update.effective_chat
+        if chat is None:
             return
         if update.my_chat_member is not None:
-            if chat.type == "private":
-                await self._concierge.set_reachable(
-                    _contact(update), update.my_chat_member.new_chat_member.status != "kicked"
-                )
-            return
-        if chat.type != "private":
-            await self._take_in_group(update)
-            return
-        if update.callback_query is not None:
-            await self._concierge.hear(_contact(update), update.callback_query.data or "")
+            if chat.type == ChatType.PRIVATE:
+                reachable = update.my_chat_member.new_chat_member.status != "kicked"
+                await self._dispatcher.set_reachable(contact, reachable)
         elif update.edited_message is not None:
-            await self._concierge.hear(_contact(update), e.Edited())
+            if chat.type == ChatType.PRIVATE and _has_content(update.edited_message):
+                await self._dispatcher.hear(contact, e.Edited())
         elif update.message is not None:
-            event = event_of(update.message)
-            if event is not None:
-                await self._concierge.hear(_contact(update), event)
-
-    async def _take_in_group(self, update: Update) -> None:
-        """Hand on what is said to the bot in a group; what is answered there is the dispatcher's rule."""
-        message = update.message
-        spoken_to = message is not None and (message.photo or message.document or (message.text or "").startswith("/"))
-        event = event_of(message) if message is not None and spoken_to else None
-        if message is not None and event is not None:
-            contact = _contact(update)
-            there = replace(contact, place=group_place(message), home=contact.place, private=False)
-            await self._concierge.hear(there, event)
+            message = update.message
+            if chat.type != ChatType.PRIVATE:
+                if not addressed(message, self._username):
+                    return
+                contact = _in_group(contact, message)
+            events = events_of(message, self._username)
+            if events:
+                await self._dispatcher.hear(contact, *events)
 
 
-def event_of(message: Message) -> e.Event | None:
-    """Translate a private message; None for service messages."""
-    if message.text:
-        return said(message.text)
+def events_of(message: Message, username: str) -> list[e.Event]:
+    """Translate a message: a command first, then what it came with; empty for service messages."""
+    events: list[e.Event] = []
+    asked = _command(message, username)
+    if asked is not None:
+        events.append(asked)
+    elif message.text and message.text.strip():
+        events.append(e.Said(message.text))
+    sent = _sent(message)
+    return events if sent is None else [*events, sent]
+
+
+def addressed(message: Message, username: str) -> bool:
+    """Whether a message in a group is for this bot: a command of it, a mention of its name, or a reply to it."""
+    if _command(message, username) is not None:
+        return True
+    quoted = message.reply_to_message
+    if quoted is not None and quoted.from_user is not None and (quoted.from_user.username or "").lower() == username:
+        return True
+    mentions = _entities(message, MessageEntity.MENTION)
+    return any(word.lower() == f"@{username}" for _, word in mentions)
+
+
+def contact_of(update: Update) -> Contact:
+    """Return who an update is from, and their private chat."""
+    user = update.effective_user
+    assert user is not None
+    query = update.callback_query
+    return Contact(
+        owner=str(user.id),
+        place=str(user.id),  # a private chat has its person's number: no update can lead an answer elsewhere
+        key=str(update.update_id),
+        language=user.language_code or "en",
+        interaction=query.id if query is not None else "",
+    )
+
+
+def _in_group(contact: Contact, message: Message) -> Contact:
+    return Contact(
+        contact.owner, group_place(message), contact.key, contact.language, contact.interaction,
+        home=contact.place, private=False,
+    )  # fmt: skip
+
+
+def _place_of_press(contact: Contact, query: CallbackQuery) -> Contact:
+    """Return where a press is answered; one without its message was made by somebody else's client, or is too old."""
+    message = query.message
+    if message is None or message.chat.type == ChatType.PRIVATE:
+        return contact
+    place = group_place(message) if isinstance(message, Message) else contact.place
+    return Contact(
+        contact.owner, place, contact.key, contact.language, contact.interaction, home=contact.place, private=False
+    )
+
+
+def _command(message: Message, username: str) -> e.Event | None:
+    """Return the command that a text or a caption begins with; None when there is none, or it is another bot's."""
+    for entity, word in _entities(message, MessageEntity.BOT_COMMAND):
+        if entity.offset:
+            continue
+        name, _, bot = word.removeprefix("/").lower().partition("@")
+        if bot and bot != username:
+            return None
+        return command(name, (message.text or message.caption or "")[len(word) :].strip())
+    return None
+
+
+def _entities(message: Message, kind: str) -> list[tuple[MessageEntity, str]]:
+    found = message.parse_entities([kind]) if message.text else message.parse_caption_entities([kind])
+    return list(found.items())
+
+
+def _sent(message: Message) -> e.Event | None:
+    """Translate what a message carries beside words."""
+    album = message.media_group_id or ""
     if message.photo:
         largest = max(message.photo, key=lambda size: size.width * size.height)
         return e.PhotoSent(
             ref=largest.file_id,
             unique=largest.file_unique_id,
             size_bytes=largest.file_size or 0,
-            width=largest.width,
-            height=largest.height,
             compressed=True,
-            album=message.media_group_id or "",
+            album=album,
             limit_bytes=LIMITS.fetch_bytes,
         )
-    document = message.document
-    if document is not None and message.animation is None:
-        name = document.file_name or "file"
-        if (document.mime_type or "").startswith("image/") or name.lower().endswith(PICTURE_NAMES):
-            return e.PhotoSent(
-                ref=document.file_id,
-                unique=document.file_unique_id,
-                name=name,
-                size_bytes=document.file_size or 0,
-                album=message.media_group_id or "",
-                limit_bytes=LIMITS.fetch_bytes,
-            )
-    for kind in ("sticker", "voice", "video", "animation", "video_note", "audio", "document", "contact", "location"):
-        if getattr(message, kind, None):
-            known = {"video_note": "video", "audio": "voice"}
-            return e.OtherSent(known.get(kind, kind if kind in {"sticker", "voice", "video", "animation"} else "file"))
-    return None
+    if message.document is not None and message.animation is None and may_be_photo(message.document):
+        return e.PhotoSent(
+            ref=message.document.file_id,
+            unique=message.document.file_unique_id,
+            name=message.document.file_name or "file",
+            size_bytes=message.document.file_size or 0,
+            album=album,
+            limit_bytes=LIMITS.fetch_bytes,
+        )
+    for kind, known in OTHER.items():
+        if getattr(message, kind):
+            return e.OtherSent(known)
+    other = message.effective_attachment
+    return e.OtherSent("file") if other is not None and not any(getattr(message, kind) for kind in SERVICE) else None
 
 
-def _contact(update: Update) -> Contact:
-    user = update.effective_user
-    assert user is not None
-    interaction = update.callback_query.id if update.callback_query else ""
-    own_chat = str(user.id)  # a private chat has its person's number: no update can lead an answer elsewhere
-    return Contact(str(user.id), own_chat, str(update.update_id), user.language_code or "en", interaction)
+def may_be_photo(document: Document) -> bool:
+    """Whether a file's content is to be looked at: neither its type nor its name says that it is something else."""
+    kind = (document.mime_type or "").lower()
+    if kind.startswith("image/"):
+        return True
+    guessed = mimetypes.guess_type(document.file_name or "")[0] or "image/?"
+    return kind in NO_TYPE and guessed.startswith("image/")
 
 
-# --- running -----------------------------------------------------------------------------------------
-
-
-def build_application(token: str, api: str | None = None) -> App:
-    """Make the application; api is the base URL of another Bot API server."""
-    builder = ApplicationBuilder().token(token).rate_limiter(AIORateLimiter(max_retries=3))
-    builder = builder.concurrent_updates(SerialPerPerson()).updater(None)
-    builder = builder.pool_timeout(30).connect_timeout(10).read_timeout(30).write_timeout(60).media_write_timeout(120)
-    if api is not None:
-        builder = builder.base_url(f"{api.rstrip('/')}/bot").base_file_url(f"{api.rstrip('/')}/file/bot")
-    application: App = builder.build()
-    return application
-
-
-def receive(application: App, reception: Reception) -> None:
-    """Let every update go to the reception."""
-
-    async def take(update: Update, _: Any) -> None:
-        await reception.take(update)
-
-    async def failed(_: object, context: Any) -> None:
-        log.error("update_failed", exc_info=context.error)
-
-    application.add_handler(TypeHandler(Update, take))
-    application.add_error_handler(failed)
-
-
-async def run(services: Services, menu: Menu | None = None) -> None:
-    """Be the Telegram bot of services until cancelled: by polling, or behind a webhook when one is set."""
-    settings = services.settings
-    assert settings.telegram_token is not None
-    application = build_application(settings.telegram_token.get_secret_value(), settings.telegram_api)
-    front = Front(application.bot)
-    concierge = Concierge(services, front, menu or default_menu(settings.sittings_a_day))
-    receive(application, Reception(application.bot, front, concierge))
-    try:
-        async with application:
-            await introduce(application.bot)
-            await concierge.resume()
-            async with asyncio.TaskGroup() as together:
-                together.create_task(services.job_queue.listen(front.platform, concierge.bring))
-                together.create_task(_updates(application, settings))
-    except* InvalidToken:
-        raise TokenWrong("Telegram does not know ATELIER_TELEGRAM_TOKEN; take it from @BotFather again") from None
-    finally:
-        await concierge.close()
-
-
-async def _updates(application: App, settings: Settings) -> None:
-    if settings.telegram_webhook is None:
-        await poll(application)
-        return
-    assert settings.telegram_webhook_secret is not None
-    secret = settings.telegram_webhook_secret.get_secret_value()
-    updater = await serve_webhook(
-        application, settings.telegram_webhook, secret, settings.telegram_webhook_host, settings.telegram_webhook_port
-    )
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await updater.stop()
-        await updater.shutdown()
-
-
-async def introduce(bot: ExtBot[Any]) -> None:
-    """Tell Telegram the commands and descriptions in every language; done again at every start, no harm in it."""
-    for code in (None, *LANGUAGES):
-        language = code or "en"
-        commands = [BotCommand(name, said_or(language, f"command.{name}", "command.help")) for name in COMMANDS]
-        try:
-            await bot.set_my_commands(commands, BotCommandScopeAllPrivateChats(), language_code=code)
-            await bot.set_my_description(say(language, "about.description"), language_code=code)
-            await bot.set_my_short_description(say(language, "about.short"), language_code=code)
-        except (RetryAfter, NetworkError) as busy:
-            log.warning("not_introduced", extra={"language": language, "error": str(busy)})
-            return
-
-
-async def poll(application: App) -> None:
-    """Ask for updates until cancelled; they are asked for again until their effects are in the database."""
-    bot, offset, wait = application.bot, 0, 1.0
-    await bot.delete_webhook(drop_pending_updates=False)
-    while True:
-        try:
-            updates = await bot.get_updates(
-                offset=offset, timeout=POLL_S, read_timeout=POLL_S + 10, allowed_updates=UPDATES
-            )
-            wait = 1.0
-        except Conflict:
-            log.error("another process is polling with this token: only one may; trying again in 10 s")
-            await asyncio.sleep(10)
-            continue
-        except RetryAfter as busy:
-            await asyncio.sleep(_seconds(busy))
-            continue
-        except (TimedOut, NetworkError) as away:
-            log.warning("telegram_away", extra={"error": type(away).__name__, "wait_s": wait})
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, 30.0)
-            continue
-        await asyncio.gather(*(process(application, update) for update in updates))
-        if updates:
-            offset = updates[-1].update_id + 1
-
-
-async def process(application: App, update: Update) -> None:
-    """Handle one update in its person's turn."""
-    await application.update_processor.process_update(update, application.process_update(update))
-
-
-class _Doorstep(asyncio.Queue[object]):
-    """What a webhook's updates are put into: taken at once, so that 200 means the effect is in the database."""
-
-    def __init__(self, application: App) -> None:
-        super().__init__()
-        self._application = application
-
-    async def put(self, item: object) -> None:
-        if isinstance(item, Update):
-            await process(self._application, item)
-
-
-async def serve_webhook(application: App, url: str, secret: str, host: str, port: int) -> Updater:
-    """Listen for updates at host and port, and have Telegram send them to url with the secret in their header."""
-    updater = Updater(application.bot, _Doorstep(application))
-    await updater.initialize()
-    await updater.start_webhook(
-        listen=host,
-        port=port,
-        url_path=url.rstrip("/").rpartition("/")[2],
-        webhook_url=url,
-        secret_token=secret,
-        allowed_updates=UPDATES,
-        drop_pending_updates=False,
-    )
-    return updater
-
-
-def _seconds(busy: RetryAfter) -> float:
-    """Read `retry_after`: an int until PTB's next major version, a timedelta after."""
-    value = busy.retry_after
-    return float(value) if isinstance(value, int) else value.total_seconds()
+def _has_content(message: Message) -> bool:
+    """Whether an edited message says something else now: a live location that moves does not."""
+    return bool(message.text or message.caption or message.photo or message.document)

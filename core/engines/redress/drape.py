@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.engines.redress.garment import TOP, Body, Layout, Points, bezier
+from core.engines.redress.garment import TOP, Layout, Points, bezier
 from core.frame import INTEROCULAR_PX
 from core.scene.lighting import inflate
-from core.types import F32
+from core.types import F32, Body
 
 COARSE: Final = 4
 """Folds are soft: they are worked out at a quarter of the print and brought up."""

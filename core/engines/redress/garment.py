@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from core import frame
 from core.frame import INTEROCULAR_PX
 from core.scene.style import GarmentKind
-from core.types import F32
+from core.types import F32, Body
 
 TOP: Final = frame.GARMENT_TOP * frame.PRINT[1]
 """First row of the frame that a garment may touch, in print pixels."""
@@ -31,24 +31,6 @@ KINDS: Final[tuple[GarmentKind, ...]] = get_args(GarmentKind)
 
 Rgb = tuple[int, int, int]
 Points = list[tuple[float, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """Where a garment meets its wearer, in frame pixels at full print size.
-
-    neck_x, neck_width: the bare neck at the collar. collar_y: where the collar's upper edge crosses
-    the neck's middle. chin_y: the chin's lowest point. shoulder_y: how high the shoulders stand frame.SHOULDER
-    beside the neck; left, right: the arms' outer edges.
-    """
-
-    neck_x: float
-    neck_width: float
-    collar_y: float
-    chin_y: float
-    shoulder_y: float
-    left: float
-    right: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Setup -> Portrait: the torso drawn under the head, brought to print size, put on, and the first composing."""
+"""Setup -> Portrait by the CPU engine: draw the torso under the head, bring it to print size, compose."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.colour import LUMINANCE, linear, normalized_convolution, srgb
-from core.edit.recipe import develop
 from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
-from core.engines.redress.engine import DRAWN, SIZE, Embedded, conditions, drawn
-from core.engines.redress.garment import KINDS, Body, Cloth, Layout, cloths_of, lay_out
+from core.engines.redress.garment import KINDS, Cloth, Layout, cloths_of, lay_out
+from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.frame import INTEROCULAR_PX
-from core.scene.stage import Setup, Skin, Window
+from core.scene.compose import compose
+from core.scene.stage import Setup, Skin, Window, look_of
 from core.scene.style import rgb_of
-from core.types import F32, U8, Layers, Portrait, Recipe
+from core.types import F32, U8, Body, Layers, Portrait, Recipe
 
 STEPS: Final = 12
 """DPM-Solver++(2M) steps; all our pictures and figures were made with this number, no other was compared."""
@@ -39,7 +39,7 @@ SCALE: Final = SIZE[0] / frame.PRINT[0]
 
 
 def generate(
-    setup: Setup, style: str, purpose: str, engine: Embedded, name: str, should_stop: Callable[[], bool]
+    setup: Setup, style: str, purpose: str, nets: Nets, name: str, should_stop: Callable[[], bool]
 ) -> Portrait:
     """Draw the garment, dress the sitter, compose: one finished portrait of a setup; deterministic per seed."""
     height, width = setup.layers.head.shape
@@ -48,42 +48,42 @@ def generate(
         purpose=purpose,
         source=setup.face.selfie.sha256,
         seed=setup.seed,
-        engine=f"{engine.name}-{engine.version}",
+        engine=f"{ENGINE}-{nets.version}",
         width=width,
         height=height,
         settings=setup.settings,
     )
-    layers = reframe(dress(setup, draw_torso(setup, engine, should_stop), engine), setup.window)
-    return Portrait(id=name, rgb=develop(layers, recipe), layers=layers, recipe=recipe)
+    layers = reframe(dress(setup, draw_torso(setup, nets, should_stop), nets), setup.window)
+    return Portrait(name, compose(layers, look_of(recipe.settings, recipe.seed)), layers, recipe)
 
 
-def draw_torso(setup: Setup, engine: Embedded, should_stop: Callable[[], bool]) -> F32:
+def draw_torso(setup: Setup, nets: Nets, should_stop: Callable[[], bool]) -> F32:
     """Draw neck, collar and clothes under the head: (72, 128, 5) float32 0..1, sRGB, person's matte, neck's matte.
 
-    The layout orders outline and colours, the sitter's face the skin; everything else is the net's.
+    The layout gives outline and colours, the sitter's face the skin; everything else is the net's.
     """
-    return draw_told(order(setup), KINDS.index(setup.outfit.kind) + 1, setup.seed, engine, should_stop)
+    return draw_conditioned(conditioning(setup), KINDS.index(setup.outfit.kind) + 1, setup.seed, nets, should_stop)
 
 
-def draw_told(told: F32, kind: int, seed: int, engine: Embedded, should_stop: Callable[[], bool]) -> F32:
-    """Draw the torso (72, 128, 5) that an order (10, 72, 128) and a kind ask for; the same for the same seed."""
-    packed, kinds = torch.from_numpy(told[None].copy()), torch.tensor([kind])
-    noise = torch.randn((1, DRAWN, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
-    clean = denoise(lambda x, time: drawn(engine.torso, x, packed, time, kinds), noise, STEPS, should_stop)[0]
-    return np.clip((clean.permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
+def draw_conditioned(packed: F32, kind: int, seed: int, nets: Nets, should_stop: Callable[[], bool]) -> F32:
+    """Draw the torso (72, 128, 5) of a conditioning (10, 72, 128) and a garment kind; the same for the same seed."""
+    given, kinds = torch.from_numpy(packed[None].copy()), torch.tensor([kind])
+    noise = torch.randn((1, TORSO_CHANNELS, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
+    pred_x0 = denoise(lambda x, time: predict_torso(nets.torso, x, given, time, kinds), noise, STEPS, should_stop)[0]
+    return np.clip((pred_x0.permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
 
 
-def order(setup: Setup) -> F32:
-    """Write down what the torso net is told of a setup: (10, 72, 128), as `engines.embedded.conditions` packs it."""
+def conditioning(setup: Setup) -> F32:
+    """Return the torso net's conditioning for a setup: (10, 72, 128) in -1..1, as `nets.pack_conditioning` packs it."""
     layout = layout_of(setup, SIZE)
     cover = layout.rgba[..., 3]
     colours = _flat(setup)
     head, neck, sitter = (_lower(layer, SIZE) for layer in (setup.layers.head, setup.layers.neck, setup.layers.sitter))
     throat = throat_of(setup.body, head, SCALE) * (1 - head) * (1 - cover)
-    rough = colours * (1 - throat[..., None]) + np.array(setup.skin, np.float32) * throat[..., None]
+    colours = colours * (1 - throat[..., None]) + np.array(setup.skin, np.float32) * throat[..., None]
     known = np.clip(head + cv2.erode(neck, np.ones((3, 3))) * (1 - cover), 0, 1)
-    told = np.dstack([rough, cover * (1 - head), throat])
-    return conditions(told.astype(np.float32), np.dstack([sitter, known]).astype(np.float32), layout.lines)
+    regions = np.dstack([colours, cover * (1 - head), throat])
+    return pack_conditioning(regions.astype(np.float32), np.dstack([sitter, known]).astype(np.float32), layout.lines)
 
 
 def layout_of(setup: Setup, size: tuple[int, int]) -> Layout:
@@ -127,7 +127,7 @@ def throat_of(body: Body, head: F32, scale: float) -> F32:
     return column.astype(np.float32)
 
 
-def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
+def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     """Bring a drawn torso to print size and put it on: the neck below the head, the garment below the neck's end.
 
     Real-ESRGAN makes half the print of the net's picture. Its neck is used as it is, but for what the
@@ -139,7 +139,7 @@ def dress(setup: Setup, torso: F32, engine: Embedded) -> Layers:
     soft = 0.35 * (setup.upscale_factor - 1)  # cloth as sharp as the head, no sharper
     top = round(frame.GARMENT_TOP * height)
     size, scale = (width, height - top), width / frame.PRINT[0]
-    large = np.clip(cv2.resize(engine.enlarge(torso[..., :3]), size, interpolation=cv2.INTER_LANCZOS4), 0, 1)
+    large = np.clip(cv2.resize(nets.upscale(torso[..., :3]), size, interpolation=cv2.INTER_LANCZOS4), 0, 1)
     head, own = _lower(layers.head, size), _lower(layers.neck, size)
     layout = layout_of(setup, size)
     cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
@@ -287,13 +287,12 @@ def _joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
 
 
 def _shaded(setup: Setup, layout: Layout, torso: F32) -> F32:
-    """Shade the layout's drawing (H, W, 3) with the folds the net made of its order, by no more than SHADE.
+    """Shade the layout's drawing (H, W, 3) with the folds the net drew, by no more than SHADE.
 
-    Light and shade only, for the colour was ordered. Where two cloths meet the net is a pixel beside
-    the drawing, which would show as a rim: what it made of their insides is carried over the edge.
+    Light and shade only, for the colour is given. Where two cloths meet the net is a pixel beside the drawing,
+    which would show as a line: what it made of their insides is carried over the edge.
     """
-    ordered = _flat(setup)
-    luma, drawn_luma = ordered @ LUMINANCE, torso[..., :3] @ LUMINANCE
+    luma, drawn_luma = _flat(setup) @ LUMINANCE, torso[..., :3] @ LUMINANCE
     inside = (cv2.morphologyEx(luma, cv2.MORPH_GRADIENT, np.ones((3, 3))) < 0.02) * (torso[..., 3] > 0.9)
     known = inside.astype(np.float32) + 1e-3
     change = (drawn_luma + 0.05) / (luma + 0.05) - 1

@@ -3,7 +3,7 @@
 Works on the head alone, a third of the print wide, where one pixel of the net is one pixel of a photo
 with 59 px between the eyes. A photo that has more than that, and no noise, is left exactly as it is.
 What comes back is the *difference* the net made, so that a large photo keeps the detail the net never saw.
-`degrade` spoils clean heads for training, of the base and of a person's LoRA, and for the proof.
+`degrade` does to clean heads what poor cameras do, for training, of the base and of a person's LoRA, and for the proof.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ NOISIEST: Final = 0.05
 """Noise that counts as strength 1, standard deviation in sRGB 0..1."""
 
 Predict = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""predict(x, rough, time, strength): (N, 3, H, W), (N, 3, H, W) in -1..1, (N,), (N,) -> clean heads."""
+"""predict(x, degraded, time, strength): (N, 3, H, W), (N, 3, H, W) in -1..1, (N,), (N,) -> clean heads."""
 
 
 def degrade(rgb: F32, strength: float, rng: np.random.Generator) -> F32:
-    """Spoil a clean head (H, W, 3) float32 sRGB 0..1: shrunk and enlarged again, noise, JPEG; 0 leaves it alone.
+    """Degrade a clean head (H, W, 3) float32 sRGB 0..1: shrunk and enlarged again, noise, JPEG; 0 leaves it alone.
 
     strength 1 is an enlargement of WIDEST with noise up to NOISIEST; either may dominate, as in photos.
     """
@@ -52,20 +52,20 @@ def degrade(rgb: F32, strength: float, rng: np.random.Generator) -> F32:
         return rgb
     height, width = rgb.shape[:2]
     factor = 1 + (WIDEST - 1) * strength * rng.uniform(0.6, 1.0)
-    spoilt = cv2.GaussianBlur(rgb, (0, 0), max(0.05, 0.35 * (factor - 1) * rng.uniform(0.3, 1.2)))
+    degraded = cv2.GaussianBlur(rgb, (0, 0), max(0.05, 0.35 * (factor - 1) * rng.uniform(0.3, 1.2)))
     small = (max(8, round(width / factor)), max(8, round(height / factor)))
-    spoilt = cv2.resize(spoilt, small, interpolation=cv2.INTER_AREA)
-    noise = rng.standard_normal(spoilt.shape).astype(np.float32)
+    degraded = cv2.resize(degraded, small, interpolation=cv2.INTER_AREA)
+    noise = rng.standard_normal(degraded.shape).astype(np.float32)
     noise = 0.7 * noise.mean(axis=-1, keepdims=True) * np.float32(np.sqrt(3)) + 0.3 * noise
-    spoilt = spoilt + noise * np.float32(NOISIEST * strength * rng.uniform(0, 1) * 0.6)
+    degraded = degraded + noise * np.float32(NOISIEST * strength * rng.uniform(0, 1) * 0.6)
     quality = round(96 - 50 * strength * rng.uniform(0, 1))
-    pixels = np.round(np.clip(spoilt, 0, 1) * 255).astype(np.uint8)
+    pixels = np.round(np.clip(degraded, 0, 1) * 255).astype(np.uint8)
     _, packed = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     unpacked = cv2.imdecode(packed, cv2.IMREAD_COLOR)
     assert unpacked is not None  # it was packed one line above
-    spoilt = unpacked[..., ::-1].astype(np.float32) / 255
+    degraded = unpacked[..., ::-1].astype(np.float32) / 255
     kind = cv2.INTER_LANCZOS4 if rng.random() < 0.5 else cv2.INTER_CUBIC
-    return np.clip(cv2.resize(spoilt, (width, height), interpolation=kind), 0, 1).astype(np.float32)
+    return np.clip(cv2.resize(degraded, (width, height), interpolation=kind), 0, 1).astype(np.float32)
 
 
 def need_of(face: FaceMap) -> float:
@@ -91,20 +91,20 @@ def noise_of(face: FaceMap) -> float:
 
 
 @torch.no_grad()
-def restore(predict: Predict, rough: F32, strength: float, seed: int = 0) -> F32:
+def restore(predict: Predict, degraded: F32, strength: float, seed: int = 0) -> F32:
     """Repair a head picture (H, W, 3) float32 sRGB 0..1 whose sides 8 divides; strength 0 gives it back unchanged.
 
     The mean of the net's answers for the picture and for its mirror image (Lim et al. 2017, EDSR+): on 41 held-out
     heads 0.701 of the error is left, 0.708 without; more noises and their mean change nothing.
     """
     if strength <= 0:
-        return rough
-    both = np.stack([rough, rough[:, ::-1]]).transpose(0, 3, 1, 2)
-    told = torch.from_numpy(both.copy()).float() * 2 - 1
+        return degraded
+    both = np.stack([degraded, degraded[:, ::-1]]).transpose(0, 3, 1, 2)
+    given = torch.from_numpy(both.copy()).float() * 2 - 1
     level = torch.full((2,), strength)
-    noise = torch.randn(told[:1].shape, generator=torch.Generator().manual_seed(seed)).expand_as(told)
-    clean = denoise(lambda x, time: predict(x, told, time, level), noise, STEPS, lambda: False)
-    mean = (clean[0] + clean[1].flip(2)) / 2
+    noise = torch.randn(given[:1].shape, generator=torch.Generator().manual_seed(seed)).expand_as(given)
+    pred_x0 = denoise(lambda x, time: predict(x, given, time, level), noise, STEPS, lambda: False)
+    mean = (pred_x0[0] + pred_x0[1].flip(2)) / 2
     return np.clip((mean.permute(1, 2, 0).numpy() + 1) / 2, 0, 1).astype(np.float32)
 
 
@@ -113,9 +113,9 @@ def repair(predict: Predict, picture: F32, strength: float) -> F32:
     if strength <= 0:
         return picture
     small = cv2.resize(picture, FRAME, interpolation=cv2.INTER_AREA)
-    rough = np.ascontiguousarray(small[WINDOW])
+    degraded = np.ascontiguousarray(small[WINDOW])
     change = np.zeros_like(small)
-    change[WINDOW] = (restore(predict, rough, strength) - rough) * _feather()[..., None]
+    change[WINDOW] = (restore(predict, degraded, strength) - degraded) * _feather()[..., None]
     size = (picture.shape[1], picture.shape[0])
     return np.clip(picture + cv2.resize(change, size, interpolation=cv2.INTER_CUBIC), 0, 1).astype(np.float32)
 

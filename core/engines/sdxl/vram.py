@@ -1,6 +1,6 @@
-"""What the SD family needs of a card: sizes worked out on torch's meta device, where nothing is computed or stored.
+"""Memory the SD family needs on a card: measured on torch's meta device, where nothing is computed or stored.
 
-`measure` builds the published nets from their configs; what it finds stands in NEEDS, which
+`measure` builds the published nets from their configs; what it finds stands in VRAM, which
 `atelier doctor` reads without importing torch, and a test holds the two together. Weights and what a
 training step keeps for its gradients are exact. What the card holds for a moment while it computes is
 counted as the one layer that reads and writes most: libraries' own workspaces come on top, and SPARE is for them.
@@ -9,9 +9,10 @@ counted as the one layer that reads and writes most: libraries' own workspaces c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 GB: Final = 2**30
+Precision = Literal["bfloat16", "float32"]
 SPARE: Final = 2.5
 """GB left for CUDA's context, residual paths, workspaces and fragments; a guess that a card has still to confirm."""
 
@@ -41,7 +42,7 @@ FAMILIES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class Vram:
     """GB a card must hold. weights: UNet and VAE, in the precisions they run in; the text encoders stay off the card.
 
     drawing, learning: weights, and the most that a portrait or a training step adds; without SPARE.
@@ -57,13 +58,23 @@ class Need:
         return max(self.drawing, self.learning) + SPARE
 
 
-NEEDS: Final = {"sdxl": Need(5.09, 7.59, 5.89), "sd15": Need(1.91, 3.32, 2.19)}
-"""By `measure`, for cards that compute in bfloat16 (NVIDIA from Ampere on)."""
+VRAM: Final[dict[Precision, dict[str, Vram]]] = {
+    "bfloat16": {"sdxl": Vram(5.09, 7.59, 5.89), "sd15": Vram(1.91, 3.32, 2.19)},
+    "float32": {"sdxl": Vram(9.88, 12.38, 11.11), "sd15": Vram(3.51, 4.92, 4.02)},
+}
+"""By precision and engine, best first, as `measure` finds them."""
+AMPERE: Final = 8
+"""Major compute capability from which NVIDIA's cards compute in bfloat16."""
 
 
-def best_for(card_gb: float) -> str | None:
-    """Return the engine a card of that many GB carries, None where it carries neither."""
-    return next((name for name, need in NEEDS.items() if need.card <= card_gb), None)
+def precision_of(capability: tuple[int, int] | None) -> Precision:
+    """Return the precision the UNet runs in on a card of a CUDA compute capability, None for a CPU."""
+    return "bfloat16" if capability is not None and capability[0] >= AMPERE else "float32"
+
+
+def best_for(card_gb: float, precision: Precision) -> str | None:
+    """Return the engine a card of that many GB carries in a precision, None where it carries neither."""
+    return next((name for name, vram in VRAM[precision].items() if vram.card <= card_gb), None)
 
 
 UNETS: Final[dict[str, dict[str, Any]]] = {
@@ -109,44 +120,43 @@ ENCODERS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Parameters of each part, and the need they add up to."""
+    """Parameters of each part, and the memory they add up to."""
 
     unet: int
     vae: int
     encoders: tuple[int, ...]
-    need: Need
+    vram: Vram
 
 
-def measure(name: str, family: Family) -> Measured:
-    """Build a family's nets on the meta device and add up; some seconds, and no memory to speak of."""
+def measure(name: str, family: Family, precision: Precision = "bfloat16") -> Measured:
+    """Build a family's nets on the meta device and add up, the UNet in a precision; some seconds, little memory."""
     import torch
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from peft import get_peft_model
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-    from core.engines.sdxl.lessons import wanted
+    from core.engines.sdxl.lora import lora_config
 
+    dtype: torch.dtype = getattr(torch, precision)
     with torch.device("meta"):
-        unet: Any = UNet2DConditionModel(**UNETS[name]).to(torch.bfloat16)
+        unet: Any = UNet2DConditionModel(**UNETS[name]).to(dtype)
         vae: Any = AutoencoderKL(**VAE)
         kinds = (CLIPTextModel, CLIPTextModelWithProjection)
         encoders = [kind(CLIPTextConfig(**said)) for kind, said in zip(kinds, ENCODERS[name], strict=False)]
         sizes = [sum(p.numel() for p in net.parameters()) for net in (unet, vae, *encoders)]
-        weights = 2 * sizes[0] + 4 * sizes[1]
+        weights = dtype.itemsize * sizes[0] + 4 * sizes[1]
 
         def latents(size: tuple[int, int], count: int, kind: Any) -> Any:
             return torch.empty(count, 4, size[1] // 8, size[0] // 8, dtype=kind)
 
         def run_unet(net: Any, size: tuple[int, int], count: int) -> Any:
             said: dict[str, Any] = {
-                "encoder_hidden_states": torch.empty(
-                    count, 77, UNETS[name]["cross_attention_dim"], dtype=torch.bfloat16
-                )
+                "encoder_hidden_states": torch.empty(count, 77, UNETS[name]["cross_attention_dim"], dtype=dtype)
             }
             if name == "sdxl":
-                pooled = torch.empty(count, 1280, dtype=torch.bfloat16)
+                pooled = torch.empty(count, 1280, dtype=dtype)
                 said["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": torch.empty(count, 6)}
-            return net(latents(size, count, torch.bfloat16), torch.empty(count), **said)
+            return net(latents(size, count, dtype), torch.empty(count), **said)
 
         with torch.no_grad():
             drawing = max(
@@ -154,18 +164,18 @@ def measure(name: str, family: Family) -> Measured:
                 _widest(vae, lambda: vae.decode(latents(family.draws, 1, torch.float32))),
             )
         unet.enable_gradient_checkpointing()
-        pupil = get_peft_model(unet, wanted())
-        lora = sum(p.numel() for p in pupil.parameters() if p.requires_grad)
-        kept = _kept(lambda: run_unet(pupil, family.learns, 1))
+        adapted = get_peft_model(unet, lora_config())
+        lora = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+        kept = _kept(lambda: run_unet(adapted, family.learns, 1))
         with torch.no_grad():
             learning = _widest(unet, lambda: run_unet(unet, family.learns, 1))
     state = 4 * 4 * lora  # the LoRA, its gradient and AdamW's two moments, 32 bits each
-    need = Need(*(round(size / GB, 2) for size in (weights, weights + drawing, weights + state + kept + 2 * learning)))
-    return Measured(sizes[0], sizes[1], tuple(sizes[2:]), need)
+    vram = Vram(*(round(size / GB, 2) for size in (weights, weights + drawing, weights + state + kept + 2 * learning)))
+    return Measured(sizes[0], sizes[1], tuple(sizes[2:]), vram)
 
 
 def _widest(net: Any, run: Any) -> int:
-    """Return the bytes that the greediest single layer reads and writes while `run` runs the net."""
+    """Return the most bytes that a single layer reads and writes while `run` runs the net."""
     import torch
 
     most = 0

@@ -11,7 +11,8 @@ from fakes.picture_studio import picture
 from fakes.telegram_server import TelegramServer
 
 from bots import cli as front
-from bots.platforms.console import Terminal
+from bots.dialogue import effects as fx
+from bots.platforms.console import Terminal, typed_paths
 from bots.platforms.transcript import Line, ScriptWrong, play, read
 from jobs import settings as s
 
@@ -102,6 +103,58 @@ def test_a_script_is_read_strictly() -> None:
     ]
     with pytest.raises(ScriptWrong, match="line 1"):
         read("hello")
+
+
+async def test_only_what_was_saved_is_deleted(tmp_path: Path) -> None:
+    """A folder of the person's own may be named with `--pictures`: nothing in it is written over or deleted."""
+    own = {"wedding.jpg": b"mine", "office.jpg": b"mine too", "receipt.json": b"{}"}
+    for name, data in own.items():
+        (tmp_path / name).write_bytes(data)
+
+    async def load(picture: fx.Picture) -> bytes:
+        return b"portrait"
+
+    terminal = Terminal(tmp_path)
+    card = fx.Card("gallery", "1/1", pictures=(fx.Picture("blob", "office.jpg"),))
+    handles = [*await terminal.show("me", card, None, load), *await terminal.show("me", card, "[1]", load)]
+    handles += await terminal.show("me", fx.TextFile("receipt.json", "signed", "yours"), None, load)
+    assert (tmp_path / "office (2).jpg").read_bytes() == b"portrait"
+    assert (tmp_path / "receipt (2).json").read_text() == "signed"
+    await Terminal(tmp_path).remove("me", handles)  # a later process knows them by their handles
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == own  # noqa: ASYNC240
+
+
+def test_a_typed_line_names_files_as_people_and_file_managers_write_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["a.jpg", "my photo.jpg", "mum's.jpg", "ä b.jpg"]
+    plain, blank, apostrophe, other = (tmp_path / name for name in names)
+    for path in (plain, blank, apostrophe, other):
+        path.write_bytes(b"x")
+    (tmp_path / "folder").mkdir()
+    here = str(tmp_path)
+    assert typed_paths("a.jpg") == [Path("a.jpg")]
+    assert typed_paths(f"{here}/my photo.jpg") == [blank]
+    assert typed_paths(f"'{here}/my photo.jpg' {here}/a.jpg") == [blank, plain]
+    assert typed_paths(f"{here}/my\\ photo.jpg") == [blank]
+    assert typed_paths(f"{here}/mum's.jpg") == [apostrophe]
+    assert typed_paths(f"file://{here}/%C3%A4%20b.jpg") == [other]
+    assert typed_paths(f"{here}/folder") == [tmp_path / "folder"]
+    assert typed_paths(f"{here}/nothing here.jpg") == [Path(f"{here}/nothing here.jpg")]
+    assert typed_paths("a.jpg gone.jpg") == [Path("a.jpg"), Path("gone.jpg")]
+    assert typed_paths("~no.such.user/x.jpg") == [Path("~no.such.user/x.jpg")]
+    for words in ("hello there", "it's me", "/start", "/report a.jpg is not me", "", "a.jpg looks bad", "'"):
+        assert typed_paths(words) == [], words
+
+
+async def test_a_missing_file_and_a_folder_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal(tmp_path)
+    await terminal.types(f"{tmp_path}/gone.jpg")
+    await terminal.types(f"{tmp_path}/")
+    shown = capsys.readouterr().out
+    assert f"There is no file {tmp_path}/gone.jpg" in shown
+    assert f"{tmp_path} is a folder" in shown
 
 
 def test_the_commands_refuse_what_they_cannot_do(

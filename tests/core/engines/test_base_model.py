@@ -16,12 +16,13 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from core.cutout.parser import Parser
 from core.engines.denoise import denoise
-from core.engines.lora import proof_error
 from core.engines.redress import repair
-from core.engines.redress.engine import BASE, SIZE, Embedded, repaired, told_torso
 from core.engines.redress.garment import KINDS, TIE, Cloth, cloths_of, lay_out
-from core.engines.redress.generate import draw_torso, dress, order
+from core.engines.redress.generate import conditioning, draw_torso, dress
+from core.engines.redress.lora import lab_error
+from core.engines.redress.nets import BASE, SIZE, Nets, base_torso, predict_head
 from core.errors import Stopped
+from core.intake import review
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import Outfit, load
 from core.types import F32, Cutout, FaceMap
@@ -32,8 +33,8 @@ JACKETS = {"charcoal": "#303439", "navy": "#1f2a44", "royal": "#2c4a86", "wine":
 
 
 @pytest.fixture(scope="module")
-def engine() -> Embedded:
-    return Embedded()
+def nets() -> Nets:
+    return Nets()
 
 
 def suit(jacket: str, tie: str = "#821e28") -> Outfit:
@@ -45,8 +46,8 @@ def setup(hopper_map: FaceMap, hopper_cutout: Cutout) -> Setup:
     return set_up(hopper_map, hopper_cutout, load("office"), Choice(), 0, 5, 0.3)
 
 
-def drawn(engine: Embedded, setup: Setup, outfit: Outfit, seed: int = 1) -> F32:
-    return draw_torso(replace(setup, outfit=outfit, seed=seed), engine, lambda: False)
+def drawn(nets: Nets, setup: Setup, outfit: Outfit, seed: int = 1) -> F32:
+    return draw_torso(replace(setup, outfit=outfit, seed=seed), nets, lambda: False)
 
 
 @pytest.mark.parametrize("name", ["torso", "head"])
@@ -60,19 +61,19 @@ def test_all_weights_together_stay_under_40_megabytes() -> None:
     assert sum(file.stat().st_size for file in BASE.rglob("*.safetensors")) < 40e6
 
 
-def test_same_seed_draws_the_same_bytes_and_another_seed_another_cloth(engine: Embedded, setup: Setup) -> None:
-    first, again, other = (drawn(engine, setup, suit("#1f2a44"), seed) for seed in (1, 1, 2))
+def test_same_seed_draws_the_same_bytes_and_another_seed_another_cloth(nets: Nets, setup: Setup) -> None:
+    first, again, other = (drawn(nets, setup, suit("#1f2a44"), seed) for seed in (1, 1, 2))
     assert first.tobytes() == again.tobytes()
     assert np.abs(first - other).max() > 0.01
 
 
 def test_a_grown_neck_is_neither_smoother_than_plastic_nor_rougher_than_the_own_it_ends_in(
-    engine: Embedded, setup: Setup
+    nets: Nets, setup: Setup
 ) -> None:
     founder = replace(
         setup, outfit=Outfit(title="Open", kind="suit_open", jacket="#303439", shirt="#edf1f7", tie="#303439")
     )
-    layers = dress(founder, drawn(engine, setup, founder.outfit), engine)
+    layers = dress(founder, drawn(nets, setup, founder.outfit), nets)
     luma = layers.sitter.astype(np.float32).mean(axis=-1)
     uneven = luma / cv2.GaussianBlur(luma, (0, 0), 3) - 1
     bare = (layers.neck > 250) & (layers.garment[..., 3] == 0) & (layers.head == 0)
@@ -82,40 +83,40 @@ def test_a_grown_neck_is_neither_smoother_than_plastic_nor_rougher_than_the_own_
     assert 0.3 < np.abs(uneven[grown]).mean() / np.abs(uneven[own]).mean() < 1
 
 
-def test_nearest_named_colour_of_the_drawn_jacket_is_the_asked_one(engine: Embedded, setup: Setup) -> None:
+def test_nearest_named_colour_of_the_drawn_jacket_is_the_asked_one(nets: Nets, setup: Setup) -> None:
     labs = {name: rgb2lab(np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) / 255) for name, c in JACKETS.items()}
     for name, colour in JACKETS.items():
-        picture = drawn(engine, setup, suit(colour))
+        picture = drawn(nets, setup, suit(colour))
         seen = rgb2lab(np.median(picture[45:, 4:30, :3].reshape(-1, 3), axis=0))  # the left sleeve
         away = {other: float(deltaE_ciede2000(seen, lab)) for other, lab in labs.items()}
         assert min(away, key=away.__getitem__) == name, away
 
 
-def test_the_person_is_solid_where_ordered_and_leaves_the_backdrop_free(engine: Embedded, setup: Setup) -> None:
-    matte = drawn(engine, setup, suit("#303439"))[..., 3]
-    told = (order(setup) + 1) / 2
+def test_the_person_is_solid_where_ordered_and_leaves_the_backdrop_free(nets: Nets, setup: Setup) -> None:
+    matte = drawn(nets, setup, suit("#303439"))[..., 3]
+    told = (conditioning(setup) + 1) / 2
     ordered = np.clip(told[3] + told[4] + told[8], 0, 1)
     assert matte[cv2.erode(ordered, np.ones((5, 5))) > 0.99].mean() > 0.96
     assert matte[cv2.dilate(ordered, np.ones((9, 9))) < 0.01].mean() < 0.05
 
 
-def test_the_net_draws_folds_and_edges_where_the_order_is_flat(engine: Embedded, setup: Setup) -> None:
-    picture = drawn(engine, setup, suit("#1f2a44"))
-    flat = told_torso(torch.from_numpy(order(setup)[None]))[0, :3].permute(1, 2, 0).numpy() / 2 + 0.5
+def test_the_net_draws_folds_and_edges_where_the_order_is_flat(nets: Nets, setup: Setup) -> None:
+    picture = drawn(nets, setup, suit("#1f2a44"))
+    flat = base_torso(torch.from_numpy(conditioning(setup)[None]))[0, :3].permute(1, 2, 0).numpy() / 2 + 0.5
     sleeve = (slice(40, 72), slice(2, 40))
     assert picture[sleeve][..., :3].std(axis=(0, 1)).mean() > 2 * flat[sleeve].std(axis=(0, 1)).mean()
 
 
-def test_the_neck_has_the_colour_of_the_face(engine: Embedded, setup: Setup) -> None:
-    picture = drawn(engine, setup, suit("#1f2a44"))
+def test_the_neck_has_the_colour_of_the_face(nets: Nets, setup: Setup) -> None:
+    picture = drawn(nets, setup, suit("#1f2a44"))
     neck = rgb2lab(np.median(picture[picture[..., 4] > 0.9][:, :3], axis=0))
     face = rgb2lab(np.array(setup.skin))
     neck[0] = face[0]  # it may stand in the chin's shadow
     assert float(deltaE_ciede2000(neck, face)) < 10
 
 
-def test_the_net_leaves_no_grid_of_its_own_patches(engine: Embedded, setup: Setup) -> None:
-    picture = drawn(engine, setup, suit("#beaa8c"))
+def test_the_net_leaves_no_grid_of_its_own_patches(nets: Nets, setup: Setup) -> None:
+    picture = drawn(nets, setup, suit("#beaa8c"))
     across = np.abs(np.diff(picture[40:, :, :3].mean(axis=-1), axis=1)).mean(axis=0)
     seams = across[3::4].mean()
     assert seams < 1.5 * np.delete(across, np.s_[3::4]).mean()
@@ -127,21 +128,21 @@ def clean_head() -> F32:
 
 
 @pytest.mark.parametrize("strength", [0.4, 0.8])
-def test_spoilt_heads_come_back_nearer_to_the_truth(engine: Embedded, strength: float) -> None:
+def test_spoilt_heads_come_back_nearer_to_the_truth(nets: Nets, strength: float) -> None:
     truth, left = clean_head(), []
     for seed in (3, 4):
         rough = repair.degrade(truth, strength, np.random.default_rng(seed))
-        restored = repair.restore(partial(repaired, engine.head), rough, strength)
-        left.append(proof_error(restored, truth) / proof_error(rough, truth))
+        restored = repair.restore(partial(predict_head, nets.head), rough, strength)
+        left.append(lab_error(restored, truth) / lab_error(rough, truth))
     assert np.mean(left) < 0.95
 
 
-def test_a_clean_head_is_left_exactly_as_it_is(engine: Embedded) -> None:
+def test_a_clean_head_is_left_exactly_as_it_is(nets: Nets) -> None:
     truth = clean_head()
-    assert repair.restore(partial(repaired, engine.head), truth, 0.0) is truth
+    assert repair.restore(partial(predict_head, nets.head), truth, 0.0) is truth
     rough = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        out = repaired(engine.head, torch.randn(1, 3, 64, 64), rough, torch.ones(1), torch.zeros(1))
+        out = predict_head(nets.head, torch.randn(1, 3, 64, 64), rough, torch.ones(1), torch.zeros(1))
     assert torch.equal(out, rough)  # even when asked
 
 
@@ -165,8 +166,8 @@ def test_every_kind_of_garment_was_labelled_often_enough_to_be_learnt() -> None:
 
 @pytest.fixture(scope="module")
 def example(hopper_map: FaceMap) -> pairs.Example:
-    sighting = pairs.intake.sight(sitters.encoded(hopper_map.selfie.rgb), "sitter", sitters.MODELS)
-    assert isinstance(sighting, pairs.intake.Sighting)
+    sighting = review.sight(sitters.encoded(hopper_map.selfie.rgb), "sitter", sitters.MODELS)
+    assert isinstance(sighting, review.Sighting)
     return pairs._example(sighting, Parser(), False, "suit_tie")
 
 

@@ -1,6 +1,6 @@
 """Learning a person: only where a photo needs it, proven on a photo held out, resumable, the base untouched."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -9,12 +9,15 @@ import pytest
 import sitters
 import torch
 
-from core.engines import lora
-from core.engines.redress import repair
+from core.engines.lora import TrainConfig, TrainingResult, training_key
+from core.engines.redress import lora, repair
+from core.engines.redress.nets import predict_head
 from core.errors import Stopped
 from core.face.landmarks import map_face
-from core.studio import Models
+from core.models import Models
 from core.types import FaceMap, Selfie
+
+BASE = "embedded-test"
 
 
 def photo(eye_px: float, turn_deg: float = 0.0, stops: float = 0.0) -> FaceMap:
@@ -41,16 +44,17 @@ def small() -> FaceMap:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lora, "STEPS", 4)
-    monkeypatch.setattr(lora, "CHECK_EVERY", 2)
-    monkeypatch.setattr(lora, "SPOILT", (0.7,))
+    config = TrainConfig(steps=4, rate=2e-3, check_every=2, patience=2, least_gain=10.0)
+    monkeypatch.setattr(lora, "CONFIG", config)
+    monkeypatch.setattr(lora, "PROOF_STRENGTHS", (0.7,))
 
 
-def run(maps: list[FaceMap], models: Models, folder: Path, stop_at: int | None = None) -> lora.Training:
+def run(maps: list[FaceMap], models: Models, folder: Path, stop_at: int | None = None) -> TrainingResult:
     seen: list[int] = []
     return lora.train(
         maps,
-        lambda: models.engine.head,
+        lambda: models.engine.nets.head,
+        BASE,
         folder,
         lambda step, total, loss: seen.append(step),
         lambda: stop_at is not None and len(seen) >= stop_at,
@@ -89,23 +93,23 @@ def test_a_held_out_photo_decides_whether_training_is_used(
     assert came_to.error_without > 0
     gain = 100 * (1 - came_to.error_with / came_to.error_without)
     assert came_to.gain_percent == pytest.approx(gain, abs=0.2)
-    assert came_to.used == (came_to.gain_percent >= lora.LEAST_GAIN) == (tmp_path / "lora").is_dir()
+    assert came_to.used == (came_to.gain_percent >= lora.CONFIG.least_gain) == (tmp_path / "lora").is_dir()
 
 
 @pytest.mark.usefixtures("short")
 def test_two_sharp_photos_teach_without_a_proof(
     sharp: list[FaceMap], small: FaceMap, models: Models, tmp_path: Path
 ) -> None:
-    before = {name: tensor.clone() for name, tensor in models.engine.head.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in models.engine.nets.head.state_dict().items()}
     came_to = run([*sharp[:2], small], models, tmp_path)
     assert (came_to.used, came_to.reason, came_to.held_out) == (True, "no_proof", None)
     assert (tmp_path / "lora" / "adapter_model.safetensors").stat().st_size < 5e6
-    learned = lora.learned(models.engine.head, tmp_path / "lora")
+    learned = lora.merged(models.engine.nets.head, tmp_path / "lora")
     head = repair.head_of(small.selfie.rgb, small.selfie.face.landmarks)
-    predict = [lambda x, r, t, s, net=net: lora.repaired(net, x, r, t, s) for net in (models.engine.head, learned)]
+    predict = [lambda x, r, t, s, net=net: predict_head(net, x, r, t, s) for net in (models.engine.nets.head, learned)]
     plain, own = (repair.restore(each, head, 0.5) for each in predict)
     assert np.abs(plain - own).max() > 1e-3
-    assert all(torch.equal(before[name], tensor) for name, tensor in models.engine.head.state_dict().items())
+    assert all(torch.equal(before[name], tensor) for name, tensor in models.engine.nets.head.state_dict().items())
 
 
 @pytest.mark.slow
@@ -123,4 +127,57 @@ def test_a_killed_training_goes_on_and_comes_to_the_same(
 
 def test_what_training_came_to_is_not_worked_out_twice(sharp: list[FaceMap], models: Models, tmp_path: Path) -> None:
     first = run(sharp, models, tmp_path)
-    assert run([], models, tmp_path) == first
+    outcome = (tmp_path / "training.json").stat().st_mtime_ns
+    assert run(sharp[::-1], models, tmp_path) == first  # whatever their order
+    assert (tmp_path / "training.json").stat().st_mtime_ns == outcome
+
+
+def test_an_outcome_of_other_photos_another_base_or_another_recipe_is_not_taken_up(
+    sharp: list[FaceMap], small: FaceMap, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(sharp, models, tmp_path).reason == "photos_sharp"
+    assert run([small], models, tmp_path).reason == "nothing_to_learn_from"
+    keys = {training_key(sharp, BASE, "a"), training_key(sharp, "embedded-2", "a"), training_key(sharp, BASE, "b")}
+    assert len(keys | {training_key([small], BASE, "a")}) == 4
+    before = (tmp_path / "training.json").read_text("utf-8")
+    monkeypatch.setattr(lora, "CONFIG", replace(lora.CONFIG, steps=61))
+    run([small], models, tmp_path)
+    assert (tmp_path / "training.json").read_text("utf-8") != before
+
+
+@pytest.mark.usefixtures("short")
+def test_another_persons_lora_in_the_same_folder_is_gone_when_nothing_new_is_learnt(
+    sharp: list[FaceMap], small: FaceMap, models: Models, tmp_path: Path
+) -> None:
+    first = run([*sharp[:2], small], models, tmp_path)
+    assert first.trained_on == tuple(
+        face.selfie.sha256 for face in sorted(sharp[:2], key=lambda f: -f.selfie.sharpness)
+    )
+    assert (tmp_path / "lora").is_dir()
+    assert run([small], models, tmp_path).trained_on == ()
+    assert not (tmp_path / "lora").exists()
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("left", [b"", b"{", b"not a checkpoint at all" * 50])
+def test_a_damaged_outcome_or_checkpoint_is_begun_anew(
+    left: bytes, sharp: list[FaceMap], small: FaceMap, models: Models, tmp_path: Path
+) -> None:
+    (tmp_path / "training.json").write_bytes(left)
+    (tmp_path / "training.pt").write_bytes(left)
+    result = run([*sharp[:2], small], models, tmp_path)
+    assert (result.reason, result.steps) == ("no_proof", 4)
+    assert run([*sharp[:2], small], models, tmp_path) == result
+    (tmp_path / "lora" / "adapter_model.safetensors").unlink()  # half of what was published
+    assert run([*sharp[:2], small], models, tmp_path).steps == 4
+    assert (tmp_path / "lora" / "adapter_model.safetensors").is_file()
+
+
+@pytest.mark.usefixtures("short")
+def test_a_checkpoint_of_other_photos_is_begun_anew(
+    sharp: list[FaceMap], small: FaceMap, models: Models, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped, match="step 3 of 4"):
+        run([*sharp[:2], small], models, tmp_path, stop_at=3)
+    with pytest.raises(Stopped, match="step 1 of 4"):
+        run([*sharp[1:], small], models, tmp_path, stop_at=1)

@@ -16,7 +16,7 @@ from core.cli import main
 from core.cutout.parser import Parts
 from core.face.coverage import coverage, draw_map
 from core.face.features import CHIN, EYE, JAW, UPPER_LIP, judge, measure, observe, words
-from core.studio import Models
+from core.models import Models
 from core.types import FaceMap, Features
 from jobs.worker.core_studio import CoreStudio
 from tools.measure_map import share, wearing_hat

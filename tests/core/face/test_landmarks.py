@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core import frame
 from core.face.coverage import coverage, draw_map
 from core.face.landmarks import TRIANGLES, map_face, mesh_normals
-from core.studio import Models
+from core.models import Models
 from core.types import FaceMap, Selfie
 
 

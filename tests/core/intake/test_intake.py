@@ -25,7 +25,8 @@ from sitters import MODELS, collins, encoded, hopper
 from core.cli import main
 from core.intake import decode as decoding
 from core.intake import review as intake
-from core.intake.review import REASONS, Models, Photo, check, decode, look, review
+from core.intake.review import REASONS, Photo, check, decode, look, review
+from core.models import Models
 from core.types import Rejected, Selfie
 
 HEIC = (Path(__file__).parents[2] / "pictures" / "astronaut.heic").read_bytes()
@@ -149,12 +150,13 @@ def test_a_refusal_carries_the_number_and_the_limit() -> None:
 
 def test_a_file_that_is_no_photo_never_loads_a_model() -> None:
     script = (
-        "import sys, json; from core.intake import review; m = review.Models(); r = review.look(b'text', 'a.jpg', m);"
+        "import sys, json; from core.intake import review; from core.models import Models;"
+        "m = Models(); r = review.look(b'text', 'a.jpg', m);"
         "print(json.dumps([r.reason, sorted(vars(m)), 'mediapipe' in sys.modules, 'torch' in sys.modules]))"
     )
     root = Path(__file__).parents[3]
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True, cwd=root)
-    assert json.loads(out.stdout) == ["not_a_photo", [], False, False]
+    assert json.loads(out.stdout) == ["not_a_photo", ["_asked"], False, False]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

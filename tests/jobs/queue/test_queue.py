@@ -30,6 +30,7 @@ from jobs.privacy.forget import forget
 from jobs.queue.arq_queue import ArqJobQueue, decode, encode, open_job_queue
 from jobs.queue.events import JobEvent, Queued, Step
 from jobs.services import Services, open_services
+from jobs.storage import job_store
 
 __all__ = ["ready_sqlite", "services"]
 
@@ -134,12 +135,10 @@ async def test_nothing_personal_lies_in_the_queue(services: Services) -> None:
     await services.job_queue.send()
     redis = services.job_queue._redis
     messages = [await redis.get(key) for key in await redis.keys("arq:job:*")]
-    assert messages == [b'{"t":null,"f":"work","a":[1,1],"k":{},"et":%d}' % decode(messages[0])["et"]]
+    assert messages == [b'{"t":null,"f":"work","a":[],"k":{},"et":%d}' % decode(messages[0])["et"]]
 
 
 async def test_a_message_id_is_never_used_for_two_attempts(services: Services) -> None:
-    from jobs.storage import job_store
-
     someone = await person(services)
     await services.job_queue.place(someone.id, shoot(), "r", "telegram")
     ids = set()
@@ -153,40 +152,58 @@ async def test_a_message_id_is_never_used_for_two_attempts(services: Services) -
     assert ids == {b"shoot:1:1", b"shoot:1:2", b"shoot:1:3"}
 
 
-async def test_fair_turns_are_the_job_in_which_the_queue_is_served(services: Services) -> None:
-    greedy, modest = await person(services, "1"), await person(services, "2")
-    for n in range(3):
-        await services.job_queue.place(greedy.id, Look("photos/0"), f"g{n}", "telegram")
-    await services.job_queue.place(modest.id, Look("photos/0"), "m", "telegram")
-    await services.job_queue.send()
+async def claims_all(services: Services, count: int) -> list[int]:
+    """Serve a queue, one at a time, until so many jobs were claimed; return their ids in that order."""
     served: list[int] = []
 
-    async def work(job_id: int, attempt: int) -> None:
-        served.append(job_id)
+    async def work() -> None:
+        async with services.database.write() as tx:
+            claimed = await job_store.claim_next(tx, "studio", "w")
+            if claimed is not None:
+                served.append(claimed.id)
+                await job_store.finish(tx, claimed, [], {})
 
-    consumer = asyncio.create_task(services.job_queue.consume("look", work, 1))
-    await until(lambda: len(served) == 4)
-    consumer.cancel()
-    await asyncio.gather(consumer, return_exceptions=True)
-    assert served == [1, 4, 2, 3]
+    tasks = [
+        asyncio.create_task(part)
+        for part in (services.job_queue.relay(), services.job_queue.consume("studio", work, 1))
+    ]
+    await until(lambda: len(served) >= count)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return served
 
 
-async def test_what_a_killed_worker_took_but_never_claimed_is_freed_again(
+async def test_jobs_are_served_in_the_fair_order_whatever_the_order_of_their_messages(services: Services) -> None:
+    greedy, modest = await person(services, "1"), await person(services, "2")
+    for n in range(3):
+        await services.job_queue.place(greedy.id, shoot(), f"g{n}", "telegram")
+    await services.job_queue.place(modest.id, shoot(), "m", "telegram")
+    assert await claims_all(services, 4) == [1, 4, 2, 3]
+
+
+async def test_what_the_queue_server_lost_and_what_a_killed_worker_took_is_sent_again(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Taken and never claimed, forgotten by its server, still waiting: the last alone needs nothing."""
     someone = await person(services)
-    await services.job_queue.place(someone.id, Look("photos/0"), "r", "telegram")
+    for n in range(3):
+        await services.job_queue.place(someone.id, shoot(), f"r{n}", "telegram")
     await services.job_queue.send()
-    await services.job_queue._redis.psetex("arq:in-progress:look:1:1", int(services.job_queue._mark_ms), b"1")
-    assert await services.job_queue.repair() == 0, "a worker may be about to claim it"
-    monkeypatch.setattr("jobs.queue.arq_queue.REPAIR_S", -1.0)
-    assert await services.job_queue.repair() == 1
-    assert not await services.job_queue._redis.exists("arq:in-progress:look:1:1")
+    redis = services.job_queue._redis
+    await redis.psetex("arq:in-progress:shoot:1:1", 10**7, b"1")
+    await redis.zrem("studio", "shoot:2:1")
+    await redis.delete("arq:job:shoot:2:1")
+    assert await services.job_queue.find_lost() == 0, "a worker may be about to claim it"
+    monkeypatch.setattr("jobs.queue.arq_queue.LOST_S", -1.0)
+    assert await services.job_queue.find_lost() == 2
+    monkeypatch.undo()
+    await services.job_queue.send()
+    assert set(await redis.zrange("studio", 0, -1)) >= {b"shoot:1:1+1", b"shoot:2:1+1", b"shoot:3:1"}
+    assert sorted(await claims_all(services, 3)) == [1, 2, 3], "each once, for all its messages"
 
 
 async def test_the_waiting_see_their_place_change_and_never_progress_after_the_last_word(services: Services) -> None:
-    from jobs.storage import job_store
-
     one, two = await person(services, "1"), await person(services, "2")
     for who in (one, two):
         await services.job_queue.place(who.id, shoot(), "r", "telegram")
@@ -325,7 +342,7 @@ async def test_a_queue_server_of_production_is_used_by_its_url_alone_from_job_to
             assert await front.words(done.job_id) == ["done"]  # type: ignore[union-attr]
             receipt = await forget(services, someone.id)
         assert receipt is not None
-        assert await services.job_queue.depth("studio") == 0
+        assert await services.job_queue._redis.zcard("studio") == 0
         wrong = await open_job_queue(services.settings, services.database, production.replace("p%40ss", "guess"))
         with pytest.raises(Exception, match=r"WRONGPASS|invalid username"):
             await wrong.ping()

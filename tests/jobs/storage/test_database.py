@@ -28,7 +28,7 @@ from jobs.storage import job_store
 from jobs.storage import schema as t
 from jobs.storage.accounts import Conflict, Gone, Transaction
 from jobs.storage.database import Database, migrate, open_database
-from jobs.storage.job_store import Accepted, Declined
+from jobs.storage.job_store import Accepted, Claimed, Declined
 from jobs.storage.keys import open_keyring
 
 __all__ = ["database_url", "postgres", "ready_sqlite"]
@@ -356,6 +356,53 @@ async def test_of_many_workers_one_gets_the_job(database: Database, limits: Sett
             return await job_store.claim(tx, job_id, 1, f"w{n}") is not None
 
     assert sum(await asyncio.gather(*(grab(n) for n in range(10)))) == 1
+
+
+async def test_looks_of_an_account_are_claimed_one_after_another_and_shoots_side_by_side(
+    database: Database, limits: Settings
+) -> None:
+    async def claims(queue: str) -> int | None:
+        async with database.write() as tx:
+            claimed = await job_store.claim_next(tx, queue, "w")
+            return claimed and claimed.id
+
+    async with database.write() as tx:
+        ana, ben = await someone(tx, "ana"), await someone(tx, "ben")
+        first, second, third = [await placed(tx, ana, ref, limits, Look("photos/1")) for ref in "abc"]
+        bens = await placed(tx, ben, "a", limits, Look("photos/1"))
+        shoots = [await placed(tx, ana, ref, limits) for ref in "xy"]
+    assert [await claims("look") for _ in range(3)] == [first, bens, None]
+    assert [await claims("studio") for _ in range(3)] == [*shoots, None]
+    async with database.write() as tx:
+        assert await job_store.release(tx, first, 1)
+        assert await job_store.cancel(tx, ana, second) == "cancelled"
+    assert [await claims("look") for _ in range(2)] == [first, None], "the one given back goes before the next"
+    async with database.write() as tx:
+        assert await job_store.fail(tx, first, 2, events.Failed("no_face"))
+    assert [await claims("look") for _ in range(2)] == [third, None]
+
+
+async def test_a_look_placed_while_the_one_before_it_ends_is_not_forgotten(
+    database: Database, limits: Settings
+) -> None:
+    """Whichever of the two transactions is first."""
+    async with database.write() as tx:
+        account = await someone(tx)
+        last = await placed(tx, account, "0", limits, Look("photos/1"))
+    for n in range(1, 12):
+        async with database.write() as tx:
+            claimed = await job_store.claim_next(tx, "look", "w")
+            assert claimed is not None, f"look {last} waits for ever"
+
+        async def ends(claimed: Claimed = claimed) -> None:
+            async with database.write() as tx:
+                await job_store.finish(tx, claimed, [], {})
+
+        async def comes(n: int = n) -> int:
+            async with database.write() as tx:
+                return await placed(tx, account, str(n), limits, Look("photos/1"))
+
+        last, _ = await asyncio.gather(comes(), ends())
 
 
 async def test_every_step_is_for_the_attempt_that_holds_the_job(database: Database, limits: Settings) -> None:

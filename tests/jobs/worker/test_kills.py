@@ -226,7 +226,7 @@ async def test_a_job_saved_by_a_bot_that_was_killed_before_sending_it_is_sent_by
 async def in_the_outbox(services: Services) -> tuple[str, float | None]:
     """The one message that has not taken effect: its id, and when a relay noted it as sent."""
     async with services.database.read() as tx:
-        row = (await tx.c.exec_driver_sql("SELECT job, sent_at FROM outbox")).one()
+        row = (await tx.c.exec_driver_sql("SELECT arq_id, sent_at FROM outbox")).one()
     return row[0], row[1]
 
 
@@ -247,7 +247,7 @@ async def test_a_relay_killed_after_the_commit_costs_no_job_and_doubles_none(
             valkey._say(b"CLIENT", b"UNPAUSE")
 
             async def queued() -> bool:
-                return await services.job_queue.depth("studio") == 1
+                return await services.job_queue._redis.zcard("studio") == 1
 
             await until(queued)
             await asyncio.sleep(0.2)
@@ -255,7 +255,7 @@ async def test_a_relay_killed_after_the_commit_costs_no_job_and_doubles_none(
         valkey._say(b"CLIENT", b"UNPAUSE")
         database.close()
         assert await in_the_outbox(services) == (f"shoot:{job_id}:1", None)
-        assert await services.job_queue.depth("studio") == (0 if moment == "before it is in the queue" else 1)
+        assert await services.job_queue._redis.zcard("studio") == (0 if moment == "before it is in the queue" else 1)
     async with running(services.settings, "worker,notify"):
         await ends(services, job_id)
         assert await is_told(services.settings, job_id) == ["done"]
@@ -334,7 +334,7 @@ async def _goes_on_elsewhere(tmp_path: Path, url: str, gate: Gate) -> None:
             killed.kill()
         gate.open = False
         async with running(there, "worker,notify") as (other,):
-            await until(lambda: "order_waits" in other.log.read_text(), 60)
+            await until(lambda: "job_waits" in other.log.read_text(), 60)
             gate.open = True
             await ends(services, job_id)
             assert await is_told(there, job_id) == ["done"]

@@ -122,6 +122,28 @@ async def test_a_photo_is_judged_among_those_that_were_kept_before(services: Ser
     assert facts["photos/3"]["set"] == ["photos/1", "photos/3"]
 
 
+async def test_a_photo_whose_process_is_killed_is_looked_at_again_by_itself(services: Services) -> None:
+    someone = await person(services, photos=0)
+    await send_photo(services, someone.id, "photos/1", b"slow")
+    async with working(services) as front:
+        job_id = await place(services, someone.id, Look("photos/1"))
+        await until(lambda: bool(list(services.settings.work_folder.glob(f"*/{job_id}.1/photos/*"))))
+        await asyncio.sleep(0.3)
+        (child,) = children_of(os.getpid(), b"look")
+        os.kill(child, signal.SIGKILL)
+        assert await front.words(job_id) == ["done"]
+        assert await column(services, "attempt") == 2
+    async with services.database.read() as tx:
+        assert (await tx.photos(someone.id))[0].facts["kept"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "ours"), [("crashed", True), ("timeout", True), ("fault", True), ("no_face", False)]
+)
+def test_an_event_says_whether_the_failure_is_ours(reason: str, ours: bool) -> None:
+    assert Failed(reason).our_fault is ours
+
+
 @pytest.mark.parametrize("manner", ["slow", "stuck"])
 async def test_cancelling_a_running_job_ends_its_work_whether_it_listens_or_not(
     services: Services, manner: str
@@ -359,7 +381,7 @@ async def test_a_database_that_is_locked_for_longer_than_its_patience_loses_noth
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.storage.database.BUSY_MS", 300)
-    monkeypatch.setattr("jobs.queue.arq_queue.REPAIR_S", 0.5)
+    monkeypatch.setattr("jobs.queue.arq_queue.LOST_S", 0.5)
     async with open_services(make_settings(tmp_path)) as services, working(services) as front:
         someone = await person(services)
         job_id = await place(services, someone.id, shoot("slow", count=4))

@@ -45,16 +45,12 @@ def upgrade() -> None:
         op.drop_index(old, table_name=table)
         op.create_index(new, table, columns)
     _rename_constraints(1, 2)
-    # what waits for a worker is sent again under the new names; what waits for a person is only read again
-    op.execute(
-        """UPDATE outbox SET sent_at = NULL, body = REPLACE(body, '"order":', '"job_id":') WHERE type = 'work'"""
-    )
+    # what waits for a worker is sent again, as this version sends it
+    op.execute("UPDATE outbox SET sent_at = NULL WHERE type = 'work'")
 
 
 def downgrade() -> None:
-    op.execute(
-        """UPDATE outbox SET sent_at = NULL, body = REPLACE(body, '"job_id":', '"order":') WHERE type = 'work'"""
-    )
+    op.execute("UPDATE outbox SET sent_at = NULL WHERE type = 'work'")
     _rename_constraints(2, 1)
     for table, _, new, _ in INDEXES:
         op.drop_index(new, table_name=table)

@@ -7,55 +7,19 @@ import json
 import os
 import random
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from chats import STUDIO, running_bot
+from chats import STUDIO, begins, has_gallery, has_photos, running_bot
 from fakes.picture_studio import picture
-from fakes.telegram_server import TOKEN, Person, TelegramServer
-from pydantic import SecretStr
-from sqlalchemy import select
+from fakes.telegram_server import TOKEN, TelegramServer
 
 from bots.dialogue.text import LANGUAGES
-from bots.runtime import outbox
 from jobs import settings as s
 from jobs.services import open_services
-from jobs.storage import schema as t
 from jobs.storage.keys import signed_by
 
 TESTS = Path(__file__).parents[2]
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[TelegramServer]:
-    async with TelegramServer() as running:
-        yield running
-        assert running.violations == []
-
-
-async def begins(person: Person) -> None:
-    await person.says("/start")
-    await person.sees("I am Atelier")
-    await person.taps("I agree")
-    await person.sees("Thank you")
-
-
-async def has_photos(person: Person, n: int = 2) -> None:
-    await begins(person)
-    await person.sends(*(picture("gray", mark=f"{person.id} {i}") for i in range(n)))
-    await person.sees(f"I have {n} good photo")
-    await person.can_tap("Choose looks")
-
-
-async def has_gallery(person: Person) -> None:
-    await has_photos(person)
-    await person.taps("Choose looks")
-    await person.sees("Pick one or more looks")
-    await person.taps("Office")
-    await person.can_tap("Go: 4")
-    await person.taps("Go: 4")
-    await person.sees("Your 3 portraits are ready")
 
 
 async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_path: Path) -> None:
@@ -98,14 +62,14 @@ async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_
         assert "I made 8 and left 2 out" in (await ana.sees("Your 6 portraits"))["text"]
         assert (await ana.sees("Your 6 portraits"))["reply_to_message"]["message_id"] == gallery["message_id"]
 
-        uploads = count(server, "sendPhoto") + count(server, "editMessageMedia")
+        uploads = server.count("sendPhoto") + server.count("editMessageMedia")
         await ana.taps("▶")
         await ana.sees("2/6")
         await ana.taps("◀")
         await ana.sees("1/6")
         await ana.taps("♡ Favourite")
         await ana.sees("one of your favourites")
-        assert count(server, "editMessageMedia") + count(server, "sendPhoto") - uploads == 2
+        assert server.count("editMessageMedia") + server.count("sendPhoto") - uploads == 2
 
         await ana.taps("Edit")
         await ana.taps("Warmer")
@@ -175,10 +139,6 @@ async def test_taking_back_a_stranger_makes_the_own_photo_good_again(server: Tel
         await ana.sees("I have 1 good photo.")
 
 
-def count(server: TelegramServer, method: str) -> int:
-    return sum(call.method == method for call in server.calls)
-
-
 async def test_spanish_is_spoken_to_who_comes_with_it(server: TelegramServer, tmp_path: Path) -> None:
     async with running_bot(tmp_path, server):
         luz = server.person(8, "Luz", "es")
@@ -215,7 +175,7 @@ async def test_everything_else_is_answered_kindly(server: TelegramServer, tmp_pa
             await ana.sees(answer)
         await ana.sends(picture("gray"), as_file=True, size=25_000_000)
         await ana.sees("This file is 25 MB, and I can only fetch up to 20 MB")
-        assert count(server, "getFile") == 0
+        assert server.count("getFile") == 0
 
 
 async def test_a_forwarded_photo_is_looked_at_and_forwarded_words_are_answered(
@@ -241,18 +201,6 @@ async def test_photos_sent_as_files_come_whole(server: TelegramServer, tmp_path:
         async with services.database.read() as tx:
             account = await tx.account("telegram", "7", "7")
         assert await services.blob_store.get(account.id, "photos/1") == sent
-
-
-async def test_groups_get_a_link_to_the_private_chat_and_nothing_is_fetched(
-    server: TelegramServer, tmp_path: Path
-) -> None:
-    async with running_bot(tmp_path, server):
-        ana = server.person(7)
-        await ana.sends(picture("gray"), picture("gray", mark="2"), group=-100123)
-        await ana.says("/start", group=-100123)
-        await server.until(lambda: len(server.group_texts(-100123)) == 2)
-        assert all("https://t.me/atelier_test_bot?start=group" in text for text in server.group_texts(-100123))
-        assert count(server, "getFile") == 0
 
 
 async def test_a_flood_delays_and_loses_nothing(server: TelegramServer, tmp_path: Path) -> None:
@@ -383,63 +331,3 @@ async def test_a_bot_killed_again_and_again_loses_nothing(server: TelegramServer
         account = await tx.account("telegram", "7", "7")
         assert len(await tx.photos(account.id)) == 4
         assert len(await tx.portraits(account.id)) == 4, "three kept, one edit, none twice"
-
-
-@pytest.mark.parametrize("killed", ["before anything is deleted", "before the receipt is sent"])
-async def test_a_forgetting_that_is_killed_is_finished_and_told_after_a_restart(
-    server: TelegramServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: str
-) -> None:
-    died = asyncio.Event()
-
-    async def die(*_: object) -> None:
-        died.set()
-        await asyncio.Event().wait()
-
-    ana = server.person(7)
-    with monkeypatch.context() as patch:
-        if killed == "before anything is deleted":
-            patch.setattr(outbox, "forget", die)
-        else:
-            patch.setattr(outbox.Errands, "_tell_receipt", die)
-        async with running_bot(tmp_path, server):
-            await has_photos(ana)
-            await ana.says("/forget")
-            await ana.taps("Delete everything")
-            await died.wait()
-    async with running_bot(tmp_path, server) as services:
-        receipt_message = await ana.sees("Everything is deleted")
-        receipt = json.loads(server.files[receipt_message["document"]["file_id"]].data)
-        assert signed_by(receipt["public_key"], receipt["body"].encode(), receipt["signature"])
-
-        async def nobody_is_to_be_told() -> bool:
-            async with services.database.read() as tx:
-                return (await tx.c.execute(select(t.pending_receipts))).first() is None
-
-        await server.until(nobody_is_to_be_told)
-        assert [m["message_id"] for m in ana.chat()] == [receipt_message["message_id"]]
-    assert len([m for m in ana.chat() if "document" in m]) == 1
-
-
-async def test_a_webhook_without_a_secret_is_refused() -> None:
-    with pytest.raises(s.SettingsWrong, match="TELEGRAM_WEBHOOK_SECRET"):
-        s.load(telegram_webhook="https://example.org/hook")
-
-
-async def test_a_webhook_takes_updates_and_refuses_who_does_not_know_the_secret(
-    server: TelegramServer, tmp_path: Path, unused_tcp_port: int
-) -> None:
-    address = f"http://127.0.0.1:{unused_tcp_port}/hook"
-    more = {
-        "telegram_webhook": address,
-        "telegram_webhook_secret": SecretStr("quiet"),
-        "telegram_webhook_port": unused_tcp_port,
-    }
-    async with running_bot(tmp_path, server, **more):
-        ana = server.person(7)
-        await server.until(lambda: server.webhook.get("url") == address)
-        await begins(ana)
-        await ana.says("/help")
-        await ana.sees("How it works")
-        server.webhook["secret_token"] = "guessed"
-        await ana.says("/privacy")
-        assert not any("What I keep of you" in text for text in ana.screen())

@@ -1,0 +1,58 @@
+"""Likeness of a portrait to its sitter, measured against photos that neither drew nor trained it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from core.face.embedding import cosine
+from core.types import F32, Identity
+
+FLOOR: Final = 0.363
+"""Below this two photos are not taken for one person by OpenCV's own sample: a floor, never a bar."""
+BELOW_BASELINE: Final = 0.20
+"""Rejected under the person's own baseline less this."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class References:
+    """The photos of a sitting as likeness needs them.
+
+    sources: sha256 of each photo, embeddings: (N, 128) float32 in their order. trained_on: sha256 of those that the
+    LoRA in use was trained on. baseline: median cosine between the person's own photos, None with one photo.
+    """
+
+    sources: tuple[str, ...]
+    embeddings: F32
+    trained_on: tuple[str, ...]
+    baseline: float | None
+
+
+def references_of(who: Identity) -> References:
+    """Return the references of a person's photos."""
+    faces = [face.selfie for face in who.maps]
+    embeddings = np.stack([selfie.face.embedding for selfie in faces])
+    return References(tuple(selfie.sha256 for selfie in faces), embeddings, who.trained_on, who.baseline)
+
+
+def reference_embeddings(references: References, source: str) -> list[F32]:
+    """Return the embeddings (128,) that likeness is measured against, for draws and edits alike.
+
+    source: sha256 of the photo the portrait was drawn from. Held out of drawing and training: neither the source nor
+    a photo the LoRA was trained on; none where no other is left.
+    """
+    taken = {source, *references.trained_on}
+    return [row for sha256, row in zip(references.sources, references.embeddings, strict=True) if sha256 not in taken]
+
+
+def likeness_of(embedding: F32, others: Sequence[F32]) -> float:
+    """Return the median cosine of an embedding (128,) to others, -1..1."""
+    return float(np.median([cosine(embedding, other) for other in others]))
+
+
+def percent_of(likeness: float, baseline: float) -> float:
+    """Return a likeness in percent of the person's own baseline."""
+    return 100 * likeness / baseline

@@ -1,0 +1,167 @@
+"""What follows from an event is done until it is certain: outages, unknown errors, photos taken back, blocked bots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chats import begins, has_gallery, has_photos, running_bot
+from fakes.picture_studio import picture
+from fakes.telegram_server import TelegramServer
+
+from bots.dialogue import effects as fx
+from bots.platforms.telegram.messages import TelegramAdapter
+from bots.runtime import executor
+from bots.runtime.retry import Backoff
+from jobs.storage.blobs import BlobStoreDown
+
+QUICK = Backoff(first_s=0.05, factor=2.0, most_s=0.2)
+
+
+async def test_a_gallery_that_is_finished_in_an_outage_appears_by_itself(
+    server: TelegramServer, tmp_path: Path
+) -> None:
+    async with running_bot(tmp_path, server, backoff=QUICK) as services:
+        ana = server.person(7)
+        await has_photos(ana)
+        await ana.taps("Choose looks")
+        await ana.taps("Office")
+        await ana.can_tap("Go: 4")
+        server.lag("getUpdates", 0.3)
+        await ana.taps("Go: 4")
+        await ana.sees("Your portraits")
+        server.down = True
+        async with services.database.read() as tx:
+            account = (await tx.account("telegram", "7", "7")).id
+
+        async def drawn() -> bool:
+            async with services.database.read() as tx:
+                return len(await tx.portraits(account)) == 3
+
+        await server.until(drawn)
+        before = len(server.calls)
+        await server.until(lambda: len(server.calls) > before + 6)  # more tries than any fixed number of a while ago
+        server.down = False
+        await ana.sees("Your 3 portraits are ready")
+        await ana.sees("1/3 · Office")
+
+
+async def test_a_flood_in_one_chat_is_waited_for_as_long_as_telegram_asks_and_others_are_served(
+    server: TelegramServer, tmp_path: Path
+) -> None:
+    async with running_bot(tmp_path, server, backoff=QUICK):
+        ana, ben = server.person(7), server.person(9, "Ben")
+        server.flood("sendMessage", 3)
+        await ana.says("/help")
+        await server.until(lambda: server.count("sendMessage") == 1)
+        await ben.says("/start")
+        await ben.sees("I am Atelier", within_s=2.5)
+        assert ana.screen() == []
+        await ana.sees("How it works")
+    times = [call.at for call in server.calls if call.method == "sendMessage" and call.params["chat_id"] == "7"]
+    assert times[1] - times[0] >= 3
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), BlobStoreDown("away")])
+async def test_an_export_that_fails_is_tried_until_it_is_sent_and_the_person_is_told(
+    server: TelegramServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    tries: list[int] = []
+    real = executor.archives
+
+    async def unlucky(*asked: Any) -> Any:
+        tries.append(1)
+        if len(tries) <= 6:
+            raise error
+        async for archive in real(*asked):
+            yield archive
+
+    monkeypatch.setattr(executor, "archives", unlucky)
+    async with running_bot(tmp_path, server, backoff=QUICK):
+        ana = server.person(7)
+        await has_photos(ana)
+        await ana.says("/export")
+        await ana.sees("The archive takes longer than usual")
+        await ana.says("/help")
+        await ana.sees("How it works")  # what comes after it does not wait for it
+        await ana.sees("Everything I keep of you")
+    assert sum("takes longer" in text for text in ana.screen()) == 1
+
+
+async def test_a_reply_that_always_fails_does_not_keep_the_next_ones_back(
+    server: TelegramServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = TelegramAdapter.show
+
+    async def broken(self: TelegramAdapter, place: str, reply: fx.Reply, *more: Any) -> list[str]:
+        if isinstance(reply, fx.Card) and reply.slot == "welcome":
+            raise RuntimeError("a bug")
+        return await real(self, place, reply, *more)
+
+    monkeypatch.setattr(TelegramAdapter, "show", broken)
+    async with running_bot(tmp_path, server, backoff=QUICK):
+        ana = server.person(7)
+        await ana.says("/start")
+        await ana.says("/help")
+        await ana.sees("How it works")
+
+
+async def test_a_photo_that_is_taken_back_while_it_is_fetched_is_not_kept(
+    server: TelegramServer, tmp_path: Path
+) -> None:
+    async with running_bot(tmp_path, server) as services:
+        ana = server.person(7)
+        await begins(ana)
+        server.lag("getFile", 1.5)
+        await ana.sends(picture("gray"))
+        await ana.taps("Take back")
+        await ana.sees("Photo 1 is deleted")
+        await ana.sends(picture("gray", mark="another"))
+        await ana.sees("I have 1 good photo")
+        async with services.database.read() as tx:
+            account = (await tx.account("telegram", "7", "7")).id
+            assert [photo.name for photo in await tx.photos(account)] == ["photos/2"]
+    assert len([file for file in (tmp_path / "shelf").rglob("*") if file.is_file()]) == 1
+
+
+async def test_a_file_that_turns_out_too_big_is_refused_at_once(server: TelegramServer, tmp_path: Path) -> None:
+    """Telegram does not always say how large a file is."""
+    async with running_bot(tmp_path, server):
+        ana = server.person(7)
+        await begins(ana)
+        await ana.sends(picture("gray") + b"\0" * 20_000_000, as_file=True, size=None)
+        await ana.sees("Photo 1: ✗ not used")
+    assert server.count("getFile") == 1
+
+
+async def test_writing_makes_a_person_reachable_again(server: TelegramServer, tmp_path: Path) -> None:
+    """After a 403 nothing but `my_chat_member` used to; Telegram does not always send one."""
+    async with running_bot(tmp_path, server) as services:
+        ana = server.person(7)
+        await has_gallery(ana)
+        ana.blocked = True
+        await ana.says("/help")
+
+        async def unreachable() -> bool:
+            async with services.database.read() as tx:
+                account = await tx.account("telegram", "7", "7")
+                return not (await tx.addresses(account.id))[0].reachable
+
+        await server.until(unreachable)
+        ana.blocked = False
+        await ana.says("/privacy")
+        await ana.sees("How it works")  # what waited
+        await ana.sees("What I keep of you")
+        assert not await unreachable()
+
+
+async def test_previews_are_uploaded_once_for_everybody(server: TelegramServer, tmp_path: Path) -> None:
+    async with running_bot(tmp_path, server):
+        for number, person in enumerate((server.person(7), server.person(9, "Ben")), 1):
+            await has_photos(person)
+            await person.taps("Choose looks")
+            await server.until(lambda n=number: server.count("sendMediaGroup") == n)
+    first, second = (call.params["media"] for call in server.calls if call.method == "sendMediaGroup")
+    assert "attach://" in first
+    assert "attach://" not in second
