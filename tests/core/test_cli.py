@@ -74,11 +74,16 @@ def test_a_refusal_is_an_error_object_and_exit_code_2(
     assert error["message"]
 
 
-def test_the_option_that_is_wrong_is_named(photo: str, tmp_path: Path, no_work: None, capsys: Capture) -> None:
+def test_the_option_that_is_wrong_is_named(
+    photo: str, tmp_path: Path, no_work: None, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     main(shoot(photo, tmp_path / "out", "--seed", "-1"))
     assert "--seed: -1 is not within 0 to 2147483647" in told(capsys)["error"]["message"]
     main(shoot(photo, tmp_path / "out", "--outfit", "toga"))
     assert "outfit 'toga' is unknown, choose from" in told(capsys)["error"]["message"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    main(shoot(photo, tmp_path / "out"))
+    assert "OMP_NUM_THREADS is 'many'" in told(capsys)["error"]["message"]
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
