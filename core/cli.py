@@ -175,7 +175,7 @@ def _check(options: argparse.Namespace) -> int:
     models = Models()
     with Bars() as bars:
         report = review.check(_read(options.photos), models, lambda done, total: bars("check", done, total))
-        maps = studio.learn(report.kept, models, bars).maps if report.kept else ()
+        maps = studio.map_photos(report.kept, models, bars).maps if report.kept else ()
     if options.draw:
         _draw_maps(maps, options.draw)
     asks: dict[str, str] = {}

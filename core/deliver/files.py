@@ -22,12 +22,15 @@ from core.deliver import credentials
 from core.edit import recipe as recipes
 from core.edit.crops import crop
 from core.errors import Refused
+from core.judge.likeness import References
 from core.scene.style import Crop
-from core.types import F32, U8, Identity, Layers, Portrait, Recipe, Verdict
+from core.types import U8, Layers, Portrait, Recipe, Verdict
 
 AI_MARK: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's word for a photograph composited with generated parts (IPTC NewsCodes, Digital Source Type)."""
 FORMATS: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+REFERENCES: Final = "reference_embeddings.npz"
+"""The file of `write_references`."""
 JPEG_QUALITY: Final = 93
 _SRGB: Final = Path(__file__).with_name("srgb.icc").read_bytes()
 """Little CMS's own sRGB profile (ICC 4.4, IEC 61966-2-1) with a fixed date: made anew it carries the time."""
@@ -179,7 +182,7 @@ def read_picture(path: Path) -> U8:
         return np.asarray(picture.convert("RGB"))
 
 
-def write_reference_embeddings(folder: Path, who: Identity) -> None:
+def write_references(folder: Path, references: References) -> None:
     """Keep the embeddings of the sitter's photos beside the gallery, so that edits can be scored again.
 
     A face template is the person's most private file: it stays in the folder of the shoot, is in no manifest, and goes
@@ -188,19 +191,20 @@ def write_reference_embeddings(folder: Path, who: Identity) -> None:
     out = io.BytesIO()
     np.savez(
         out,
-        sources=np.array([face.selfie.sha256 for face in who.maps]),
-        embeddings=np.stack([face.selfie.face.embedding for face in who.maps]),
-        baseline=np.float32(np.nan if who.baseline is None else who.baseline),
+        sources=np.array(references.sources),
+        embeddings=references.embeddings,
+        trained_on=np.array(references.trained_on, str),
+        baseline=np.float32(np.nan if references.baseline is None else references.baseline),
     )
-    write_bytes(folder / "identity" / "witnesses.npz", out.getvalue())
+    write_bytes(folder / "identity" / REFERENCES, out.getvalue())
 
 
-def read_reference_embeddings(folder: Path, source: str) -> tuple[Sequence[F32], float | None]:
-    """Return the embeddings of all photos but the source, and the baseline; nothing where none were kept."""
-    path = folder / "identity" / "witnesses.npz"
+def read_references(folder: Path) -> References | None:
+    """Read what `write_references` kept; None where nothing was."""
+    path = folder / "identity" / REFERENCES
     if not path.is_file():
-        return (), None
+        return None
     with np.load(path) as kept:
-        others = [row for row, sha in zip(kept["embeddings"], kept["sources"], strict=True) if sha != source]
+        sources, trained_on = (tuple(str(sha256) for sha256 in kept[name]) for name in ("sources", "trained_on"))
         baseline = float(kept["baseline"])
-    return others, None if np.isnan(baseline) else baseline
+        return References(sources, kept["embeddings"], trained_on, None if np.isnan(baseline) else baseline)

@@ -2,7 +2,7 @@
 
     <work>/<account's token>/<job>.<attempt>/photos        what the studio may look at
                                             /out           what it makes; stays for the next attempt
-                                            /out/identity  what training learnt so far; and the witnesses
+                                            /out/identity  what training learnt so far; and the reference embeddings
 
 Here alone pictures lie in the clear, in folders of mode 700, for as long as the job runs. They are deleted
 with its end; after a kill by the next attempt's end, by the sweep, or by forgetting.

@@ -181,10 +181,10 @@ def verdict_on(rgb: np.ndarray, shot: Path, who: Identity, models: Models) -> Ve
 def test_a_strangers_head_and_a_stretched_face_fall_through(
     shot: Path, models: Models, collins_map: object, hopper_map: object
 ) -> None:
-    """With a second, slightly darker print of her photo as the witness there is a baseline to fall short of."""
+    """With a second, slightly darker print of her photo as the reference there is a baseline to fall short of."""
     again = sitters.look(sitters.exposed(sitters.collins(), -0.4), "again.png")
     assert isinstance(again, studio.Selfie)
-    maps = (collins_map, studio.learn([again], models, studio.silent).maps[0])
+    maps = (collins_map, studio.map_photos([again], models, studio.silent).maps[0])
     baseline = float(maps[0].selfie.face.embedding @ maps[1].selfie.face.embedding)
     who = Identity(maps=maps, baseline=baseline)
     good = files.read_picture(shot / "office-01.jpg")

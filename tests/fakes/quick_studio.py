@@ -72,7 +72,7 @@ class QuickStudio:
                     _whole(out / f"{name}.json", json.dumps(record).encode())
                     _log(f"{out.parent.name} {name}")
                 portraits.append(json.loads((out / f"{name}.json").read_text()))
-        _whole(out / "identity" / "witnesses.npz", b"embeddings")
+        _whole(out / "identity" / "reference_embeddings.npz", b"embeddings")
         if manner == "none":
             portraits = [record | {"kept": False, "reasons": ["likeness"]} for record in portraits]
         manifest = {"portraits": portraits, "drawn": len(portraits), "asked": len(portraits), "kept": len(portraits)}

@@ -453,7 +453,7 @@ async def test_what_was_learnt_of_a_set_of_photos_is_sealed_and_there_for_the_ne
     for folder in sittings:
         there = {filed.name async for filed, _ in services.blob_store.files_in(someone.id, folder)}
         beside = {name.removeprefix(f"{folder}/identity/") for name in there if "/identity/" in name}
-        assert beside == {"witnesses.npz"}, "it is kept once, in its own place"
+        assert beside == {"reference_embeddings.npz"}, "it is kept once, in its own place"
 
 
 async def test_a_worker_that_is_told_to_stop_gives_its_job_back_without_a_strike(services: Services) -> None:
