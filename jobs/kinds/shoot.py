@@ -59,7 +59,7 @@ class Shoot(Job):
         """Lay ready what another machine had finished, the photos, and what was learnt of the same set before."""
         if not workspace.out.exists():
             await workspace.take_over()
-        await workspace.lay_photos(self.photos, all_of_them=True)
+        await workspace.lay_photos(self.photos)
         if self.train:
             # what an earlier attempt of this job had learnt of them lies there already, and goes before
             known = await workspace.identity(await asyncio.to_thread(_digest, workspace.folder))

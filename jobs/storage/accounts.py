@@ -371,6 +371,12 @@ class Transaction:
         rows = await self.c.execute(select(t.photos).where(t.photos.c.account_id == account).order_by(t.photos.c.id))
         return [Photo(row.id, row.name, row.sha256, json.loads(row.facts)) for row in rows]
 
+    async def deleted_photos(self, digests: frozenset[str]) -> frozenset[str]:
+        """Return those sha256 that no photo of an account has that is not being deleted."""
+        a, p = t.accounts.c, t.photos.c
+        kept = select(p.sha256).join(t.accounts, a.id == p.account_id).where(p.sha256.in_(digests))
+        return digests - {row[0] for row in await self.c.execute(kept.where(a.forgetting_at.is_(None)))}
+
     async def judge_photo(self, account: int, name: str, facts: dict[str, Any]) -> None:
         """Write down what looking at a photo found."""
         where = (t.photos.c.account_id == account, t.photos.c.name == name)

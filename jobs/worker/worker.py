@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -96,7 +96,7 @@ class Worker:
                         self._job_queue.consume(queue, partial(self._work_on, queue), self._slots[queue])
                     )
                 together.create_task(self._reap())
-                together.create_task(self._sign_in(queues))
+                together.create_task(self._sign_in(queues, [child for _, child in children]))
         finally:
             for _, child in children:
                 await child.kill()
@@ -155,8 +155,9 @@ class Worker:
         if job.mirrored:
             mirror = asyncio.create_task(run.workspace.mirror(self._settings.mirror_s))
         try:
-            await run.workspace.prepare()
             await run.child.ready()
+            run.workspace.held = run.child.held
+            await run.workspace.prepare()
             async with asyncio.timeout(limit_s):
                 result = await run.child.do(
                     claimed.kind, registry.to_json(job), run.workspace.folder, self._progress(run)
@@ -326,13 +327,18 @@ class Worker:
                     await take_down(self._blob_store, one.account, one.job_id)
         return seen
 
-    async def _sign_in(self, queues: tuple[Queue, ...]) -> None:
-        """Be on the list of workers, for the ETA, until cancelled."""
+    async def _sign_in(self, queues: tuple[Queue, ...], children: Sequence[Child]) -> None:
+        """Be on the list of workers, for the ETA, and have children drop photos that are deleted, until cancelled."""
         while True:
             try:
                 async with self._database.write() as tx:
                     for queue in queues:
                         await job_status.sign_in(tx, self._settings.host, queue, self._slots[queue])
+                async with self._database.read() as tx:
+                    for child in children:
+                        deleted = await tx.deleted_photos(child.held)
+                        if deleted:  # taken back, expired or forgotten: it must not live on in a memory
+                            child.drop(deleted)
             except (SQLAlchemyError, OSError) as error:
                 log.warning("sign_in_waits", error=type(error).__name__)
             await asyncio.sleep(SIGN_IN_S)
