@@ -33,7 +33,7 @@ PICTURES = (
 )  # fmt: skip
 """Endings that make a missing file be named rather than taken for words."""
 LIMITS = Limits(
-    button_bytes=64, label=0, buttons_a_row=8, rows=0, components=100, row_counts=False, text=0, caption=0, toast=0,
+    button_bytes=64, label=0, buttons_a_row=8, components=100, row_counts=False, text=0, caption=0, toast=0,
     pictures_a_card=1, album=10, upload_bytes=0, fetch_bytes=0, edit_interval_s=3.0, delete_days=0,
 )  # fmt: skip
 

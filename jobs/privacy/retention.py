@@ -149,13 +149,17 @@ async def _expire(services: Services, account: int, now: float) -> dict[str, int
         await services.blob_store.delete_folder(account, row.folder)
     counts: dict[str, int] = {}
     async with services.database.write() as tx:
+        sittings = [row.id for row in due["sittings"]]
+        found = await tx.c.execute(select(t.portraits.c.id).where(t.portraits.c.sitting_id.in_(sittings)))
+        portraits = tuple(sorted(row[0] for row in found))
         for table in (t.photos, t.identities, t.sittings):
             gone = delete(table).where(table.c.id.in_([row.id for row in due[table.name]]))
             if deleted := (await tx.c.execute(gone)).rowcount:
                 counts[table.name] = deleted
         if counts:  # of several workers that sweep at once, one tells
             await tx.note("expired", counts, account)
-            await outbox.tell_account(tx, account, events.Expired(counts))
+            photos = tuple(row.name for row in due["photos"])
+            await outbox.tell_account(tx, account, events.Expired(counts, photos, portraits))
     return counts
 
 

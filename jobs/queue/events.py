@@ -88,9 +88,14 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """The promised days are over. deleted: table word -> how many rows and files went."""
+    """The promised days of some things are over.
+
+    deleted: table word -> how many rows went. photos: names of the photos; portraits: numbers of the portraits.
+    """
 
     deleted: dict[str, int] = field(default_factory=dict)
+    photos: tuple[str, ...] = ()
+    portraits: tuple[int, ...] = ()
 
 
 Payload = Queued | Step | Done | Failed | Cancelled | Expired

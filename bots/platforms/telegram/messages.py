@@ -42,7 +42,6 @@ LIMITS = Limits(
     button_bytes=64,
     label=0,
     buttons_a_row=8,
-    rows=100,
     components=100,
     row_counts=False,
     text=4096,

@@ -168,7 +168,7 @@ async def test_everything_else_is_answered_kindly(server: TelegramServer, tmp_pa
         await ana.sees("I go by what you sent first")
         for command, answer in [
             ("/help", "How it works"), ("/privacy", "What I keep of you"), ("/cancel", "nothing to stop"),
-            ("/report", "Write what is wrong"), ("/report it is not me", "operator has been told"),
+            ("/report", "Write what is wrong"), ("/report it is not me", "on to the operator"),
             ("/language", "Which language"),
         ]:  # fmt: skip
             await ana.says(command)
