@@ -1,7 +1,7 @@
 """What can happen to a conversation: what a person did, and what the studio says.
 
-Nothing here knows a platform, a language or a rule of the dialogue. An adapter turns a native update into one of
-these events, the event mapper the job queue's news; `bots.dialogue.machine` answers them. Those that travel in a button are
+Nothing here knows a platform, a language or a rule of the dialogue. An adapter turns a native update into one of these
+events, the event mapper the job queue's news; `bots.dialogue.machine` answers them. Those that travel in a button are
 `bots.dialogue.buttons`.
 """
 
