@@ -164,7 +164,7 @@ async def test_a_caption_that_begins_with_a_command_is_one(server: TelegramServe
         ana = server.person(7)
         await begins(ana)
         await ana.sends(picture("gray"), caption="/report this is\nnot me")
-        await ana.sees("operator has been told")
+        await ana.sees("on to the operator")
         await ana.sees("I have 1 good photo")
         async with services.database.read() as tx:
             assert [report.text for report in await tx.reports()] == ["this is\nnot me"]
