@@ -21,6 +21,7 @@ from core.engines.registry import best_here, open_engine
 from core.engines.sdxl import engine as stable
 from core.engines.sdxl import lora, vram
 from core.engines.sdxl.engine import StableDiffusionEngine
+from core.engines.sdxl.measure import measure
 from core.errors import EngineMissing, Stopped
 from core.face.landmarks import map_face
 from core.models import Models
@@ -153,7 +154,7 @@ def test_vram_is_what_the_published_nets_measure_on_the_meta_device(
     name: str, unet: int, encoders: tuple[int, ...]
 ) -> None:
     for precision, known in vram.VRAM.items():
-        measured = vram.measure(name, PUBLISHED[name], precision)
+        measured = measure(name, PUBLISHED[name], precision)
         assert (measured.unet, measured.vae, measured.encoders) == (unet, 83_653_863, encoders)
         for part in ("weights", "drawing", "learning"):
             assert getattr(known[name], part) == pytest.approx(getattr(measured.vram, part), abs=0.02)
