@@ -31,7 +31,11 @@ AI_MARK: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTr
 FORMATS: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 REFERENCES: Final = "reference_embeddings.npz"
 """The file of `write_references`."""
-JPEG_QUALITY: Final = 93
+REFERENCES_BEFORE: Final = "witnesses.npz"
+"""What it was called by releases before 2026-12: their portraits are edited and scored as well."""
+QUALITY: Final[dict[str, dict[str, Any]]] = {"JPEG": {"quality": 93, "subsampling": 0}, "WEBP": {"quality": 92}}
+"""Pillow's options by format; PNG needs none."""
+SHEET_QUALITY: Final = 88
 _SRGB: Final = Path(__file__).with_name("srgb.icc").read_bytes()
 """Little CMS's own sRGB profile (ICC 4.4, IEC 61966-2-1) with a fixed date: made anew it carries the time."""
 
@@ -44,11 +48,8 @@ def encode(rgb: U8, suffix: str, recipe: Recipe) -> bytes:
     certificate that cannot sign.
     """
     kind = format_of(suffix)
-    settings: dict[str, Any] = {"JPEG": {"quality": JPEG_QUALITY, "subsampling": 0}, "WEBP": {"quality": 92}}.get(
-        kind, {}
-    )
     out = io.BytesIO()
-    Image.fromarray(rgb).save(out, kind, icc_profile=_SRGB, xmp=_xmp(recipe), **settings)
+    Image.fromarray(rgb).save(out, kind, icc_profile=_SRGB, xmp=_xmp(recipe), **QUALITY.get(kind, {}))
     certificate = credentials.operators_certificate()
     return credentials.sign(out.getvalue(), Image.MIME[kind], AI_MARK, certificate) if certificate else out.getvalue()
 
@@ -172,7 +173,7 @@ def save_pictures(rgb: U8, recipe: Recipe, file: Path, main: Crop, exports: Sequ
 def encode_plain(rgb: U8) -> bytes:
     """Encode a picture that is no portrait (a contact sheet) as JPEG with the sRGB profile."""
     out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "JPEG", quality=88, icc_profile=_SRGB)
+    Image.fromarray(rgb).save(out, "JPEG", quality=SHEET_QUALITY, icc_profile=_SRGB)
     return out.getvalue()
 
 
@@ -200,11 +201,12 @@ def write_references(folder: Path, references: References) -> None:
 
 
 def read_references(folder: Path) -> References | None:
-    """Read what `write_references` kept; None where nothing was."""
-    path = folder / "identity" / REFERENCES
-    if not path.is_file():
+    """Read what `write_references` kept, or the release before it; None where nothing was."""
+    paths = [path for name in (REFERENCES, REFERENCES_BEFORE) if (path := folder / "identity" / name).is_file()]
+    if not paths:
         return None
-    with np.load(path) as kept:
-        sources, trained_on = (tuple(str(sha256) for sha256 in kept[name]) for name in ("sources", "trained_on"))
+    with np.load(paths[0]) as kept:
+        sources = tuple(str(sha256) for sha256 in kept["sources"])
+        trained_on = tuple(str(sha256) for sha256 in kept["trained_on"]) if "trained_on" in kept else ()
         baseline = float(kept["baseline"])
         return References(sources, kept["embeddings"], trained_on, None if np.isnan(baseline) else baseline)
