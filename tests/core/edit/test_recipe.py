@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.deliver.files import encode
 from core.edit import recipe as recipes
 from core.edit import tweaks
 from core.edit.crops import CROPS, crop
@@ -108,6 +109,14 @@ def test_a_wrong_edit_is_refused(wrong: str) -> None:
 def test_a_limit_is_told_with_its_number() -> None:
     with pytest.raises(Refused, match=r"stops is 1 already, the limit is -1 to 1"):
         edit(DRAWN, *["brighter"] * 6)
+
+
+def test_the_longest_recipe_fits_its_picture() -> None:
+    longest = edit(DRAWN, *[f"backdrop=#{number:06x}" for number in range(recipes.MOST_EDITS)])
+    encode(np.zeros((8, 8, 3), np.uint8), ".jpg", longest)
+    with pytest.raises(Refused, match="the limit is 100; undo some"):
+        edit(longest, "warmer")
+    assert len(lineage(edit(longest, "undo", "warmer"))) == recipes.MOST_EDITS
 
 
 def test_every_crop_a_style_may_name_is_there_and_square_ones_are_square() -> None:
