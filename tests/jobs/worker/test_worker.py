@@ -240,8 +240,9 @@ async def test_cancelling_a_running_job_ends_its_work_whether_it_listens_or_not(
 
 
 async def test_a_child_that_dies_once_costs_nothing_and_a_job_that_kills_every_one_is_given_up(
-    services: Services,
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("jobs.storage.job_store.CRASH_PAUSE_S", 0.1)
     someone = await person(services)
     async with working(services) as front:
         job_id = await place(services, someone.id, shoot("dies"))
