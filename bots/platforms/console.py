@@ -134,7 +134,7 @@ class Terminal:
         """Write words or a command."""
         await self._do(text, said(text))
 
-    async def taps(self, label: str) -> None:
+    async def presses(self, label: str) -> None:
         """Press the newest button whose label contains these words, or the one of that number; raises LookupError."""
         await self._until(lambda: self._find(label) is not None, f"no button {label!r}")
         button = self._find(label)
@@ -193,7 +193,7 @@ class Terminal:
     async def types(self, typed: str) -> None:
         """Take a line: the number of a button, paths of photos, a command or words."""
         if typed.isdigit() and self._find(typed) is not None:
-            await self.taps(typed)
+            await self.presses(typed)
             return
         paths = typed_paths(typed)
         wrong = next((path for path in paths if not path.is_file()), None)

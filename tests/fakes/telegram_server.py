@@ -4,7 +4,7 @@
         ana = server.person(7, "Ana", "es")
         await ana.says("/start")
         ...
-        await ana.taps("Agree")
+        await ana.presses("Agree")
         print(ana.screen())
 
 Refused, with Telegram's own words: a message that is not modified, callback data over 64 bytes, media groups

@@ -83,7 +83,7 @@ async def test_a_press_is_acknowledged_while_everything_else_waits(server: Teleg
         async with services.database.write():
             for _ in range(3):  # the second and third wait for the first to be handled, not to be acknowledged
                 message, button = ana.find("Choose looks")
-                await ana.press(button["callback_data"], message)
+                await ana.presses_data(button["callback_data"], message)
             await server.until(lambda: server.count("answerCallbackQuery") >= 4, within_s=3.0)
         await ana.sees("Pick one or more looks")
 
@@ -102,7 +102,7 @@ async def test_a_forged_button_is_refused_kindly(server: TelegramServer, tmp_pat
             for more in ("", ":0", ":999999999", ":1:0", ":1:99:1", ":x:y:z", ":999:999:999", ":::")
         ]  # fmt: skip
         for data in [*forged, "", "x", "1", "9" * 64, "1go"]:
-            await ana.press(data, message)
+            await ana.presses_data(data, message)
         await server.until(lambda: server.unconfirmed == [], within_s=60)
         await ana.says("/help")
         await ana.sees("How it works")

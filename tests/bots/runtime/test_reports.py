@@ -32,7 +32,7 @@ async def test_the_operator_is_told_of_a_report_once_and_a_deletion_takes_it_bac
         await server.until(noted)
     async with running_bot(tmp_path, server, operator_chat="telegram:99"):
         await ana.says("/forget")
-        await ana.taps("Delete everything")
+        await ana.presses("Delete everything")
         await ana.sees("Everything is deleted")
         assert len(server.sent_to(99)) == 1
         assert operator.screen() == []
