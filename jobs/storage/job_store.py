@@ -1,11 +1,11 @@
-"""The job store: the life of a job, one conditional update at a time.
+"""The life of a job in the database, one conditional update at a time.
 
     queued -> running -> done | failed | cancelled
        ^---------'  released, or taken back from a dead worker: same job, next attempt
 
-Every step names the state and the attempt it expects; when that is not what stands in the database, nothing
-happens and the caller is told. So of two workers, two taps or two reapers exactly one gets through. The
-message that leaves for the queue is written in the same transaction (`jobs.queue.outbox`).
+Every step names the state and the attempt it expects; when the row does not match, nothing happens and the caller is
+told. So of two workers, two presses or two reapers exactly one succeeds. The outbox row that wakes a worker is written
+in the same transaction (`jobs.queue.outbox`).
 """
 
 from __future__ import annotations

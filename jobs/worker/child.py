@@ -1,8 +1,8 @@
-"""The studio's work in a process of its own, so that cancelling and timing out really end it.
+"""A child process that does the studio's work, so that cancelling and timing out end it for certain.
 
-The worker keeps one child per slot, warm, and speaks JSON lines with it. A child that does not let go
-within the grace is killed, with everything it started, and the next job gets a new one. When the
-worker itself is killed, the child goes too: the kernel is asked to see to that, and the closed pipe says so.
+The worker keeps one child per slot, warm, and speaks JSON lines with it. A child that does not stop within the grace is
+killed with everything it started, and the next job gets a new one. When the worker is killed, the kernel kills the
+child (PR_SET_PDEATHSIG), and so does the closed pipe.
 """
 
 from __future__ import annotations

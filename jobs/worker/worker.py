@@ -1,9 +1,8 @@
-"""Who does the work: takes jobs from the queues, has them done in child processes, files what came out.
+"""The worker: claims jobs, has them done in child processes, publishes the results.
 
-Every running job has a heartbeat in the database. It is a count, not a time: a reaper that sees it stand
-still for `lease_s` of its own monotonic clock takes the job back for the next attempt, so no clock that
-jumps or goes wrong can steal a job or keep it for ever. Who finds that the job is not his any more
-kills his child and leaves; who cannot reach the database for as long as a lease does the same.
+Every running job has a heartbeat in the database. It is a count, not a time: a reaper that sees it unchanged for
+`lease_s` of its own monotonic clock takes the job back for the next attempt, so that no wall clock can take a job away
+or keep it for ever. A worker that has lost its job, or cannot reach the database for a whole lease, kills the child.
 """
 
 from __future__ import annotations
@@ -278,7 +277,7 @@ class Worker:
         return "again" if given else "lost"
 
     async def _let_go(self, run: _Run) -> None:
-        """Stop because the worker is stopped: no strike, no news, files stay."""
+        """Stop because the worker is stopped: no strike, no event, files stay."""
         run.child.stop()
         await asyncio.sleep(min(1.0, self._settings.stop_grace_s))
         await run.child.kill()
