@@ -71,7 +71,7 @@ Shoot = Callable[..., tuple[list[str], dict[str, Any]]]
 @pytest.fixture
 def shoot(models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shoot:
     """Shoot into one folder with a sketch; returns which portraits were drawn, and the manifest."""
-    monkeypatch.setattr(studio, "REDRAWS", 0)
+    monkeypatch.setattr("core.shoot.REDRAWS", 0)
     for module, name in ((studio, "map_photo"), (matte, "cut_out")):  # each photo is mapped and cut out once
         monkeypatch.setattr(module, name, once(getattr(module, name), ONCE.setdefault(name, {})))
     own = copy.copy(models)
