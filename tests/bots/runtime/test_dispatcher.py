@@ -14,7 +14,7 @@ from fakes.telegram_server import TelegramServer
 from sqlalchemy.exc import OperationalError
 
 from bots.dialogue import events as e
-from bots.dialogue import machine
+from bots.dialogue.rules import RULES, Rule
 from bots.platforms.telegram import polling
 from bots.runtime import dispatcher
 from bots.runtime.session_store import SessionStore
@@ -67,7 +67,7 @@ async def test_an_update_that_always_fails_is_told_and_does_not_stop_the_bot(
         def broken(*_: object) -> None:
             raise RuntimeError("a bug")
 
-        monkeypatch.setitem(machine.HANDLERS, e.HelpAsked, broken)
+        monkeypatch.setitem(RULES, e.HelpAsked, Rule(broken, RULES[e.HelpAsked].targets))
         monkeypatch.setattr(dispatcher, "EVENTS", dispatcher.Backoff(0.05, 2.0, 0.1))
         await ana.says("/help")
         await ana.sees("Something went wrong on my side")
