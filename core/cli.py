@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 from core.atomic import to_json
 from core.errors import AtelierError, Refused, StyleWrong
 from core.progress import Bars
+from core.settings import threads
 
 if TYPE_CHECKING:
     from core.types import FaceMap, Rejected
@@ -174,7 +175,7 @@ def _check(options: argparse.Namespace) -> int:
     models = Models()
     with Bars() as bars:
         report = review.check(_read(options.photos), models, lambda done, total: bars("check", done, total))
-        maps = studio.learn(report.kept, models, bars).maps if report.kept else ()
+        maps = studio.map_photos(report.kept, models, bars).maps if report.kept else ()
     if options.draw:
         _draw_maps(maps, options.draw)
     asks: dict[str, str] = {}
@@ -236,6 +237,7 @@ def _shoot(options: argparse.Namespace) -> int:
         light=options.light,
         angle=options.angle,
     )
+    threads()  # refuses a wrong OMP_NUM_THREADS before work begins
     photos = _read(options.photos)
     try:
         options.out.mkdir(parents=True, exist_ok=True)

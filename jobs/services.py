@@ -1,4 +1,4 @@
-"""Everything a process of this services has open: settings, database, blob_store, job_queue."""
+"""Everything a process has open: settings, database, blob store, job queue."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Services:
     @property
     def checks(self) -> dict[str, Check]:
         """What must answer for this process to be ready."""
-        return {"database": self._database_answers, "queue": self.job_queue.ping, "shelf": self.blob_store.ping}
+        return {"database": self._database_answers, "queue": self.job_queue.ping, "blob_store": self.blob_store.ping}
 
     async def _database_answers(self) -> None:
         async with self.database.read() as tx:

@@ -1,4 +1,4 @@
-"""Where everything lies and how much is allowed: environment, then `atelier.toml`, then defaults.
+"""Settings: from the environment, then `atelier.toml`, then defaults.
 
 With nothing set, SQLite, an embedded Valkey and a folder serve. `load` lists every problem at once.
 A secret may stand in a file: `ATELIER_TELEGRAM_TOKEN_FILE=/run/secrets/telegram` (so may any other name).

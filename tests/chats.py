@@ -49,7 +49,7 @@ async def running_bot(
 async def begins(person: Person) -> None:
     await person.says("/start")
     await person.sees("I am Atelier")
-    await person.taps("I agree")
+    await person.presses("I agree")
     await person.sees("Thank you")
 
 
@@ -57,14 +57,14 @@ async def has_photos(person: Person, n: int = 2) -> None:
     await begins(person)
     await person.sends(*(picture("gray", mark=f"{person.id} {i}") for i in range(n)))
     await person.sees(f"I have {n} good photo")
-    await person.can_tap("Choose looks")
+    await person.can_press("Choose looks")
 
 
 async def has_gallery(person: Person) -> None:
     await has_photos(person)
-    await person.taps("Choose looks")
+    await person.presses("Choose looks")
     await person.sees("Pick one or more looks")
-    await person.taps("Office")
-    await person.can_tap("Go: 4")
-    await person.taps("Go: 4")
+    await person.presses("Office")
+    await person.can_press("Go: 4")
+    await person.presses("Go: 4")
     await person.sees("Your 3 portraits are ready")

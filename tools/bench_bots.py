@@ -50,27 +50,27 @@ class Stopwatch:
         self.seconds.setdefault(kind, []).append(min(person.waited.values()))
         self.seconds.setdefault(f"{kind}_shown", []).append(person.waited["shown"])
 
-    async def tap(self, person: Person, label: str) -> None:
-        """Wait for a button, think, and tap it."""
-        await person.can_tap(label, 300)
-        await self.act(person, "tap", person.taps(label))
+    async def press(self, person: Person, label: str) -> None:
+        """Wait for a button, think, and press it."""
+        await person.can_press(label, 300)
+        await self.act(person, "press", person.presses(label))
 
 
 async def whole_chat(person: Person, watch: Stopwatch, photos: list[bytes]) -> None:
     """Go through a chat as a person does: after each act wait for what it should bring."""
     await watch.act(person, "command", person.says("/start"))
-    await watch.tap(person, "I agree")
+    await watch.press(person, "I agree")
     await person.sees("Thank you", 120)
     await watch.act(person, "photo", person.sends(*photos))
     await person.sees("I have 4 good photos", 300)
     for label in ("Choose looks", "Office", "Go: 4"):
-        await watch.tap(person, label)
+        await watch.press(person, label)
     await person.sees("portraits are ready", 600)
     for label in ("▶", "▶", "♡ Favourite", "Edit", "Warmer"):
-        await watch.tap(person, label)
+        await watch.press(person, label)
     await person.sees("Edited: Warmer", 600)
     for label in ("Close edits", "All 4 files"):
-        await watch.tap(person, label)
+        await watch.press(person, label)
     await person.sees("full quality", 120)
 
 

@@ -51,6 +51,13 @@ class Instant:
         """Keep every photo."""
         return {"kept": True}
 
+    def held(self) -> list[str]:
+        """Hold nothing between looks."""
+        return []
+
+    def drop(self, digests: Any) -> None:
+        """There is nothing to drop."""
+
 
 def percentile(values: list[float], percent: int) -> float:
     """Return a percentile in milliseconds of values in seconds."""

@@ -26,6 +26,6 @@ def command(name: str, rest: str) -> e.Event | None:
 
 def said(text: str) -> e.Event:
     """Read a line of words: a command (`/start style_founder`, `/Help`) or just words."""
-    word, *rest = text.strip().split(maxsplit=1)
+    word, *rest = text.strip().split(maxsplit=1) or [""]
     known = command(word[1:], rest[0] if rest else "") if word.startswith("/") else None
     return known or e.Said(text)

@@ -1,33 +1,35 @@
-"""One event being handled: what the parts of the dialogue work on."""
+"""One event being handled: what the handlers work on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from bots.dialogue import effects as fx
-from bots.dialogue.effects import Effect, Reply, Toast
-from bots.dialogue.events import Event
+from bots.dialogue.limits import Limits
 from bots.dialogue.menu import Menu
-from bots.dialogue.session import Session, State
-from bots.dialogue.text import say, spoken
-
-WELCOME, COLLECTING, CHOOSING, WAITING = State.WELCOME, State.COLLECTING, State.CHOOSING, State.WAITING
-BROWSING, ENHANCING, LEAVING = State.BROWSING, State.ENHANCING, State.LEAVING
-
-Handlers = dict[type[Event], Callable[..., None]]
-"""What an event does to a ctx: `handler(ctx, event)`."""
+from bots.dialogue.screens.view import View
+from bots.dialogue.session import Session
+from bots.dialogue.text import spoken
 
 
 @dataclass(slots=True)
 class Context:
-    """One event being handled: the session as it becomes, and what was said and asked on the way."""
+    """One event being handled: the session as it becomes, and what was said and asked on the way.
+
+    now: seconds since 1970, UTC.
+    """
 
     session: Session
     now: float
     menu: Menu
-    replies: list[Reply] = field(default_factory=list)
-    effects: list[Effect] = field(default_factory=list)
+    limits: Limits
+    replies: list[fx.Reply] = field(default_factory=list)
+    effects: list[fx.Effect] = field(default_factory=list)
+
+    @property
+    def view(self) -> View:
+        """What the screens are built from: the session as it is now."""
+        return View(self.session, self.menu, self.limits, self.now)
 
     def change(self, **fields: object) -> None:
         """Set fields of the session."""
@@ -35,15 +37,23 @@ class Context:
 
     def words(self, key: str, **values: object) -> str:
         """Return a sentence in the person's language."""
-        return say(self.session.language, key, **values)
+        return self.view.words(key, **values)
 
     def say(self, key: str, **values: object) -> None:
         """Answer with a sentence."""
         self.replies.append(fx.Say(self.words(key, **values)))
 
+    def say_once(self, album: str, key: str, **values: object) -> bool:
+        """Answer with a sentence, but only once for photos that were sent together; say whether it was said."""
+        if album and self.session.answered == (album, key):
+            return False
+        self.change(answered=(album, key))
+        self.say(key, **values)
+        return True
+
     def toast(self, key: str, **values: object) -> None:
         """Answer a button in passing."""
-        self.replies.append(Toast(self.words(key, **values)))
+        self.replies.append(fx.Toast(self.words(key, **values)))
 
 
 def new_session(conversation: str, nonce: str, language: str = "en") -> Session:

@@ -26,7 +26,7 @@ Rows = tuple[tuple[Button, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture to show: `shelf` is a file of the account, `style` a preview that ships with the looks.
+    """A picture to show. kind: `blob` is a file of the account, `style` a preview that ships with the looks.
 
     alt says what is seen, for people who hear the chat.
     """

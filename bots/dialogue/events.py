@@ -1,7 +1,7 @@
 """What can happen to a conversation: what a person did, and what the studio says.
 
-Nothing here knows a platform, a language or a rule of the dialogue. An adapter turns a native update into one of
-these events, the newsroom the job queue's news; `bots.dialogue.machine` answers them. Those that travel in a button are
+Nothing here knows a platform, a language or a rule of the dialogue. An adapter turns a native update into one of these
+events, the event mapper the job queue's news; `bots.dialogue.machine` answers them. Those that travel in a button are
 `bots.dialogue.buttons`.
 """
 
@@ -31,19 +31,16 @@ class PhotoSent(Event):
     """A picture arrived, not yet fetched.
 
     ref: what the adapter needs to fetch it. unique: the platform's stable id of the same bytes.
-    size_bytes, width, height: as announced, 0 when unknown. compressed: the platform re-encoded it.
-    album: id shared by photos sent together. limit_bytes: the most the adapter can fetch, 0 for no limit.
+    size_bytes: as announced, 0 when unknown. compressed: the platform re-encoded it. album: id shared by photos that
+    were sent together.
     """
 
     ref: str
     unique: str
     name: str = "photo"
     size_bytes: int = 0
-    width: int = 0
-    height: int = 0
     compressed: bool = False
     album: str = ""
-    limit_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +52,18 @@ class Said(Event):
 
 @dataclass(frozen=True, slots=True)
 class OtherSent(Event):
-    """Something that is neither words nor a picture: kind is `voice`, `sticker`, `video`, `animation`, `file`."""
+    """Something that is neither words nor a picture.
+
+    kind: `voice`, `sticker`, `video`, `animation`, `dice`, `poll`, `story`, `location`, `contact`, or `file` for any
+    other.
+    """
 
     kind: str
 
 
 @dataclass(frozen=True, slots=True)
 class Edited(Event):
-    """A message that was sent before has been changed by its sender."""
+    """The words or the picture of a message that was sent before have been changed by its sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,4 +209,11 @@ class Forgotten(Event):
 
 @dataclass(frozen=True, slots=True)
 class Expired(Event):
-    """The promised days are over: photos, face template, trained file and pictures are deleted."""
+    """The promised days of some things are over, and these are deleted.
+
+    photos: their numbers. portraits: their numbers in the database. counts: how many of each kind, by machine word.
+    """
+
+    photos: tuple[int, ...] = ()
+    portraits: tuple[int, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()

@@ -11,7 +11,9 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
-from jobs.queue.events import Pictured
+from bots.dialogue.galleries import Gallery
+
+DAY_S = 86_400.0
 
 
 class State(StrEnum):
@@ -66,58 +68,12 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A portrait in a gallery. parent: the number it was edited from, 0 for a first draw; tweak: by what."""
-
-    number: int
-    drawn: Pictured
-    parent: int = 0
-    tweak: str = ""
-    favourite: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Gallery:
-    """One sitting's portraits: first draws are the pages of the carousel, edits hang below them.
-
-    at: the page that is open, from 1. current: for every page the number of the portrait shown there.
-    """
-
-    number: int
-    job: int
-    made_at: float
-    portraits: tuple[Shown, ...]
-    current: tuple[int, ...]
-    at: int = 1
-    tweak_page: int = 0
-    comparing: bool = False
-
-    def find(self, number: int) -> Shown | None:
-        """Return the portrait of that number."""
-        return next((shown for shown in self.portraits if shown.number == number), None)
-
-    @property
-    def open(self) -> Shown:
-        """The portrait on screen."""
-        found = self.find(self.current[self.at - 1])
-        assert found is not None
-        return found
-
-    def page_of(self, number: int) -> int:
-        """Return the page (from 1) a portrait belongs to, 0 when it is not of this gallery."""
-        shown = self.find(number)
-        while shown is not None and shown.parent:
-            shown = self.find(shown.parent)
-        roots = [s.number for s in self.portraits if not s.parent]
-        return roots.index(shown.number) + 1 if shown is not None else 0
-
-
-@dataclass(frozen=True, slots=True)
 class Session:
     """A conversation. conversation: what it is found by; nonce: new after a forget; its buttons carry both.
 
     consent: version agreed to, 0 for none. styles: picked looks in the order picked. details: what the
-    person chose over the look's own. missing, of_set: as `bots.dialogue.events.PhotoLooked`.
+    person chose over the look's own. missing, of_set: as `bots.dialogue.events.PhotoLooked`. last_card: the card of
+    photos that has buttons. answered: the last album that got a sentence, and that sentence's key.
     """
 
     conversation: str
@@ -139,6 +95,7 @@ class Session:
     galleries: tuple[Gallery, ...] = ()
     open_gallery: int = 0
     last_card: str = ""
+    answered: tuple[str, str] = ("", "")
 
     @property
     def kept(self) -> tuple[Photo, ...]:

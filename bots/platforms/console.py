@@ -33,7 +33,7 @@ PICTURES = (
 )  # fmt: skip
 """Endings that make a missing file be named rather than taken for words."""
 LIMITS = Limits(
-    button_bytes=64, label=0, buttons_a_row=8, rows=0, components=100, row_counts=False, text=0, caption=0, toast=0,
+    button_bytes=64, label=0, buttons_a_row=8, components=100, row_counts=False, text=0, caption=0, toast=0,
     pictures_a_card=1, album=10, upload_bytes=0, fetch_bytes=0, edit_interval_s=3.0, delete_days=0,
 )  # fmt: skip
 
@@ -134,7 +134,7 @@ class Terminal:
         """Write words or a command."""
         await self._do(text, said(text))
 
-    async def taps(self, label: str) -> None:
+    async def presses(self, label: str) -> None:
         """Press the newest button whose label contains these words, or the one of that number; raises LookupError."""
         await self._until(lambda: self._find(label) is not None, f"no button {label!r}")
         button = self._find(label)
@@ -193,7 +193,7 @@ class Terminal:
     async def types(self, typed: str) -> None:
         """Take a line: the number of a button, paths of photos, a command or words."""
         if typed.isdigit() and self._find(typed) is not None:
-            await self.taps(typed)
+            await self.presses(typed)
             return
         paths = typed_paths(typed)
         wrong = next((path for path in paths if not path.is_file()), None)

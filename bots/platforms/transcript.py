@@ -1,6 +1,6 @@
 """A whole chat as a text file, played through any platform.
 
-    > /start                      what the person writes; [Label] taps a button, + a.jpg b.jpg sends photos
+    > /start                      what the person writes; [Label] presses a button, + a.jpg b.jpg sends photos
     < I am Atelier                words that must then appear, within the time the player allows
     # anything else is a remark
 
@@ -23,7 +23,7 @@ class ScriptWrong(AtelierError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: kind is `says`, `taps`, `sends` or `sees`."""
+    """One line: kind is `says`, `presses`, `sends` or `sees`."""
 
     number: int
     kind: str
@@ -36,7 +36,7 @@ class Player(Protocol):
     async def says(self, text: str) -> None:
         """Write words or a command."""
 
-    async def taps(self, label: str) -> None:
+    async def presses(self, label: str) -> None:
         """Press the newest button whose label contains these words."""
 
     async def sends_files(self, paths: list[Path]) -> None:
@@ -58,7 +58,7 @@ def read(text: str) -> list[Line]:
         if sign == "<":
             lines.append(Line(number, "sees", rest))
         elif sign == ">" and rest.startswith("[") and rest.endswith("]"):
-            lines.append(Line(number, "taps", rest[1:-1]))
+            lines.append(Line(number, "presses", rest[1:-1]))
         elif sign == ">" and rest.startswith("+"):
             lines.append(Line(number, "sends", rest[1:].strip()))
         elif sign == ">":
@@ -75,8 +75,8 @@ async def play(lines: list[Line], player: Player, folder: Path) -> None:
             match line.kind:
                 case "says":
                     await player.says(line.text)
-                case "taps":
-                    await player.taps(line.text)
+                case "presses":
+                    await player.presses(line.text)
                 case "sends":
                     await player.sends_files([folder / name for name in shlex.split(line.text)])
                 case "sees":

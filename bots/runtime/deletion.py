@@ -104,7 +104,7 @@ class Deletion:
         body = json.dumps(asdict(receipt), indent=1)
         counts = tuple((name, n) for name, n in receipt.facts["deleted"].items() if n)
         leaving = replace(new_session(f"{wished.account:x}", wished.nonce, wished.language), state=State.LEAVING)
-        for reply in advance(leaving, e.Forgotten(body, counts), time.time(), self._menu).replies:
+        for reply in advance(leaving, e.Forgotten(body, counts), time.time(), self._menu, self._adapter.limits).replies:
             if isinstance(reply, fx.Sweep):
                 await self._adapter.remove(wished.chat, list(wished.handles))
             else:

@@ -306,7 +306,7 @@ class Dispatcher:
                 accepted = await self._job_queue.place(account, effect.work, f"job:{effect.job}", self._platform, tx)
                 if isinstance(accepted, Declined):
                     why = "limit" if accepted.reason == "too_many" else "full"
-                    refused = advance(session, e.JobFailed(effect.job, why), time.time(), self._menu)
+                    refused = self._advance(session, e.JobFailed(effect.job, why))
                     session, replies = refused.session, [*replies, *refused.replies]
                 else:
                     job_ids[effect.job] = accepted.job_id
@@ -323,12 +323,12 @@ class Dispatcher:
     def _advance(self, session: Session, event: e.Event | str) -> Step:
         """Let the dialogue answer; a button that it cannot make sense of is refused kindly."""
         if not isinstance(event, str):
-            return advance(session, event, time.time(), self._menu)
+            return advance(session, event, time.time(), self._menu, self._adapter.limits)
         try:
-            return advance(session, _pressed(event, session), time.time(), self._menu)
+            return advance(session, _pressed(event, session), time.time(), self._menu, self._adapter.limits)
         except Exception:
             log.exception("button_refused")
-            return advance(session, e.StaleButton("torn"), time.time(), self._menu)
+            return advance(session, e.StaleButton("torn"), time.time(), self._menu, self._adapter.limits)
 
     async def _address(self, tx: Transaction, account: int) -> Address | None:
         """Return where an account is written to on this platform."""

@@ -13,7 +13,8 @@ def event_of(job_event: events.JobEvent) -> e.Event | None:
     """Translate news of the job queue into what happened to the conversation; None when nobody needs to know."""
     word = job_event.payload
     if isinstance(word, events.Expired):
-        return e.Expired()
+        photos = tuple(number_of(name) for name in word.photos)
+        return e.Expired(photos, word.portraits, tuple(word.deleted.items()))
     what, _, number = job_event.ref.partition(":")
     number = number.partition(":")[0]  # a photo looked at again has a longer ref
     if not number.isdigit():

@@ -22,13 +22,20 @@ from core.deliver import credentials
 from core.edit import recipe as recipes
 from core.edit.crops import crop
 from core.errors import Refused
+from core.judge.likeness import References
 from core.scene.style import Crop
-from core.types import F32, U8, Identity, Layers, Portrait, Recipe, Verdict
+from core.types import U8, Layers, Portrait, Recipe, Verdict
 
 AI_MARK: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's word for a photograph composited with generated parts (IPTC NewsCodes, Digital Source Type)."""
 FORMATS: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-JPEG_QUALITY: Final = 93
+REFERENCES: Final = "reference_embeddings.npz"
+"""The file of `write_references`."""
+REFERENCES_BEFORE: Final = "witnesses.npz"
+"""What it was called by releases before 2026-12: their portraits are edited and scored as well."""
+QUALITY: Final[dict[str, dict[str, Any]]] = {"JPEG": {"quality": 93, "subsampling": 0}, "WEBP": {"quality": 92}}
+"""Pillow's options by format; PNG needs none."""
+SHEET_QUALITY: Final = 88
 _SRGB: Final = Path(__file__).with_name("srgb.icc").read_bytes()
 """Little CMS's own sRGB profile (ICC 4.4, IEC 61966-2-1) with a fixed date: made anew it carries the time."""
 
@@ -41,11 +48,8 @@ def encode(rgb: U8, suffix: str, recipe: Recipe) -> bytes:
     certificate that cannot sign.
     """
     kind = format_of(suffix)
-    settings: dict[str, Any] = {"JPEG": {"quality": JPEG_QUALITY, "subsampling": 0}, "WEBP": {"quality": 92}}.get(
-        kind, {}
-    )
     out = io.BytesIO()
-    Image.fromarray(rgb).save(out, kind, icc_profile=_SRGB, xmp=_xmp(recipe), **settings)
+    Image.fromarray(rgb).save(out, kind, icc_profile=_SRGB, xmp=_xmp(recipe), **QUALITY.get(kind, {}))
     certificate = credentials.operators_certificate()
     return credentials.sign(out.getvalue(), Image.MIME[kind], AI_MARK, certificate) if certificate else out.getvalue()
 
@@ -169,7 +173,7 @@ def save_pictures(rgb: U8, recipe: Recipe, file: Path, main: Crop, exports: Sequ
 def encode_plain(rgb: U8) -> bytes:
     """Encode a picture that is no portrait (a contact sheet) as JPEG with the sRGB profile."""
     out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "JPEG", quality=88, icc_profile=_SRGB)
+    Image.fromarray(rgb).save(out, "JPEG", quality=SHEET_QUALITY, icc_profile=_SRGB)
     return out.getvalue()
 
 
@@ -179,7 +183,7 @@ def read_picture(path: Path) -> U8:
         return np.asarray(picture.convert("RGB"))
 
 
-def write_reference_embeddings(folder: Path, who: Identity) -> None:
+def write_references(folder: Path, references: References) -> None:
     """Keep the embeddings of the sitter's photos beside the gallery, so that edits can be scored again.
 
     A face template is the person's most private file: it stays in the folder of the shoot, is in no manifest, and goes
@@ -188,19 +192,21 @@ def write_reference_embeddings(folder: Path, who: Identity) -> None:
     out = io.BytesIO()
     np.savez(
         out,
-        sources=np.array([face.selfie.sha256 for face in who.maps]),
-        embeddings=np.stack([face.selfie.face.embedding for face in who.maps]),
-        baseline=np.float32(np.nan if who.baseline is None else who.baseline),
+        sources=np.array(references.sources),
+        embeddings=references.embeddings,
+        trained_on=np.array(references.trained_on, str),
+        baseline=np.float32(np.nan if references.baseline is None else references.baseline),
     )
-    write_bytes(folder / "identity" / "witnesses.npz", out.getvalue())
+    write_bytes(folder / "identity" / REFERENCES, out.getvalue())
 
 
-def read_reference_embeddings(folder: Path, source: str) -> tuple[Sequence[F32], float | None]:
-    """Return the embeddings of all photos but the source, and the baseline; nothing where none were kept."""
-    path = folder / "identity" / "witnesses.npz"
-    if not path.is_file():
-        return (), None
-    with np.load(path) as kept:
-        others = [row for row, sha in zip(kept["embeddings"], kept["sources"], strict=True) if sha != source]
+def read_references(folder: Path) -> References | None:
+    """Read what `write_references` kept, or the release before it; None where nothing was."""
+    paths = [path for name in (REFERENCES, REFERENCES_BEFORE) if (path := folder / "identity" / name).is_file()]
+    if not paths:
+        return None
+    with np.load(paths[0]) as kept:
+        sources = tuple(str(sha256) for sha256 in kept["sources"])
+        trained_on = tuple(str(sha256) for sha256 in kept["trained_on"]) if "trained_on" in kept else ()
         baseline = float(kept["baseline"])
-    return others, None if np.isnan(baseline) else baseline
+        return References(sources, kept["embeddings"], trained_on, None if np.isnan(baseline) else baseline)

@@ -50,7 +50,7 @@ def _card(record: Mapping[str, Any], rgb: U8, names: Mapping[str, str]) -> dict[
     title, outfit = load(recipe["style"]).title, wardrobe().outfits[recipe["settings"]["outfit"]].title
     percent, cost = record["percent_of_baseline"], record["cost_points"]
     if percent is None:
-        likeness = "One photo only: there is no second one to measure likeness against"
+        likeness = "No photo of yours is left to measure likeness against: send more"
     else:
         likeness = f"{percent:.0f} % of how alike your own photos are"
     about = f"From {names.get(recipe['source'], 'your photo')}, printed at {recipe['width']} x {recipe['height']} px"

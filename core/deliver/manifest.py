@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,20 @@ from core.errors import Refused
 from core.face.coverage import coverage
 from core.judge.ranking import rank_records
 from core.types import FaceMap, Identity, Recipe, Rejected
+
+
+class Timings:
+    """Seconds by stage of a shoot."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last call on a stage."""
+        now = time.monotonic()
+        self.seconds[stage] = round(now - self._since, 2)
+        self._since = now
 
 
 def build_manifest(

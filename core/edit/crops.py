@@ -20,7 +20,5 @@ def crop(rgb: U8, name: Crop) -> U8:
     """Cut a print (H, W, 3) to one of CROPS; nothing is enlarged."""
     height, width = rgb.shape[:2]
     left, top, right, bottom = CROPS[name]
-    cut_width = round((right - left) * width)
-    cut_height = cut_width if name in ("square", "avatar") else round((bottom - top) * height)
     x, y = round(left * width), round(top * height)
-    return rgb[y : y + cut_height, x : x + cut_width]
+    return rgb[y : y + round((bottom - top) * height), x : x + round((right - left) * width)]

@@ -28,6 +28,8 @@ from core.types import U8, Layers, Recipe, Step
 
 SCHEMA: Final = 2
 """1: edits as a list of texts, backdrop and light by name only. 2: a tree of steps, backdrop and light in numbers."""
+MOST_EDITS: Final = 100
+"""Edits one picture is made with: its recipe must fit the 64 kB that a JPEG has for XMP."""
 ID_DIGITS: Final = 12
 """Hexadecimal digits of a step's id: 48 bits tell the few hundred steps of a recipe apart."""
 
@@ -74,6 +76,8 @@ def _added(recipe: Recipe, text: str) -> Recipe:
     if bool(kind.takes) != bool(value) or (equals and not value):
         needs = f"needs a value: {kind.takes}" if kind.takes else "takes no value"
         raise Refused("tweak_value", f"tweak {name!r} {needs}")
+    if len(lineage(recipe)) >= MOST_EDITS:
+        raise Refused("too_many_edits", f"this portrait has {MOST_EDITS} edits, the limit is {MOST_EDITS}; undo some")
     return _with_step(recipe, kind, value)
 
 

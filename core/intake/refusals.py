@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from core.errors import NoMajority, Refused
 from core.types import Rejected
 
 
@@ -83,3 +85,11 @@ REASONS: Final[dict[str, Reason]] = {
 def refuse(name: str, reason: str, measured: float, limit: float) -> Rejected:
     """Make the value that says no; measured and limit are in the unit REASONS gives."""
     return Rejected(name, reason, float(measured), float(limit), REASONS[reason].hint)
+
+
+def refusal_of(rejected: Sequence[Rejected]) -> Refused:
+    """Return the error for a set of which no photo can be used; its message says why in one sentence."""
+    if {item.reason for item in rejected} == {"no_majority"}:
+        return NoMajority("no_majority", f"{len(rejected)} photos show different people; send photos of one person")
+    first = rejected[0]
+    return Refused(first.reason, f"no photo can be used ({len(rejected)} refused); {first.name}: {first.hint}")

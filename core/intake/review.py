@@ -116,7 +116,7 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
     for rule in RULES:
         if rule.broken_by(measures):
             return refuse(name, rule.reason, getattr(measures, rule.measure), rule.limit)
-    embedding = models.recogniser.embed(seen.rgb, seen.found)
+    embedding = models.recogniser.embed_upright(seen.rgb, seen.found, seen.trace.roll_deg)
     seen = _from_afar(seen, models)
     face = Face(
         box=seen.found.box,

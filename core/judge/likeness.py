@@ -56,3 +56,16 @@ def likeness_of(embedding: F32, others: Sequence[F32]) -> float:
 def percent_of(likeness: float, baseline: float) -> float:
     """Return a likeness in percent of the person's own baseline."""
     return 100 * likeness / baseline
+
+
+def rescored(embedding: F32 | None, references: References | None, source: str) -> dict[str, float]:
+    """Return an edit's likeness and percent_of_baseline as its record has them, against what its draw was judged by.
+
+    embedding: of the edited picture, None where no single face is found. Empty where nothing can be measured.
+    """
+    others = reference_embeddings(references, source) if references else []
+    if embedding is None or references is None or references.baseline is None or not others:
+        return {}
+    likeness = likeness_of(embedding, others)
+    percent = percent_of(likeness, references.baseline)
+    return {"likeness": round(likeness, 4), "percent_of_baseline": round(percent, 1)}

@@ -64,6 +64,8 @@ def head_normals(face: FaceMap, cutout: Cutout) -> F32:
 def inflate(mask: F32) -> F32:
     """Return (H, W, 3) normals of a body blown up inside its outline: height is the root of the edge distance."""
     solid = (mask > 0.5).astype(np.uint8)
+    if solid.all():  # no outline: a surface that faces the viewer
+        return np.tile(np.array([0, 0, 1], np.float32), (*mask.shape, 1))
     distance = cv2.distanceTransform(cv2.copyMakeBorder(solid, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 5)[
         1:-1, 1:-1
     ]
@@ -126,7 +128,10 @@ def exposure(rgb: F32, skin: F32) -> float:
     """Return the gain of linear light that puts the face's own highlights where a print wants them.
 
     The 97th percentile of skin luminance goes a third of the way to 0.62, within 0.8 to 1.35: it is
-    the highlight that is exposed for, so dark skin stays as dark as it is.
+    the highlight that is exposed for, so dark skin stays as dark as it is. 1 where no skin is seen.
     """
-    bright = float(np.percentile((linear(rgb) @ LUMINANCE)[skin > 0.5], 97))
+    seen = (linear(rgb) @ LUMINANCE)[skin > 0.5]
+    if not len(seen):
+        return 1.0
+    bright = float(np.percentile(seen, 97))
     return float(np.clip((0.62 / max(bright, 0.05)) ** (1 / 3), 0.8, 1.35))

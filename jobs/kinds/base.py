@@ -6,14 +6,17 @@ personal lies in a queue. Nothing of storage is imported here: a bot may name a 
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, Protocol
+from urllib.parse import quote, unquote
 
 from pydantic import StringConstraints
+
+from core.errors import AtelierError
 
 if TYPE_CHECKING:
     from jobs.kinds.shoot import Shoot
@@ -31,6 +34,15 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^
 Progress = Callable[[str, int, int], None]
 Stop = Callable[[], bool]
 Photos = Sequence[tuple[str, bytes]]
+SET: Final = "set.json"
+
+
+class LaidPhoto(NamedTuple):
+    """A photo of a set that is looked at. data: None where the studio holds it decoded since an earlier look."""
+
+    name: str
+    sha256: str
+    data: bytes | None
 
 
 class Studio(Protocol):
@@ -39,8 +51,14 @@ class Studio(Protocol):
     def warm(self, queue: str) -> None:
         """Load what the first job of a queue will need."""
 
-    def look(self, photos: Photos) -> dict[str, Any]:
-        """Judge the last photo, alone and among the others of its set."""
+    def look(self, photos: Sequence[LaidPhoto]) -> dict[str, Any]:
+        """Judge the last photo, alone and among the others of its set; raises NotHeld."""
+
+    def held(self) -> list[str]:
+        """Return the sha256 of every photo that is held decoded for the next look."""
+
+    def drop(self, digests: Sequence[str]) -> None:
+        """Hold nothing any more of the photos with these sha256: they are deleted."""
 
     def shoot(self, photos: Photos, job: Shoot, out: Path, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
         """Fill a folder with portraits, its manifest last, and return the manifest."""
@@ -100,6 +118,25 @@ class Job(ABC):
     def estimate(self, stage: str, step: int, total: int) -> float:
         """Return the part of the job that is done, 0..1."""
         return step / total if total else 0.0
+
+
+class NotHeld(AtelierError):
+    """A photo was not laid because the studio held it, and it does not any more; the next attempt lays it."""
+
+
+def laid_set(folder: Path) -> list[LaidPhoto]:
+    """Read what `Workspace.lay_set` wrote, in its order."""
+    listed: list[list[str]] = json.loads((folder / SET).read_text("utf-8"))
+    found = []
+    for number, (name, sha256) in enumerate(listed):
+        file = folder / photo_file(number, name)
+        found.append(LaidPhoto(name, sha256, file.read_bytes() if file.exists() else None))
+    return found
+
+
+def photo_file(number: int, name: str) -> str:
+    """Return where in a workspace a photo lies: numbered in its order, with its name quoted."""
+    return f"photos/{number:03d}-{quote(name, safe='')}"
 
 
 def laid_photos(folder: Path) -> list[tuple[str, bytes]]:

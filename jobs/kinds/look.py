@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jobs.kinds.base import Job, Name, Progress, Published, Queue, Stop, Studio, laid_photos
+from jobs.kinds.base import Job, Name, Progress, Published, Queue, Stop, Studio, laid_set
 
 if TYPE_CHECKING:
     from jobs.worker.workspace import Workspace
@@ -22,12 +22,13 @@ class Look(Job):
 
     async def prepare(self, workspace: Workspace) -> None:
         """Lay ready the photos that have a say in who the person is, this one last."""
-        others = [photo.name for photo in await workspace.kept_photos() if photo.votes and photo.name != self.photo]
-        await workspace.lay_photos([*others, self.photo])
+        photos = await workspace.kept_photos()
+        others = [(photo.name, photo.sha256) for photo in photos if photo.votes and photo.name != self.photo]
+        await workspace.lay_set(others, self.photo)
 
     def run(self, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
         """Return the verdict on the photo, and under `others` those that it changed."""
-        return studio.look(laid_photos(folder))
+        return studio.look(laid_set(folder))
 
     async def publish(self, workspace: Workspace, result: dict[str, Any]) -> Published:
         """Nothing is stored but the verdicts."""

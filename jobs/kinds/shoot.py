@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_PHOTOS: Final = 30  # a set beyond this teaches nothing more and only costs decoding time
 MOST_PICTURES: Final = 64  # styles x count of one job; keeps one job under an hour on two cores
-WITNESSES: Final = "witnesses.npz"  # what edits of this sitting are scored against: stays with its pictures
+REFERENCES: Final = "reference_embeddings.npz"  # what edits of this sitting are scored against: stays with its pictures
 
 PHOTO_S: Final = {"check": 0.5, "map": 0.3}
 TRAIN_S: Final = 45.0
@@ -59,7 +59,7 @@ class Shoot(Job):
         """Lay ready what another machine had finished, the photos, and what was learnt of the same set before."""
         if not workspace.out.exists():
             await workspace.take_over()
-        await workspace.lay_photos(self.photos, all_of_them=True)
+        await workspace.lay_photos(self.photos)
         if self.train:
             # what an earlier attempt of this job had learnt of them lies there already, and goes before
             known = await workspace.identity(await asyncio.to_thread(_digest, workspace.folder))
@@ -132,4 +132,4 @@ def _counted(dropped: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def _learnt_in(identity: Path) -> list[Path]:
-    return [file for file in identity.rglob("*") if file.is_file() and file.name != WITNESSES]
+    return [file for file in identity.rglob("*") if file.is_file() and file.name != REFERENCES]

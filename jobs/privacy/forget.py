@@ -1,9 +1,8 @@
-"""Forgetting: everything of one account, everywhere, and a signed receipt.
+"""Deletion of everything of one account, with a signed receipt.
 
-The order is what makes it safe. First the account is closed, so that nothing new is written; then its work is
-stopped; then files and working folders go; then, in one transaction, its rows and its key; at
-last what databases keep of deleted rows. Interrupted, it is taken up again by the sweep. Doing it twice
-gives the same receipt.
+First the account is closed, so that nothing new is written; then its jobs are stopped; then files and working folders
+are deleted; then, in one transaction, its rows and its key; at last what databases keep of deleted rows. An interrupted
+deletion is finished by `jobs.privacy.retention`. Doing it twice gives the same receipt.
 """
 
 from __future__ import annotations

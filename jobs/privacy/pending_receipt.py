@@ -1,7 +1,7 @@
-"""Where a receipt must go when the process that deletes an account is killed before it could tell.
+"""Whom to tell of a deletion, in case the process that deletes the account is killed before it could.
 
-Nothing else of a person outlives their deletion: chat, language and the numbers of our own messages, sealed under a
-key of their own, from the moment of the wish until the receipt is in the chat; after `KEPT_S` the sweep deletes it.
+Nothing else of a person outlives their deletion: chat, language and the ids of the bot's own messages, sealed under a
+key of their own, from the start of the deletion until the receipt is delivered; after `KEPT_S` they are deleted.
 """
 
 from __future__ import annotations

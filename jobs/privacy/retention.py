@@ -1,8 +1,8 @@
-"""Keeping promises by the clock: what has expired is deleted, what was interrupted is finished.
+"""Retention: what has expired is deleted, and interrupted deletions are finished.
 
-A wall clock that jumps must not delete people's pictures. So every round compares how far the wall clock and
-the monotonic clock have gone since the round before; when they disagree, that round deletes nothing and the
-next one judges afresh. The first round after a start only looks at the clock.
+A wall clock that jumps must not delete people's pictures. Every round compares how far the wall clock and the monotonic
+clock have gone since the round before; when they disagree, that round deletes nothing. The first round after a start
+only reads the clocks.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ async def sweep(services: Services, now: float) -> dict[str, int]:
         with_pictures = select(t.portraits.c.job_id).union(select(t.sittings.c.job_id))
         old = (o.finished_at < now - ORDERS_KEPT_S, o.id.not_in(with_pictures))
         await tx.c.execute(delete(t.jobs).where(*old))
-        if struck := await pending_receipt.remove_old(tx, now):
-            counts["pending_receipts"] = struck
+        if removed := await pending_receipt.remove_old(tx, now):
+            counts["pending_receipts"] = removed
     await _sweep_stragglers(services, now)
     if counts:
         services.job_queue.wake()
@@ -149,13 +149,17 @@ async def _expire(services: Services, account: int, now: float) -> dict[str, int
         await services.blob_store.delete_folder(account, row.folder)
     counts: dict[str, int] = {}
     async with services.database.write() as tx:
+        sittings = [row.id for row in due["sittings"]]
+        found = await tx.c.execute(select(t.portraits.c.id).where(t.portraits.c.sitting_id.in_(sittings)))
+        portraits = tuple(sorted(row[0] for row in found))
         for table in (t.photos, t.identities, t.sittings):
             gone = delete(table).where(table.c.id.in_([row.id for row in due[table.name]]))
             if deleted := (await tx.c.execute(gone)).rowcount:
                 counts[table.name] = deleted
         if counts:  # of several workers that sweep at once, one tells
             await tx.note("expired", counts, account)
-            await outbox.tell_account(tx, account, events.Expired(counts))
+            photos = tuple(row.name for row in due["photos"])
+            await outbox.tell_account(tx, account, events.Expired(counts, photos, portraits))
     return counts
 
 

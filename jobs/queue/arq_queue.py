@@ -1,9 +1,9 @@
-"""Where jobs are placed and who is woken to do them. Behind the protocol stands arq, and nowhere else.
+"""The job queue: jobs are placed in the database and delivered by arq. Nothing else imports arq.
 
-The database is the truth. A transaction that wants something done writes a row into the outbox; the relay carries it
-to arq, where one attempt is one arq job with an id of its own. An arq job only wakes a worker, which then claims the
-waiting job that is next in the fair order: so an arq job that is lost is sent again, one that comes twice finds nothing
-to do, their order means nothing, and nothing personal lies in the queue server.
+The database is the truth. A transaction that needs delivery writes a row into the outbox; the relay sends it to arq,
+where one attempt is one arq job with an id of its own. An arq job only wakes a worker, which then claims the waiting
+job that is next in the fair order. So a lost arq job is sent again, a duplicate finds nothing to do, arq's order does
+not matter, and the queue server holds nothing personal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Telling people about their jobs: last events for certain, from the outbox; progress while it lasts, as it stands."""
+"""Delivery of job events to people: final events at least once, from the outbox; progress whenever it has changed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the job queue tells about a job: frozen values that travel as JSON.
+"""Job events: frozen values that travel as JSON.
 
-`Done`, `Failed` and `Cancelled` are the last word on a job and are delivered for certain, at least
-once. `Queued` and `Step` say where it stands now; only the newest counts and a lost one is no loss.
+`Done`, `Failed`, `Cancelled` and `Expired` are final and delivered at least once. `Queued` and `Step` report progress:
+only the newest counts, and one that is lost is not sent again.
 """
 
 from __future__ import annotations
@@ -88,9 +88,14 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """The promised days are over. deleted: table word -> how many rows and files went."""
+    """The promised days of some things are over.
+
+    deleted: table word -> how many rows went. photos: names of the photos; portraits: numbers of the portraits.
+    """
 
     deleted: dict[str, int] = field(default_factory=dict)
+    photos: tuple[str, ...] = ()
+    portraits: tuple[int, ...] = ()
 
 
 Payload = Queued | Step | Done | Failed | Cancelled | Expired
@@ -110,8 +115,8 @@ _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {word: TypeAdapter(made_of) for 
 class JobEvent:
     """Payload with its address.
 
-    id: of the outbox row, 0 for news that is not durable. ref: the caller's own word for the job, as it
-    was given to `JobQueue.place`. job_id is 0 and ref "" for news about the account as a whole.
+    id: of the outbox row, 0 for an event that is not durable. ref: the caller's own word for the job, as it
+    was given to `JobQueue.place`. job_id is 0 and ref "" for an event of the account as a whole.
     """
 
     id: int
@@ -123,12 +128,12 @@ class JobEvent:
 
 
 def type_of(payload: Payload) -> str:
-    """Return the word news is stored under."""
+    """Return the word a payload is stored under."""
     return type(payload).__name__.lower()
 
 
 def to_json(payload: Payload) -> str:
-    """Write news as JSON."""
+    """Write a payload as JSON."""
     text: bytes = _ADAPTERS[type_of(payload)].dump_json(payload)
     return text.decode()
 

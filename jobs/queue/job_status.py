@@ -1,7 +1,7 @@
-"""Where jobs stand, for the people who wait: their place in the line, and when they will be done.
+"""Where jobs stand: place in the line and ETA.
 
-An ETA is measured, never promised: the portraits ahead, times the median seconds a portrait took lately, over
-the slots of the workers that are there.
+The ETA is the portraits ahead, times the median seconds a portrait took lately, over the slots of the workers that are
+signed in.
 """
 
 from __future__ import annotations

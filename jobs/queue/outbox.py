@@ -1,7 +1,7 @@
-"""The transactional outbox: what a transaction wants sent, written with its effect; a row lives until it took effect.
+"""The transactional outbox: rows written in the transaction whose effect they announce.
 
-A row of type `work` wakes a worker for one attempt of a job and goes when that is claimed. A row of another type is an
-event for a person and goes when it was delivered. `jobs.queue.arq_queue` carries rows to arq.
+A row of type `work` wakes a worker for one attempt of a job and is deleted when that is claimed. A row of another type
+is an event for a person and is deleted when it was delivered. `jobs.queue.arq_queue` sends rows to arq.
 """
 
 from __future__ import annotations

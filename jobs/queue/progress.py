@@ -1,4 +1,4 @@
-"""When a running job will be done, out of what it has done and what its like took lately."""
+"""ETA of a running job, from its own pace and from what jobs of its size took lately."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""What is written on a tx of the database, one transaction: people, what they agreed to, what is kept of them.
+"""What a transaction can do with accounts: addresses, consent, conversations, photos, portraits, reports.
 
     async with database.write() as tx:
         if await tx.first_seen("telegram", update_id):
             await tx.save_conversation(account, "telegram", data, version)
-            ticket = await job_queue.place(account, job_id, ref, "telegram", tx)
+            accepted = await job_queue.place(account, job, ref, "telegram", tx)
 
-Orders have their own rules in `jobs.storage.job_store`. Chat addresses, conversations and message ids are sealed under
-the account's key: when that is destroyed they are noise, in every backup without it too.
+Jobs have their own rules in `jobs.storage.job_store`. Chat addresses, conversations, message ids and reports are sealed
+under the account's key: once that is destroyed they cannot be read, in a backup without the key neither.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Transaction:
 
     c: AsyncConnection
     keyring: Keyring
-    promised_days: int  # how long the services keeps the things of somebody new, until they choose
+    promised_days: int  # how many days a new account's things are kept, until its owner chooses
     after: list[Callable[[], None]] = field(default_factory=list)
     keys: dict[int, tuple[str, AccountKey]] = field(default_factory=dict)  # asked for once a transaction
 
@@ -371,13 +371,19 @@ class Transaction:
         rows = await self.c.execute(select(t.photos).where(t.photos.c.account_id == account).order_by(t.photos.c.id))
         return [Photo(row.id, row.name, row.sha256, json.loads(row.facts)) for row in rows]
 
+    async def deleted_photos(self, digests: frozenset[str]) -> frozenset[str]:
+        """Return those sha256 that no photo of an account has that is not being deleted."""
+        a, p = t.accounts.c, t.photos.c
+        kept = select(p.sha256).join(t.accounts, a.id == p.account_id).where(p.sha256.in_(digests))
+        return digests - {row[0] for row in await self.c.execute(kept.where(a.forgetting_at.is_(None)))}
+
     async def judge_photo(self, account: int, name: str, facts: dict[str, Any]) -> None:
         """Write down what looking at a photo found."""
         where = (t.photos.c.account_id == account, t.photos.c.name == name)
         await self.c.execute(update(t.photos).where(*where).values(facts=json.dumps(facts)))
 
     async def drop_photo(self, account: int, name: str) -> bool:
-        """Strike a photo out; its file is the shelf's to delete. False when it was not there."""
+        """Delete a photo's row; its file is deleted in the blob store. False when it was not there."""
         where = (t.photos.c.account_id == account, t.photos.c.name == name)
         return (await self.c.execute(delete(t.photos).where(*where))).rowcount > 0
 

@@ -1,12 +1,12 @@
-"""Where the files are: a folder or S3 through obstore, every account's files sealed under its own key.
+"""The blob store: a folder or S3 through obstore, every account's files sealed under its own key.
 
-A file is known by an account and a name (`photos/3`, `shoots/17/p01.png`). Its place says nothing:
+A file is known by an account and a name (`photos/3`, `shoots/17/p01.png`). Its place does not reveal either:
 
     a/<account's token>/<HMAC of the box>/<HMAC of the name>
 
 The box is the first two words of the folder, so that a shoot's files can be listed and deleted together.
-Inside, sealed: one line of JSON (name, sha256, type), then the bytes. A folder is published with its
-manifest last: who finds `manifest.json` finds all the rest.
+Inside, sealed: one line of JSON (name, sha256, type), then the bytes. A folder is written with its manifest last: where
+`manifest.json` is, everything else is.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ async def _asked(answer: Any, what: str) -> Any:
     try:
         return await answer
     except FileNotFoundError:
-        raise BlobMissing(f"{what} is not on the shelf") from None
+        raise BlobMissing(f"{what} is not in the blob store") from None
     except (BaseError, OSError) as error:
         raise _fault(error) from error
 

@@ -1,7 +1,6 @@
-"""The truth, open: SQLite or PostgreSQL, one tx at a time, each written whole or not at all.
+"""The database: SQLite or PostgreSQL, its transactions and migrations, and removal of what deleted rows leave behind.
 
-What stands on a tx is `jobs.storage.accounts`'s business; here are its transactions, the tables' version, and what
-must be done so that deleted rows are really gone.
+`jobs.storage.accounts` has what a transaction can do.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
-        """Open a tx to read from: one consistent picture, waiting for nobody."""
+        """Open a transaction to read from: one consistent snapshot, without waiting."""
         async with self.engine.connect() as c, c.begin():
             yield Transaction(c, self.keyring, self._promised_days)
 
@@ -85,7 +84,7 @@ class Database:
                     await cursor.close()
                 if not busy:
                     return
-                await asyncio.sleep(0.1)  # somebody is reading an older tx
+                await asyncio.sleep(0.1)  # a reader still needs an older snapshot
             log.warning("log_not_emptied")
             return
         async with self.engine.connect() as c:

@@ -1,11 +1,11 @@
-"""The job store: the life of a job, one conditional update at a time.
+"""The life of a job in the database, one conditional update at a time.
 
     queued -> running -> done | failed | cancelled
        ^---------'  released, or taken back from a dead worker: same job, next attempt
 
-Every step names the state and the attempt it expects; when that is not what stands in the database, nothing
-happens and the caller is told. So of two workers, two taps or two reapers exactly one gets through. The
-message that leaves for the queue is written in the same transaction (`jobs.queue.outbox`).
+Every step names the state and the attempt it expects; when the row does not match, nothing happens and the caller is
+told. So of two workers, two presses or two reapers exactly one succeeds. The outbox row that wakes a worker is written
+in the same transaction (`jobs.queue.outbox`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 
@@ -29,6 +29,8 @@ from jobs.storage import schema as t
 from jobs.storage.accounts import DAY_S, Gone, Transaction
 
 _j = t.jobs.c
+
+CRASH_PAUSE_S: Final = 2.0  # before the third start of a job whose processes die at one step; then twice as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,7 @@ async def take_back(tx: Transaction, job_id: int, attempt: int, strikes: int, *,
         failed = n.Failed("crashed", f"{count} workers died at {struck_at}")
         return "failed" if await fail(tx, job_id, attempt, failed) else "alive"
     await tx.c.execute(update(t.jobs).where(*ours).values(strikes=count, struck_at=struck_at))
-    wait_s = 0.0 if count == 1 else 2.0**count  # what killed it at the same step twice may need time to pass
+    wait_s = 0.0 if count == 1 else CRASH_PAUSE_S * 2.0 ** (count - 2)  # what kills it may pass with time
     return "queued" if await _again(tx, ours, wait_s) else "alive"
 
 

@@ -2,7 +2,7 @@
 
 AES-256-GCM with a random 96-bit nonce in front of the ciphertext (NIST SP 800-38D); what a thing is for
 goes in as associated data, so that one account's bytes or one file's bytes cannot be passed off as
-another's. Names that must be found without being readable (a chat user id, a file's place on the blob_store)
+another's. Names that must be found without being readable (a chat user id, a file's place in the blob store)
 are HMAC-SHA256. Receipts are signed with Ed25519. All of it from `cryptography`.
 """
 

@@ -1,8 +1,8 @@
-"""The studio's work in a process of its own, so that cancelling and timing out really end it.
+"""A child process that does the studio's work, so that cancelling and timing out end it for certain.
 
-The worker keeps one child per slot, warm, and speaks JSON lines with it. A child that does not let go
-within the grace is killed, with everything it started, and the next job gets a new one. When the
-worker itself is killed, the child goes too: the kernel is asked to see to that, and the closed pipe says so.
+The worker keeps one child per slot, warm, and speaks JSON lines with it. A child that does not stop within the grace is
+killed with everything it started, and the next job gets a new one. When the worker is killed, the kernel kills the
+child (PR_SET_PDEATHSIG), and so does the closed pipe.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from core.errors import AtelierError, Refused, Stopped
+from jobs.kinds.base import NotHeld
 
 NICE: Final = 10  # the studio's work gives way to everything a person is waiting for
 LOAD_S: Final = 600.0  # for libraries and models; the first start on a machine compiles some, over a minute on one core
@@ -55,6 +57,7 @@ class Child:
         self._queue = queue
         self._studio = studio
         self._engine = engine
+        self.held: frozenset[str] = frozenset()  # sha256 of the photos it holds decoded, as it said last
         self.gpu_bytes: tuple[int, int] | None = None  # in use by anybody, and there in all; None without a GPU
         self._process: asyncio.subprocess.Process | None = None
         self._ready = False
@@ -64,6 +67,7 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             return
         self._ready = False
+        self.held = frozenset()
         threads = str(max(1, (os.cpu_count() or 2) - 1))
         # passive: waiting threads sleep; torch's and ncnn's would spin in each other's way, see core.cli
         limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
@@ -100,6 +104,7 @@ class Child:
         self._say({"kind": kind, "job": job, "folder": str(folder)})
         while line := await process.stdout.readline():
             word: dict[str, Any] = json.loads(line)
+            self.held = frozenset(word.get("held", self.held))
             if "step" in word:
                 self.gpu_bytes = tuple(word["gpu"]) if word["gpu"] else None
                 on_progress(*word["step"])
@@ -111,6 +116,11 @@ class Child:
             else:
                 raise TaskFailed(**word["failed"])
         raise Died(await process.wait())
+
+    def drop(self, digests: frozenset[str]) -> None:
+        """Have it hold nothing any more of photos with these sha256."""
+        self.held -= digests
+        self._say({"drop": sorted(digests)})
 
     def stop(self) -> None:
         """Ask the running task to stop at its next step."""
@@ -155,7 +165,11 @@ def main(queue: str, studio: str) -> None:
     while True:
         word = _tasks_in.take()
         try:
-            say(done=_done(word, real, on_progress, _tasks_in.stopped))
+            if "drop" in word:
+                real.drop(word["drop"])
+                continue
+            done = _done(word, real, on_progress, _tasks_in.stopped)
+            say(done=done, held=real.held())
         except Stopped as stopped:
             say(stopped=str(stopped))
         except Exception as error:
@@ -176,6 +190,8 @@ def gpu_bytes() -> tuple[int, int] | None:
 
 def failure_of(error: Exception) -> dict[str, Any]:
     """Say what a raised error means for its job: why it failed, and whether another try can help."""
+    if isinstance(error, NotHeld):
+        return {"reason": "fault", "message": str(error), "later": True}
     if isinstance(error, Refused):
         return {"reason": error.reason, "message": str(error), "later": False}
     if isinstance(error, AtelierError):
@@ -200,7 +216,7 @@ class _Inbox:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._task: dict[str, Any] | None = None
+        self._tasks: deque[dict[str, Any]] = deque()
         self._stop = False
 
     def put(self, word: dict[str, Any]) -> None:
@@ -208,15 +224,14 @@ class _Inbox:
             if "stop" in word:
                 self._stop = True
             else:
-                self._task, self._stop = word, False
+                self._tasks.append(word)
+                self._stop = self._stop and "drop" in word
             self._changed.notify()
 
     def take(self) -> dict[str, Any]:
         with self._changed:
-            self._changed.wait_for(lambda: self._task is not None)
-            task, self._task = self._task, None
-            assert task is not None
-            return task
+            self._changed.wait_for(lambda: bool(self._tasks))
+            return self._tasks.popleft()
 
     def stopped(self) -> bool:
         return self._stop

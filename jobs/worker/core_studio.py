@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jobs.kinds.base import Photos, Progress, Stop
+from jobs.kinds.base import LaidPhoto, NotHeld, Photos, Progress, Stop
 
 if TYPE_CHECKING:
     from core.models import Models
@@ -45,7 +44,7 @@ class CoreStudio:
             from core.judge import verdict  # noqa: F401
             from core.scene import stage  # noqa: F401
 
-    def look(self, photos: Photos) -> dict[str, Any]:
+    def look(self, photos: Sequence[LaidPhoto]) -> dict[str, Any]:
         """See `Studio.look`: `kept`, `reason`, `measured`, `limit`, `notes` (a hat among them); `missing` and
         `of_set`, what the set lacks and what is good to know of it; `others`, by name.
 
@@ -55,8 +54,7 @@ class CoreStudio:
         from core.intake.review import review
         from core.types import Rejected
 
-        seen = [self._look(name, data) for name, data in photos]
-        self._forget_oldest()
+        seen = [self._look(*photo) for photo in photos]
         kept, refused = review([selfie for selfie in seen if not isinstance(selfie, Rejected)])
         maps = {selfie.name: self._map(selfie) for selfie in kept}
         verdicts = {item.name: item for item in (*(s for s in seen if isinstance(s, Rejected)), *refused)}
@@ -68,6 +66,7 @@ class CoreStudio:
         }
         verdict: dict[str, Any] = facts.pop(seen[-1].name)
         shown = coverage(tuple(maps.values()))
+        self._forget_oldest()
         return {**verdict, "missing": list(shown.missing), "of_set": list(shown.notes), "others": facts}
 
     def shoot(self, photos: Photos, job: Shoot, out: Path, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
@@ -91,14 +90,26 @@ class CoreStudio:
 
         return studio.enhance(portrait, tweaks, out, self._models)
 
-    def _look(self, name: str, data: bytes) -> Selfie | Rejected:
+    def held(self) -> list[str]:
+        """See `Studio.held`."""
+        return list(self._seen)
+
+    def drop(self, digests: Sequence[str]) -> None:
+        """See `Studio.drop`."""
+        for digest in digests:
+            self._seen.pop(digest, None)
+            self._maps.pop(digest, None)
+
+    def _look(self, name: str, sha256: str, data: bytes | None) -> Selfie | Rejected:
         from core.studio import look
 
-        key = f"{name}:{hashlib.sha256(data).hexdigest()}"
-        if key not in self._seen:
-            self._seen[key] = look(data, name, self._models)
-        self._seen[key] = self._seen.pop(key)
-        return self._seen[key]
+        seen = self._seen.pop(sha256, None)
+        if seen is None:
+            if data is None:
+                raise NotHeld(f"{name} is not held any more")
+            seen = look(data, name, self._models)
+        self._seen[sha256] = seen  # the newest last
+        return replace(seen, name=name)
 
     def _map(self, selfie: Selfie) -> FaceMap:
         from core.studio import map_photo
@@ -108,15 +119,13 @@ class CoreStudio:
         return self._maps[selfie.sha256]
 
     def _forget_oldest(self) -> None:
-        sizes = {key: getattr(getattr(seen, "rgb", None), "nbytes", 0) for key, seen in self._seen.items()}
+        sizes = {digest: getattr(getattr(seen, "rgb", None), "nbytes", 0) for digest, seen in self._seen.items()}
         held = sum(sizes.values())
-        for key, size in sizes.items():
+        for digest, size in sizes.items():
             if held <= REMEMBERED_BYTES:
                 break
             held -= size
-            del self._seen[key]
-        known = {getattr(seen, "sha256", "") for seen in self._seen.values()}
-        self._maps = {sha256: face for sha256, face in self._maps.items() if sha256 in known}
+            self.drop([digest])
 
 
 def _notes(face: FaceMap) -> list[str]:

@@ -1,16 +1,15 @@
-"""Who does the work: takes jobs from the queues, has them done in child processes, files what came out.
+"""The worker: claims jobs, has them done in child processes, publishes the results.
 
-Every running job has a heartbeat in the database. It is a count, not a time: a reaper that sees it stand
-still for `lease_s` of its own monotonic clock takes the job back for the next attempt, so no clock that
-jumps or goes wrong can steal a job or keep it for ever. Who finds that the job is not his any more
-kills his child and leaves; who cannot reach the database for as long as a lease does the same.
+Every running job has a heartbeat in the database. It is a count, not a time: a reaper that sees it unchanged for
+`lease_s` of its own monotonic clock takes the job back for the next attempt, so that no wall clock can take a job away
+or keep it for ever. A worker that has lost its job, or cannot reach the database for a whole lease, kills the child.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -96,7 +95,7 @@ class Worker:
                         self._job_queue.consume(queue, partial(self._work_on, queue), self._slots[queue])
                     )
                 together.create_task(self._reap())
-                together.create_task(self._sign_in(queues))
+                together.create_task(self._sign_in(queues, [child for _, child in children]))
         finally:
             for _, child in children:
                 await child.kill()
@@ -155,8 +154,9 @@ class Worker:
         if job.mirrored:
             mirror = asyncio.create_task(run.workspace.mirror(self._settings.mirror_s))
         try:
-            await run.workspace.prepare()
             await run.child.ready()
+            run.workspace.held = run.child.held
+            await run.workspace.prepare()
             async with asyncio.timeout(limit_s):
                 result = await run.child.do(
                     claimed.kind, registry.to_json(job), run.workspace.folder, self._progress(run)
@@ -277,7 +277,7 @@ class Worker:
         return "again" if given else "lost"
 
     async def _let_go(self, run: _Run) -> None:
-        """Stop because the worker is stopped: no strike, no news, files stay."""
+        """Stop because the worker is stopped: no strike, no event, files stay."""
         run.child.stop()
         await asyncio.sleep(min(1.0, self._settings.stop_grace_s))
         await run.child.kill()
@@ -326,13 +326,18 @@ class Worker:
                     await take_down(self._blob_store, one.account, one.job_id)
         return seen
 
-    async def _sign_in(self, queues: tuple[Queue, ...]) -> None:
-        """Be on the list of workers, for the ETA, until cancelled."""
+    async def _sign_in(self, queues: tuple[Queue, ...], children: Sequence[Child]) -> None:
+        """Be on the list of workers, for the ETA, and have children drop photos that are deleted, until cancelled."""
         while True:
             try:
                 async with self._database.write() as tx:
                     for queue in queues:
                         await job_status.sign_in(tx, self._settings.host, queue, self._slots[queue])
+                async with self._database.read() as tx:
+                    for child in children:
+                        deleted = await tx.deleted_photos(child.held)
+                        if deleted:  # taken back, expired or forgotten: it must not live on in a memory
+                            child.drop(deleted)
             except (SQLAlchemyError, OSError) as error:
                 log.warning("sign_in_waits", error=type(error).__name__)
             await asyncio.sleep(SIGN_IN_S)

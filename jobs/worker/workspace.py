@@ -2,7 +2,7 @@
 
     <work>/<account's token>/<job>.<attempt>/photos        what the studio may look at
                                             /out           what it makes; stays for the next attempt
-                                            /out/identity  what training learnt so far; and the witnesses
+                                            /out/identity  what training learnt so far; and the reference embeddings
 
 Here alone pictures lie in the clear, in folders of mode 700, for as long as the job runs. They are deleted
 with its end; after a kill by the next attempt's end, by the sweep, or by forgetting.
@@ -11,16 +11,18 @@ with its end; after a kill by the next attempt's end, by the sweep, or by forget
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import structlog
 
+from jobs.kinds.base import SET, photo_file
 from jobs.storage.accounts import Gone, Photo, Portrait
 from jobs.storage.blobs import BlobMissing, BlobStore, BlobStoreDown
 from jobs.storage.database import Database
@@ -41,6 +43,7 @@ class Workspace:
     database: Database
     claimed: Claimed
     folder: Path
+    held: frozenset[str] = frozenset()  # sha256 of photos that the child holds decoded
     stored: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -81,19 +84,30 @@ class Workspace:
         async with self.database.read() as tx:
             return await tx.photos(self.account)
 
-    async def lay_photos(self, names: Sequence[str], all_of_them: bool = False) -> None:
-        """Write photos into `photos/`, numbered in order, for `jobs.kinds.base.laid_photos`.
-
-        The last one must be there, the others only if `all_of_them`: someone may delete one at any moment.
-        """
+    async def lay_photos(self, names: Sequence[str]) -> None:
+        """Write photos into `photos/`, numbered in order, for `jobs.kinds.base.laid_photos`; raises BlobMissing."""
         for number, name in enumerate(names):
-            try:
-                data = await self.blob_store.get(self.account, name)
-            except BlobMissing:
-                if all_of_them or name == names[-1]:
-                    raise
-                continue
-            await self.write(f"photos/{number:03d}-{quote(name, safe='')}", data)
+            await self.write(photo_file(number, name), await self.blob_store.get(self.account, name))
+
+    async def lay_set(self, others: Sequence[tuple[str, str]], last: str) -> None:
+        """Write a set (names and sha256) with one photo more, for `jobs.kinds.base.laid_set`.
+
+        What the child holds decoded is only named. The last one must be there, the others need not: someone may delete
+        one at any moment.
+        """
+        laid: list[tuple[str, str]] = []
+        for name, sha256 in others:
+            if sha256 not in self.held:
+                try:
+                    data = await self.blob_store.get(self.account, name)
+                except BlobMissing:
+                    continue
+                await self.write(photo_file(len(laid), name), data)
+            laid.append((name, sha256))
+        data = await self.blob_store.get(self.account, last)
+        await self.write(photo_file(len(laid), last), data)
+        laid.append((last, hashlib.sha256(data).hexdigest()))
+        await self.write(SET, json.dumps(laid).encode())
 
     async def portrait(self, number: int) -> Portrait:
         """Return a portrait by its id; raises BlobMissing when it is deleted."""

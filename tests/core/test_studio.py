@@ -1,6 +1,7 @@
 """Claims about a whole sitting, with real photos and the shipped net: files, proof, resuming, refusals, edits."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from core import studio
 from core.cli import main
 from core.deliver import files
+from core.deliver.gallery import cards_of
 from core.deliver.manifest import read_record
 from core.errors import NoMajority, Refused, Stopped
 from core.judge import ranking, verdict
@@ -95,12 +97,6 @@ def test_a_killed_sitting_goes_on_where_it_was(shot: Path, models: Models, monke
     assert (shot / "office-01.jpg").read_bytes() == before
 
 
-@pytest.mark.slow
-def test_same_photos_same_seed_same_bytes(shot: Path, tmp_path: Path, models: Models) -> None:
-    studio.shoot([COLLINS], ONE, tmp_path, models)
-    assert (tmp_path / "office-01.jpg").read_bytes() == (shot / "office-01.jpg").read_bytes()
-
-
 def test_a_stopped_sitting_leaves_no_manifest(tmp_path: Path, models: Models) -> None:
     with pytest.raises(Stopped):
         studio.shoot([COLLINS], ONE, tmp_path, models, should_stop=lambda: True)
@@ -117,12 +113,57 @@ def test_an_edit_is_replayed_scored_and_undone_to_the_byte(shot: Path, tmp_path:
     warm = studio.enhance(shot / "office-01.jpg", ["warmer"], tmp_path / "warm.jpg", models)
     assert warm["parent"] == "office-01"
     assert warm["tweaks"] == ["warmer"]
+    assert warm["exports"] == {"square": "warm-square.jpg"}
+    assert files.read_picture(tmp_path / "warm-square.jpg").shape == (512, 512, 3)
     back = studio.enhance(tmp_path / "warm.jpg", ["undo"], tmp_path / "back.jpg", models)
     assert back["tweaks"] == []
     assert (tmp_path / "back.jpg").read_bytes() == (shot / "office-01.jpg").read_bytes()
     assert (tmp_path / "warm.jpg").read_bytes() != (tmp_path / "back.jpg").read_bytes()
     studio.enhance(tmp_path / "back.jpg", ["redo"], tmp_path / "again.jpg", models)
     assert (tmp_path / "again.jpg").read_bytes() == (tmp_path / "warm.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("out", ["office-01.jpg", "office-01.png", "../out/office-01.jpg", "link/office-01.jpg"])
+def test_an_edit_never_overwrites_its_source(out: str, shot: Path, tmp_path: Path, models: Models) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(shot, folder)
+    (folder / "link").symlink_to(folder)
+    before = {file: file.read_bytes() for file in folder.glob("office-01*")}
+    with pytest.raises(Refused, match=r"would overwrite office-01\.jpg"):
+        studio.enhance(folder / "office-01.jpg", ["warmer"], folder / out, models)
+    assert {file: file.read_bytes() for file in folder.glob("office-01*")} == before
+
+
+def test_an_edits_export_never_overwrites_its_source(shot: Path, tmp_path: Path, models: Models) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(shot, folder)
+    studio.enhance(folder / "office-01.jpg", ["warmer"], folder / "me-square.jpg", models)
+    with pytest.raises(Refused, match=r"me\.jpg would overwrite me-square\.jpg"):
+        studio.enhance(folder / "me-square.jpg", ["cooler"], folder / "me.jpg", models)
+
+
+def test_a_portrait_that_was_moved_without_its_layers_is_refused(shot: Path, tmp_path: Path) -> None:
+    shutil.copy(shot / "office-01.json", tmp_path)
+    with pytest.raises(Refused, match="move a portrait with its folder"):
+        studio.enhance(tmp_path / "office-01.jpg", ["warmer"], tmp_path / "x.jpg")
+
+
+def test_a_suffix_that_is_not_written_is_refused(shot: Path, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"not as \.gif"):
+        studio.enhance(shot / "office-01.jpg", ["warmer"], tmp_path / "x.gif")
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [(None, ""), (-0.04, "took nothing"), (0.0, "took nothing"), (-3.0, "took nothing"), (2.4, "took 2 % of")],
+)
+def test_the_page_says_in_words_what_new_light_took(points: float | None, said: str, shot: Path) -> None:
+    manifest = manifest_of(shot)
+    manifest["portraits"][0]["cost_points"] = points
+    (card,) = cards_of(manifest, shot)
+    assert said in card["about"]
+    assert "points" not in card["about"]
+    assert "-0" not in card["about"]
 
 
 def test_a_picture_without_its_recipe_cannot_be_edited(tmp_path: Path) -> None:
@@ -140,10 +181,10 @@ def verdict_on(rgb: np.ndarray, shot: Path, who: Identity, models: Models) -> Ve
 def test_a_strangers_head_and_a_stretched_face_fall_through(
     shot: Path, models: Models, collins_map: object, hopper_map: object
 ) -> None:
-    """With a second, slightly darker print of her photo as the witness there is a baseline to fall short of."""
+    """With a second, slightly darker print of her photo as the reference there is a baseline to fall short of."""
     again = sitters.look(sitters.exposed(sitters.collins(), -0.4), "again.png")
     assert isinstance(again, studio.Selfie)
-    maps = (collins_map, studio.learn([again], models, studio.silent).maps[0])
+    maps = (collins_map, studio.map_photos([again], models, studio.silent).maps[0])
     baseline = float(maps[0].selfie.face.embedding @ maps[1].selfie.face.embedding)
     who = Identity(maps=maps, baseline=baseline)
     good = files.read_picture(shot / "office-01.jpg")

@@ -39,7 +39,7 @@ class PictureStudio:
 
     def look(self, photos: Any) -> dict[str, Any]:
         """As `core.intake.review` does: a dark photo is refused alone; of the others the majority says who it is."""
-        colours = {name: _colour(data) for name, data in photos}
+        colours = {photo.name: _colour(photo.data) for photo in photos}
         dark = [name for name, colour in colours.items() if sum(colour) < 90]
         strangers = [name for name, (red, green, _) in colours.items() if red > 200 and green < 90]
         own = [name for name in colours if name not in {*dark, *strangers}]
@@ -55,6 +55,13 @@ class PictureStudio:
         }
         newest = facts.pop(photos[-1][0])
         return {**newest, "missing": ["turn_left"] if len(most) > len(fewer) else [], "others": facts}
+
+    def held(self) -> list[str]:
+        """Hold nothing between looks."""
+        return []
+
+    def drop(self, digests: Any) -> None:
+        """There is nothing to drop."""
 
     def shoot(self, photos: Any, job_id: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
         out.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import AtelierError, Refused, Stopped
+from jobs.kinds.base import NotHeld
 
 SECONDS = {"fast": 0.0, "slow": 0.3}
 
@@ -26,16 +27,29 @@ class QuickStudio:
 
     _broken = False
 
+    def __init__(self) -> None:
+        self._held: set[str] = set()
+
+    def held(self) -> list[str]:
+        return sorted(self._held)
+
+    def drop(self, digests: Any) -> None:
+        self._held -= set(digests)
+
     def warm(self, queue: str) -> None:
         pass
 
     def look(self, photos: Any) -> dict[str, Any]:
-        name, data = photos[-1]
+        if missing := [photo.name for photo in photos if photo.data is None and photo.sha256 not in self._held]:
+            raise NotHeld(f"{missing} not held")
+        self._held |= {photo.sha256 for photo in photos}
+        name, _, data = photos[-1]
+        assert data is not None
         if data == b"slow":
             time.sleep(1.0)
         if data.startswith(b"bad"):
             return {"kept": False, "name": name, "reason": "no_face", "measured": 0.0, "limit": 1.0, "missing": []}
-        return {"kept": True, "notes": [], "missing": ["left"], "others": {}, "set": [name for name, _ in photos]}
+        return {"kept": True, "notes": [], "missing": ["left"], "others": {}, "set": [photo.name for photo in photos]}
 
     def shoot(self, photos: Any, job_id: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
         manner = job_id.purpose or "fast"
@@ -72,7 +86,7 @@ class QuickStudio:
                     _whole(out / f"{name}.json", json.dumps(record).encode())
                     _log(f"{out.parent.name} {name}")
                 portraits.append(json.loads((out / f"{name}.json").read_text()))
-        _whole(out / "identity" / "witnesses.npz", b"embeddings")
+        _whole(out / "identity" / "reference_embeddings.npz", b"embeddings")
         if manner == "none":
             portraits = [record | {"kept": False, "reasons": ["likeness"]} for record in portraits]
         manifest = {"portraits": portraits, "drawn": len(portraits), "asked": len(portraits), "kept": len(portraits)}

@@ -22,7 +22,7 @@ _MENTION = re.compile(r"(?<!\S)@[A-Za-z0-9_]{4,32}")
 
 @dataclass(eq=False)
 class Person:
-    """Somebody with a phone: sends, taps, and reads what is on screen."""
+    """Somebody with a phone: sends, presses, and reads what is on screen."""
 
     server: TelegramServer
     id: int
@@ -46,7 +46,7 @@ class Person:
         self.stirred.clear()
 
     def hears(self, how: str) -> None:
-        """Note how long after it the first answer came: `answered` a tap, `shown` something in the chat."""
+        """Note how long after it the first answer came: `answered` a press, `shown` something in the chat."""
         self.waited.setdefault(how, time.monotonic() - self.asked_at)
         self.stirred.set()
 
@@ -94,15 +94,15 @@ class Person:
                 bodies.append(("message", self.message(group, photo=self.server.files.sizes(stored), **album)))
         await self.server.push_all(bodies, copies, reverse)
 
-    async def taps(self, label: str, copies: int = 1, within_s: float | None = None) -> None:
-        """Wait for a button with these words and tap the newest; copies > 1 are separate, quick taps."""
-        await self.can_tap(label, within_s)
+    async def presses(self, label: str, copies: int = 1, within_s: float | None = None) -> None:
+        """Wait for a button with these words and press the newest; copies > 1 are separate, quick presses."""
+        await self.can_press(label, within_s)
         message, button = self.find(label)
         for _ in range(copies):
-            await self.press(button["callback_data"], message)
+            await self.presses_data(button["callback_data"], message)
 
-    async def press(self, data: str, message: dict[str, Any]) -> None:
-        """Tap a button by its data, even one that is not on screen any more."""
+    async def presses_data(self, data: str, message: dict[str, Any]) -> None:
+        """Press a button by its data, even one that is not on screen any more."""
         await self.server.push("callback_query", self.server.query(data, self, message))
 
     async def blocks(self, blocked: bool = True) -> None:
@@ -131,7 +131,7 @@ class Person:
         raise LookupError(f"no button {label!r} in {self.screen()[-2:]} {self.buttons()}")
 
     def buttons(self) -> list[str]:
-        """Every label that can be tapped, newest message first."""
+        """Every label that can be pressed, newest message first."""
         rows = [row for m in reversed(self.chat()) for row in m.get("reply_markup", {}).get("inline_keyboard", [])]
         return [button["text"] for row in rows for button in row]
 
@@ -147,7 +147,7 @@ class Person:
             await self._something(deadline)
         raise AssertionError(f"{words!r} did not come; on screen: {self.screen()}")
 
-    async def can_tap(self, label: str, within_s: float | None = None) -> None:
+    async def can_press(self, label: str, within_s: float | None = None) -> None:
         """Wait until a button with these words is there."""
         deadline = time.monotonic() + (within_s or self.patience_s)
         while time.monotonic() < deadline:

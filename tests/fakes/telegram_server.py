@@ -4,7 +4,7 @@
         ana = server.person(7, "Ana", "es")
         await ana.says("/start")
         ...
-        await ana.taps("Agree")
+        await ana.presses("Agree")
         print(ana.screen())
 
 Refused, with Telegram's own words: a message that is not modified, callback data over 64 bytes, media groups
@@ -28,7 +28,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from aiohttp import ClientConnectionError, ClientSession, web
+from aiohttp import BodyPartReader, ClientConnectionError, ClientSession, web
 
 from fakes.telegram_files import Files, Refusal
 from fakes.telegram_messages import BOT, TOKEN, Messages
@@ -42,11 +42,12 @@ WEBHOOK_S = 10.0  # how long an update is offered to a webhook again and again
 
 @dataclass
 class Call:
-    """One request the bot made, and when."""
+    """One request the bot made, when, and whether it was done."""
 
     at: float
     method: str
     params: dict[str, Any]
+    done: bool = False
 
 
 @dataclass(eq=False)
@@ -143,6 +144,14 @@ class TelegramServer:
         """Return how often a method was called."""
         return sum(call.method == method for call in self.calls)
 
+    def sent_to(self, chat: int) -> list[str]:
+        """Return the texts that were asked to be sent to a chat while the server was up."""
+        return [
+            c.params["text"]
+            for c in self.calls
+            if c.done and c.method == "sendMessage" and c.params["chat_id"] == str(chat)
+        ]
+
     def group_texts(self, group: int) -> list[str]:
         """What the bot wrote in a group."""
         return [m["text"] for m in self.chats[group].values() if m["from"] is BOT]
@@ -222,15 +231,10 @@ class TelegramServer:
 
     async def _answer(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
-        params: dict[str, Any] = {}
-        for name, value in (await request.post()).items():
-            if isinstance(value, web.FileField):
-                with value.file as file:
-                    params[name] = file.read()
-            else:
-                params[name] = value
+        params = await _params(request)
+        call = Call(time.monotonic(), method, params)
         if method != "getUpdates":
-            self.calls.append(Call(time.monotonic(), method, params))
+            self.calls.append(call)
         if self.down:
             return web.Response(status=502, text="<html>Bad Gateway</html>")
         try:
@@ -244,6 +248,7 @@ class TelegramServer:
         except Refusal as no:
             body = {"ok": False, "error_code": no.code, "description": no.description, "parameters": no.parameters}
             return web.json_response(body, status=no.code)
+        call.done = True
         if self._lags.get(method):
             await asyncio.sleep(self._lags[method].pop(0))
         return web.json_response({"ok": True, "result": result})
@@ -308,3 +313,15 @@ class TelegramServer:
         id = str(next(self._query_ids))
         self._queries[id] = (time.monotonic(), person)
         return {"id": id, "from": person.user, "chat_instance": "1", "data": data, "message": message}
+
+
+async def _params(request: web.Request) -> dict[str, Any]:
+    """Read a request's fields; files become bytes, without temporary files that a bot killed meanwhile leaves open."""
+    if not request.content_type.startswith("multipart/"):
+        return dict(await request.post())
+    params: dict[str, Any] = {}
+    async for part in await request.multipart():
+        assert isinstance(part, BodyPartReader)
+        data = bytes(await part.read())
+        params[part.name or ""] = data if part.filename else data.decode()
+    return params

@@ -8,7 +8,10 @@ import os
 import re
 import subprocess
 import sys
+import time
 import tomllib
+import urllib.error
+import urllib.request
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -145,6 +148,28 @@ async def test_an_operator_sees_depth_and_age_and_whether_all_parts_answer(
     checks |= metrics_checks
     status, said = await ask(unused_port, "/readyz")
     assert (status, "queue: ConnectionError" in said) == (503, True)
+    server.cancel()
+    await asyncio.gather(server, return_exceptions=True)
+
+
+async def test_a_process_whose_event_loop_hangs_does_not_say_that_it_lives(
+    services: Services, unused_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "CHECK_S", 0.1)
+    server = asyncio.create_task(metrics.serve("127.0.0.1", unused_port, services.database, services.checks))
+    await asyncio.sleep(0.1)
+
+    def status() -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{unused_port}/livez") as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+    asked = asyncio.get_running_loop().run_in_executor(None, status)
+    time.sleep(1.0)  # noqa: ASYNC251 - it hangs
+    assert await asked == 503
+    assert await asyncio.to_thread(status) == 200
     server.cancel()
     await asyncio.gather(server, return_exceptions=True)
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import zlib
 
-from bots.dialogue import buttons as b
 from bots.dialogue import effects as fx
-from bots.dialogue.context import CHOOSING, WAITING, Context, Handlers
+from bots.dialogue.context import Context
 from bots.dialogue.handlers.photos import photo_file
-from bots.dialogue.screens import cards
-from bots.dialogue.session import Running
+from bots.dialogue.rules import CHOOSING, IDLE, WAITING, handles, when
+from bots.dialogue.screens import choices, jobs
+from bots.dialogue.session import DAY_S, Running
 from bots.dialogue.text import duration
 from jobs.kinds.shoot import Shoot
-from jobs.storage.accounts import DAY_S
 
 
-def _looks_opened(ctx: Context, event: b.LooksOpened) -> None:
+@handles(choices.LooksOpened, when(*IDLE, to=(CHOOSING,)))
+def _looks_opened(ctx: Context, event: choices.LooksOpened) -> None:
     if not ctx.session.kept:
         ctx.toast("looks.no_photos")
         return
@@ -24,22 +24,26 @@ def _looks_opened(ctx: Context, event: b.LooksOpened) -> None:
     if first_time and ctx.session.last_card:
         ctx.replies.append(fx.Unbutton(ctx.session.last_card))
         ctx.change(last_card="")
-    pictures = cards.previews(ctx.session, ctx.menu, event.page) if first_time else None
-    if pictures is not None:
+    page = event.page % ctx.menu.pages
+    pictures = choices.previews(ctx.view, page)
+    if first_time and pictures is not None and not choices.previews_on_card(ctx.view):
         ctx.replies.append(pictures)
-    ctx.replies.append(cards.looks(ctx.session, ctx.menu, ctx.now, event.page % ctx.menu.pages, repost=first_time))
+    ctx.replies.append(choices.looks(ctx.view, page, repost=first_time))
 
 
-def _previews_asked(ctx: Context, event: b.PreviewsAsked) -> None:
-    pictures = cards.previews(ctx.session, ctx.menu, event.page)
+@handles(choices.PreviewsAsked, when(*IDLE, to=(CHOOSING,)))
+def _previews_asked(ctx: Context, event: choices.PreviewsAsked) -> None:
+    page = event.page % ctx.menu.pages
+    pictures = choices.previews(ctx.view, page)
     if pictures is None or not ctx.session.kept:
         ctx.toast("looks.no_previews")
         return
     ctx.change(state=CHOOSING)
-    ctx.replies += [pictures, cards.looks(ctx.session, ctx.menu, ctx.now, event.page % ctx.menu.pages, repost=True)]
+    ctx.replies += [pictures, choices.looks(ctx.view, page, repost=True)]
 
 
-def _style_picked(ctx: Context, event: b.StylePicked) -> None:
+@handles(choices.StylePicked, when(*IDLE, to=(CHOOSING,)))
+def _style_picked(ctx: Context, event: choices.StylePicked) -> None:
     if event.style not in ctx.menu:
         ctx.toast("looks.off_menu")
         return
@@ -52,38 +56,42 @@ def _style_picked(ctx: Context, event: b.StylePicked) -> None:
         return
     ctx.change(styles=(*others, event.style) if event.on else others, state=CHOOSING)
     place = next(i for i, look in enumerate(ctx.menu.looks) if look.id == event.style)
-    ctx.replies.append(cards.looks(ctx.session, ctx.menu, ctx.now, place // len(ctx.menu.page(0))))
+    ctx.replies.append(choices.looks(ctx.view, place // len(ctx.menu.page(0))))
 
 
-def _purpose_picked(ctx: Context, event: b.PurposePicked) -> None:
+@handles(choices.PurposePicked, when(*IDLE, to=(CHOOSING,)))
+def _purpose_picked(ctx: Context, event: choices.PurposePicked) -> None:
     if event.purpose not in ctx.menu.purposes or not ctx.session.kept:
         ctx.toast("looks.no_photos")
         return
     ctx.change(purpose=event.purpose, state=CHOOSING)
-    ctx.replies.append(cards.looks(ctx.session, ctx.menu, ctx.now))
+    ctx.replies.append(choices.looks(ctx.view))
 
 
-def _details_opened(ctx: Context, event: b.DetailsOpened) -> None:
+@handles(choices.DetailsOpened, when(*IDLE, to=(CHOOSING,)))
+def _details_opened(ctx: Context, event: choices.DetailsOpened) -> None:
     if not ctx.session.kept:
         ctx.toast("looks.no_photos")
         return
     ctx.change(state=CHOOSING)
-    ctx.replies.append(cards.details(ctx.session, ctx.menu, event.name))
+    ctx.replies.append(choices.details(ctx.view, event.name, event.page))
 
 
-def _detail_picked(ctx: Context, event: b.DetailPicked) -> None:
-    choices = dict(ctx.menu.details).get(event.name, ())
-    if not ctx.session.kept or (event.value and event.value not in choices):
+@handles(choices.DetailPicked, when(*IDLE, to=(CHOOSING,)))
+def _detail_picked(ctx: Context, event: choices.DetailPicked) -> None:
+    offered = dict(ctx.menu.details).get(event.name, ())
+    if not ctx.session.kept or (event.value and event.value not in offered):
         ctx.toast("looks.off_menu")
         return
     chosen = {name: value for name, value in ctx.session.details if name != event.name}
     if event.value:
         chosen[event.name] = event.value
     ctx.change(details=tuple(sorted(chosen.items())), state=CHOOSING)
-    ctx.replies.append(cards.details(ctx.session, ctx.menu))
+    ctx.replies.append(choices.details(ctx.view))
 
 
-def _go(ctx: Context, event: b.GoPressed) -> None:
+@handles(choices.GoPressed, when(*IDLE, to=(WAITING,)))
+def _go(ctx: Context, event: choices.GoPressed) -> None:
     session = ctx.session
     if event.sitting <= session.jobs:
         ctx.toast("go.already")
@@ -111,15 +119,4 @@ def _go(ctx: Context, event: b.GoPressed) -> None:
         details=session.details,
     )
     ctx.effects.append(fx.Place(event.sitting, shoot))
-    ctx.replies += [fx.Unbutton("looks"), cards.progress(ctx.session, running)]
-
-
-HANDLERS: Handlers = {
-    b.LooksOpened: _looks_opened,
-    b.PreviewsAsked: _previews_asked,
-    b.StylePicked: _style_picked,
-    b.PurposePicked: _purpose_picked,
-    b.DetailsOpened: _details_opened,
-    b.DetailPicked: _detail_picked,
-    b.GoPressed: _go,
-}
+    ctx.replies += [fx.Unbutton("looks"), jobs.progress(ctx.view, running)]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bots.dialogue import buttons as b
 from bots.dialogue import effects as fx
-from bots.dialogue.context import ENHANCING, Context, Handlers
-from bots.dialogue.screens import cards
-from bots.dialogue.screens import gallery as carousel
-from bots.dialogue.session import Gallery, Running
+from bots.dialogue.context import Context
+from bots.dialogue.galleries import Gallery
+from bots.dialogue.rules import BUSY, ENHANCING, IDLE, handles, when
+from bots.dialogue.screens import gallery as screen
+from bots.dialogue.session import Running
 from jobs.kinds.enhance import Enhance
 
 
-def show_gallery(ctx: Context, gallery: Gallery, *, open_it: bool = True) -> None:
+def show_gallery(ctx: Context, gallery: Gallery, repost: bool = False) -> None:
+    """Show a gallery as it is now, and remember that it is the open one."""
     ctx.session = ctx.session.with_gallery(gallery)
-    if open_it:
-        ctx.change(open_gallery=gallery.number)
-    ctx.replies.append(carousel.card(ctx.session, ctx.menu, gallery))
+    ctx.change(open_gallery=gallery.number)
+    ctx.replies.append(screen.card(ctx.view, gallery, repost))
 
 
 def _found(ctx: Context, gallery: int, portrait: int = 0) -> Gallery | None:
@@ -29,34 +29,31 @@ def _found(ctx: Context, gallery: int, portrait: int = 0) -> Gallery | None:
     return found
 
 
-def _turned(ctx: Context, event: b.PageOpened) -> None:
+@handles(screen.PageOpened, when(*IDLE, *BUSY))
+def _page_opened(ctx: Context, event: screen.PageOpened) -> None:
     gallery = _found(ctx, event.gallery)
-    if gallery is None:
-        return
-    repost = ctx.session.open_gallery != gallery.number
-    show_gallery(ctx, carousel.open_page(gallery, event.at))
-    if repost:
-        ctx.replies[-1] = replace(ctx.replies[-1], repost=True)  # type: ignore[call-arg]
+    if gallery is not None:
+        another = ctx.session.open_gallery != gallery.number
+        show_gallery(ctx, gallery.opened(event.at), repost=another)
 
 
-def _favoured(ctx: Context, event: b.Favoured) -> None:
-    gallery = _found(ctx, event.gallery, event.portrait)
-    if gallery is None:
-        return
-    portraits = tuple(
-        replace(shown, favourite=event.on) if shown.number == event.portrait else shown for shown in gallery.portraits
-    )
-    show_gallery(ctx, replace(gallery, portraits=portraits))
-
-
-def _tweaks_opened(ctx: Context, event: b.TweaksOpened) -> None:
+@handles(screen.Favoured, when(*IDLE, *BUSY))
+def _favoured(ctx: Context, event: screen.Favoured) -> None:
     gallery = _found(ctx, event.gallery, event.portrait)
     if gallery is not None:
-        shown = carousel.show(gallery, event.portrait)
-        show_gallery(ctx, replace(shown, tweak_page=event.page))
+        show_gallery(ctx, gallery.with_favourite(event.portrait, event.on))
 
 
-def _edit_undone(ctx: Context, event: b.EditUndone) -> None:
+@handles(screen.TweaksOpened, when(*IDLE, *BUSY))
+def _tweaks_opened(ctx: Context, event: screen.TweaksOpened) -> None:
+    gallery = _found(ctx, event.gallery, event.portrait)
+    if gallery is not None:
+        shown = gallery.showing(event.portrait)
+        show_gallery(ctx, replace(shown, tweak_page=event.page, tweak_part=event.part))
+
+
+@handles(screen.EditUndone, when(*IDLE, *BUSY))
+def _edit_undone(ctx: Context, event: screen.EditUndone) -> None:
     gallery = _found(ctx, event.gallery, event.portrait)
     shown = gallery.find(event.portrait) if gallery is not None else None
     if gallery is None or shown is None:
@@ -64,28 +61,31 @@ def _edit_undone(ctx: Context, event: b.EditUndone) -> None:
     if not shown.parent:
         ctx.toast("undo.first")
         return
-    show_gallery(ctx, carousel.show(gallery, shown.parent))
+    show_gallery(ctx, gallery.showing(shown.parent))
 
 
-def _edit_redone(ctx: Context, event: b.EditRedone) -> None:
+@handles(screen.EditRedone, when(*IDLE, *BUSY))
+def _edit_redone(ctx: Context, event: screen.EditRedone) -> None:
     gallery = _found(ctx, event.gallery, event.portrait)
     if gallery is None:
         return
-    child = carousel.later(gallery, event.portrait)
+    child = gallery.later(event.portrait)
     if child is None:
         ctx.toast("redo.none")
         return
-    show_gallery(ctx, carousel.show(gallery, child.number))
+    show_gallery(ctx, gallery.showing(child.number))
 
 
-def _compared(ctx: Context, event: b.Compared) -> None:
+@handles(screen.Compared, when(*IDLE, *BUSY))
+def _compared(ctx: Context, event: screen.Compared) -> None:
     gallery = _found(ctx, event.gallery, event.portrait)
     if gallery is not None:
-        shown = carousel.show(gallery, event.portrait)
+        shown = gallery.showing(event.portrait)
         show_gallery(ctx, replace(shown, comparing=event.on and bool(shown.open.parent)))
 
 
-def _files_asked(ctx: Context, event: b.FilesAsked) -> None:
+@handles(screen.FilesAsked, when(*IDLE, *BUSY))
+def _files_asked(ctx: Context, event: screen.FilesAsked) -> None:
     gallery = _found(ctx, event.gallery, event.portrait)
     if gallery is None:
         return
@@ -96,33 +96,34 @@ def _files_asked(ctx: Context, event: b.FilesAsked) -> None:
     if not chosen:
         ctx.toast("files.no_favourites")
         return
-    pictures = tuple(
-        fx.Picture("shelf", s.drawn.file, carousel.caption(ctx.session, ctx.menu, gallery, s).splitlines()[-1])
-        for s in chosen
-    )
+    alt = screen.made_by_ai(ctx.view, gallery)
     ctx.toast("files.coming", n=len(chosen))
+    pictures = tuple(fx.Picture("blob", shown.drawn.file, alt) for shown in chosen)
     ctx.replies.append(fx.Files(pictures, ctx.words("files.caption", n=len(chosen))))
 
 
-def _past_opened(ctx: Context, event: b.PastOpened) -> None:
-    ctx.replies.append(cards.past(ctx.session, ctx.menu))
+@handles(screen.PastOpened, when(*IDLE, *BUSY))
+def _past_opened(ctx: Context, event: screen.PastOpened) -> None:
+    ctx.replies.append(screen.past(ctx.view, event.page, repost=event.page == 0))
 
 
-def _tweaked(ctx: Context, event: b.Tweaked) -> None:
+@handles(screen.Tweaked, when(*IDLE, to=(ENHANCING,)))
+def _tweaked(ctx: Context, event: screen.Tweaked) -> None:
     gallery = _found(ctx, event.gallery, event.portrait)
     if gallery is None:
         return
     if not ctx.menu.has_tweak(event.tweak):
         ctx.toast("stale.old")
         return
-    made = carousel.edited(gallery, event.portrait, event.tweak)
+    made = gallery.edited(event.portrait, event.tweak)
     if made is not None:
-        show_gallery(ctx, carousel.show(gallery, made.number))
+        show_gallery(ctx, gallery.showing(made.number))
         return
     _enhance(ctx, "enhance", gallery, event.portrait, event.tweak)
 
 
-def _avatar_asked(ctx: Context, event: b.AvatarAsked) -> None:
+@handles(screen.AvatarAsked, when(*IDLE, to=(ENHANCING,)))
+def _avatar_asked(ctx: Context, event: screen.AvatarAsked) -> None:
     gallery = _found(ctx, event.gallery, event.portrait)
     if gallery is not None:
         _enhance(ctx, "avatar", gallery, event.portrait, ctx.menu.avatar)
@@ -130,23 +131,11 @@ def _avatar_asked(ctx: Context, event: b.AvatarAsked) -> None:
 
 def _enhance(ctx: Context, kind: str, gallery: Gallery, portrait: int, tweak: str) -> None:
     shown = gallery.find(portrait)
-    assert shown is not None
+    if shown is None:
+        ctx.toast("stale.expired")
+        return
     job = ctx.session.jobs + 1
     running = Running(job, kind, ctx.now, tweak, gallery.number, portrait, shown_at=ctx.now)
     ctx.change(state=ENHANCING, jobs=job, running=running)
     ctx.effects.append(fx.Place(job, Enhance(shown.drawn.id, (tweak,))))
-    ctx.toast("tweak.working", tweak=carousel.tweak_label(ctx.session, tweak))
-
-
-HANDLERS: Handlers = {
-    b.PageOpened: _turned,
-    b.Favoured: _favoured,
-    b.TweaksOpened: _tweaks_opened,
-    b.EditUndone: _edit_undone,
-    b.EditRedone: _edit_redone,
-    b.Compared: _compared,
-    b.FilesAsked: _files_asked,
-    b.PastOpened: _past_opened,
-    b.Tweaked: _tweaked,
-    b.AvatarAsked: _avatar_asked,
-}
+    ctx.toast("tweak.working", tweak=screen.tweak_label(ctx.view, tweak))

@@ -1,24 +1,25 @@
-"""Orders under way: where they are, how they end."""
+"""Jobs under way: where they are, how they end."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from bots.dialogue import buttons as b
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
-from bots.dialogue.context import BROWSING, CHOOSING, COLLECTING, ENHANCING, WAITING, Context, Handlers
+from bots.dialogue.context import Context
+from bots.dialogue.galleries import new_gallery
 from bots.dialogue.handlers.gallery import show_gallery
-from bots.dialogue.screens import cards
-from bots.dialogue.screens import gallery as carousel
-from bots.dialogue.text import catalogue, said_or
+from bots.dialogue.rules import BROWSING, BUSY, CHOOSING, ENHANCING, EVERYWHERE, IDLE, WAITING, handles, when
+from bots.dialogue.screens import choices, gallery, jobs
+from bots.dialogue.session import Running
 
-STAGE_S = 3.0  # a progress card is edited at most this often: Telegram floods a bot that edits a chat every second
 STAGE_PERCENT = 5
 EDIT_QUIET_S = 8.0  # an edit that takes no longer gets no card of its own: the press was answered already
 
 
+@handles(e.JobMoved, when(*BUSY))
 def _job_moved(ctx: Context, event: e.JobMoved) -> None:
+    """Report progress, at most as often as the platform lets a message be edited."""
     old = ctx.session.running
     if old is None or old.job != event.job or old.stopping:
         return
@@ -28,113 +29,100 @@ def _job_moved(ctx: Context, event: e.JobMoved) -> None:
     moved = (new.place, new.stage) != (old.place, old.stage)
     if not moved and abs(new.percent - old.percent) < STAGE_PERCENT:
         return
-    if ctx.now - old.shown_at < STAGE_S and not (moved and old.stage == "" and old.place == 0):
+    first = moved and old.stage == "" and old.place == 0
+    if ctx.now - old.shown_at < ctx.limits.edit_interval_s and not first:
         return
     new = replace(new, shown_at=ctx.now)
     ctx.change(running=new)
-    ctx.replies.append(cards.progress(ctx.session, new, event.eta_s))
+    ctx.replies.append(jobs.progress(ctx.view, new, event.eta_s))
 
 
-def _cancel_pressed(ctx: Context, event: b.CancelPressed) -> None:
+@handles(jobs.CancelPressed, when(*BUSY))
+def _cancel_pressed(ctx: Context, event: jobs.CancelPressed) -> None:
     running = ctx.session.running
     if running is None or running.job != event.job:
         ctx.toast("cancel.nothing")
-        return
-    if running.stopping:
+    elif running.stopping:
         ctx.toast("cancel.already")
-        return
-    ctx.change(running=replace(running, stopping=True))
-    ctx.effects.append(fx.Cancel(running.job))
-    assert ctx.session.running is not None
-    ctx.replies.append(cards.progress(ctx.session, ctx.session.running))
-
-
-def _cancel_asked(ctx: Context, event: e.CancelAsked) -> None:
-    if ctx.session.running is not None and ctx.session.state in {WAITING, ENHANCING}:
-        _cancel_pressed(ctx, b.CancelPressed(ctx.session.running.job))
     else:
+        _cancel(ctx, running)
+
+
+@handles(e.CancelAsked, when(*EVERYWHERE))
+def _cancel_asked(ctx: Context, event: e.CancelAsked) -> None:
+    running = ctx.session.running
+    if running is None or ctx.session.state not in BUSY:
         ctx.say("cancel.nothing")
+    elif running.stopping:
+        ctx.say("cancel.already")
+    else:
+        _cancel(ctx, running)
 
 
+def _cancel(ctx: Context, running: Running) -> None:
+    stopping = replace(running, stopping=True)
+    ctx.change(running=stopping)
+    ctx.effects.append(fx.Cancel(running.job))
+    ctx.replies.append(jobs.progress(ctx.view, stopping))
+
+
+@handles(e.JobStopped, when(WAITING, to=(CHOOSING,)), when(ENHANCING, to=(BROWSING,)))
 def _job_stopped(ctx: Context, event: e.JobStopped) -> None:
     _end_job(ctx, event.job, "cancel.done")
 
 
+@handles(e.JobFailed, when(WAITING, to=(CHOOSING,)), when(ENHANCING, to=(BROWSING,)))
 def _job_failed(ctx: Context, event: e.JobFailed) -> None:
-    _end_job(ctx, event.job, f"failed.{event.why}", "failed.other")
+    _end_job(ctx, event.job, f"failed.{event.why}")
 
 
-def _end_job(ctx: Context, job: int, key: str, otherwise: str = "failed.other") -> None:
+def _end_job(ctx: Context, job: int, key: str) -> None:
     """Close a job that brought no picture: its card says why, and the way back is open."""
     running = ctx.session.running
     if running is None or running.job != job:
         return
     back = CHOOSING if running.kind == "shoot" else BROWSING
     ctx.change(state=back, running=None)
-    ctx.replies.append(fx.Card(cards.job_slot(running), said_or(ctx.session.language, key, otherwise)))
+    ctx.replies.append(ctx.view.card(jobs.slot(running), [ctx.view.words_or(key, "failed.other")]))
     if back == CHOOSING:
-        ctx.replies.append(cards.looks(ctx.session, ctx.menu, ctx.now, repost=True))
+        ctx.replies.append(choices.looks(ctx.view, repost=True))
 
 
+@handles(e.GalleryCame, when(*IDLE, ENHANCING), when(WAITING, to=(BROWSING, CHOOSING)))
 def _gallery_came(ctx: Context, event: e.GalleryCame) -> None:
+    """Show a sitting's portraits; without one of them that was good enough, lead back to the looks."""
     session, running = ctx.session, ctx.session.running
     awaited = running is not None and running.job == event.job and running.kind == "shoot"
-    if any(gallery.job == event.job for gallery in session.galleries):
+    if any(known.job == event.job for known in session.galleries):
         return
     if not event.portraits:
         if awaited:
             _end_job(ctx, event.job, "failed.none_like_you")
         return
-    gallery = carousel.new_gallery(len(session.galleries) + 1, event.job, ctx.now, event.portraits)
-    ctx.session = session.with_gallery(gallery)
+    number = max((known.number for known in session.galleries), default=0) + 1
+    came = new_gallery(number, event.job, ctx.now, event.portraits)
+    ctx.session = session.with_gallery(came)
     if awaited:
         ctx.change(state=BROWSING, running=None, styles=(), details=())
-    if awaited or session.state in {COLLECTING, CHOOSING, BROWSING}:
-        ctx.change(open_gallery=gallery.number)
-    ctx.replies.append(carousel.card(ctx.session, ctx.menu, gallery))
-    ctx.replies.append(fx.Say(_counts(ctx, event), under=carousel.slot(gallery)))
+    if awaited or session.state in IDLE:
+        ctx.change(open_gallery=came.number)
+    ctx.replies.append(gallery.card(ctx.view, came))
+    ctx.replies.append(fx.Say(jobs.counts(ctx.view, event), under=gallery.slot(came)))
 
 
-def _counts(ctx: Context, event: e.GalleryCame) -> str:
-    """Ready; how many were drawn, how many kept, and why the others were not."""
-    lines = [ctx.words("gallery.ready", n=len(event.portraits))]
-    left_out = event.drawn - len(event.portraits)
-    if left_out > 0:
-        lines.append(ctx.words("gallery.left_out", n=left_out, drawn=event.drawn))
-        for reason, n in event.dropped:
-            known = said_or(ctx.session.language, f"dropped.{reason}", "dropped.other")
-            lines.append(f"• {known}: {n}")
-    key = f"training.{event.training}"
-    if event.training in {"helped", "did_not_help"} and (event.gain_percent or -1) >= 0:
-        lines.append(ctx.words(f"{key}_by", percent=round(event.gain_percent or 0)))
-    elif key in catalogue(ctx.session.language):
-        lines.append(ctx.words(key))
-    return "\n".join(lines)
-
-
+@handles(e.PortraitCame, when(*IDLE, WAITING), when(ENHANCING, to=(BROWSING,)))
 def _portrait_came(ctx: Context, event: e.PortraitCame) -> None:
     running = ctx.session.running
     if ctx.session.state is not ENHANCING or running is None or running.job != event.job:
         return  # an edit's picture, while a sitting is under way or after it was called off
-    gallery = ctx.session.gallery_of(running.gallery)
+    found = ctx.session.gallery_of(running.gallery)
     ctx.change(state=BROWSING, running=None)
-    if gallery is None:
+    if found is None:
         return
     if running.shown_at != running.since:
-        ctx.replies.append(fx.Card(cards.job_slot(running), ctx.words("tweak.done")))
+        ctx.replies.append(ctx.view.card(jobs.slot(running), [ctx.words("tweak.done")]))
     if running.kind == "avatar":
-        picture = fx.Picture("shelf", event.portrait.file, ctx.words("avatar.alt"))
+        picture = fx.Picture("blob", event.portrait.file, ctx.words("avatar.alt"))
         ctx.replies.append(fx.Files((picture,), ctx.words("avatar.caption")))
         return
-    show_gallery(ctx, carousel.add_edit(gallery, running.portrait, running.tweak, event.portrait))
-
-
-HANDLERS: Handlers = {
-    e.JobMoved: _job_moved,
-    b.CancelPressed: _cancel_pressed,
-    e.CancelAsked: _cancel_asked,
-    e.JobStopped: _job_stopped,
-    e.JobFailed: _job_failed,
-    e.GalleryCame: _gallery_came,
-    e.PortraitCame: _portrait_came,
-}
+    show_gallery(ctx, found.with_edit(running.portrait, running.tweak, event.portrait))

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bots.dialogue import buttons as b
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
-from bots.dialogue.context import COLLECTING, ENHANCING, WAITING, Context, Handlers
-from bots.dialogue.screens import cards
+from bots.dialogue.context import Context
+from bots.dialogue.rules import BUSY, COLLECTING, IDLE, WELCOME, handles, when
+from bots.dialogue.screens import photos, welcome
+from bots.dialogue.screens.choices import PhotosOpened
 from bots.dialogue.session import Photo
 
 
+@handles(e.PhotoSent, when(WELCOME, *BUSY), when(*IDLE, to=(COLLECTING,)))
 def _photo_sent(ctx: Context, event: e.PhotoSent) -> None:
-    session = ctx.session
+    """Take a photo, or say why not; one sentence is enough for photos that were sent together."""
+    session, limit = ctx.session, ctx.limits.fetch_bytes
     if not session.consent:
-        ctx.say("consent.before_photo")
-        ctx.replies.append(cards.welcome(session))
+        if ctx.say_once(event.album, "consent.before_photo"):
+            ctx.replies.append(welcome.welcome(ctx.view))
     elif any(photo.unique == event.unique and photo.state != "failed" for photo in session.photos):
-        ctx.say("photo.twice")
-    elif event.limit_bytes and event.size_bytes > event.limit_bytes:
-        ctx.say("photo.too_big", size=_megabytes(event.size_bytes), limit=_megabytes(event.limit_bytes))
-    elif len(session.photos) >= cards.PHOTOS_AT_MOST:
-        ctx.say("photo.too_many", n=cards.PHOTOS_AT_MOST)
+        ctx.say_once(event.album, "photo.twice")
+    elif limit and event.size_bytes > limit:
+        ctx.say("photo.too_big", size=_megabytes(event.size_bytes), limit=_megabytes(limit))
+    elif len(session.photos) >= photos.PHOTOS_AT_MOST:
+        ctx.say_once(event.album, "photo.too_many", n=photos.PHOTOS_AT_MOST)
     else:
         _take_photo(ctx, event)
 
@@ -33,8 +36,8 @@ def _take_photo(ctx: Context, event: e.PhotoSent) -> None:
     photo = Photo(number, event.ref, event.unique, batch, compressed=event.compressed)
     ctx.change(photos=(*ctx.session.photos, photo), photo_count=number)
     ctx.effects.append(fx.Fetch(number, event.ref))
-    if ctx.session.state in {WAITING, ENHANCING}:
-        ctx.say("photo.for_next_time")
+    if ctx.session.state in BUSY:
+        ctx.say_once(event.album, "photo.for_next_time")
         return
     ctx.change(state=COLLECTING)
     show_photos(ctx, batch)
@@ -42,13 +45,14 @@ def _take_photo(ctx: Context, event: e.PhotoSent) -> None:
 
 def show_photos(ctx: Context, batch: str, repost: bool = False) -> None:
     """Show the card of photos sent together; the card before it loses its buttons."""
-    card = cards.photos(ctx.session, batch, repost)
+    card = photos.photos(ctx.view, batch, repost)
     if ctx.session.last_card not in {"", card.slot}:
         ctx.replies.append(fx.Unbutton(ctx.session.last_card))
     ctx.change(last_card=card.slot)
     ctx.replies.append(card)
 
 
+@handles(e.PhotoLooked, when(*IDLE, *BUSY))
 def _photo_looked(ctx: Context, event: e.PhotoLooked) -> None:
     """Note the verdict and those on the photos before it; where one of these has turned, say so."""
     photo = ctx.session.photo(event.verdict.photo)
@@ -65,7 +69,7 @@ def _photo_looked(ctx: Context, event: e.PhotoLooked) -> None:
     if said:
         ctx.replies.append(fx.Say("\n".join(said)))
     batches = dict.fromkeys(now.batch for _, now in turned if now.batch != photo.batch)
-    ctx.replies += [cards.past_photos(ctx.session, batch) for batch in batches]
+    ctx.replies += [photos.past_photos(ctx.view, batch) for batch in batches]
     show_photos(ctx, photo.batch)
 
 
@@ -85,18 +89,21 @@ def _turned(old: Photo, now: Photo) -> bool:
 def _after_all(ctx: Context, photo: Photo) -> str:
     if photo.state == "kept":
         return ctx.words("photo.good_after_all", number=photo.number)
-    return ctx.words("photo.after_all", number=photo.number, why=cards.reason(ctx.session, photo))
+    return ctx.words("photo.after_all", number=photo.number, why=photos.reason(ctx.view, photo))
 
 
+@handles(e.PhotoFailed, when(*IDLE, *BUSY))
 def _photo_failed(ctx: Context, event: e.PhotoFailed) -> None:
     photo = ctx.session.photo(event.photo)
     if photo is None or photo.state in {"kept", "refused"}:
         return
-    ctx.session = ctx.session.with_photo(replace(photo, state="failed", reason=event.why))
+    limit = ctx.limits.fetch_bytes / 1e6
+    ctx.session = ctx.session.with_photo(replace(photo, state="failed", reason=event.why, limit=limit))
     show_photos(ctx, photo.batch)
 
 
-def _photo_undone(ctx: Context, event: b.PhotoUndone) -> None:
+@handles(photos.PhotoUndone, when(*IDLE, to=(COLLECTING,)))
+def _photo_undone(ctx: Context, event: photos.PhotoUndone) -> None:
     photo = ctx.session.photo(event.photo)
     if photo is None:
         ctx.toast("photo.gone_already")
@@ -108,13 +115,14 @@ def _photo_undone(ctx: Context, event: b.PhotoUndone) -> None:
     show_photos(ctx, photo.batch if rest or not ctx.session.photos else ctx.session.photos[-1].batch)
 
 
-def _photos_opened(ctx: Context, event: b.PhotosOpened) -> None:
+@handles(PhotosOpened, when(*IDLE, to=(COLLECTING,)))
+def _photos_opened(ctx: Context, event: PhotosOpened) -> None:
     ctx.change(state=COLLECTING)
     ctx.say("photo.send_more")
 
 
 def photo_file(number: int) -> str:
-    """Return the name of a photo on the account's blob store."""
+    """Return the name of a photo in the account's blob store."""
     return f"photos/{number}"
 
 
@@ -126,12 +134,3 @@ def number_of(name: str) -> int:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1_000_000:.0f}"
-
-
-HANDLERS: Handlers = {
-    e.PhotoSent: _photo_sent,
-    e.PhotoLooked: _photo_looked,
-    e.PhotoFailed: _photo_failed,
-    b.PhotoUndone: _photo_undone,
-    b.PhotosOpened: _photos_opened,
-}

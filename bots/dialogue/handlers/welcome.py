@@ -2,56 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from bots.dialogue import buttons as b
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
-from bots.dialogue.context import BROWSING, CHOOSING, COLLECTING, WELCOME, Context, Handlers
+from bots.dialogue.context import Context
 from bots.dialogue.handlers.photos import show_photos
-from bots.dialogue.screens import cards, gallery
+from bots.dialogue.rules import BUSY, COLLECTING, EVERYWHERE, IDLE, WELCOME, handles, when
+from bots.dialogue.screens import choices, gallery, jobs, photos, welcome
 from bots.dialogue.session import State
-from bots.dialogue.text import said_or
 
 
+@handles(e.Started, when(*EVERYWHERE))
 def _started(ctx: Context, event: e.Started) -> None:
     kind, _, look = event.payload.partition("_")
     wanted = look if kind == "style" and look in ctx.menu else ""
-    idle = ctx.session.state in {WELCOME, COLLECTING, CHOOSING, BROWSING}
-    if wanted and idle and wanted not in ctx.session.styles and len(ctx.session.styles) < ctx.menu.at_most:
-        ctx.change(styles=(*ctx.session.styles, wanted))
-    if wanted and idle:
-        ctx.say("start.style", style=cards.style_title(ctx.session, ctx.menu, wanted))
-    if ctx.session.state in {COLLECTING, CHOOSING, BROWSING} and (ctx.session.kept or ctx.session.galleries):
-        ctx.replies.append(cards.home(ctx.session, ctx.menu))
+    if wanted and ctx.session.state in {WELCOME, *IDLE}:
+        if wanted not in ctx.session.styles and len(ctx.session.styles) < ctx.menu.at_most:
+            ctx.change(styles=(*ctx.session.styles, wanted))
+        ctx.say("start.style", style=choices.style_title(ctx.view, wanted))
+    if ctx.session.state in IDLE and (ctx.session.kept or ctx.session.galleries):
+        ctx.replies.append(welcome.home(ctx.view))
         return
     _show_state(ctx)
 
 
-def _agreed(ctx: Context, event: b.Agreed) -> None:
-    if event.version != cards.CONSENT_VERSION:
+@handles(welcome.Agreed, when(WELCOME, to=(COLLECTING,)))
+def _agreed(ctx: Context, event: welcome.Agreed) -> None:
+    if event.version != welcome.CONSENT_VERSION:
         ctx.say("consent.changed")
-        ctx.replies.append(cards.welcome(ctx.session))
+        ctx.replies.append(welcome.welcome(ctx.view))
         return
     ctx.change(state=COLLECTING, consent=event.version, consent_at=ctx.now)
     ctx.effects.append(fx.Consent(event.version, ctx.session.keep_days))
     ctx.replies.append(fx.Unbutton("welcome"))
-    ctx.say("consent.thanks", n=cards.PHOTOS_WANTED)
+    ctx.say("consent.thanks", n=photos.PHOTOS_WANTED)
 
 
-def _declined(ctx: Context, event: b.Declined) -> None:
+@handles(welcome.Declined, when(WELCOME))
+def _declined(ctx: Context, event: welcome.Declined) -> None:
     ctx.say("consent.declined")
 
 
+@handles(e.Said, when(*EVERYWHERE))
 def _said(ctx: Context, event: e.Said) -> None:
     ctx.say(f"said.{ctx.session.state}")
     _show_state(ctx)
 
 
+@handles(e.OtherSent, when(*EVERYWHERE))
 def _other_sent(ctx: Context, event: e.OtherSent) -> None:
-    ctx.replies.append(fx.Say(said_or(ctx.session.language, f"other.{event.kind}", "other.file")))
+    ctx.replies.append(fx.Say(ctx.view.words_or(f"other.{event.kind}", "other.file")))
 
 
+@handles(e.Edited, when(*EVERYWHERE))
 def _edited(ctx: Context, event: e.Edited) -> None:
     ctx.say("edited")
 
@@ -61,26 +63,16 @@ def _show_state(ctx: Context) -> None:
     session = ctx.session
     match session.state:
         case State.WELCOME:
-            ctx.replies.append(cards.welcome(session))
+            ctx.replies.append(welcome.welcome(ctx.view))
         case State.COLLECTING if session.photos:
             show_photos(ctx, session.photos[-1].batch, repost=True)
         case State.COLLECTING:
             ctx.say("photo.none_yet")
         case State.CHOOSING:
-            ctx.replies.append(cards.looks(session, ctx.menu, ctx.now, repost=True))
-        case State.WAITING | State.ENHANCING if session.running is not None:
-            ctx.replies.append(cards.progress(session, session.running))
+            ctx.replies.append(choices.looks(ctx.view, repost=True))
+        case state if state in BUSY and session.running is not None:
+            ctx.replies.append(jobs.progress(ctx.view, session.running))
         case State.BROWSING if session.gallery is not None:
-            ctx.replies.append(replace(gallery.card(session, ctx.menu, session.gallery), repost=True))
+            ctx.replies.append(gallery.card(ctx.view, session.gallery, repost=True))
         case State.LEAVING:
             ctx.say("forget.working")
-
-
-HANDLERS: Handlers = {
-    e.Started: _started,
-    b.Agreed: _agreed,
-    b.Declined: _declined,
-    e.Said: _said,
-    e.OtherSent: _other_sent,
-    e.Edited: _edited,
-}

@@ -1,90 +1,125 @@
-"""A gallery on screen: which picture, which caption, which buttons. Pure; the session says what is open.
-
-First draws are the pages; an edit hangs below the portrait it was made from and takes its place on the page
-until it is undone. Undo and redo walk that tree, nothing is drawn again.
-"""
+"""Screens of the galleries: which picture, which caption, which buttons; and the list of all there are."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import ClassVar
 
-from bots.dialogue.buttons import (
-    AvatarAsked,
-    Compared,
-    EditRedone,
-    EditUndone,
-    Favoured,
-    FilesAsked,
-    LooksOpened,
-    PageOpened,
-    PastOpened,
-    Tweaked,
-    TweaksOpened,
-)
+from bots.dialogue.buttons import Press
 from bots.dialogue.effects import Button, Card, Picture, Rows
-from bots.dialogue.menu import Menu
-from bots.dialogue.screens.cards import button, data_of, in_rows, style_title
-from bots.dialogue.session import Gallery, Session, Shown
-from bots.dialogue.text import day, said_or, say
-from jobs.queue.events import Pictured
+from bots.dialogue.galleries import Gallery, Shown
+from bots.dialogue.screens.choices import LooksOpened, style_title
+from bots.dialogue.screens.view import View
+from bots.dialogue.text import day
 
-AT_HOME = 1  # the page of edits that shows the plain ones; the others show one edit's values each
-
-
-def new_gallery(number: int, job: int, made_at: float, drawn: tuple[Pictured, ...]) -> Gallery:
-    """Make a gallery of first draws."""
-    shown = tuple(Shown(i, portrait) for i, portrait in enumerate(drawn, 1))
-    return Gallery(number, job, made_at, shown, tuple(s.number for s in shown))
+PLAIN_EDITS = 1  # the page of edits that shows those without a value; each other page shows one edit's values
 
 
-def add_edit(gallery: Gallery, parent: int, tweak: str, drawn: Pictured) -> Gallery:
-    """Hang an edit below its parent and show it; the same portrait twice is one."""
-    known = next((s for s in gallery.portraits if s.drawn.id == drawn.id), None)
-    if known is not None:
-        return show(gallery, known.number)
-    number = len(gallery.portraits) + 1
-    old = gallery.find(parent)
-    edit = Shown(number, drawn, parent, tweak, favourite=old is not None and old.favourite)
-    return show(replace(gallery, portraits=(*gallery.portraits, edit)), number)
+@dataclass(frozen=True, slots=True)
+class PageOpened(Press):
+    """Show portrait `at` of gallery `gallery` (both counted from 1)."""
+
+    op: ClassVar[str] = "turn"
+    gallery: int
+    at: int
 
 
-def show(gallery: Gallery, number: int) -> Gallery:
-    """Open the page of a portrait and put that portrait on it."""
-    page = gallery.page_of(number)
-    current = tuple(number if i == page else n for i, n in enumerate(gallery.current, 1))
-    return replace(gallery, at=page, current=current, comparing=False)
+@dataclass(frozen=True, slots=True)
+class Favoured(Press):
+    """Among the favourites, or no longer."""
+
+    op: ClassVar[str] = "fav"
+    gallery: int
+    portrait: int
+    on: bool
 
 
-def open_page(gallery: Gallery, page: int) -> Gallery:
-    """Open a page, round and round."""
-    return replace(gallery, at=(page - 1) % len(gallery.current) + 1, comparing=False)
+@dataclass(frozen=True, slots=True)
+class TweaksOpened(Press):
+    """Page 0 closes the rows of edits. part: counted from 0, where a page has more buttons than fit."""
+
+    op: ClassVar[str] = "edit"
+    gallery: int
+    portrait: int
+    page: int
+    part: int = 0
 
 
-def edited(gallery: Gallery, parent: int, tweak: str) -> Shown | None:
-    """Return the edit that was already made from this portrait in this way."""
-    return next((s for s in gallery.portraits if s.parent == parent and s.tweak == tweak), None)
+@dataclass(frozen=True, slots=True)
+class Tweaked(Press):
+    """Edit a portrait: `warmer`, `backdrop=park`."""
+
+    op: ClassVar[str] = "tweak"
+    gallery: int
+    portrait: int
+    tweak: str
 
 
-def later(gallery: Gallery, number: int) -> Shown | None:
-    """Return the newest edit made from this portrait, the one a redo shows."""
-    return next((s for s in reversed(gallery.portraits) if s.parent == number), None)
+@dataclass(frozen=True, slots=True)
+class EditUndone(Press):
+    """Show what an edit was made from."""
+
+    op: ClassVar[str] = "undo"
+    gallery: int
+    portrait: int
 
 
-def root(gallery: Gallery, shown: Shown) -> Shown:
-    """Return the first draw an edit comes from."""
-    while shown.parent and (above := gallery.find(shown.parent)) is not None:
-        shown = above
-    return shown
+@dataclass(frozen=True, slots=True)
+class EditRedone(Press):
+    """Show the newest edit made from a portrait."""
+
+    op: ClassVar[str] = "redo"
+    gallery: int
+    portrait: int
 
 
-def card(session: Session, menu: Menu, gallery: Gallery) -> Card:
-    """The gallery as one message: picture, caption, buttons."""
+@dataclass(frozen=True, slots=True)
+class Compared(Press):
+    """Show an edit beside, or in place of, its first draw."""
+
+    op: ClassVar[str] = "vs"
+    gallery: int
+    portrait: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FilesAsked(Press):
+    """what: `one`, `favourites` or `all`."""
+
+    op: ClassVar[str] = "files"
+    gallery: int
+    portrait: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarAsked(Press):
+    """Crop a portrait to a square."""
+
+    op: ClassVar[str] = "avatar"
+    gallery: int
+    portrait: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastOpened(Press):
+    """A page of the list of galleries."""
+
+    op: ClassVar[str] = "past"
+    page: int = 0
+
+
+def card(view: View, gallery: Gallery, repost: bool = False) -> Card:
+    """The gallery as one message: picture, caption, buttons. Where a card may hold two, an edit is compared beside."""
     shown = gallery.open
-    seen = root(gallery, shown) if gallery.comparing else shown
-    text = caption(session, menu, gallery, seen)
-    pictures = (Picture("shelf", seen.drawn.file, text),)
-    return Card(slot(gallery), text, _rows(session, menu, gallery, shown), pictures)
+    first = gallery.root(shown)
+    beside = gallery.comparing and view.limits.pictures_a_card > 1
+    seen = [first, shown] if beside else [first] if gallery.comparing else [shown]
+    text = caption(view, gallery, seen[-1], beside)
+    pictures = tuple(Picture("blob", s.drawn.file, caption(view, gallery, s, beside)) for s in seen)
+    return view.card(slot(gallery), [text], _rows(view, gallery, shown), pictures, repost=repost)
 
 
 def slot(gallery: Gallery) -> str:
@@ -92,126 +127,134 @@ def slot(gallery: Gallery) -> str:
     return f"job:{gallery.job}"
 
 
-def caption(session: Session, menu: Menu, gallery: Gallery, shown: Shown) -> str:
+def caption(view: View, gallery: Gallery, shown: Shown, beside: bool = False) -> str:
     """2/8 · Office · 93 % of your own baseline; what was edited, and how long it is kept."""
-    lang, drawn = session.language, shown.drawn
+    drawn = shown.drawn
     likeness = (
-        say(lang, "gallery.no_baseline")
+        view.words("gallery.no_baseline")
         if drawn.percent is None
-        else say(lang, "gallery.likeness", percent=round(drawn.percent))
+        else view.words("gallery.likeness", percent=round(drawn.percent))
     )
-    title = style_title(session, menu, drawn.style)
-    lines = [say(lang, "gallery.page", at=gallery.at, of=len(gallery.current), style=title, likeness=likeness)]
+    title = style_title(view, drawn.style)
+    lines = [view.words("gallery.page", at=gallery.at, of=len(gallery.current), style=title, likeness=likeness)]
     if gallery.comparing:
-        lines.append(say(lang, "gallery.before"))
+        lines.append(view.words("gallery.side_by_side" if beside else "gallery.before"))
     elif shown.parent:
-        lines.append(say(lang, "gallery.edits", edits=", ".join(_edits(session, gallery, shown))))
-        cost = _cost(gallery, shown)
+        edits = [tweak_label(view, s.tweak) for s in gallery.line(shown)[1:]]
+        lines.append(view.words("gallery.edits", edits=", ".join(edits)))
+        cost = _cost(gallery.root(shown), shown)
         if cost is not None and cost >= 1:
-            lines.append(say(lang, "gallery.cost", n=cost))
+            lines.append(view.words("gallery.cost", n=cost))
     if shown.favourite:
-        lines.append(say(lang, "gallery.favourite"))
-    until = dt.datetime.fromtimestamp(gallery.made_at, dt.UTC) + dt.timedelta(days=session.keep_days)
-    lines.append(say(lang, "gallery.made_by_ai", until=day(lang, until.date())))
+        lines.append(view.words("gallery.favourite"))
+    lines.append(made_by_ai(view, gallery))
     return "\n".join(lines)
 
 
-def tweak_label(session: Session, tweak: str) -> str:
+def made_by_ai(view: View, gallery: Gallery) -> str:
+    """Made with AI, and until when it is kept."""
+    until = dt.datetime.fromtimestamp(gallery.made_at, dt.UTC) + dt.timedelta(days=view.session.keep_days)
+    return view.words("gallery.made_by_ai", until=day(view.session.language, until.date()))
+
+
+def tweak_label(view: View, tweak: str) -> str:
     """Return the word on an edit's button."""
     name, _, value = tweak.partition("=")
-    word = said_or(session.language, f"tweak.{name}", "value.other", value=name.replace("_", " "))
-    if not value:
-        return word
-    return f"{word}: {said_or(session.language, f'value.{value}', 'value.other', value=value.replace('_', ' '))}"
+    word = view.named("tweak", name)
+    return f"{word}: {view.named('value', value)}" if value else word
 
 
-def _edits(session: Session, gallery: Gallery, shown: Shown) -> list[str]:
-    edits: list[str] = []
-    while shown.parent and (above := gallery.find(shown.parent)) is not None:
-        edits.insert(0, tweak_label(session, shown.tweak))
-        shown = above
-    return edits
+def past(view: View, page: int = 0, repost: bool = True) -> Card:
+    """Every gallery there is, newest first."""
+    galleries = view.session.galleries
+    if not galleries:
+        return view.card("past", [view.words("past.none")], repost=repost)
+    buttons = [view.labelled(_title(view, gallery), PageOpened(gallery.number, gallery.at)) for gallery in galleries]
+    rows = view.paged(buttons[::-1], 1, page, PastOpened)
+    return view.card("past", [view.words("past.ask")], rows, repost=repost)
 
 
-def _cost(gallery: Gallery, shown: Shown) -> int | None:
-    first, now = root(gallery, shown).drawn.percent, shown.drawn.percent
-    return None if first is None or now is None else round(first - now)
+def _title(view: View, gallery: Gallery) -> str:
+    styles = dict.fromkeys(style_title(view, s.drawn.style) for s in gallery.portraits)
+    return view.words("past.set", number=gallery.number, n=len(gallery.current), styles=", ".join(styles))
 
 
-def _rows(session: Session, menu: Menu, gallery: Gallery, shown: Shown) -> Rows:
-    g, number = gallery.number, shown.number
+def _cost(first: Shown, now: Shown) -> int | None:
+    """Percent points of likeness that the edits cost, None where there is no baseline."""
+    if first.drawn.percent is None or now.drawn.percent is None:
+        return None
+    return round(first.drawn.percent - now.drawn.percent)
+
+
+def _rows(view: View, gallery: Gallery, shown: Shown) -> Rows:
+    """The pages; then undo, redo and compare; then the edits when they are open, else what can be done with it."""
+    pages, walk = _pages(view, gallery), _walk(view, gallery, shown)
+    if not gallery.tweak_page:
+        return (*pages, *walk, *_offers(view, gallery, shown))
+    close: Rows = ((view.button("close_edits", TweaksOpened(gallery.number, shown.number, 0)),),)
+    return (*pages, *_tweaks(view, gallery, shown, (*pages, *walk, *close)), *walk, *close)
+
+
+def _pages(view: View, gallery: Gallery) -> Rows:
     of = len(gallery.current)
-    rows: list[tuple[Button, ...]] = []
-    if of > 1:
-        rows.append(
-            (
-                Button("◀", data_of(session, PageOpened(g, (gallery.at - 2) % of + 1))),
-                Button(f"{gallery.at}/{of}", data_of(session, PageOpened(g, gallery.at))),
-                Button("▶", data_of(session, PageOpened(g, gallery.at % of + 1))),
-            )
-        )
-    if gallery.tweak_page:
-        rows += _tweak_rows(session, menu, gallery, shown)
+    if of == 1:
+        return ()
+    return (
+        (
+            view.labelled("◀", PageOpened(gallery.number, (gallery.at - 2) % of + 1)),
+            view.labelled(f"{gallery.at}/{of}", PageOpened(gallery.number, gallery.at)),
+            view.labelled("▶", PageOpened(gallery.number, gallery.at % of + 1)),
+        ),
+    )
+
+
+def _walk(view: View, gallery: Gallery, shown: Shown) -> Rows:
+    g, number = gallery.number, shown.number
     walk: list[Button] = []
     if shown.parent:
-        walk.append(button(session, "undo", EditUndone(g, number)))
-    if later(gallery, number) is not None:
-        walk.append(button(session, "redo", EditRedone(g, number)))
+        walk.append(view.button("undo", EditUndone(g, number)))
+    if gallery.later(number) is not None:
+        walk.append(view.button("redo", EditRedone(g, number)))
     if shown.parent:
         key = "after" if gallery.comparing else "compare"
-        walk.append(button(session, key, Compared(g, number, not gallery.comparing)))
-    if walk:
-        rows.append(tuple(walk))
-    if gallery.tweak_page:
-        rows.append((button(session, "close_edits", TweaksOpened(g, number, 0)),))
-        return tuple(rows)
+        walk.append(view.button(key, Compared(g, number, not gallery.comparing)))
+    return (tuple(walk),) if walk else ()
+
+
+def _offers(view: View, gallery: Gallery, shown: Shown) -> Rows:
+    g, number, of = gallery.number, shown.number, len(gallery.current)
     key = "unfavourite" if shown.favourite else "favourite"
-    rows.append(
-        (
-            button(session, "edit", TweaksOpened(g, number, AT_HOME)),
-            button(session, key, Favoured(g, number, not shown.favourite)),
-        )
-    )
-    files = [button(session, "file", FilesAsked(g, number, "one"))]
+    files = [view.button("file", FilesAsked(g, number, "one"))]
     if of > 1:
-        files.append(button(session, "files", FilesAsked(g, number, "all"), n=of))
+        files.append(view.button("files", FilesAsked(g, number, "all"), n=of))
     if any(s.favourite for s in gallery.portraits):
-        files.append(button(session, "favourites", FilesAsked(g, number, "favourites")))
-    rows += [
+        files.append(view.button("favourites", FilesAsked(g, number, "favourites")))
+    rows: Rows = (
+        (
+            view.button("edit", TweaksOpened(g, number, PLAIN_EDITS)),
+            view.button(key, Favoured(g, number, not shown.favourite)),
+        ),
         tuple(files),
-        (button(session, "avatar", AvatarAsked(g, number)), button(session, "more", LooksOpened())),
-    ]
-    if len(session.galleries) > 1:
-        rows.append((button(session, "past", PastOpened()),))
-    return tuple(rows)
+        (view.button("avatar", AvatarAsked(g, number)), view.button("more", LooksOpened())),
+    )
+    return (*rows, (view.button("past", PastOpened()),)) if len(view.session.galleries) > 1 else rows
 
 
-def _tweak_rows(session: Session, menu: Menu, gallery: Gallery, shown: Shown) -> Rows:
+def _tweaks(view: View, gallery: Gallery, shown: Shown, beside: Rows) -> Rows:
     """Page 1: the plain edits, and a way to those with values; page 2 and on: the values of one edit."""
-    g, number = gallery.number, shown.number
-    offered = menu.tweaks_of(shown.drawn.style)
+    g, number, page = gallery.number, shown.number, gallery.tweak_page
+    offered = view.menu.tweaks_of(shown.drawn.style)
     valued = [tweak for tweak in offered if tweak[1]]
-    if gallery.tweak_page > AT_HOME and gallery.tweak_page - 2 < len(valued):
-        name, values = valued[gallery.tweak_page - 2]
-        buttons = [
-            Button(
-                said_or(session.language, f"value.{value}", "value.other", value=value.replace("_", " ")),
-                data_of(session, Tweaked(g, number, f"{name}={value}")),
-            )
-            for value in values
+    back: Rows = ()
+    if PLAIN_EDITS < page < PLAIN_EDITS + 1 + len(valued):
+        name, values = valued[page - PLAIN_EDITS - 1]
+        buttons = [view.labelled(view.named("value", v), Tweaked(g, number, f"{name}={v}")) for v in values]
+        back = ((view.button("back", TweaksOpened(g, number, PLAIN_EDITS)),),)
+    else:
+        buttons = [view.labelled(tweak_label(view, t), Tweaked(g, number, t)) for t, values in offered if not values]
+        buttons += [
+            view.labelled(f"{tweak_label(view, name)} …", TweaksOpened(g, number, at))
+            for at, (name, _) in enumerate(valued, PLAIN_EDITS + 1)
         ]
-        back = button(session, "back", TweaksOpened(g, number, AT_HOME))
-        return (*in_rows(buttons, 2), (back,))
-    buttons = [
-        Button(tweak_label(session, name), data_of(session, Tweaked(g, number, name)))
-        for name, values in offered
-        if not values
-    ]
-    buttons += [
-        Button(
-            f"{tweak_label(session, name)} …",
-            data_of(session, TweaksOpened(g, number, page)),
-        )
-        for page, (name, _) in enumerate(valued, 2)
-    ]
-    return in_rows(buttons, 2)
+    part = gallery.tweak_part
+    return (*view.paged(buttons, 2, part, lambda n: TweaksOpened(g, number, page, n), (*beside, *back)), *back)

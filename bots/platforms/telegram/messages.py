@@ -42,7 +42,6 @@ LIMITS = Limits(
     button_bytes=64,
     label=0,
     buttons_a_row=8,
-    rows=100,
     components=100,
     row_counts=False,
     text=4096,
@@ -130,18 +129,24 @@ class TelegramAdapter:
 
     async def remove(self, place: str, handles: list[str]) -> None:
         """See `Adapter.remove`: Telegram lets a bot delete what is younger than 48 hours, a hundred at a time."""
-        sent_at = {message: at for _, message, at in map(_read_handle, handles)}
-        ids = sorted(message for message, at in sent_at.items() if time.time() - at < DELETABLE_S)
-        for start in range(0, len(ids), DELETED_AT_ONCE):
-            some = ids[start : start + DELETED_AT_ONCE]
+        young: dict[int, set[int]] = {}
+        for chat, message, sent_at in map(_read_handle, handles):
+            if time.time() - sent_at < DELETABLE_S:
+                young.setdefault(chat, set()).add(message)
+        for chat, messages in young.items():
+            await self._delete(chat, sorted(messages))
+        for key in [key for key in self._file_ids if key[0] == place]:
+            del self._file_ids[key]
+
+    async def _delete(self, chat: int, messages: list[int]) -> None:
+        for start in range(0, len(messages), DELETED_AT_ONCE):
+            some = messages[start : start + DELETED_AT_ONCE]
             try:
-                await _asked(self._bot.delete_messages(place, some))
+                await _asked(self._bot.delete_messages(chat, some))
             except BadRequest:  # one that may not be deleted makes the whole call fail
                 for message in some:
                     with suppress(BadRequest):
-                        await _asked(self._bot.delete_message(place, message))
-        for key in [key for key in self._file_ids if key[0] == place]:
-            del self._file_ids[key]
+                        await _asked(self._bot.delete_message(chat, message))
 
     async def fetch(self, ref: str) -> bytes:
         """See `Adapter.fetch`."""

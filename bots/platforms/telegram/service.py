@@ -20,6 +20,7 @@ from bots.platforms.telegram.polling import UpdatesRequest, poll
 from bots.platforms.telegram.updates import Receiver
 from bots.platforms.telegram.webhook import serve
 from bots.runtime.dispatcher import Dispatcher
+from bots.runtime.reports import announce_reports
 from bots.runtime.retry import Backoff
 from core.errors import SetupWrong
 from jobs.services import Services
@@ -86,6 +87,7 @@ async def run(services: Services, menu: Menu | None = None, backoff: Backoff | N
             async with asyncio.TaskGroup() as together:
                 together.create_task(services.job_queue.listen(adapter.platform, dispatcher.bring))
                 together.create_task(dispatcher.watch_deletions())
+                together.create_task(announce_reports(services, adapter))
                 together.create_task(_receive(bot, Receiver(dispatcher, bot.username), settings))
     except* InvalidToken:
         raise TokenWrong("Telegram does not know ATELIER_TELEGRAM_TOKEN; take it from @BotFather again") from None

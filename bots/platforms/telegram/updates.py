@@ -20,7 +20,7 @@ from telegram.constants import ChatType
 from bots.dialogue import events as e
 from bots.dialogue.commands import command
 from bots.platforms.base import Contact
-from bots.platforms.telegram.messages import LIMITS, group_place
+from bots.platforms.telegram.messages import group_place
 from bots.runtime.dispatcher import Dispatcher
 
 log = logging.getLogger("atelier.telegram")
@@ -32,7 +32,8 @@ NO_TYPE: Final = ("", "application/octet-stream", "binary/octet-stream")
 SERVICE: Final = frozenset({"successful_payment", "invoice", "passport_data"})
 OTHER: Final = {
     "sticker": "sticker", "voice": "voice", "audio": "voice", "video": "video", "video_note": "video",
-    "animation": "animation",
+    "animation": "animation", "dice": "dice", "poll": "poll", "story": "story", "venue": "location",
+    "location": "location", "contact": "contact",
 }  # fmt: skip
 
 
@@ -171,7 +172,6 @@ def _sent(message: Message) -> e.Event | None:
             size_bytes=largest.file_size or 0,
             compressed=True,
             album=album,
-            limit_bytes=LIMITS.fetch_bytes,
         )
     if message.document is not None and message.animation is None and may_be_photo(message.document):
         return e.PhotoSent(
@@ -180,7 +180,6 @@ def _sent(message: Message) -> e.Event | None:
             name=message.document.file_name or "file",
             size_bytes=message.document.file_size or 0,
             album=album,
-            limit_bytes=LIMITS.fetch_bytes,
         )
     for kind, known in OTHER.items():
         if getattr(message, kind):

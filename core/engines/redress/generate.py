@@ -259,7 +259,9 @@ def _pores(own: F32, sure: F32, scale: float, seed: int) -> F32:
     A patch of their neck, freed of its form, is thrown at random all over: asymptotic discrete spot noise (Galerne,
     Gousseau & Morel 2011), which has the patch's contrast and grain size but none of its wrinkles.
     """
-    depth = cv2.distanceTransform((sure > 0.95).astype(np.uint8), cv2.DIST_L2, 5)
+    # what lies beyond the array's own border is not bare skin: the patch round the deepest point must lie inside
+    bare = cv2.copyMakeBorder((sure > 0.95).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    depth = cv2.distanceTransform(bare, cv2.DIST_L2, 5)[1:-1, 1:-1]
     _, radius, _, (x, y) = cv2.minMaxLoc(depth)
     half = int(min(radius * 0.7, 40 * scale))
     if half < 8:

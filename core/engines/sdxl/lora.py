@@ -7,7 +7,7 @@ person, most by the face, so that the room is not learnt.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import cv2
 import numpy as np
@@ -16,13 +16,13 @@ from peft import LoraConfig, get_peft_model
 
 from core import frame
 from core.engines.lora import TrainConfig
+from core.engines.sdxl.vram import Family
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.types import F32, FaceMap
 
 if TYPE_CHECKING:
     from core.cutout.parser import Parser
-    from core.engines.sdxl.engine import StableDiffusionEngine
 
 WORD: Final = "photo of ohwx person"
 """Every photo's prompt: a rare token, and a class word that claims nothing of the sitter."""
@@ -43,13 +43,35 @@ def lora_config() -> LoraConfig:
     return LoraConfig(r=RANK, lora_alpha=RANK, target_modules=["to_q", "to_k", "to_v", "to_out.0"])
 
 
+class LatentDiffusion(Protocol):
+    """What is trained: a latent diffusion model with its UNet, as `core.engines.sdxl.engine` opens it."""
+
+    family: Family
+
+    @property
+    def unet(self) -> Any:
+        """The UNet, frozen."""
+
+    def encode(self, rgb: F32) -> torch.Tensor:
+        """Return a picture (H, W, 3) float32 sRGB 0..1 as latents (1, 4, H / 8, W / 8)."""
+
+    def encode_prompt(self, text: str) -> Any:
+        """Return a prompt as `pred_x0` takes it."""
+
+    def alpha_bar(self, time: float) -> float:
+        """Return alpha_bar at a time 0..1."""
+
+    def pred_x0(self, net: Any, x: torch.Tensor, time: torch.Tensor, prompt: Any) -> torch.Tensor:
+        """Predict x0 from noisy latents (N, 4, h, w) at times (N,) with a net."""
+
+
 class DreamBoothTask:
     """See `core.engines.lora.TrainingTask`. With three photos or more the least turned one is left out for the proof.
 
     Latents, weights and the prompt's embedding are computed once.
     """
 
-    def __init__(self, engine: StableDiffusionEngine, maps: Sequence[FaceMap], parser: Parser) -> None:
+    def __init__(self, engine: LatentDiffusion, maps: Sequence[FaceMap], parser: Parser) -> None:
         self.config = CONFIG
         ordered = sorted(maps, key=lambda face: (-abs(face.selfie.face.yaw_deg), face.selfie.sha256))
         proof = ordered[-1] if len(ordered) >= 3 else None

@@ -96,7 +96,7 @@ async def test_a_script_whose_words_do_not_come_says_which_line(photos: Path, tm
 
 def test_a_script_is_read_strictly() -> None:
     assert read("# remark\n\n> [Go]\n> + a.jpg 'b c.jpg'\n> hello\n< words") == [
-        Line(3, "taps", "Go"),
+        Line(3, "presses", "Go"),
         Line(4, "sends", "a.jpg 'b c.jpg'"),
         Line(5, "says", "hello"),
         Line(6, "sees", "words"),

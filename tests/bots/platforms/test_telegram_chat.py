@@ -30,7 +30,7 @@ async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_
         await ana.sends(picture("gray"))
         await ana.sees("I have not opened your photo")
         assert not any(call.method == "getFile" for call in server.calls), "nothing is fetched before consent"
-        await ana.taps("I agree")
+        await ana.presses("I agree")
         await ana.sees("Thank you")
 
         good = [picture("gray", mark=str(i)) for i in range(3)]
@@ -42,19 +42,19 @@ async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_
         assert len([m for m in ana.chat() if "Photo 1" in m.get("text", "")]) == 1, "one card for the album"
         assert card["message_id"] == (await ana.sees("I have 3 good photos"))["message_id"]
 
-        await ana.taps("Take back")
-        await ana.can_tap("Choose looks")
-        await ana.taps("Choose looks")
+        await ana.presses("Take back")
+        await ana.can_press("Choose looks")
+        await ana.presses("Choose looks")
         await ana.sees("Picked: Founder")
-        await ana.taps("Office")
+        await ana.presses("Office")
         await ana.sees("Picked: Founder, Office")
-        await ana.taps("Change details")
-        await ana.taps("Outfit")
-        await ana.taps("Navy suit")
+        await ana.presses("Change details")
+        await ana.presses("Outfit")
+        await ana.presses("Navy suit")
         await ana.sees("Outfit: Navy suit")
-        await ana.taps("◂ Back")
-        await ana.can_tap("Go: 8")
-        await ana.taps("Go: 8", copies=3)
+        await ana.presses("◂ Back")
+        await ana.can_press("Go: 8")
+        await ana.presses("Go: 8", copies=3)
 
         await ana.sees("Your 6 portraits are ready")
         gallery = await ana.sees("1/6 · Founder · 97 % of your own baseline")
@@ -63,33 +63,33 @@ async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_
         assert (await ana.sees("Your 6 portraits"))["reply_to_message"]["message_id"] == gallery["message_id"]
 
         uploads = server.count("sendPhoto") + server.count("editMessageMedia")
-        await ana.taps("▶")
+        await ana.presses("▶")
         await ana.sees("2/6")
-        await ana.taps("◀")
+        await ana.presses("◀")
         await ana.sees("1/6")
-        await ana.taps("♡ Favourite")
+        await ana.presses("♡ Favourite")
         await ana.sees("one of your favourites")
         assert server.count("editMessageMedia") + server.count("sendPhoto") - uploads == 2
 
-        await ana.taps("Edit")
-        await ana.taps("Warmer")
+        await ana.presses("Edit")
+        await ana.presses("Warmer")
         await ana.sees("Edited: Warmer")
-        await ana.taps("Brighter")
+        await ana.presses("Brighter")
         await ana.sees("Edited: Warmer, Brighter")
         await ana.sees("cost 4 points of likeness")
-        await ana.taps("Backdrop")
-        await ana.taps("Park")
+        await ana.presses("Backdrop")
+        await ana.presses("Park")
         await ana.sees("Edited: Warmer, Brighter, Backdrop: Park")
-        await ana.taps("↶ Undo")
-        await ana.can_tap("↷ Redo")
-        await ana.taps("Compare")
+        await ana.presses("↶ Undo")
+        await ana.can_press("↷ Redo")
+        await ana.presses("Compare")
         await ana.sees("Before: as it was first made")
-        await ana.taps("Show the edit")
+        await ana.presses("Show the edit")
         await ana.sees("Edited: Warmer, Brighter")
-        await ana.taps("Close edits")
-        await ana.taps("All 6 files")
+        await ana.presses("Close edits")
+        await ana.presses("All 6 files")
         await ana.sees("Your portraits in full quality")
-        await ana.taps("As avatar")
+        await ana.presses("As avatar")
         await ana.sees("cropped to fit a round")
         assert len([m for m in ana.chat() if "document" in m]) == 7
 
@@ -99,7 +99,7 @@ async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_
         assert {"account.json", "photos/1", "photos/2"} <= set(names)
 
         await ana.says("/forget")
-        await ana.taps("Delete everything")
+        await ana.presses("Delete everything")
         receipt_message = await ana.sees("Everything is deleted")
         receipt = json.loads(server.files[receipt_message["document"]["file_id"]].data)
         assert signed_by(receipt["public_key"], receipt["body"].encode(), receipt["signature"])
@@ -134,7 +134,7 @@ async def test_taking_back_a_stranger_makes_the_own_photo_good_again(server: Tel
         await ana.sees("I have 1 good photo")
         await ana.sends(picture("red"))
         await ana.sees("I no longer use photo 1")
-        await ana.taps("Take back")
+        await ana.presses("Take back")
         await ana.sees("photo 1 is good after all")
         await ana.sees("I have 1 good photo.")
 
@@ -144,7 +144,7 @@ async def test_spanish_is_spoken_to_who_comes_with_it(server: TelegramServer, tm
         luz = server.person(8, "Luz", "es")
         await luz.says("/start")
         await luz.sees("¡Hola! Soy Atelier, un sistema de IA")
-        await luz.taps("English")
+        await luz.presses("English")
         await luz.sees("Hello! I am Atelier, an AI system")
     assert {code for _, code in server.commands} == {"", *LANGUAGES}
     assert server.descriptions["setMyDescription:es"].startswith("Soy un estudio")
@@ -168,7 +168,7 @@ async def test_everything_else_is_answered_kindly(server: TelegramServer, tmp_pa
         await ana.sees("I go by what you sent first")
         for command, answer in [
             ("/help", "How it works"), ("/privacy", "What I keep of you"), ("/cancel", "nothing to stop"),
-            ("/report", "Write what is wrong"), ("/report it is not me", "operator has been told"),
+            ("/report", "Write what is wrong"), ("/report it is not me", "on to the operator"),
             ("/language", "Which language"),
         ]:  # fmt: skip
             await ana.says(command)
@@ -216,12 +216,12 @@ async def test_who_blocked_the_bot_finds_the_gallery_on_return(server: TelegramS
     async with running_bot(tmp_path, server) as services:
         ana = server.person(7)
         await has_photos(ana)
-        await ana.taps("Choose looks")
+        await ana.presses("Choose looks")
         await ana.sees("Pick one or more looks")
-        await ana.taps("Office")
-        await ana.can_tap("Go: 4")
+        await ana.presses("Office")
+        await ana.can_press("Go: 4")
         ana.blocked = True
-        await ana.taps("Go: 4")
+        await ana.presses("Go: 4")
         async with services.database.read() as tx:
             account = await tx.account("telegram", "7", "7")
 
@@ -242,15 +242,15 @@ async def test_buttons_work_after_a_restart_and_for_their_owner_only(server: Tel
         message, button = ana.find("▶")
         await begins(ben)
     async with running_bot(tmp_path, server):
-        await ana.taps("▶")
+        await ana.presses("▶")
         await ana.sees("2/3")
-        await ben.press(button["callback_data"], message)
+        await ben.presses_data(button["callback_data"], message)
         await ben.sees("This button is not valid any more")
         assert all("photo" not in m for m in ben.chat())
         server.forget_queries()
-        await ana.press("0old:xxxx:1", message)
-        await ana.press("", message)
-        await ana.taps("▶")
+        await ana.presses_data("0old:xxxx:1", message)
+        await ana.presses_data("", message)
+        await ana.presses("▶")
         await ana.sees("3/3")
 
 
@@ -258,17 +258,17 @@ async def test_a_sitting_is_cancelled_while_it_runs(server: TelegramServer, tmp_
     async with running_bot(tmp_path, server):
         ana = server.person(7)
         await has_photos(ana)
-        await ana.taps("Choose looks")
+        await ana.presses("Choose looks")
         await ana.sees("Pick one or more looks")
-        await ana.taps("Office")
-        await ana.can_tap("Go: 4")
-        await ana.taps("Personal")
-        await ana.can_tap("✓ Personal")
-        await ana.taps("Go: 4")
-        await ana.can_tap("Stop")
-        await ana.taps("Stop", copies=2)
+        await ana.presses("Office")
+        await ana.can_press("Go: 4")
+        await ana.presses("Personal")
+        await ana.can_press("✓ Personal")
+        await ana.presses("Go: 4")
+        await ana.can_press("Stop")
+        await ana.presses("Stop", copies=2)
         await ana.sees("Stopped. Nothing was delivered.")
-        await ana.can_tap("Go: 4")
+        await ana.can_press("Go: 4")
 
 
 async def test_the_block_list_shuts_the_door(server: TelegramServer, tmp_path: Path) -> None:
@@ -310,17 +310,17 @@ async def test_a_bot_killed_again_and_again_loses_nothing(server: TelegramServer
     try:
         await ana.says("/start")
         await ana.sees("I am Atelier", 60)
-        await ana.taps("I agree")
+        await ana.presses("I agree")
         await ana.sees("Thank you", 60)
         await ana.sends(*(picture("gray", mark=str(i)) for i in range(4)), copies=2)
         await ana.sees("I have 4 good photos", 60)
-        await ana.taps("Choose looks", within_s=60)
-        await ana.taps("Office", within_s=60)
-        await ana.taps("Go: 4", within_s=60)
+        await ana.presses("Choose looks", within_s=60)
+        await ana.presses("Office", within_s=60)
+        await ana.presses("Go: 4", within_s=60)
         await ana.sees("Your 3 portraits are ready", 60)
         await ana.sees("1/3 · Office", 60)
-        await ana.taps("Edit", within_s=60)
-        await ana.taps("Warmer", within_s=60)
+        await ana.presses("Edit", within_s=60)
+        await ana.presses("Warmer", within_s=60)
         await ana.sees("Edited: Warmer", 60)
     finally:
         over.set()

@@ -60,6 +60,6 @@ async def test_a_button_pressed_in_a_group_is_acknowledged_and_leads_to_the_priv
     async with running_bot(tmp_path, server):
         ana = server.person(7)
         message = server.messages.add(GROUP, BOT, text="shared")
-        await ana.press("1go:x:y:1", message)
+        await ana.presses_data("1go:x:y:1", message)
         await server.until(lambda: any(LINK in toast for toast in ana.toasts))
     assert server.count("sendMessage") == 0

@@ -45,7 +45,7 @@ async def test_a_forgetting_that_is_killed_is_finished_and_told_after_a_restart(
         async with running_bot(tmp_path, server):
             await has_photos(ana)
             await ana.says("/forget")
-            await ana.taps("Delete everything")
+            await ana.presses("Delete everything")
             await died.wait()
     async with running_bot(tmp_path, server) as services:
         receipt_message = await ana.sees("Everything is deleted")
@@ -78,7 +78,7 @@ async def test_a_forgetting_that_fails_is_tried_until_it_is_done_and_the_person_
         ana = server.person(7)
         await has_photos(ana)
         await ana.says("/forget")
-        await ana.taps("Delete everything")
+        await ana.presses("Delete everything")
         await ana.sees("The deletion takes longer than usual")
         await ana.sees("Everything is deleted")
         assert await accounts(services) == 0
@@ -89,9 +89,9 @@ async def test_who_blocks_the_bot_right_after_is_deleted_all_the_same(server: Te
         ana = server.person(7)
         await has_photos(ana)
         await ana.says("/forget")
-        await ana.can_tap("Delete everything")
+        await ana.can_press("Delete everything")
         ana.blocked = True
-        await ana.taps("Delete everything")
+        await ana.presses("Delete everything")
 
         async def gone() -> bool:
             return await accounts(services) == 0
@@ -115,7 +115,7 @@ async def test_a_wish_that_an_earlier_process_left_is_done_though_the_person_can
         async with running_bot(tmp_path, server) as services:
             await has_photos(ana)
             await ana.says("/forget")
-            await ana.taps("Delete everything")
+            await ana.presses("Delete everything")
             await died.wait()
             async with services.database.write() as tx:
                 account = await tx.account("telegram", "7", "7")
@@ -136,7 +136,7 @@ async def test_messages_are_deleted_though_some_are_too_old(server: TelegramServ
         old = ana.chat()[0]
         old["date"] -= 49 * 3600  # the bot believes that it is younger: its clock, or a handle without a time
         await ana.says("/forget")
-        await ana.taps("Delete everything")
+        await ana.presses("Delete everything")
         await ana.sees("Everything is deleted")
         assert [m["message_id"] for m in ana.chat()[:-1]] == [old["message_id"]]
 

@@ -14,7 +14,7 @@ from fakes.telegram_server import TelegramServer
 from sqlalchemy.exc import OperationalError
 
 from bots.dialogue import events as e
-from bots.dialogue import machine
+from bots.dialogue.rules import RULES, Rule
 from bots.platforms.telegram import polling
 from bots.runtime import dispatcher
 from bots.runtime.session_store import SessionStore
@@ -67,7 +67,7 @@ async def test_an_update_that_always_fails_is_told_and_does_not_stop_the_bot(
         def broken(*_: object) -> None:
             raise RuntimeError("a bug")
 
-        monkeypatch.setitem(machine.HANDLERS, e.HelpAsked, broken)
+        monkeypatch.setitem(RULES, e.HelpAsked, Rule(broken, RULES[e.HelpAsked].targets))
         monkeypatch.setattr(dispatcher, "EVENTS", dispatcher.Backoff(0.05, 2.0, 0.1))
         await ana.says("/help")
         await ana.sees("Something went wrong on my side")
@@ -83,7 +83,7 @@ async def test_a_press_is_acknowledged_while_everything_else_waits(server: Teleg
         async with services.database.write():
             for _ in range(3):  # the second and third wait for the first to be handled, not to be acknowledged
                 message, button = ana.find("Choose looks")
-                await ana.press(button["callback_data"], message)
+                await ana.presses_data(button["callback_data"], message)
             await server.until(lambda: server.count("answerCallbackQuery") >= 4, within_s=3.0)
         await ana.sees("Pick one or more looks")
 
@@ -102,7 +102,7 @@ async def test_a_forged_button_is_refused_kindly(server: TelegramServer, tmp_pat
             for more in ("", ":0", ":999999999", ":1:0", ":1:99:1", ":x:y:z", ":999:999:999", ":::")
         ]  # fmt: skip
         for data in [*forged, "", "x", "1", "9" * 64, "1go"]:
-            await ana.press(data, message)
+            await ana.presses_data(data, message)
         await server.until(lambda: server.unconfirmed == [], within_s=60)
         await ana.says("/help")
         await ana.sees("How it works")
@@ -164,7 +164,7 @@ async def test_a_caption_that_begins_with_a_command_is_one(server: TelegramServe
         ana = server.person(7)
         await begins(ana)
         await ana.sends(picture("gray"), caption="/report this is\nnot me")
-        await ana.sees("operator has been told")
+        await ana.sees("on to the operator")
         await ana.sees("I have 1 good photo")
         async with services.database.read() as tx:
             assert [report.text for report in await tx.reports()] == ["this is\nnot me"]

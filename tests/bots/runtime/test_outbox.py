@@ -25,11 +25,11 @@ async def test_a_gallery_that_is_finished_in_an_outage_appears_by_itself(
     async with running_bot(tmp_path, server, backoff=QUICK) as services:
         ana = server.person(7)
         await has_photos(ana)
-        await ana.taps("Choose looks")
-        await ana.taps("Office")
-        await ana.can_tap("Go: 4")
+        await ana.presses("Choose looks")
+        await ana.presses("Office")
+        await ana.can_press("Go: 4")
         server.lag("getUpdates", 0.3)
-        await ana.taps("Go: 4")
+        await ana.presses("Go: 4")
         await ana.sees("Your portraits")
         server.down = True
         async with services.database.read() as tx:
@@ -115,7 +115,7 @@ async def test_a_photo_that_is_taken_back_while_it_is_fetched_is_not_kept(
         await begins(ana)
         server.lag("getFile", 1.5)
         await ana.sends(picture("gray"))
-        await ana.taps("Take back")
+        await ana.presses("Take back")
         await ana.sees("Photo 1 is deleted")
         await ana.sends(picture("gray", mark="another"))
         await ana.sees("I have 1 good photo")
@@ -160,7 +160,7 @@ async def test_previews_are_uploaded_once_for_everybody(server: TelegramServer, 
     async with running_bot(tmp_path, server):
         for number, person in enumerate((server.person(7), server.person(9, "Ben")), 1):
             await has_photos(person)
-            await person.taps("Choose looks")
+            await person.presses("Choose looks")
             await server.until(lambda n=number: server.count("sendMediaGroup") == n)
     first, second = (call.params["media"] for call in server.calls if call.method == "sendMediaGroup")
     assert "attach://" in first

@@ -4,18 +4,21 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.deliver.files import encode
 from core.edit import recipe as recipes
 from core.edit import tweaks
-from core.edit.crops import CROPS
+from core.edit.crops import CROPS, crop
 from core.edit.recipe import edit, effective, from_dict, lineage, newest, pruned, table, texts_of, to_dict
 from core.errors import Refused
-from core.scene.style import lamps_of, paper_of
+from core.frame import PRINT_SIZES
+from core.scene.style import Crop, lamps_of, paper_of
 from core.types import Layers, Recipe
 
 HERE = Path(__file__).parent
@@ -108,9 +111,24 @@ def test_a_limit_is_told_with_its_number() -> None:
         edit(DRAWN, *["brighter"] * 6)
 
 
-def test_every_crop_is_offered() -> None:
+def test_the_longest_recipe_fits_its_picture() -> None:
+    longest = edit(DRAWN, *[f"backdrop=#{number:06x}" for number in range(recipes.MOST_EDITS)])
+    encode(np.zeros((8, 8, 3), np.uint8), ".jpg", longest)
+    with pytest.raises(Refused, match="the limit is 100; undo some"):
+        edit(longest, "warmer")
+    assert len(lineage(edit(longest, "undo", "warmer"))) == recipes.MOST_EDITS
+
+
+def test_every_crop_a_style_may_name_is_there_and_square_ones_are_square() -> None:
+    assert tuple(CROPS) == get_args(Crop)
     for name in CROPS:
         assert effective(edit(DRAWN, f"crop={name}"))["crop"] == name
+        for width, height in PRINT_SIZES:
+            cut = crop(np.zeros((height, width, 3), np.uint8), name)
+            if name in ("square", "avatar"):
+                assert cut.shape[0] == cut.shape[1]
+            else:
+                assert abs(cut.shape[1] / cut.shape[0] - 0.8) < 0.003
 
 
 def test_a_backdrop_stays_what_it_was_when_the_wardrobe_changes(monkeypatch: pytest.MonkeyPatch) -> None:

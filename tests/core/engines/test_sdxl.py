@@ -12,7 +12,7 @@ import tiny_stable
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 
-from core import studio
+from core import shoot, studio
 from core.cli import main
 from core.deliver import files
 from core.engines.lora import TrainConfig
@@ -21,6 +21,7 @@ from core.engines.registry import best_here, open_engine
 from core.engines.sdxl import engine as stable
 from core.engines.sdxl import lora, vram
 from core.engines.sdxl.engine import StableDiffusionEngine
+from core.engines.sdxl.measure import measure
 from core.errors import EngineMissing, Stopped
 from core.face.landmarks import map_face
 from core.models import Models
@@ -153,7 +154,7 @@ def test_vram_is_what_the_published_nets_measure_on_the_meta_device(
     name: str, unet: int, encoders: tuple[int, ...]
 ) -> None:
     for precision, known in vram.VRAM.items():
-        measured = vram.measure(name, PUBLISHED[name], precision)
+        measured = measure(name, PUBLISHED[name], precision)
         assert (measured.unet, measured.vae, measured.encoders) == (unet, 83_653_863, encoders)
         for part in ("weights", "drawing", "learning"):
             assert getattr(known[name], part) == pytest.approx(getattr(measured.vram, part), abs=0.02)
@@ -362,13 +363,13 @@ def test_a_sitting_runs_from_photo_to_gallery_and_delivers_no_noise(
 ) -> None:
     monkeypatch.setattr(lora, "CONFIG", TrainConfig(steps=2, rate=1e-3, check_every=1, patience=2, least_gain=1.0))
     monkeypatch.setattr(stable, "STEPS", 4)
-    monkeypatch.setattr(studio, "REDRAWS", 1)
+    monkeypatch.setattr(shoot, "REDRAWS", 1)
     (tmp_path / "collins.png").write_bytes(COLLINS[1])
     asked = ["shoot", "collins.png", "--style", "office", "--count", "1", "--engine", name, "--out", "out", "--json"]
     assert main(asked) == 2  # nothing was delivered: what random nets draw is nobody
     manifest = json.loads(capsys.readouterr().out)
     assert manifest["engine"] == name
-    assert (manifest["kept"], manifest["drawn"]) == (0, 1 + studio.REDRAWS)
+    assert (manifest["kept"], manifest["drawn"]) == (0, 1 + shoot.REDRAWS)
     assert manifest["training"]["reason"] == "no_proof"
     assert (tmp_path / "out" / "identity" / name / "lora" / "adapter_model.safetensors").is_file()
     strengths = [record["recipe"]["settings"]["strength"] for record in manifest["portraits"]]

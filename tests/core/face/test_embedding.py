@@ -9,7 +9,7 @@ import sitters
 
 from core.face import embedding
 from core.face.embedding import Found, Recogniser, baseline, cosine, majority
-from core.types import F32
+from core.types import F32, Selfie
 
 RECOGNISER = sitters.MODELS.recogniser
 
@@ -98,3 +98,18 @@ def test_a_second_recogniser_agrees_to_the_bit() -> None:
     photo = sitters.collins()
     again = Recogniser()
     assert np.array_equal(embedded(photo), again.embed(photo, again.find(photo)[0]))
+
+
+@pytest.mark.parametrize("photo", [sitters.hopper(), sitters.collins()])
+@pytest.mark.parametrize("lean_deg", [-38, 38])
+def test_a_leaning_head_is_measured_upright(photo: sitters.RGB, lean_deg: float) -> None:
+    """A lean alone must not make a stranger: portraits are drawn upright, and compared with this embedding."""
+    height, width = photo.shape[:2]
+    between = tuple(sitters.landmarks(photo)[168, :2].tolist())
+    turn = cv2.getRotationMatrix2D(between, lean_deg, 1)
+    leaning = np.asarray(cv2.warpAffine(photo, turn, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    straight, leant = sitters.look(photo), sitters.look(leaning)
+    assert isinstance(straight, Selfie)
+    assert isinstance(leant, Selfie)
+    assert cosine(straight.face.embedding, leant.face.embedding) > 0.9
+    assert cosine(straight.face.embedding, embedded(leant.rgb)) < 0.85, "as it stands it would be a stranger"

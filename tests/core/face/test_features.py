@@ -18,6 +18,7 @@ from core.face.coverage import coverage, draw_map
 from core.face.features import CHIN, EYE, JAW, UPPER_LIP, judge, measure, observe, words
 from core.models import Models
 from core.types import FaceMap, Features
+from jobs.kinds.base import LaidPhoto
 from jobs.worker.core_studio import CoreStudio
 from tools.measure_map import share, wearing_hat
 
@@ -193,7 +194,7 @@ def test_check_tells_features_and_the_chat_is_told_of_the_hat(
     told = json.loads(capsys.readouterr().out)
     assert told["photos"][0]["features"]["hat"] is True
     assert told["notes"] == []
-    looked = CoreStudio().look([("photos/1", photo.read_bytes())])
+    looked = CoreStudio().look([LaidPhoto("photos/1", "00", photo.read_bytes())])
     assert looked["notes"] == ["hat"]
     assert looked["missing"][0] == "bare_head"
     assert looked["of_set"] == []

@@ -33,6 +33,30 @@ def test_an_unknown_key_is_an_error_that_names_it(tmp_path: Path, monkeypatch: p
         style.load.__wrapped__("office")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('kind = "suit_tie"', 'kind = "toga"', r"wardrobe\.toml, line 5: outfits\.charcoal_suit\.kind: .*'suit_tie'"),
+        (
+            'title = "Charcoal suit, burgundy tie"\n',
+            "",
+            r"wardrobe\.toml, line 3: outfits\.charcoal_suit\.title: .*required",
+        ),
+        ('jacket = "#30343b"', "jacket = 3", r"wardrobe\.toml, line 6: outfits\.charcoal_suit\.jacket: "),
+        ("[outfits.charcoal_suit]", "[outfits.charcoal_suit", r"wardrobe\.toml: .*line 3"),
+    ],
+)
+def test_what_is_wrong_in_a_pack_is_told_by_its_line(
+    old: str, new: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (style.FOLDER / "wardrobe.toml").read_text("utf-8")
+    assert old in source
+    (tmp_path / "wardrobe.toml").write_text(source.replace(old, new, 1), "utf-8")
+    monkeypatch.setattr(style, "FOLDER", tmp_path)
+    with pytest.raises(StyleWrong, match=said):
+        style.wardrobe.__wrapped__()
+
+
 def test_a_wrong_name_is_answered_with_the_choices() -> None:
     with pytest.raises(StyleWrong, match="office"):
         style.load("ofice")

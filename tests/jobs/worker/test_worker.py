@@ -1,6 +1,7 @@
 """Orders through a real worker: drawn, filed and told; cancelled, too slow, doomed, or short of something."""
 
 import asyncio
+import hashlib
 import os
 import signal
 import sqlite3
@@ -29,10 +30,12 @@ from live_services import (
 from jobs.kinds.base import Job
 from jobs.kinds.enhance import Enhance
 from jobs.kinds.look import Look
+from jobs.privacy.forget import forget
 from jobs.queue.events import Done, Failed, Step
 from jobs.services import Services, open_services
 from jobs.storage import job_store
 from jobs.storage import schema as t
+from jobs.storage.blobs import BlobStore
 from jobs.worker.child import Child
 
 __all__ = ["ready_sqlite", "services"]
@@ -122,6 +125,79 @@ async def test_a_photo_is_judged_among_those_that_were_kept_before(services: Ser
     assert facts["photos/3"]["set"] == ["photos/1", "photos/3"]
 
 
+async def test_a_photo_is_fetched_once_for_all_the_looks_of_its_set_and_again_by_a_new_process(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    real = BlobStore.get
+
+    async def get(self: BlobStore, account: int, name: str) -> bytes:
+        fetched.append(name)
+        return await real(self, account, name)
+
+    monkeypatch.setattr(BlobStore, "get", get)
+    someone = await person(services, photos=0)
+    async with working(services):
+        for n in range(1, 5):
+            await send_photo(services, someone.id, f"photos/{n}", f"good {n}".encode())
+            await ends(services, await place(services, someone.id, Look(f"photos/{n}")))
+        assert fetched == [f"photos/{n}" for n in range(1, 5)]
+        (child,) = children_of(os.getpid(), b"look")
+        os.kill(child, signal.SIGKILL)
+        await send_photo(services, someone.id, "photos/5", b"good 5")
+        await ends(services, await place(services, someone.id, Look("photos/5")))
+    assert set(fetched[4:]) == {f"photos/{n}" for n in range(1, 6)}, "it holds none of them"
+    async with services.database.read() as tx:
+        assert (await tx.photos(someone.id))[-1].facts["set"] == [f"photos/{n}" for n in range(1, 6)]
+
+
+async def test_deleted_photos_do_not_live_on_in_the_memory_of_the_process_that_looked_at_them(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken back or forgotten; those of others stay."""
+    monkeypatch.setattr("jobs.worker.worker.SIGN_IN_S", 0.1)
+    said: list[dict[str, Any]] = []
+    real = Child._say
+
+    def say(self: Child, word: dict[str, Any]) -> None:
+        said.append(word)
+        real(self, word)
+
+    monkeypatch.setattr(Child, "_say", say)
+    one, two = await person(services, "1", photos=2), await person(services, "2")
+    async with working(services):
+        for who, name in ((one, "photos/0"), (one, "photos/1"), (two, "photos/0")):
+            await ends(services, await place(services, who.id, Look(name)))
+        digests = [hashlib.sha256(f"photo {n} of 1".encode()).hexdigest() for n in range(2)]
+        async with services.database.write() as tx:
+            await tx.drop_photo(one.id, "photos/1")
+        await until(lambda: {"drop": [digests[1]]} in said)
+        await forget(services, one.id)
+        await until(lambda: {"drop": [digests[0]]} in said)
+        await ends(services, await place(services, two.id, Look("photos/0")))
+    assert len([word for word in said if "drop" in word]) == 2
+
+
+async def test_looks_of_one_person_are_never_judged_side_by_side_and_a_photo_taken_back_fails_no_other(
+    tmp_path: Path,
+) -> None:
+    async with open_services(make_settings(tmp_path, look_slots=2)) as services:
+        someone = await person(services, photos=0)
+        for n in range(1, 5):
+            await send_photo(services, someone.id, f"photos/{n}", b"slow" if n == 1 else f"good {n}".encode())
+        async with working(services) as front:
+            placed = [await place(services, someone.id, Look(f"photos/{n}")) for n in range(1, 5)]
+            await until(lambda: bool(list(services.settings.work_folder.glob(f"*/{placed[0]}.1/photos/*"))))
+            async with services.database.write() as tx:
+                await tx.drop_photo(someone.id, "photos/2")
+            await services.blob_store.delete(someone.id, ["photos/2"])
+            words = [await front.words(job_id) for job_id in placed]
+        assert words == [["done"], ["failed"], ["done"], ["done"]]
+        async with services.database.read() as tx:
+            sets = [photo.facts["set"] for photo in await tx.photos(someone.id)]
+        assert sets == [["photos/1"], ["photos/1", "photos/3"], ["photos/1", "photos/3", "photos/4"]]
+
+
 async def test_a_photo_whose_process_is_killed_is_looked_at_again_by_itself(services: Services) -> None:
     someone = await person(services, photos=0)
     await send_photo(services, someone.id, "photos/1", b"slow")
@@ -164,8 +240,9 @@ async def test_cancelling_a_running_job_ends_its_work_whether_it_listens_or_not(
 
 
 async def test_a_child_that_dies_once_costs_nothing_and_a_job_that_kills_every_one_is_given_up(
-    services: Services,
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("jobs.storage.job_store.CRASH_PAUSE_S", 0.1)
     someone = await person(services)
     async with working(services) as front:
         job_id = await place(services, someone.id, shoot("dies"))
@@ -453,7 +530,7 @@ async def test_what_was_learnt_of_a_set_of_photos_is_sealed_and_there_for_the_ne
     for folder in sittings:
         there = {filed.name async for filed, _ in services.blob_store.files_in(someone.id, folder)}
         beside = {name.removeprefix(f"{folder}/identity/") for name in there if "/identity/" in name}
-        assert beside == {"witnesses.npz"}, "it is kept once, in its own place"
+        assert beside == {"reference_embeddings.npz"}, "it is kept once, in its own place"
 
 
 async def test_a_worker_that_is_told_to_stop_gives_its_job_back_without_a_strike(services: Services) -> None:

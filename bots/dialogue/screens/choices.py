@@ -1,0 +1,166 @@
+"""Screens of choosing: the looks, what may be changed about them, and Go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bots.dialogue.buttons import Press
+from bots.dialogue.effects import Album, Button, Card, Picture, Rows
+from bots.dialogue.menu import LOOKS_A_PAGE
+from bots.dialogue.screens.view import View
+from bots.dialogue.session import DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class LooksOpened(Press):
+    """A page of looks."""
+
+    op: ClassVar[str] = "looks"
+    page: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewsAsked(Press):
+    """Show a page of looks as pictures."""
+
+    op: ClassVar[str] = "show"
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class StylePicked(Press):
+    """Carries the wished state, not "toggle": a double press does nothing twice."""
+
+    op: ClassVar[str] = "style"
+    style: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PurposePicked(Press):
+    """What the portraits are for."""
+
+    op: ClassVar[str] = "for"
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsOpened(Press):
+    """The card of details, or with a name a page of the choices for that one."""
+
+    op: ClassVar[str] = "details"
+    name: str = ""
+    page: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DetailPicked(Press):
+    """An empty value means: as the look has it."""
+
+    op: ClassVar[str] = "detail"
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotosOpened(Press):
+    """Add photos."""
+
+    op: ClassVar[str] = "photos"
+
+
+@dataclass(frozen=True, slots=True)
+class GoPressed(Press):
+    """Starts sitting number `sitting`; a second press on the same button finds it already queued."""
+
+    op: ClassVar[str] = "go"
+    sitting: int
+
+
+def previews(view: View, page: int) -> Album | None:
+    """The looks of one page as pictures, None where a pack has none."""
+    pictures = tuple(
+        Picture("style", look.preview, f"{style_title(view, look.id)}: {style_pitch(view, look.id)}")
+        for look in view.menu.page(page)
+        if look.preview
+    )
+    return Album(pictures) if pictures else None
+
+
+def previews_on_card(view: View) -> bool:
+    """Say whether a page of previews fits on the card of looks itself."""
+    return view.limits.pictures_a_card >= LOOKS_A_PAGE
+
+
+def looks(view: View, page: int = 0, repost: bool = False) -> Card:
+    """The looks, the purpose, what is left of the quota, and Go."""
+    session, menu = view.session, view.menu
+    lines = [view.words("looks.ask")]
+    lines += [f"• {style_title(view, look.id)}: {style_pitch(view, look.id)}" for look in menu.page(page)]
+    styles = [_style(view, look.id) for look in menu.page(page)]
+    more: list[Button] = []
+    if menu.pages > 1:
+        more.append(view.button("more_looks", LooksOpened((page + 1) % menu.pages)))
+    shown = previews(view, page)
+    if shown and not previews_on_card(view):
+        more.append(view.button("previews", PreviewsAsked(page)))
+    chosen = session.purpose or menu.purposes[0]
+    purposes = [
+        view.choice(view.words(f"purpose.{purpose}"), purpose == chosen, PurposePicked(purpose))
+        for purpose in menu.purposes
+    ]
+    rows = [
+        *view.in_rows(styles, 2),
+        *view.in_rows(more, 2),
+        *view.in_rows(purposes, 4),
+        (view.button("details", DetailsOpened()), view.button("photos", PhotosOpened())),
+    ]
+    if session.styles:
+        lines += ["", view.words("looks.chosen", styles=", ".join(style_title(view, s) for s in session.styles))]
+        lines += [detail_line(view, name, value) for name, value in session.details]
+        rows.append((view.button("go", GoPressed(session.jobs + 1), n=len(session.styles) * menu.count),))
+    if menu.a_day:
+        left = max(0, menu.a_day - len(session.sittings_since(view.now - DAY_S)))
+        lines += ["", view.words("looks.quota", n=left, of=menu.a_day)]
+    pictures = shown.pictures if shown and previews_on_card(view) else ()
+    return view.card("looks", lines, tuple(rows), pictures, repost=repost)
+
+
+def _style(view: View, look: str) -> Button:
+    picked = look in view.session.styles
+    return view.choice(style_title(view, look), picked, StylePicked(look, not picked))
+
+
+def details(view: View, name: str = "", page: int = 0) -> Card:
+    """What may be changed about a look, or the choices for one of these things."""
+    offered, chosen = dict(view.menu.details), dict(view.session.details)
+    if name not in offered:
+        buttons = [view.button(f"detail_{n}", DetailsOpened(n)) for n in offered]
+        lines = [view.words("details.ask"), *(detail_line(view, n, chosen.get(n, "")) for n in offered)]
+        back: Rows = ((view.button("back", LooksOpened()),),)
+        return view.card("looks", lines, (*view.in_rows(buttons, 2), *back))
+    now = chosen.get(name, "")
+    values = [
+        view.choice(view.named("value", value), value == now, DetailPicked(name, value)) for value in offered[name]
+    ]
+    as_look = view.choice(view.words("detail.as_look"), not now, DetailPicked(name, ""))
+    back = ((view.button("back", DetailsOpened()),),)
+    rows = view.paged([as_look, *values], 2, page, lambda n: DetailsOpened(name, n), back)
+    return view.card("looks", [view.words(f"details.{name}")], (*rows, *back))
+
+
+def detail_line(view: View, name: str, value: str) -> str:
+    """Outfit: navy suit."""
+    word = view.named("value", value) if value else view.words("detail.as_look")
+    return f"{view.words(f'button.detail_{name}')}: {word}"
+
+
+def style_title(view: View, style: str) -> str:
+    """Return a look's title in the person's language, the pack's own where the catalogue has none."""
+    return view.words_or(f"style.{style}.title", "value.other", value=view.menu.look(style).title)
+
+
+def style_pitch(view: View, style: str) -> str:
+    """Return a look's one-line promise in the person's language."""
+    return view.words_or(f"style.{style}.pitch", "value.other", value=view.menu.look(style).pitch)

@@ -1,0 +1,153 @@
+"""Identity + styles -> records: choose photos, cut out, draw, judge, draw again what was dropped, save.
+
+Each portrait is saved as soon as it is judged; one that an earlier, killed run finished for the same request is taken
+up as it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from core.deliver import files
+from core.deliver.manifest import finished_record, request_digest
+from core.errors import Stopped
+from core.models import Models
+from core.scene import stage
+from core.scene.style import ROLES, Purpose, Style, pick, purpose_of
+from core.types import Cutout, FaceMap, Identity
+
+Progress = Callable[[str, int, int], None]
+"""Called with stage, step and total."""
+Stop = Callable[[], bool]
+
+REDRAWS: Final = 2
+"""How often a portrait that was dropped is drawn again, with a new seed; after that fewer are delivered, and said."""
+GENTLER: Final = 0.5
+"""Each redraw re-lights half as much: new light is what costs likeness."""
+CUTOUTS_KEPT: Final = 8
+"""Cut-outs held at a time: one has 37 MB, and cutting one out again takes about a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """What is asked for: styles, purpose, portraits per style, seed, and the person's own choices over the style's."""
+
+    styles: tuple[str, ...]
+    purpose: Purpose = "business"
+    count: int = 4
+    seed: int = 0
+    train: bool = True
+    outfit: str | None = None
+    backdrop: str | None = None
+    light: str | None = None
+    angle: str | None = None
+
+
+class Cutouts:
+    """The cut-outs of a sitting that are still needed, at most CUTOUTS_KEPT of them.
+
+    cut: makes one. sources: the photo of every portrait to come, in order. A cut-out is let go after its last portrait;
+    beyond the limit the one that was used longest ago goes, and is cut again when needed.
+    """
+
+    def __init__(self, cut: Callable[[FaceMap], Cutout], sources: Iterable[FaceMap]) -> None:
+        self._cut = cut
+        self._left = Counter(face.selfie.sha256 for face in sources)
+        self._held: OrderedDict[str, Cutout] = OrderedDict()
+
+    def of(self, face: FaceMap) -> Cutout:
+        """Return a photo's cut-out."""
+        key = face.selfie.sha256
+        if key not in self._held:
+            while len(self._held) >= CUTOUTS_KEPT:
+                self._held.popitem(last=False)
+            self._held[key] = self._cut(face)
+        self._held.move_to_end(key)
+        return self._held[key]
+
+    def done(self, face: FaceMap) -> None:
+        """Say that one of the photo's portraits is finished."""
+        key = face.selfie.sha256
+        self._left[key] -= 1
+        if self._left[key] <= 0:
+            self._held.pop(key, None)
+
+
+def shoot_styles(
+    who: Identity,
+    styles: Sequence[Style],
+    sitting: Sitting,
+    out: Path,
+    models: Models,
+    on_progress: Progress,
+    should_stop: Stop,
+) -> list[dict[str, Any]]:
+    """Draw and judge every style's portraits; returns their records, kept or not. Raises Stopped between portraits."""
+    from core.cutout.cutout import cut_out
+
+    choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
+    plan = [(style, stage.select_sources(who.maps, style, choice, sitting.count)) for style in styles]
+    cutouts = Cutouts(
+        lambda face: models.engine.prepare(cut_out(face, models.parser), face, who),
+        [face for _, sources in plan for face, _ in sources],
+    )
+    records: list[dict[str, Any]] = []
+    for style, sources in plan:
+        request = _request(who, style, choice, sitting, models)
+        for number, (face, take) in enumerate(sources, start=1):
+            for redraw in range(REDRAWS + 1):
+                if should_stop():
+                    raise Stopped(f"stopped at portrait {number} of {len(sources)} in style {style.id}")
+                on_progress(f"shoot {style.id}", number - 1, len(sources))
+                name = f"{style.id}-{number:02d}" + (f"-{redraw}" if redraw else "")
+                seed = sitting.seed * 10007 + number + 1009 * redraw
+                digest = request_digest(**request, source=face.selfie.sha256, take=take, seed=seed, redraw=redraw)
+                record = finished_record(out / f"{name}.json", digest)
+                if record is None:
+                    purpose = purpose_of(sitting.purpose)
+                    setup = stage.set_up(face, cutouts.of(face), style, choice, take, seed, purpose.retouch)
+                    setup.settings["crop"] = style.crop or purpose.crop
+                    setup.settings["relight"] = GENTLER**redraw
+                    record = _draw(setup, style, sitting, who, name, out, digest, models, should_stop)
+                records.append(record)
+                if record["kept"]:
+                    break
+            cutouts.done(face)
+        on_progress(f"shoot {style.id}", len(sources), len(sources))
+    return records
+
+
+def _draw(
+    setup: stage.Setup,
+    style: Style,
+    sitting: Sitting,
+    who: Identity,
+    name: str,
+    out: Path,
+    digest: str,
+    models: Models,
+    should_stop: Stop,
+) -> dict[str, Any]:
+    """Draw one portrait, judge it and save it; returns its record."""
+    from core.judge.verdict import judge
+
+    portrait = models.engine.portrait(setup, style.id, sitting.purpose, who, name, should_stop)
+    verdict = judge(portrait, setup.face, who, models.recogniser, models.landmarker)
+    exports = purpose_of(sitting.purpose).exports
+    return files.save_portrait(portrait, verdict, out, setup.settings["crop"], exports, digest)
+
+
+def _request(who: Identity, style: Style, choice: stage.Choice, sitting: Sitting, models: Models) -> dict[str, Any]:
+    """Return all that decides how a style's portraits are drawn and judged, but for what each has of its own."""
+    return {
+        "engine": f"{models.engine.name}-{models.engine.version}",
+        "photos": sorted(face.selfie.sha256 for face in who.maps),
+        "learned": who.proof if who.lora else None,
+        "purpose": [sitting.purpose, purpose_of(sitting.purpose).model_dump()],
+        "style": style.model_dump(),
+        "chosen": {role: pick(role, getattr(choice, role) or getattr(style, role)).model_dump() for role in ROLES},
+    }

@@ -1,0 +1,42 @@
+"""From consent to Go."""
+
+from __future__ import annotations
+
+from conversations import NOW, advance, browsing, photo, press_of, stranger, walk
+
+from bots.dialogue import effects as fx
+from bots.dialogue import events as e
+from bots.dialogue.screens.choices import GoPressed, LooksOpened, StylePicked
+from bots.dialogue.session import State
+from jobs.kinds.shoot import Shoot
+
+
+def test_the_first_picture_is_at_most_six_taps_away() -> None:
+    step = walk(stranger(), e.Started())
+    presses = 0
+    for words in ("I agree", "looks", "Office", "Business", "Go"):
+        if words == "looks":  # photos are sent, not tapped
+            step = walk(
+                step.session,
+                photo(1, "a"),
+                photo(2, "a"),
+                e.PhotoLooked(e.Verdict(1, True)),
+                e.PhotoLooked(e.Verdict(2, True)),
+            )
+        step = advance(step.session, press_of(step, words), NOW)
+        presses += 1
+    assert presses <= 6
+    assert step.session.state == State.WAITING
+    (placed,) = step.effects
+    assert isinstance(placed, fx.Place)
+    assert isinstance(placed.work, Shoot)
+    assert placed.work.photos == ("photos/1", "photos/2")
+    assert (placed.work.styles, placed.work.purpose) == (("office",), "business")
+
+
+def test_another_look_needs_no_new_photos_and_no_new_training() -> None:
+    step = walk(browsing(), LooksOpened(), StylePicked("founder", True), GoPressed(2))
+    (placed,) = step.effects
+    assert isinstance(placed, fx.Place)
+    assert isinstance(placed.work, Shoot)
+    assert placed.work.photos == ("photos/1", "photos/2")  # the same set: the job queue finds what was learnt of it

@@ -1,0 +1,56 @@
+"""Words: complete in every language, right in number."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+
+from bots.dialogue.menu import default_menu
+from bots.dialogue.text import LANGUAGES, catalogue, duration, say
+
+
+def names(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
+
+
+@pytest.mark.parametrize("language", [code for code in LANGUAGES if code != "en"])
+def test_every_language_has_every_sentence_with_the_same_placeholders(language: str) -> None:
+    english, other = catalogue("en"), catalogue(language)
+    assert set(other) == set(english)
+    for key, sentence in english.items():
+        theirs = other[key]
+        if isinstance(sentence, dict):
+            assert isinstance(theirs, dict), key
+            assert set(theirs) == set(sentence), key
+            assert set.union(*map(names, theirs.values())) == set.union(*map(names, sentence.values())), key
+        else:
+            assert isinstance(theirs, str), key
+            assert names(theirs) == names(sentence), key
+            assert theirs.strip() or key == "value.other"
+
+
+def test_plurals_are_chosen_by_number() -> None:
+    assert say("es", "photo.count", n=1) == "Tengo 1 foto buena."
+    assert say("es", "photo.count", n=3) == "Tengo 3 fotos buenas."
+    assert say("en", "photo.count", n=0) == "I have 0 good photos."
+
+
+def test_durations_are_no_more_precise_than_they_are_known() -> None:
+    assert [duration("en", s) for s in (10, 70, 600, 7300)] == [
+        "less than a minute", "about 1 minute", "about 10 minutes", "about 2 hours",
+    ]  # fmt: skip
+
+
+def test_everything_on_the_menu_has_a_word_in_every_language() -> None:
+    menu = default_menu()
+    wanted = {f"style.{look.id}.{part}" for look in menu.looks for part in ("title", "pitch")}
+    wanted |= {f"purpose.{purpose}" for purpose in menu.purposes}
+    wanted |= {f"value.{value}" for _, values in (*menu.details, *menu.tweaks) for value in values}
+    wanted |= {f"tweak.{name}" for name, _ in menu.tweaks} | {f"button.detail_{name}" for name, _ in menu.details}
+    for language in LANGUAGES:
+        assert wanted <= set(catalogue(language)), wanted - set(catalogue(language))
+
+
+def test_the_menu_begins_with_the_four_first_looks() -> None:
+    assert [look.id for look in default_menu().page(0)] == ["office", "founder", "studio_black", "outdoor"]

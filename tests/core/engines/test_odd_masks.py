@@ -1,0 +1,83 @@
+"""No mask, however odd, takes a stage of the CPU engine or of the judge out of its arrays."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from odd_masks import Mask, any_masks, odd_masks
+
+from core.engines.redress import generate
+from core.engines.sdxl.engine import figure_of
+from core.judge import realism
+from core.scene.stage import Choice, Setup, set_up
+from core.scene.style import load
+from core.types import F32, Body, Cutout, FaceMap
+
+HEIGHT, WIDTH = 288, 512
+SCALE = 0.5
+"""The torso's part of a print of 512 x 640."""
+BODY = Body(neck_x=512, neck_width=190, collar_y=945, chin_y=858, shoulder_y=900, left=-9, right=1033)
+SKIN = np.random.default_rng(0).random((HEIGHT, WIDTH, 3), np.float32)
+
+
+@given(any_masks(HEIGHT, WIDTH), any_masks(HEIGHT, WIDTH))
+@settings(max_examples=40, deadline=None)
+def test_grown_skin_is_drawn_beside_any_bare_skin(sure: Mask, head: Mask) -> None:
+    pores = generate._pores(SKIN, sure, SCALE, 1)
+    assert pores.shape == sure.shape
+    assert np.abs(pores).max() <= 0.3
+    assert np.isfinite(generate._joined(SKIN, SKIN[::-1], sure, 95)).all()
+    throat = generate.throat_of(BODY, head, SCALE)
+    neck = generate.up_to_collar(throat, sure, head, BODY, SCALE)
+    assert (neck >= throat).all()
+    assert neck.max() <= 1
+
+
+@given(any_masks(HEIGHT, WIDTH))
+@settings(max_examples=20, deadline=None)
+def test_a_neck_is_found_under_any_head_for_a_body_beyond_the_frame(head: Mask) -> None:
+    for y in (-300.0, 400.0, 1279.0, 1600.0):
+        body = replace(BODY, collar_y=y + 80, chin_y=y, neck_x=y)
+        throat = generate.throat_of(body, head, SCALE)
+        assert np.isfinite(throat).all()
+        assert 0 <= throat.min() <= throat.max() <= 1
+
+
+@given(any_masks(HEIGHT, WIDTH), any_masks(HEIGHT, WIDTH))
+@settings(max_examples=40, deadline=None)
+def test_the_judge_measures_any_layers(head: Mask, other: Mask) -> None:
+    rgb = np.round(SKIN * 255).astype(np.uint8)
+    first, second = (np.round(mask * 255).astype(np.uint8) for mask in (head, other))
+    assert np.isfinite(realism._halo(SKIN[..., 0], first, second, WIDTH))
+    assert np.isfinite(realism._neck_distance(rgb, second, first, first, other > 0.5))
+
+
+class Enlarged:
+    """Stands for the nets where only Real-ESRGAN is asked."""
+
+    def upscale(self, rgb: F32) -> F32:
+        return cv2.resize(rgb, None, fx=4, fy=4)
+
+
+@pytest.fixture(scope="module")
+def setup(collins_map: FaceMap, collins_cutout: Cutout) -> Setup:
+    return set_up(collins_map, collins_cutout, load("founder"), Choice(), 0, 1, 0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("head", "neck"),
+    [("empty", "full"), ("full", "empty"), ("empty", "empty"), ("pixel in the last row and last column", "full"),
+     ("band at the left", "band at the bottom"), ("band at the top", "band at the right")],
+)  # fmt: skip
+def test_any_head_and_neck_are_dressed(head: str, neck: str, setup: Setup) -> None:
+    masks = odd_masks(*setup.layers.head.shape)
+    first, second = (np.round(masks[kind] * 255).astype(np.uint8) for kind in (head, neck))
+    odd = replace(setup, layers=replace(setup.layers, head=first, neck=second))
+    torso = np.full((72, 128, 5), 0.5, np.float32)
+    assert np.isfinite(generate.conditioning(odd)).all()
+    layers = generate.dress(odd, torso, Enlarged())  # type: ignore[arg-type]
+    assert layers.sitter.shape == setup.layers.sitter.shape
+    assert np.isfinite(figure_of(layers)).all()

@@ -1,0 +1,225 @@
+"""Claims about doing it again: a request is drawn once, another one anew, the same inputs give the same bytes."""
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sitters
+
+from core import studio
+from core.cutout import matte
+from core.deliver.gallery import cards_of
+from core.edit.recipe import develop
+from core.scene import style
+from core.scene.stage import Setup
+from core.types import Cutout, FaceMap, Identity, Portrait, Recipe
+
+COLLINS = ("collins.png", sitters.encoded(sitters.collins()))
+TURNED = ("collins.png", sitters.encoded(sitters.turned(sitters.collins(), 10)))
+HOPPER = ("hopper.png", sitters.encoded(sitters.hopper()))
+ONE = studio.Sitting(styles=("office",), purpose="job", count=1, seed=3)
+
+
+class Sketch:
+    """An engine that draws the sitter without a garment, at once, and notes each portrait it was asked for."""
+
+    name, version, honesty = "sketch", "1", "A sketch."
+
+    def __init__(self) -> None:
+        self.drawn: list[str] = []
+
+    def train(self, who: Identity, *_: object) -> Identity:
+        return who
+
+    def prepare(self, cutout: Cutout, face: FaceMap, who: Identity) -> Cutout:
+        return cutout
+
+    def portrait(self, setup: Setup, of: str, purpose: str, who: Identity, name: str, *_: object) -> Portrait:
+        self.drawn.append(name)
+        height, width = setup.layers.head.shape
+        source = setup.face.selfie.sha256
+        recipe = Recipe(of, purpose, source, setup.seed, "sketch-1", width, height, setup.settings)
+        return Portrait(name, develop(setup.layers, recipe), setup.layers, recipe)
+
+
+ONCE: dict[str, dict[bytes, Any]] = {}
+
+
+def once(work: Callable[..., Any], done: dict[bytes, Any]) -> Callable[..., Any]:
+    """Do work on a photo once, whatever is asked of it later; keyed by its pixels."""
+
+    def remembered(of: Any, *more: Any) -> Any:
+        key = getattr(of, "selfie", of).rgb.tobytes()
+        if key not in done:
+            done[key] = work(of, *more)
+        return done[key]
+
+    return remembered
+
+
+Shoot = Callable[..., tuple[list[str], dict[str, Any]]]
+
+
+@pytest.fixture
+def shoot(models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shoot:
+    """Shoot into one folder with a sketch; returns which portraits were drawn, and the manifest."""
+    monkeypatch.setattr("core.shoot.REDRAWS", 0)
+    for module, name in ((studio, "map_photo"), (matte, "cut_out")):  # each photo is mapped and cut out once
+        monkeypatch.setattr(module, name, once(getattr(module, name), ONCE.setdefault(name, {})))
+    own = copy.copy(models)
+    vars(own).update(recogniser=models.recogniser, landmarker=models.landmarker, parser=models.parser)
+
+    def again(sitting: studio.Sitting = ONE, *photos: tuple[str, bytes]) -> tuple[list[str], dict[str, Any]]:
+        engine = vars(own)["engine"] = Sketch()
+        manifest = studio.shoot(photos or [COLLINS], sitting, tmp_path / "out", own)
+        return engine.drawn, manifest
+
+    return again
+
+
+@pytest.fixture
+def packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the style packs that may be edited; `reread` takes the edits."""
+    shutil.copytree(style.FOLDER, tmp_path / "styles", ignore=shutil.ignore_patterns("previews"))
+    monkeypatch.setattr(style, "FOLDER", tmp_path / "styles")
+    reread()
+    yield tmp_path / "styles"
+    monkeypatch.undo()
+    reread()
+
+
+def reread() -> None:
+    for cached in (style.wardrobe, style.load, style.load_all):
+        cached.cache_clear()
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), "utf-8")
+    reread()
+
+
+def test_the_same_request_is_not_drawn_again(shoot: Shoot) -> None:
+    first, manifest = shoot()
+    again, same = shoot()
+    assert first
+    assert again == []
+    assert same["portraits"] == json.loads(json.dumps(manifest["portraits"]))
+
+
+def test_another_request_is_drawn_and_so_is_the_first_one_after_it(shoot: Shoot) -> None:
+    """Each is one change away from the one before it: what was chosen then must not be used again."""
+    assert shoot()[0]
+    for asked in (
+        {"outfit": "navy_suit"},
+        {},
+        {"backdrop": "park"},
+        {"light": "low_key"},
+        {"seed": 4},
+        {"purpose": "personal"},
+        {},
+    ):
+        drawn, manifest = shoot(replace(ONE, **asked))
+        assert drawn, asked
+    recipe = manifest["portraits"][0]["recipe"]
+    assert (recipe["settings"]["outfit"], recipe["settings"]["backdrop"]) == ("charcoal_suit", "grey_paper")
+    assert (recipe["settings"]["light"], recipe["purpose"]) == ("soft_key", "job")
+
+
+def test_somebody_elses_folder_holds_nothing_of_this_order(shoot: Shoot) -> None:
+    shoot(ONE, HOPPER)
+    assert shoot()[0]
+
+
+def test_another_set_of_photos_is_judged_anew(shoot: Shoot) -> None:
+    """Likeness is measured against all photos: a second one changes the verdict on the first."""
+    shoot()
+    drawn, manifest = shoot(ONE, COLLINS, TURNED)
+    assert drawn
+    assert manifest["portraits"][0]["likeness"] is not None
+
+
+def test_an_edited_style_is_drawn_anew(shoot: Shoot, packs: Path) -> None:
+    shoot()
+    assert shoot()[0] == []
+    for file, old, new in (
+        ("office.toml", 'light = "soft_key"', 'light = "low_key"'),
+        ("office.toml", "purposes =", 'crop = "close"\npurposes ='),
+        ("wardrobe.toml", 'jacket = "#30343b"', 'jacket = "#303b34"'),
+        ("wardrobe.toml", "[backdrops.grey_paper]", "[backdrops.grey_paper]\nside = 0.5"),
+        ("wardrobe.toml", "retouch =", "retouch = 0.123 #"),
+    ):
+        change(packs / file, old, new)
+        assert shoot()[0], new
+
+
+def test_an_edit_in_a_portraits_place_is_no_portrait_of_the_order(shoot: Shoot, models: Any, tmp_path: Path) -> None:
+    shoot()
+    out = tmp_path / "out"
+    studio.enhance(out / "office-01.jpg", ["warmer"], out / "edit.jpg", models)
+    for suffix in (".jpg", ".json"):
+        (out / "edit").with_suffix(suffix).replace((out / "office-01").with_suffix(suffix))
+    assert "office-01" in shoot()[0]
+
+
+def test_a_record_that_is_not_whole_is_drawn_again(shoot: Shoot, tmp_path: Path) -> None:
+    shoot()
+    for broken in ("[]", '{"request": 1}'):
+        (tmp_path / "out" / "office-01.json").write_text(broken)
+        assert "office-01" in shoot()[0]
+
+
+def test_two_photos_of_one_name_are_told_apart_on_the_page(shoot: Shoot, tmp_path: Path) -> None:
+    _, manifest = shoot(replace(ONE, count=2), COLLINS, TURNED)
+    assert [photo["name"] for photo in manifest["photos"]] == ["collins.png", "collins (2).png"]
+    sources = {record["recipe"]["source"] for record in manifest["portraits"]}
+    assert sources == {photo["sha256"] for photo in manifest["photos"]}
+    shown = cards_of(
+        {**manifest, "portraits": [{**record, "kept": True} for record in manifest["portraits"]]}, tmp_path / "out"
+    )
+    told = {card["about"].partition(", printed")[0] for card in shown}
+    assert told == {"From collins.png", "From collins (2).png"}
+
+
+A_MINUTE_LATER = """
+import sys, time
+now, now_ns, local, gm = time.time, time.time_ns, time.localtime, time.gmtime
+time.time, time.time_ns = lambda: now() + 60, lambda: now_ns() + 60 * 10**9
+time.localtime = lambda at=None: local(time.time() if at is None else at)
+time.gmtime = lambda at=None: gm(time.time() if at is None else at)
+from core.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_same_photos_and_seed_in_two_processes_a_minute_apart_give_the_same_bytes(tmp_path: Path) -> None:
+    """The second process is started later and its Python clock is a minute ahead: a time written by C differs too."""
+    (tmp_path / "collins.png").write_bytes(COLLINS[1])
+    made: list[dict[str, bytes]] = []
+    for place, program in (("a", ["-m", "core"]), ("b", ["-c", A_MINUTE_LATER])):
+        asked = ["shoot", "collins.png", "--style", "office", "--purpose", "job", "--count", "1", "--seed", "3"]
+        done = subprocess.run(
+            [sys.executable, *program, *asked, "--out", place],
+            cwd=tmp_path, capture_output=True, text=True, timeout=600,
+            env={**os.environ, "PYTHONPATH": str(Path(studio.__file__).parents[1])},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        files = [file for file in sorted((tmp_path / place).rglob("*")) if file.is_file()]
+        made.append({str(file.relative_to(tmp_path / place)): file.read_bytes() for file in files})
+    one, other = made
+    for files in made:
+        manifest = json.loads(files["manifest.json"])
+        assert manifest.pop("timings_s")
+        files["manifest.json"] = json.dumps(manifest).encode()
+    assert one.keys() == other.keys() >= {"office-01.jpg", "office-01.json", "gallery.html", "contact_sheet.jpg"}
+    assert [name for name in one if one[name] != other[name]] == []
