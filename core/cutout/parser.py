@@ -91,7 +91,7 @@ class Parser:
         coarse = self.person(rgb)
         found = self._probabilities(rgb, coarse, valid, points)
         large = np.stack([cv2.resize(part, PARTS_SIZE, interpolation=cv2.INTER_LINEAR) for part in found])
-        person = self._refined(rgb, large) * _sitter(1 - large[0], points)
+        person: F32 = self._refined(rgb, large) * _sitter(1 - large[0], points)
         person = _not_surroundings(rgb, person, coarse, points)
         person = np.where(person < NOISE, 0, np.where(person > 1 - NOISE, 1, person)) * (valid > 0.95)
         inside = large[1:] / np.maximum(large[1:].sum(axis=0), 1e-3)
