@@ -20,6 +20,7 @@ from scipy.spatial import Delaunay
 from core import frame
 from core.face.mesh import EYES
 from core.intake import review
+from core.intake.locate import LocatedFace, locate
 from core.models import Models
 
 RGB = NDArray[np.uint8]
@@ -51,9 +52,9 @@ def look(rgb: RGB, name: str = "photo") -> review.Selfie | review.Rejected:
 
 @functools.cache
 def _landmarks(data: bytes, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    seen = review.sight(encoded(np.frombuffer(data, np.uint8).reshape(shape)), "sitter", MODELS)
-    assert isinstance(seen, review.Sighting)
-    return seen.trace.landmarks
+    seen = locate(encoded(np.frombuffer(data, np.uint8).reshape(shape)), "sitter", MODELS)
+    assert isinstance(seen, LocatedFace)
+    return seen.mesh.landmarks
 
 
 def landmarks(rgb: RGB) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ from core import frame, weights
 from core.colour import normalized_convolution as spread
 from core.cutout.closed_form import estimate_alpha_cf, estimate_foreground_ml
 from core.cutout.decontaminate import without_backlight, without_rim
-from core.face.landmarks import let_go
+from core.face.landmarks import skip_close_at_exit
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX as EYE
 from core.types import F32, U8, Cutout, FaceMap
@@ -83,7 +83,7 @@ class Segmenter:
             output_category_mask=False,
         )
         self._net: Any = vision.ImageSegmenter.create_from_options(options)
-        let_go(self._net)
+        skip_close_at_exit(self._net)
 
     def person(self, rgb: U8) -> F32:
         """Return (H, W) float32 in 0..1 for a picture (H, W, 3) uint8 sRGB."""
