@@ -173,6 +173,16 @@ class Child:
             return Look(kind, "died", 0.0, 0.0)
         return Look(kind, **json.loads(line))
 
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.close()
+            self._process.wait()
+            self._process.stdout.close()
+            self._process = None
+
 
 def _be_child() -> None:
     answers = os.fdopen(os.dup(1), "w")
@@ -208,6 +218,7 @@ def run(count: int, seed: int, keep: Path) -> Iterator[Look]:
             keep.mkdir(parents=True, exist_ok=True)
             (keep / f"{seed}-{number}-{seen.verdict}.{kind}").write_bytes(data)
         yield seen
+    child.close()
 
 
 def main() -> int:
