@@ -32,7 +32,7 @@ MAX_BYTES: Final = 60_000_000
 """Largest file. A 108-megapixel phone photo is 15 to 50 MB; Telegram's bots can fetch 20 MB."""
 MAX_DECODE_BYTES: Final = 230_000_000
 """Most memory that decoding one photo may take. With every net loaded the process has 350 MB, and 600 MB is the bound.
-In megapixels: PNG 45 to 57, HEIC 38, WebP 25 to 38, AVIF 20, progressive JPEG 60, baseline JPEG as MAX_WORK says."""
+In megapixels: PNG 36 to 60, HEIC 50, WebP 25 to 38, AVIF 20, progressive JPEG 57, baseline JPEG MAX_PIXELS."""
 MAX_WORK: Final = 1_500_000_000
 """Most pixels visited in all passes over a JPEG: a usual progressive one has 8 passes. libjpeg visits 2,000,000,000
 a second in passes that hold nothing, and 80 megapixels a second in the first."""
