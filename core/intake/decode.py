@@ -30,8 +30,8 @@ from core.types import U8, Rejected
 
 MAX_BYTES: Final = 60_000_000
 """Largest file. A 108-megapixel phone photo is 15 to 50 MB; Telegram's bots can fetch 20 MB."""
-MAX_DECODE_BYTES: Final = 230_000_000
-"""Most memory that decoding one photo may take. With every net loaded the process has 350 MB, and 600 MB is the bound.
+MAX_DECODE_BYTES: Final = 240_000_000
+"""Most memory for one photo, its file included. With every net loaded the process has 350 MB, and 600 MB is the bound.
 In megapixels: PNG 36 to 60, HEIC 50, WebP 25 to 38, AVIF 20, progressive JPEG 57, baseline JPEG MAX_PIXELS."""
 MAX_WORK: Final = 1_500_000_000
 """Most pixels visited in all passes over a JPEG: a usual progressive one has 8 passes. libjpeg visits 2,000,000,000
@@ -102,7 +102,7 @@ def decode(data: bytes, name: str, draft: bool = False) -> Photo | Rejected:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # decoders grumble about EXIF, ICC and sizes, which are all judged here
             header = _READERS[kind](data)
-            if refusal := _too_costly(name, header, kind):
+            if refusal := _too_costly(name, header, len(data)):
                 return refusal
             pixels = header.read(DRAFT_PIXELS if draft else MOST_PIXELS / 4)
             return _photo(name, data, header, pixels, draft)
@@ -112,12 +112,12 @@ def decode(data: bytes, name: str, draft: bool = False) -> Photo | Rejected:
         return refuse(name, "broken")
 
 
-def _too_costly(name: str, header: Header, kind: str) -> Rejected | None:
+def _too_costly(name: str, header: Header, size: int) -> Rejected | None:
     """Judge a header: size, cost of decoding, frames."""
     pixels, side = header.width * header.height, min(header.width, header.height)
     if side < MIN_SIDE:
         return refuse(name, "too_few_pixels", side, MIN_SIDE)
-    limit = min(MAX_PIXELS, pixels * MAX_DECODE_BYTES / header.peak_bytes)
+    limit = min(MAX_PIXELS, pixels * (MAX_DECODE_BYTES - size) / header.peak_bytes)
     if pixels > limit:
         return refuse(name, "too_many_pixels", pixels / 1e6, limit / 1e6)
     if header.work > MAX_WORK:

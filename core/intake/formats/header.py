@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.intake.colour_space import Cicp
 from core.types import U8
+
+MAX_PARTS: Final = 50_000
+"""Most segments, chunks or boxes of a file that are looked at; a photo of 40 MB in pieces of 8 kB has 5,000."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

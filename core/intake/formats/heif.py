@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,9 +12,7 @@ from PIL.AvifImagePlugin import AvifImageFile
 
 from core.intake.colour_space import Cicp
 from core.intake.formats import pillow
-from core.intake.formats.header import Header, Pixels
-
-_MAX_BOXES: Final = 10_000
+from core.intake.formats.header import MAX_PARTS, Header, Pixels
 
 
 def open_heic(data: bytes) -> Header:
@@ -73,7 +71,7 @@ def _nclx(data: bytes) -> Cicp | None:
 
 def _find(data: bytes, start: int, end: int, *path: bytes) -> Iterator[tuple[int, int]]:
     """Yield where the bodies of the boxes at this path begin and end."""
-    for _ in range(_MAX_BOXES):
+    for _ in range(MAX_PARTS):
         if start + 8 > end:
             return
         size, name, body = int.from_bytes(data[start : start + 4], "big"), data[start + 4 : start + 8], start + 8
@@ -88,4 +86,5 @@ def _find(data: bytes, start: int, end: int, *path: bytes) -> Iterator[tuple[int
                 yield body, stop
             else:
                 yield from _find(data, body, stop, *path[1:])
+                return  # one of each that holds others
         start = stop

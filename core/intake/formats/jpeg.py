@@ -10,7 +10,7 @@ from typing import Final
 from PIL.JpegImagePlugin import JpegImageFile
 
 from core.intake.formats import pillow
-from core.intake.formats.header import Header, Pixels
+from core.intake.formats.header import MAX_PARTS, Header, Pixels
 from core.types import U8
 
 _SCAN_END: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -49,7 +49,9 @@ def open_jpeg(data: bytes) -> Header:
 
 def _markers(data: bytes) -> _Markers:
     found, at, scans = _Markers(), 2, 0
-    while at + 4 <= len(data):
+    for _ in range(MAX_PARTS):
+        if at + 4 > len(data):
+            break
         if data[at] != 0xFF:  # bytes between segments: libjpeg skips to the next marker
             at = data.find(b"\xff", at)
             if at < 0:

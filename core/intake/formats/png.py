@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from core.intake.colour_space import Cicp
 from core.intake.formats import pillow
-from core.intake.formats.header import Header, Pixels
+from core.intake.formats.header import MAX_PARTS, Header, Pixels
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 MAX_PROFILE: Final = 8_000_000
@@ -28,7 +29,7 @@ _MIN_ROWS: Final = 96
 class _Chunks:
     head: bytes = b""
     kept: list[tuple[bytes, bytes]] = field(default_factory=list)  # PLTE, tRNS, eXIf
-    idat: list[bytes] = field(default_factory=list)
+    idat: list[memoryview | bytes] = field(default_factory=list)
     colour: bytes | Cicp | None = None
     frames: int = 1
 
@@ -47,7 +48,7 @@ def open_png(data: bytes) -> Header:
     return Header(
         width,
         height,
-        per_pixel * width * height + 3 * min(width * height, pillow.MOST_PIXELS),
+        per_pixel * width * height + 3 * min(width * height, pillow.MOST_PIXELS) + len(data),  # it is written anew
         lambda _: _read(chunks),
         frames=chunks.frames,
     )
@@ -61,14 +62,17 @@ def _chunks(data: bytes) -> _Chunks:
     found, at = _Chunks(), len(SIGNATURE)
     profile: bytes | None = None
     cicp: Cicp | None = None
-    while at + 8 <= len(data):
+    whole = memoryview(data)
+    for _ in range(MAX_PARTS):
+        if at + 8 > len(data):
+            break
         size, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        body = data[at + 8 : at + 8 + size]
+        body = data[at + 8 : at + 8 + size] if name != b"IDAT" else b""
         at += 12 + size
         if name == b"IHDR" and not found.head:
             found.head = body
         elif name == b"IDAT":
-            found.idat.append(body)
+            found.idat.append(whole[at - 4 - size : at - 4])
         elif name in (b"PLTE", b"tRNS", b"eXIf") and len(body) == size:
             found.kept.append((name, body))
         elif name == b"iCCP" and profile is None:
@@ -94,7 +98,7 @@ def _unpacked(body: bytes) -> bytes | None:
 
 def _read(chunks: _Chunks) -> Pixels:
     try:
-        return pillow.read(PngImageFile(io.BytesIO(_written(chunks, chunks.head, chunks.idat))), chunks.colour)
+        return pillow.read(PngImageFile(_written(chunks, chunks.head, chunks.idat)), chunks.colour)
     except (OSError, SyntaxError, ValueError):
         return _salvaged(chunks)
 
@@ -120,14 +124,17 @@ def _salvaged(chunks: _Chunks) -> Pixels:
     head = chunks.head[:4] + struct.pack(">I", rows) + chunks.head[8:]
     packed = zlib.compress(raw, 1)
     del raw
-    picture = PngImageFile(io.BytesIO(_written(chunks, head, [packed])))
+    picture = PngImageFile(_written(chunks, head, [packed]))
     return pillow.read(picture, chunks.colour, missing=1 - rows / height)
 
 
-def _written(chunks: _Chunks, head: bytes, idat: list[bytes]) -> bytes:
+def _written(chunks: _Chunks, head: bytes, idat: Sequence[memoryview | bytes]) -> io.BytesIO:
     """Write a PNG of nothing but its pixels, palette, transparency and EXIF, with checksums that are right."""
     parts = [(b"IHDR", head), *chunks.kept, *((b"IDAT", part) for part in idat), (b"IEND", b"")]
-    packed = (
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts
-    )
-    return SIGNATURE + b"".join(packed)
+    file = io.BytesIO()
+    file.write(SIGNATURE)
+    for name, body in parts:
+        for piece in (len(body).to_bytes(4, "big"), name, body, zlib.crc32(body, zlib.crc32(name)).to_bytes(4, "big")):
+            file.write(piece)
+    file.seek(0)
+    return file

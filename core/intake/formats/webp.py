@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from core.intake.formats import pillow
-from core.intake.formats.header import Header, Pixels
+from core.intake.formats.header import MAX_PARTS, Header, Pixels
 from core.types import U8
 
 
@@ -43,7 +43,9 @@ def _nothing() -> Pixels:
 
 def _chunks(data: bytes, at: int) -> list[tuple[bytes, bytes]]:
     found = []
-    while at + 8 <= len(data):
+    for _ in range(MAX_PARTS):
+        if at + 8 > len(data):
+            break
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         found.append((data[at : at + 4], data[at + 8 : at + 8 + size]))
         at += 8 + size + size % 2

@@ -7,11 +7,11 @@ import struct
 import zlib
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import sitters
 from PIL import Image, ImageCms
 from sitters import MODELS, RGB, encoded, hopper
 
@@ -22,6 +22,8 @@ from core.intake.decode import Photo, decode
 from core.intake.refusals import REASONS
 from core.intake.review import look
 from core.types import Rejected, Selfie
+
+HEIC = (Path(__file__).parents[2] / "pictures" / "astronaut.heic").read_bytes()
 
 
 def photo_of(data: bytes) -> Photo:
@@ -89,8 +91,7 @@ def webp_of_one_frame() -> bytes:
 
 
 def as_sequence() -> bytes:
-    heic = (sitters.Path(__file__).parents[2] / "pictures" / "astronaut.heic").read_bytes()
-    return heic[:8] + b"msf1" + heic[12:]
+    return HEIC[:8] + b"msf1" + HEIC[12:]
 
 
 # --- what is missing ---
@@ -179,6 +180,33 @@ def test_a_large_phone_jpeg_shows_the_face_that_is_on_it() -> None:
     seen = look(encoded(large, "JPEG", quality=40), "95 megapixels", MODELS)
     assert isinstance(seen, Selfie), seen
     assert 189 < seen.face.eye_px < 260
+
+
+class CountedBytes(bytes):
+    """Bytes that count how often they are looked at."""
+
+    looks = 0
+
+    def __getitem__(self, key: object) -> object:  # type: ignore[override]
+        CountedBytes.looks += 1
+        return bytes.__getitem__(self, key)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(lambda: b"\xff\xd8\xff" + b"\xff\xe0\0\2" * 5_000_000, id="JPEG segments"),
+        pytest.param(lambda: encoded(hopper())[:33] + b"\0\0\0\0teSt\0\0\0\0" * 2_000_000, id="PNG chunks"),
+        pytest.param(lambda: b"RIFF\0\0\0\0WEBP" + b"JUNK\0\0\0\0" * 3_000_000, id="WebP chunks"),
+        pytest.param(lambda: encoded(hopper(), "GIF")[:781] + b"!\xfe\1x\0" * 3_000_000, id="GIF blocks"),
+        pytest.param(lambda: encoded(hopper(), "GIF")[:781] + b"!\xfe" + b"\1x" * 9_000_000, id="GIF sub-blocks"),
+        pytest.param(lambda: HEIC[:32] + b"\0\0\0\x08free" * 3_000_000, id="boxes"),
+    ],
+)
+def test_millions_of_small_pieces_are_not_walked(data: Callable[[], bytes]) -> None:
+    CountedBytes.looks = 0
+    assert isinstance(decode(CountedBytes(data()), "file"), Rejected)
+    assert CountedBytes.looks < 1_000_000
 
 
 # --- decoding in a process of its own ---
