@@ -380,11 +380,12 @@ async def test_whom_to_tell_of_a_deletion_is_struck_out_after_two_days_also_when
     assert [f for f, data in every_file(tmp_path).items() if sealed in data] == []
 
 
-async def test_a_queue_server_that_is_away_does_not_stop_a_deletion(services: Services) -> None:
-    someone = await person(services)
-    await services.job_queue.place(someone.id, shoot(), "r", "telegram")
-    kill_queue_server(services.settings)
-    receipt = await forget(services, someone.id)
+async def test_a_queue_server_that_is_away_does_not_stop_a_deletion(tmp_path: Path) -> None:
+    async with open_services(make_settings(tmp_path)) as services:
+        someone = await person(services)
+        await services.job_queue.place(someone.id, shoot(), "r", "telegram")
+        kill_queue_server(services.settings)
+        receipt = await forget(services, someone.id)
     assert receipt is not None
     assert receipt.genuine
 
