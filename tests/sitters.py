@@ -40,6 +40,15 @@ def collins() -> RGB:
     return np.asarray(skimage.data.astronaut())
 
 
+def frames() -> tuple[RGB, ...]:
+    """Three photos of Grace Hopper as one sitting gives them, 45 px between the eyes: straight, turned, looking up."""
+    photo = hopper()
+    poses = (photo, turned(photo, -13), turned(photo, 4, 12))
+    return tuple(
+        np.asarray(cv2.resize(pose, None, fx=0.55, fy=0.55, interpolation=cv2.INTER_AREA), np.uint8) for pose in poses
+    )
+
+
 def encoded(rgb: RGB, kind: str = "PNG", **options: object) -> bytes:
     file = io.BytesIO()
     Image.fromarray(rgb).save(file, kind, **options)  # type: ignore[arg-type]
