@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,8 @@ class Selfie:
 
     name: what its owner called the file. sha256: of the bytes that came. rgb: (H, W, 3) uint8.
     sharpness, luminance: as `core.intake.review` measures them. notes: machine words for what was mended
-    on the way in ("others_cropped", "turned", "perspective_undone").
+    on the way in ("others_cropped", "turned", "perspective_undone",
+    "tone_mapped", "cut_short"), or is good to know ("colour_unknown", "colourless", "toned", "colour_cast").
     """
 
     name: str
@@ -58,6 +60,8 @@ class Rejected:
 
     reason: machine word (`core.intake.review.REASONS` lists all). measured and limit are in the reason's
     own unit. hint: one short English instruction; chat languages live in `bots/dialogue/text.py`.
+    bound: "min" when limit is the least a kept photo has, "max" when it is the most, "none" when there is no number
+    (both are 0). A number that does not break its limit raises ValueError: no refusal contradicts itself.
     """
 
     name: str
@@ -65,6 +69,16 @@ class Rejected:
     measured: float
     limit: float
     hint: str
+    bound: Literal["min", "max", "none"]
+
+    def __post_init__(self) -> None:
+        broken = {
+            "min": self.measured < self.limit < math.inf and self.measured > -math.inf,
+            "max": -math.inf < self.limit < self.measured < math.inf,
+            "none": self.measured == self.limit == 0,
+        }
+        if not broken[self.bound]:
+            raise ValueError(f"{self.reason}: {self.measured} does not break its limit {self.limit} ({self.bound})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bots.dialogue import buttons as b
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
@@ -35,10 +37,11 @@ from bots.dialogue.screens.photos import PhotoUndone
 from bots.dialogue.screens.privacy import ForgetConfirmed, KeepPicked, LanguagePicked
 from bots.dialogue.screens.welcome import CONSENT_VERSION, Agreed
 from bots.dialogue.session import Session, State
-from bots.platforms.telegram.messages import LIMITS as TELEGRAM
+from bots.platforms.telegram import messages
 from jobs.queue.events import Pictured
 
 NOW = 1_800_000_000.0
+TELEGRAM = messages.LIMITS
 DISCORD = Limits(
     button_bytes=100,
     label=80,
@@ -104,7 +107,7 @@ def enhancing() -> Session:
     return walk(browsing(), Tweaked(1, 1, "warmer")).session
 
 
-SESSIONS = {
+SESSIONS: dict[State, Callable[[], Session]] = {
     State.WELCOME: stranger,
     State.COLLECTING: with_photos,
     State.CHOOSING: lambda: walk(with_photos(), LooksOpened()).session,

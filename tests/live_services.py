@@ -332,7 +332,7 @@ class Postgres:
         await c.close()
 
     def stop(self) -> None:
-        self._server.send_signal(signal.SIGINT)
+        self._server.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
         self._server.wait(20)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -366,11 +366,21 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path, ready_sql
     return await server.new_database()
 
 
+@pytest.fixture(scope="session")
+def queue_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    """One Valkey for all tests that do not try what happens to it; `services` empties it."""
+    server = EmbeddedValkey(tmp_path_factory.mktemp("queue"))
+    server.ensure()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-async def services(tmp_path: Path, ready_sqlite: Path) -> AsyncIterator[Services]:
-    """An open services with nothing configured: SQLite, embedded Valkey, a folder."""
+async def services(tmp_path: Path, ready_sqlite: Path, queue_server: EmbeddedValkey) -> AsyncIterator[Services]:
+    """Services on SQLite, a folder, and the tests' queue server with nothing in it."""
     shutil.copy(ready_sqlite / "ledger.db", tmp_path)
-    async with open_services(make_settings(tmp_path)) as opened_services:
+    queue_server._say(b"FLUSHALL")
+    async with open_services(make_settings(tmp_path, redis_url=SecretStr(queue_server.url))) as opened_services:
         yield opened_services
 
 

@@ -20,6 +20,7 @@ from scipy.spatial import Delaunay
 from core import frame
 from core.face.mesh import EYES
 from core.intake import review
+from core.intake.locate import LocatedFace, locate
 from core.models import Models
 
 RGB = NDArray[np.uint8]
@@ -39,6 +40,15 @@ def collins() -> RGB:
     return np.asarray(skimage.data.astronaut())
 
 
+def frames() -> tuple[RGB, ...]:
+    """Three photos of Grace Hopper as one sitting gives them, 45 px between the eyes: straight, turned, looking up."""
+    photo = hopper()
+    poses = (photo, turned(photo, -13), turned(photo, 4, 12))
+    return tuple(
+        np.asarray(cv2.resize(pose, None, fx=0.55, fy=0.55, interpolation=cv2.INTER_AREA), np.uint8) for pose in poses
+    )
+
+
 def encoded(rgb: RGB, kind: str = "PNG", **options: object) -> bytes:
     file = io.BytesIO()
     Image.fromarray(rgb).save(file, kind, **options)  # type: ignore[arg-type]
@@ -51,9 +61,9 @@ def look(rgb: RGB, name: str = "photo") -> review.Selfie | review.Rejected:
 
 @functools.cache
 def _landmarks(data: bytes, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    seen = review.sight(encoded(np.frombuffer(data, np.uint8).reshape(shape)), "sitter", MODELS)
-    assert isinstance(seen, review.Sighting)
-    return seen.trace.landmarks
+    seen = locate(encoded(np.frombuffer(data, np.uint8).reshape(shape)), "sitter", MODELS)
+    assert isinstance(seen, LocatedFace)
+    return seen.mesh.landmarks
 
 
 def landmarks(rgb: RGB) -> NDArray[np.float32]:

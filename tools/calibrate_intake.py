@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from core.intake.locate import locate
 from core.intake.quality import RULES, Measures, measure
-from core.intake.review import Models, sight
+from core.models import Models
 from core.types import Rejected
 
 SIZE = "face_small"
@@ -29,11 +30,11 @@ def main(folder: Path) -> None:
     measured: dict[str, Measures] = {}
     stopped: list[Rejected] = []
     for file in track(sorted(folder.rglob("*.*")), "Measuring", console=Console(stderr=True)):
-        seen = sight(file.read_bytes(), file.name, models)
+        seen = locate(file.read_bytes(), file.name, models)
         if isinstance(seen, Rejected):
             stopped.append(seen)
         else:
-            measured[file.name] = measure(seen.rgb, seen.trace)
+            measured[file.name] = measure(seen.rgb, seen.mesh)
     size = next(rule for rule in RULES if rule.reason == SIZE)
     judged = {name: found for name, found in measured.items() if not size.broken_by(found)}
     screen.print(f"{len(measured) + len(stopped)} photos, {len(judged)} large enough, {len(stopped)} not measured:")

@@ -23,7 +23,7 @@ from core.engines.redress import garment, repair
 from core.engines.redress.lora import degrade_at_random, square
 from core.engines.redress.nets import SIZE, pack_conditioning
 from core.face.landmarks import map_face
-from core.intake import review
+from core.intake.locate import LocatedFace, locate
 from core.models import Models
 from core.scene.stage import body_of, skin_colour
 from core.types import F32, U8, Face, Selfie
@@ -68,8 +68,8 @@ def cut(folder: Path) -> Iterator[Example | None]:
     held_out, kinds = set(files[::10]), _kinds()
     models, parser = Models(), Parser()
     for file in files:
-        seen = review.sight(file.read_bytes(), file.name, models)
-        if isinstance(seen, review.Sighting):
+        seen = locate(file.read_bytes(), file.name, models)
+        if isinstance(seen, LocatedFace):
             yield _example(seen, parser, file in held_out, kinds.get(seen.sha256[:16], ""))
         else:
             yield None
@@ -80,11 +80,11 @@ def _kinds() -> dict[str, str]:
         return {row["sha256"]: row["kind"] for row in csv.DictReader(lines) if row["kind"] in garment.KINDS}
 
 
-def _example(seen: review.Sighting, parser: Parser, held_out: bool, kind: str) -> Example:
-    trace, nobody = seen.trace, np.zeros(128, np.float32)
-    face = map_face(Selfie(seen.name, seen.sha256, seen.rgb, Face(seen.found.box, seen.found.score, trace.landmarks,
-                    trace.blendshapes, trace.yaw_deg, trace.pitch_deg, trace.roll_deg, seen.found.eye_px, nobody),
-                    1.0, 0.5))  # fmt: skip
+def _example(seen: LocatedFace, parser: Parser, held_out: bool, kind: str) -> Example:
+    mesh, nobody = seen.mesh, np.zeros(128, np.float32)
+    face = map_face(Selfie(seen.name, seen.sha256, seen.rgb, Face(seen.detection.box, seen.detection.score,
+                    mesh.landmarks, mesh.blendshapes, mesh.yaw_deg, mesh.pitch_deg, mesh.roll_deg,
+                    seen.detection.eye_px, nobody), 1.0, 0.5))  # fmt: skip
     torso = torso_of(face, parser)
     top = round(frame.GARMENT_TOP * torso.rgb.shape[0])
 
@@ -92,7 +92,7 @@ def _example(seen: review.Sighting, parser: Parser, held_out: bool, kind: str) -
         part = cv2.resize(layer[top:], STORED, interpolation=cv2.INTER_AREA)
         return np.round(np.clip(part, 0, 1) * 255).astype(np.uint8)
 
-    to_head = frame.to_frame(frame.eye_centres(trace.landmarks), *repair.FRAME)
+    to_head = frame.to_frame(frame.eye_centres(mesh.landmarks), *repair.FRAME)
     return Example(
         held_out=held_out,
         sha256=seen.sha256,
@@ -103,7 +103,7 @@ def _example(seen: review.Sighting, parser: Parser, held_out: bool, kind: str) -
         oval=small(torso.oval),
         valid=small(torso.valid),
         body=body_of(face, torso),
-        face=np.round(repair.head_of(seen.rgb, trace.landmarks) * 255).astype(np.uint8),
+        face=np.round(repair.head_of(seen.rgb, mesh.landmarks) * 255).astype(np.uint8),
         scale=frame.scale_of(to_head),
         kind=kind,
     )

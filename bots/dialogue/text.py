@@ -1,26 +1,26 @@
 """Every sentence a person reads, by key. The catalogues are data: `bots/words/en.toml`, one file a language.
 
-A sentence that counts something has plural forms (`one`, `many`: the names are ours, `many` is CLDR's `other`) chosen
-by its value `n`. A new language is a new file and, where its plurals differ, one line in `PLURALS`. English is the
-measure: every catalogue has exactly its keys, plural forms and placeholders, which a test holds.
+A sentence that counts something has plural forms under CLDR's names (`one`, `few`, `other`), chosen by its value `n`.
+Babel knows which number takes which form, and how dates and durations are written. A new language is a new file and a
+line in `LANGUAGES`. English is the measure: every catalogue has exactly its keys and placeholders, which a test holds.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from babel import Locale
+from babel.dates import format_date, format_timedelta
+
 FOLDER = Path(__file__).resolve().parents[1] / "words"
 LANGUAGES = {"en": "English", "es": "Español"}
-PLURALS: dict[str, Callable[[int], str]] = {
-    "en": lambda n: "one" if n == 1 else "many",
-    "es": lambda n: "one" if n == 1 else "many",
-}
-FORMS = frozenset({"one", "few", "many"})
+FORMS = frozenset({"zero", "one", "two", "few", "many", "other"})  # CLDR's plural categories
+MOMENT_S = 45.0  # a time shorter than this is not counted
+MINUTES_UNTIL_H = 1.5  # hours from which minutes are no longer counted
 
 Sentence = str | dict[str, str]
 
@@ -53,7 +53,7 @@ def say(language: str, key: str, **values: object) -> str:
     if isinstance(sentence, dict):
         n = values["n"]
         assert isinstance(n, int)
-        sentence = sentence[PLURALS[language](n)]
+        sentence = sentence.get(Locale.parse(language).plural_form(n), sentence["other"])
     return sentence.format(**values)
 
 
@@ -64,17 +64,14 @@ def said_or(language: str, key: str, otherwise: str, **values: object) -> str:
 
 def duration(language: str, seconds: float) -> str:
     """Return a length of time as people say it: never more precise than it is known."""
-    if seconds < 45:
+    if seconds < MOMENT_S:
         return say(language, "time.moment")
-    minutes = round(seconds / 60)
-    return (
-        say(language, "time.minutes", n=max(1, minutes))
-        if minutes < 90
-        else say(language, "time.hours", n=round(minutes / 60))
+    length = format_timedelta(
+        dt.timedelta(seconds=seconds), granularity="minute", threshold=MINUTES_UNTIL_H, locale=language
     )
+    return say(language, "time.about", time=length)
 
 
 def day(language: str, date: dt.date) -> str:
     """Return a date as it is written in that language."""
-    months = say(language, "time.months").split()
-    return say(language, "time.day", day=date.day, month=months[date.month - 1], year=date.year)
+    return format_date(date, "long", locale=language)

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from core import frame, weights
 from core.colour import normalized_convolution
 from core.cutout.nets import SIZE, ParserNet, RefinerNet
-from core.face.landmarks import let_go
+from core.face.landmarks import skip_close_at_exit
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX
 from core.types import F32, U8, FaceMap
@@ -68,7 +68,7 @@ class Parser:
             output_category_mask=False,
         )
         self._segmenter: Any = vision.ImageSegmenter.create_from_options(options)
-        let_go(self._segmenter)
+        skip_close_at_exit(self._segmenter)
         self._parser = _loaded(ParserNet(), "parser")
         self._refiner = _loaded(RefinerNet(), "refiner")
 

@@ -36,12 +36,8 @@ ALIGNED_EYES_PX: Final = 35.0
 """Distance of the eyes in SFace's aligned 112 x 112 picture (`FaceRecognizerSF::alignCrop`)."""
 
 
-LEAN_DEG: Final = 8.0
-"""Lean up to which a face is measured as it stands: one photo turned by 10 degrees keeps 0.93 to 0.95."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Detection:
     """One face: box x, y, width, height; YuNet's score; its five points, all in the photo's pixels.
 
     points: (5, 2) float32: the sitter's right eye, left eye, nose tip, right and left mouth corner.
@@ -79,7 +75,7 @@ class Recogniser:
         self._detector = cv2.FaceDetectorYN.create(str(detector), "", (LOOK_PX, LOOK_PX), FACE_SCORE, 0.3, 200)
         self._recogniser = cv2.FaceRecognizerSF.create(str(recogniser), "")
 
-    def find(self, rgb: U8, far: bool = True) -> tuple[Found, ...]:
+    def find(self, rgb: U8, far: bool = True) -> tuple[Detection, ...]:
         """Find the faces of a photo, largest first; (H, W, 3) uint8 sRGB. Boxes may reach over its border.
 
         far: when nobody is near, search a larger copy for someone far away, eight times as long.
@@ -91,7 +87,7 @@ class Recogniser:
                 break
         return ()
 
-    def _at(self, rgb: U8, long_side: int) -> tuple[Found, ...]:
+    def _at(self, rgb: U8, long_side: int) -> tuple[Detection, ...]:
         height, width = rgb.shape[:2]
         scale = long_side / max(height, width)
         size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -105,18 +101,23 @@ class Recogniser:
         for row in rows:
             place = (row[:14] * back).astype(np.float32)
             x, y, w, h = (float(value) for value in place[:4])
-            faces.append(Found((x, y, w, h), float(row[14]), place[4:].reshape(5, 2)))
+            faces.append(Detection((x, y, w, h), float(row[14]), place[4:].reshape(5, 2)))
         return tuple(sorted(faces, key=lambda face: face.box[2] * face.box[3], reverse=True))
 
-    def embed(self, rgb: U8, found: Found) -> F32:
-        """Measure a face: (128,) float32 of length 1. The cosine of two of them is their likeness.
+    def embed(self, rgb: U8, found: Detection) -> F32:
+        """Measure a face: (128,) float32 of length 1. The cosine of two of them is their likeness."""
+        return normalised(self.feature(rgb, found))
+
+    def feature(self, rgb: U8, found: Detection) -> F32:
+        """Return SFace's feature (128,) float32; its length, about 4 to 16, says how much of a face SFace sees.
 
         A face much larger than the net's own 112 px is shrunk by area first, so that the aligned
         picture is not aliased and the same face gives the same numbers from 1 or 12 megapixels.
         """
         shrink = min(1.0, 2 * ALIGNED_EYES_PX / max(found.eye_px, 1.0))
+        height, width = rgb.shape[:2]
         x, y, w, h = found.box
-        left, top = max(0, int(x - w / 2)), max(0, int(y - h / 2))
+        left, top = min(max(0, int(x - w / 2)), width - 2), min(max(0, int(y - h / 2)), height - 2)
         crop: NDArray[Any] = rgb[top : max(top + 2, int(y + 1.5 * h)), left : max(left + 2, int(x + 1.5 * w))]
         if shrink < 1:
             crop = cv2.resize(crop, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
@@ -125,29 +126,17 @@ class Recogniser:
         row[4:14] = ((found.points - (left, top)) * shrink).ravel()
         row[14] = found.score
         aligned = self._recogniser.alignCrop(cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), row)
-        feature = self._recogniser.feature(aligned)[0].astype(np.float32)
-        return np.asarray(feature / max(float(np.linalg.norm(feature)), 1e-6), np.float32)
-
-    def embed_upright(self, rgb: U8, found: Found, roll_deg: float) -> F32:
-        """Measure a face as `embed` does, turned upright before where it leans by more than LEAN_DEG.
-
-        roll_deg: how far the face leans by its mesh, as `core.types.Face`; YuNet's own points hardly follow a lean, and
-        SFace then measures another person: 0.71 between one face leant by 26 degrees and upright.
-        """
-        if abs(roll_deg) <= LEAN_DEG:
-            return self.embed(rgb, found)
-        x, y, w, h = found.box
-        side = round(3 * max(w, h))
-        turn = cv2.getRotationMatrix2D((x + w / 2, y + h / 2), roll_deg, 1.0)
-        turn[:, 2] += side / 2 - np.array([x + w / 2, y + h / 2])
-        upright: U8 = cv2.warpAffine(rgb, turn, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        faces = self.find(upright, far=False)
-        return self.embed(upright, faces[0]) if faces else self.embed(rgb, found)
+        return np.asarray(self._recogniser.feature(aligned)[0], np.float32)
 
     def embed_only(self, rgb: U8) -> F32 | None:
         """Measure the face of a picture that shows one; None where it shows none or several."""
         faces = self.find(rgb)
         return self.embed(rgb, faces[0]) if len(faces) == 1 else None
+
+
+def normalised(feature: F32) -> F32:
+    """Scale a feature (128,) to length 1."""
+    return np.asarray(feature / max(float(np.linalg.norm(feature)), 1e-6), np.float32)
 
 
 def cosine(one: F32, other: F32) -> float:
@@ -168,19 +157,26 @@ def majority(embeddings: Sequence[F32]) -> tuple[int, ...] | None:
 
 
 def largest_group(embeddings: Sequence[F32]) -> tuple[int, ...]:
-    """Indices of the most photos that show one person, in order.
+    """Indices of the most photos that show one person, in order; of two as large the later one."""
+    return max(((len(group), group) for group in groups(embeddings)), default=(0, ()))[1]
+
+
+def groups(embeddings: Sequence[F32]) -> tuple[tuple[int, ...], ...]:
+    """Sort photos by person: tuples of indices, each in order.
 
     Groups join while the mean likeness between them is at least `SAME_PERSON` (average linkage), so
     one unlucky pair neither splits a person nor chains two strangers together.
     """
-    groups: list[tuple[int, ...]] = [(index,) for index in range(len(embeddings))]
-    if not groups:
-        return ()
-    alike = np.stack(embeddings) @ np.stack(embeddings).T
-    while len(groups) > 1:
-        score, one, other = max((float(alike[np.ix_(a, b)].mean()), a, b) for a, b in combinations(groups, 2))
+    joined: list[tuple[int, ...]] = [(index,) for index in range(len(embeddings))]
+    alike = np.stack(embeddings) @ np.stack(embeddings).T if embeddings else np.zeros((0, 0))
+    while len(joined) > 1:
+        score, one, other = max((float(alike[np.ix_(a, b)].mean()), a, b) for a, b in combinations(joined, 2))
         if score < SAME_PERSON:
             break
-        groups = [group for group in groups if group not in (one, other)] + [one + other]
-    largest = max((len(group), group) for group in groups)[1]
-    return tuple(sorted(largest))
+        joined = [group for group in joined if group not in (one, other)] + [one + other]
+    return tuple(tuple(sorted(group)) for group in joined)
+
+
+def group_likeness(embeddings: Sequence[F32], one: Sequence[int], other: Sequence[int]) -> float:
+    """Mean likeness between two groups of photos: under `SAME_PERSON` between any two that `groups` keeps apart."""
+    return float(np.mean([cosine(embeddings[a], embeddings[b]) for a in one for b in other]))

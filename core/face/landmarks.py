@@ -28,7 +28,7 @@ TRIANGLES: Final = np.array([edge.start for edge in MESH.FACE_LANDMARKS_TESSELAT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trace:
+class FaceMesh:
     """What the landmarker read off one face: points, expression, pose.
 
     landmarks: (478, 3) float32 in photo pixels, z in the same unit, smaller is nearer.
@@ -42,7 +42,7 @@ class Trace:
     roll_deg: float
 
 
-def let_go(net: Any) -> None:
+def skip_close_at_exit(net: Any) -> None:
     """Leave a mediapipe net to the ending process: its own close() needs threads that are gone by then."""
     atexit.register(setattr, net, "_handle", None)
 
@@ -59,9 +59,9 @@ class Landmarker:
             running_mode=vision.RunningMode.IMAGE,
         )
         self._net: Any = vision.FaceLandmarker.create_from_options(options)
-        let_go(self._net)
+        skip_close_at_exit(self._net)
 
-    def trace(self, rgb: U8) -> Trace | None:
+    def detect(self, rgb: U8) -> FaceMesh | None:
         """Read the one face of a picture (H, W, 3) uint8 sRGB, or None where there is none.
 
         Crop to about twice the face's size first: the short-range detector inside misses faces
@@ -79,7 +79,7 @@ class Landmarker:
         pitch = np.degrees(np.arcsin(np.clip(turn[1, 2], -1, 1)))
         right, left = frame.eye_centres(points[:, :2])
         roll = np.degrees(np.arctan2(left[1] - right[1], left[0] - right[0]))
-        return Trace(points, scores, float(yaw), float(pitch), float(roll))
+        return FaceMesh(points, scores, float(yaw), float(pitch), float(roll))
 
 
 def map_face(selfie: Selfie) -> FaceMap:

@@ -20,7 +20,7 @@ from core.face.mesh import EYES, FACE_OVAL
 from core.types import F32, U8
 
 if TYPE_CHECKING:
-    from core.face.landmarks import Trace
+    from core.face.landmarks import FaceMesh
 
 MIN_EYES_PX: Final = 40.0
 """Smallest distance between the eyes: the smallest print, 512 px wide, has 94.7 px there (`core.frame`), and own pixels
@@ -34,10 +34,13 @@ class Measures:
     outside: percent of the face's outline beyond the photo's border. nose_light: light of the nose,
     own. pallor: redness (log R/G) between the brows over that of the reddest of nose and lips.
     eye_light: light of the skin under the eyes or the white in them, whichever is brightest, own.
+    lens_light: 75th percentile of the light round an eye, as far as a lens reaches, own, of the lighter eye.
     under_eye_tint: colour distance (log R/G, log B/G) of the skin under the eyes from other skin, of
     the eye more alike. burnt: percent of the face with two channels at 250 or
     more. tones: grey levels between the 1st and 99th percentile. side_light: median light of the
     brighter half over the darker. sharpness: 1 - perceptual blur. luminance: median light, 0..1.
+    chroma: median CIELAB chroma of the skin; hue: its hue angle in degrees; hues: how far the face's pixels leave one
+    line of colour, as the standard deviation of a* and b* across it.
     """
 
     eye_px: float
@@ -47,12 +50,16 @@ class Measures:
     nose_light: float
     pallor: float
     eye_light: float
+    lens_light: float
     under_eye_tint: float
     burnt: float
     tones: float
     side_light: float
     sharpness: float
     luminance: float
+    chroma: float
+    hue: float
+    hues: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,8 @@ RULES: Final = (
     # portraits from 0.54, dark glasses to 0.19; tint to 0.43, mirror glasses from 1.13. Tinted spectacles pass.
     Rule("sunglasses", "eye_light", 0.3, least=True),
     Rule("sunglasses", "under_eye_tint", 0.75, least=False),
+    # lenses that mirror one bright spot: bare eyes and clear glasses from 0.15 (408 faces), dark ones 0.02 to 1.4
+    Rule("sunglasses", "lens_light", 0.14, least=True),
     # exposure by what is lost, never by how dark the skin is: portraits of every third of luminance have 106 to 223
     # tones and at most 0.5 % burnt; two stops over burn 1 to 93 %; three under leave 52 to 82 tones, four 36 to 60
     Rule("too_bright", "burnt", 30.0, least=False),
@@ -91,22 +100,32 @@ RULES: Final = (
 """What one photo is refused for, in this order."""
 
 
+COLOURLESS, ONE_COLOUR = 3.0, 0.9
+"""CIELAB chroma of the skin below which, and spread of hues below which, a picture is black and white or tinted: of 213
+faces in colour the spread is 0.97 or more, of the same ones in grey at most 0.02, in sepia 0.5 to 1.6 (median 0.8)."""
+SKIN_HUES: Final = (12.0, 98.0)
+"""Hue angles of skin in CIELAB, degrees: 213 portraits and synthetic faces lie between 16 and 96. Copies with green
+light lie at 119 (median; 95 % beyond the limit), blue at -74."""
+CAST_CHROMA: Final = 8.0
+"""Least chroma of the skin for its hue to count."""
+EYES_PX: Final = 256 * frame.EYE_DISTANCE
+"""Distance between the eyes where all is measured, 47 px."""
 GLABELLA, FOREHEAD, BRIDGE, NOSE = 9, 151, 197, 4
 NOSE_WINGS, LIPS, CHEEKS, UNDER_EYES = (48, 278), (0, 17), (50, 280), (230, 450)
 """Mesh points in the middle of patches of skin."""
 
 
-def measure(rgb: U8, trace: Trace) -> Measures:
+def measure(rgb: U8, mesh: FaceMesh) -> Measures:
     """Measure a traced face in a quarter-size canonical frame (256 x 320, 47 px between the eyes).
 
     One size for all makes sharpness comparable; at 47 px even the smallest face that is let in is not enlarged
     by more than 1.2 times.
     """
     height, width = rgb.shape[:2]
-    eyes = frame.eye_centres(trace.landmarks[:, :2])
-    outline = trace.landmarks[list(FACE_OVAL), :2]
+    eyes = frame.eye_centres(mesh.landmarks[:, :2])
+    outline = mesh.landmarks[list(FACE_OVAL), :2]
     beyond = (outline < 0).any(axis=1) | (outline[:, 0] >= width) | (outline[:, 1] >= height)
-    face, points = framed(rgb, trace.landmarks, 256)
+    face, points = framed(rgb, mesh.landmarks, 256)
     skin = np.zeros(face.shape[:2], np.uint8)
     cv2.fillPoly(skin, [points[list(FACE_OVAL)].astype(np.int32)], 1)
     skin = cv2.erode(skin, np.ones((5, 5), np.uint8)).astype(bool)
@@ -121,15 +140,42 @@ def measure(rgb: U8, trace: Trace) -> Measures:
     return Measures(
         eye_px=float(np.linalg.norm(eyes[1] - eyes[0])),
         outside=100 * float(beyond.mean()),
-        yaw=abs(trace.yaw_deg),
-        pitch=abs(trace.pitch_deg),
+        yaw=abs(mesh.yaw_deg),
+        pitch=abs(mesh.pitch_deg),
         **_covering(face, points),
         burnt=100 * float(((face[skin] >= 250).sum(axis=1) >= 2).mean()),
         tones=float(high - low),
         side_light=max(halves) / min(halves),
         sharpness=_sharpness(grey, skin),
         luminance=float(np.median(light[skin])),
+        **_colour(face, skin),
     )
+
+
+def _colour(face: U8, skin: NDArray[np.bool_]) -> dict[str, float]:
+    lab = cv2.cvtColor(face.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[skin]
+    a, b = np.median(lab[:, 1:], axis=0)
+    return {
+        "chroma": float(np.hypot(a, b)),
+        "hue": float(np.degrees(np.arctan2(b, a))),
+        "hues": _off_line(lab),
+    }
+
+
+def _off_line(lab: F32) -> float:
+    """Return how far a*, b* lie from the smooth function of lightness that a tinted grey picture has: robust spread."""
+    lightness = (lab[:, 0] - lab[:, 0].mean()) / max(float(lab[:, 0].std()), 1e-3)
+    basis = np.stack([np.ones_like(lightness), lightness, lightness**2], axis=1)
+    fitted, *_ = np.linalg.lstsq(basis, lab[:, 1:], rcond=None)
+    return float(np.median(np.linalg.norm(lab[:, 1:] - basis @ fitted, axis=1)))
+
+
+def colour_notes(measures: Measures) -> tuple[str, ...]:
+    """Name what is odd about a face's colours: "colourless", "toned" or "colour_cast"; nothing is corrected here."""
+    if measures.hues < ONE_COLOUR:
+        return ("colourless",) if measures.chroma < COLOURLESS else ("toned",)
+    beyond = not SKIN_HUES[0] <= measures.hue <= SKIN_HUES[1]
+    return ("colour_cast",) if beyond and measures.chroma > CAST_CHROMA else ()
 
 
 def framed(rgb: U8, landmarks: F32, width: int) -> tuple[U8, F32]:
@@ -167,6 +213,12 @@ def _covering(face: U8, points: F32) -> dict[str, float]:
         cv2.fillPoly(eye, [points[list(lids)].astype(np.int32)], 1)
         return float(np.percentile(_LINEAR[face[eye > 0]] @ LUMINANCE, 95)) if eye.any() else 0.0
 
+    def lens(eye: F32) -> float:
+        place = np.zeros(face.shape[:2], np.uint8)
+        centre = (float(eye[0]), float(eye[1] + 0.05 * EYES_PX))
+        cv2.ellipse(place, (centre, (0.6 * EYES_PX, 0.42 * EYES_PX), 0), 1, -1)
+        return float(np.percentile(_LINEAR[face[place > 0]] @ LUMINANCE, 75)) if place.any() else 0.0
+
     skin = (NOSE, *CHEEKS, BRIDGE, FOREHEAD)
     brightest = max(float(light(*UNDER_EYES).max()), *map(white, EYES))
     tint = ratios(*UNDER_EYES) - np.median(ratios(*skin), axis=0)
@@ -174,6 +226,7 @@ def _covering(face: U8, points: F32) -> dict[str, float]:
         "nose_light": float(light(NOSE)[0] / np.median(light(GLABELLA, *UNDER_EYES))),
         "pallor": float(ratios(GLABELLA)[0, 0] - ratios(NOSE, *NOSE_WINGS, *LIPS)[:, 0].max()),
         "eye_light": brightest / float(np.median(light(NOSE, *CHEEKS))),
+        "lens_light": max(map(lens, frame.eye_centres(points))) / float(np.median(light(NOSE, *CHEEKS, FOREHEAD))),
         "under_eye_tint": float(np.linalg.norm(tint, axis=1).min()),
     }
 

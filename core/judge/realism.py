@@ -39,7 +39,7 @@ def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> dict
     """
     rgb, layers = portrait.rgb, portrait.layers
     width = rgb.shape[1]
-    traced = landmarker.trace(rgb)
+    traced = landmarker.detect(rgb)
     if traced is None:
         return {"shape": 1.0, "sharpness": 0.0, "clipped": 1.0, "blink": 0.0, "halo": 0.0, "neck": 0.0}
     blink = [BLENDSHAPES.index("eyeBlinkLeft"), BLENDSHAPES.index("eyeBlinkRight")]

@@ -16,12 +16,13 @@ from core.cli import main
 from core.deliver import files
 from core.deliver.gallery import cards_of
 from core.deliver.manifest import read_record
+from core.edit.recipe import develop
 from core.errors import NoMajority, Refused, Stopped
 from core.judge import ranking, verdict
 from core.models import Models
 from core.scene.stage import Choice, set_up
 from core.scene.style import load
-from core.types import Identity, Portrait, Recipe, Verdict
+from core.types import Portrait, Recipe, Selfie, Verdict
 
 COLLINS = ("collins.png", sitters.encoded(sitters.collins()))
 ONE = studio.Sitting(styles=("office",), purpose="job", count=1, seed=3)
@@ -172,33 +173,60 @@ def test_a_picture_without_its_recipe_cannot_be_edited(tmp_path: Path) -> None:
         studio.enhance(tmp_path / "holiday.jpg", ["warmer"], tmp_path / "x.jpg")
 
 
-def verdict_on(rgb: np.ndarray, shot: Path, who: Identity, models: Models) -> Verdict:
-    record, recipe = read_record(shot / "office-01.jpg")
-    portrait = Portrait("x", rgb, files.load_layers(shot / record["layers"]), recipe)
-    return verdict.judge(portrait, who.maps[0], who, models.recogniser, models.landmarker)
+@pytest.fixture(scope="module")
+def set_shot(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Path:
+    """Three photos of one person, two portraits."""
+    out = tmp_path_factory.mktemp("set")
+    photos = [(f"{number}.png", sitters.encoded(rgb)) for number, rgb in enumerate(sitters.frames())]
+    studio.shoot(photos, replace(ONE, count=2, train=False), out, models)
+    return out
 
 
-def test_a_strangers_head_and_a_stretched_face_fall_through(
-    shot: Path, models: Models, collins_map: object, hopper_map: object
-) -> None:
-    """With a second, slightly darker print of her photo as the reference there is a baseline to fall short of."""
-    again = sitters.look(sitters.exposed(sitters.collins(), -0.4), "again.png")
-    assert isinstance(again, studio.Selfie)
-    maps = (collins_map, studio.map_photos([again], models, studio.silent).maps[0])
-    baseline = float(maps[0].selfie.face.embedding @ maps[1].selfie.face.embedding)
-    who = Identity(maps=maps, baseline=baseline)
-    good = files.read_picture(shot / "office-01.jpg")
-    kept = verdict_on(good, shot, who, models)
-    assert kept.likeness is not None
-    assert kept.reasons in ((), ("drifted",))  # the same photo twice is a harder baseline than any person's
-    stretched = cv2.resize(good, None, fx=1, fy=1.15, interpolation=cv2.INTER_LINEAR)[: good.shape[0]]
-    assert "misshapen" in verdict_on(stretched, shot, who, models).reasons
-    stranger = cv2.resize(sitters.hopper(), (512, 600))[:600]
-    fallen = verdict_on(np.pad(stranger, ((0, 40), (0, 0), (0, 0)), mode="edge"), shot, who, models)
-    assert fallen.reasons[0] == "not_them"
-    assert not fallen.kept
-    empty = verdict_on(np.full_like(good, 128), shot, who, models)
-    assert empty.reasons == ("no_face",)
+def test_portraits_of_a_set_are_measured_against_its_other_photos(set_shot: Path) -> None:
+    manifest = json.loads((set_shot / "manifest.json").read_text("utf-8"))
+    assert [photo["kept"] for photo in manifest["photos"]] == [True] * 3
+    assert 0.7 < manifest["baseline"] < 1
+    kept = [portrait for portrait in manifest["portraits"] if portrait["kept"]]
+    assert len(kept) == 2
+    assert len({portrait["recipe"]["source"] for portrait in kept}) == 2, "each from another photo"
+    for portrait in kept:
+        assert portrait["percent_of_baseline"] == pytest.approx(
+            100 * portrait["likeness"] / manifest["baseline"], abs=0.1
+        )
+        assert 90 <= portrait["percent_of_baseline"] < 115
+    page = (set_shot / "gallery.html").read_text("utf-8")
+    assert "% of how alike your own photos are" in page
+
+
+def test_an_edit_of_a_set_is_scored_as_its_draw_was(set_shot: Path, tmp_path: Path, models: Models) -> None:
+    """An edit that changes nothing but the crop's name keeps its likeness to the last digit."""
+    record, _ = read_record(set_shot / "office-01.jpg")
+    edited = studio.enhance(set_shot / "office-01.jpg", ["crop=portrait"], tmp_path / "same.jpg", models)
+    assert edited["likeness"] == pytest.approx(record["likeness"], abs=2e-4)
+    warm = studio.enhance(tmp_path / "same.jpg", ["warmer"], tmp_path / "warm.jpg", models)
+    assert warm["likeness"] != edited["likeness"], "an edit of an edit elsewhere finds the set's photos too"
+
+
+def test_a_strangers_head_and_a_stretched_face_fall_through(set_shot: Path, models: Models) -> None:
+    selfies = [studio.look(sitters.encoded(rgb), "", models) for rgb in sitters.frames()]
+    who = studio.map_photos([selfie for selfie in selfies if isinstance(selfie, Selfie)], models, studio.silent)
+    record, recipe = read_record(set_shot / "office-01.jpg")
+    layers = files.load_layers(set_shot / record["layers"])
+    (source,) = (face for face in who.maps if face.selfie.sha256 == recipe.source)
+
+    def verdict_on(rgb: np.ndarray) -> Verdict:
+        portrait = Portrait("x", rgb, layers, recipe)
+        return verdict.judge(portrait, source, who, models.recogniser, models.landmarker)
+
+    good = develop(layers, recipe)
+    assert verdict_on(good).reasons == ()
+    height = len(good)
+    stretched = cv2.resize(good, None, fx=1, fy=1.15, interpolation=cv2.INTER_LINEAR)[:height]
+    assert "misshapen" in verdict_on(stretched).reasons
+    stranger = verdict_on(cv2.resize(sitters.collins(), (512, 640)))
+    assert stranger.reasons[0] == "not_them"
+    assert not stranger.kept
+    assert verdict_on(np.full_like(good, 128)).reasons == ("no_face",)
 
 
 def test_the_command_line_answers_in_json_and_exit_codes(

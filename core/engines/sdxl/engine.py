@@ -214,7 +214,7 @@ class StableDiffusionEngine:
 
     def _layers(self, drawn: U8, init: Layers, source: FaceMap) -> Layers:
         """Take a drawn picture apart as if it were a photo; without a face it keeps the init image's masks."""
-        traced = self._nets.landmarker.trace(drawn)
+        traced = self._nets.landmarker.detect(drawn)
         if traced is None or len(self._nets.recogniser.find(drawn)) != 1:
             garment = np.dstack([drawn, init.garment[..., 3]])
             return replace(init, sitter=drawn, garment=garment)

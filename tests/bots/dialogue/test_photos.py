@@ -73,7 +73,7 @@ def test_what_is_good_to_know_of_a_set_stands_beside_the_one_thing_to_send_next(
 
 def test_an_album_of_ten_before_consent_gets_one_answer() -> None:
     """Every photo of an album arrives by itself; so the first one is answered for all of them."""
-    session, replies = stranger(), []
+    session, replies = stranger(), list[fx.Reply]()
     for number in range(1, 11):
         step = walk(session, photo(number, album="a"))
         session, replies = step.session, [*replies, *step.replies]
@@ -85,7 +85,7 @@ def test_an_album_of_ten_before_consent_gets_one_answer() -> None:
 
 def test_an_album_that_is_sent_again_gets_one_line() -> None:
     session = walk(with_photos(0), *(photo(number, album="a") for number in range(1, 11))).session
-    again = []
+    again: list[fx.Reply] = []
     for number in range(1, 11):
         step = walk(session, photo(number, album="b"))
         session, again = step.session, [*again, *step.replies]
@@ -94,7 +94,7 @@ def test_an_album_that_is_sent_again_gets_one_line() -> None:
 
 def test_an_album_beyond_the_most_there_may_be_gets_one_line() -> None:
     session = with_photos(20)
-    said = []
+    said: list[fx.Reply] = []
     for number in range(21, 26):
         step = walk(session, photo(number, album="b"))
         session, said = step.session, [*said, *step.replies]

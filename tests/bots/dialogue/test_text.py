@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import string
 
 import pytest
 
 from bots.dialogue.menu import default_menu
-from bots.dialogue.text import LANGUAGES, catalogue, duration, say
+from bots.dialogue.text import FORMS, LANGUAGES, catalogue, day, duration, say
 
 
 def names(sentence: str) -> set[str]:
@@ -22,7 +23,8 @@ def test_every_language_has_every_sentence_with_the_same_placeholders(language: 
         theirs = other[key]
         if isinstance(sentence, dict):
             assert isinstance(theirs, dict), key
-            assert set(theirs) == set(sentence), key
+            assert "other" in theirs, key
+            assert set(theirs) <= FORMS, key
             assert set.union(*map(names, theirs.values())) == set.union(*map(names, sentence.values())), key
         else:
             assert isinstance(theirs, str), key
@@ -30,16 +32,35 @@ def test_every_language_has_every_sentence_with_the_same_placeholders(language: 
             assert theirs.strip() or key == "value.other"
 
 
-def test_plurals_are_chosen_by_number() -> None:
+def test_plurals_are_chosen_by_number_as_cldr_has_them() -> None:
     assert say("es", "photo.count", n=1) == "Tengo 1 foto buena."
     assert say("es", "photo.count", n=3) == "Tengo 3 fotos buenas."
+    assert say("es", "photo.count", n=1_000_000) == "Tengo 1000000 fotos buenas.", (
+        "a form of its own, which is not there"
+    )
     assert say("en", "photo.count", n=0) == "I have 0 good photos."
 
 
-def test_durations_are_no_more_precise_than_they_are_known() -> None:
-    assert [duration("en", s) for s in (10, 70, 600, 7300)] == [
-        "less than a minute", "about 1 minute", "about 10 minutes", "about 2 hours",
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("seconds", "english", "spanish"),
+    [
+        (10, "less than a minute", "menos de un minuto"),
+        (50, "about 1 minute", "1 minuto, más o menos"),
+        (70, "about 1 minute", "1 minuto, más o menos"),
+        (600, "about 10 minutes", "10 minutos, más o menos"),
+        (5_000, "about 83 minutes", "83 minutos, más o menos"),
+        (7_300, "about 2 hours", "2 horas, más o menos"),
+        (86_400, "about 24 hours", "24 horas, más o menos"),
+    ],
+)
+def test_durations_are_no_more_precise_than_they_are_known(seconds: float, english: str, spanish: str) -> None:
+    assert duration("en", seconds) == english
+    assert duration("es", seconds) == spanish
+
+
+def test_dates_are_written_as_in_their_language() -> None:
+    assert day("en", dt.date(2026, 11, 6)) == "November 6, 2026"
+    assert day("es", dt.date(2026, 11, 6)) == "6 de noviembre de 2026"
 
 
 def test_everything_on_the_menu_has_a_word_in_every_language() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from telegram import Document, Message, Update
 
 from bots.dialogue import events as e
+from bots.dialogue.text import catalogue
 from bots.platforms.base import Contact
 from bots.platforms.telegram.updates import KINDS, Receiver, events_of, may_be_photo, readable
 from bots.runtime.dispatcher import Dispatcher
@@ -103,8 +104,11 @@ def test_a_file_is_looked_at_unless_its_type_or_name_says_otherwise(name: str, m
     ],
 )  # fmt: skip
 def test_everything_else_is_answered(content: dict[str, Any]) -> None:
+    """Each with the word that its sentence is found by."""
     (event,) = events_of(message(**content), ME)
-    assert isinstance(event, e.OtherSent)
+    kind = next(iter(content))
+    assert event == e.OtherSent({"venue": "location", "video_note": "video"}.get(kind, kind))
+    assert f"other.{event.kind}" in catalogue("en")
 
 
 @pytest.mark.parametrize("content", [{"pinned_message": None}, {"new_chat_title": "x"}, {"delete_chat_photo": True}])

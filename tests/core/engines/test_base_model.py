@@ -22,7 +22,7 @@ from core.engines.redress.generate import conditioning, draw_torso, dress
 from core.engines.redress.lora import lab_error
 from core.engines.redress.nets import BASE, SIZE, Nets, base_torso, predict_head
 from core.errors import Stopped
-from core.intake import review
+from core.intake.locate import LocatedFace, locate
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import Outfit, load
 from core.types import F32, Cutout, FaceMap
@@ -166,9 +166,9 @@ def test_every_kind_of_garment_was_labelled_often_enough_to_be_learnt() -> None:
 
 @pytest.fixture(scope="module")
 def example(hopper_map: FaceMap) -> pairs.Example:
-    sighting = review.sight(sitters.encoded(hopper_map.selfie.rgb), "sitter", sitters.MODELS)
-    assert isinstance(sighting, review.Sighting)
-    return pairs._example(sighting, Parser(), False, "suit_tie")
+    located = locate(sitters.encoded(hopper_map.selfie.rgb), "sitter", sitters.MODELS)
+    assert isinstance(located, LocatedFace)
+    return pairs._example(located, Parser(), False, "suit_tie")
 
 
 def test_a_training_pair_tells_the_layout_and_hides_what_is_to_be_drawn(example: pairs.Example) -> None:

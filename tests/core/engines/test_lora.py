@@ -1,6 +1,7 @@
 """Learning a person: only where a photo needs it, proven on a photo held out, resumable, the base untouched."""
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -84,16 +85,24 @@ def test_soft_photos_alone_teach_nothing(small: FaceMap, models: Models, tmp_pat
 
 @pytest.mark.usefixtures("short")
 def test_a_held_out_photo_decides_whether_training_is_used(
-    sharp: list[FaceMap], small: FaceMap, models: Models, tmp_path: Path
+    sharp: list[FaceMap], small: FaceMap, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    came_to = run([*sharp, small], models, tmp_path)
-    assert came_to.held_out in {face.selfie.sha256 for face in sharp}
-    assert came_to.error_without is not None
-    assert came_to.error_with is not None
-    assert came_to.error_without > 0
-    gain = 100 * (1 - came_to.error_with / came_to.error_without)
-    assert came_to.gain_percent == pytest.approx(gain, abs=0.2)
-    assert came_to.used == (came_to.gain_percent >= lora.CONFIG.least_gain) == (tmp_path / "lora").is_dir()
+    """What the outcome says of the held-out photo is what the LoRA on disk does to it."""
+    monkeypatch.setattr(lora, "CONFIG", replace(lora.CONFIG, least_gain=-1000.0))
+    came_to = run([*sharp, small], models, tmp_path / "easy")
+    assert came_to.used
+    (held_out,) = (face for face in sharp if face.selfie.sha256 == came_to.held_out)
+    assert came_to.held_out not in came_to.trained_on
+    assert len(came_to.trained_on) == 2
+    sample = lora.samples_of([held_out])[0]
+    nets = (models.engine.nets.head, lora.merged(models.engine.nets.head, tmp_path / "easy" / "lora"))
+    without, with_lora = (lora.proof(partial(predict_head, net), sample) for net in nets)
+    assert came_to.error_without == pytest.approx(without, abs=2e-3)
+    assert came_to.error_with == pytest.approx(with_lora, abs=0.02)
+    monkeypatch.setattr(lora, "CONFIG", replace(lora.CONFIG, least_gain=1000.0))
+    hard = run([*sharp, small], models, tmp_path / "hard")
+    assert (hard.used, hard.reason, hard.trained_on) == (False, "did_not_help", ())
+    assert not (tmp_path / "hard" / "lora").exists()
 
 
 @pytest.mark.usefixtures("short")

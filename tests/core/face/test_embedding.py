@@ -8,7 +8,7 @@ import pytest
 import sitters
 
 from core.face import embedding
-from core.face.embedding import Found, Recogniser, baseline, cosine, majority
+from core.face.embedding import Detection, Recogniser, baseline, cosine, majority
 from core.types import F32, Selfie
 
 RECOGNISER = sitters.MODELS.recogniser
@@ -63,7 +63,7 @@ def test_nobody_is_found_on_a_picture_of_a_texture() -> None:
 
 def test_a_face_leaning_by_a_quarter_is_known_by_its_eyes() -> None:
     points = np.array([[50, 80], [50, 40], [70, 60], [90, 75], [90, 45]], np.float32)
-    assert Found((0, 0, 100, 100), 0.9, points).lean_deg == pytest.approx(-90)
+    assert Detection((0, 0, 100, 100), 0.9, points).lean_deg == pytest.approx(-90)
 
 
 def test_the_baseline_is_the_median_pair_and_needs_two_photos() -> None:

@@ -5,10 +5,12 @@ import numpy as np
 import sitters
 from hypothesis import given
 from hypothesis import strategies as st
+from mediapipe.tasks.python import vision
 
 from core import frame
 from core.face.coverage import coverage, draw_map
 from core.face.landmarks import TRIANGLES, map_face, mesh_normals
+from core.face.mesh import EYES, FACE_OVAL
 from core.models import Models
 from core.types import FaceMap, Selfie
 
@@ -89,11 +91,28 @@ def test_coverage_asks_for_what_is_missing(hopper_map: FaceMap, collins_map: Fac
 
 def test_the_drawn_map_marks_the_photo(hopper_map: FaceMap) -> None:
     drawn = draw_map(hopper_map)
-    assert drawn.shape == (640, 512, 3)
-    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000
+    picture = frame.warp(hopper_map.selfie.rgb, hopper_map.transform, *frame.PRINT)
+    picture = cv2.resize(picture, (512, 640), interpolation=cv2.INTER_AREA)
+    changed = np.abs(drawn.astype(int) - picture).max(axis=-1)
+    oval = np.zeros(changed.shape, np.uint8)
+    cv2.polylines(oval, [np.round(hopper_map.landmarks[list(FACE_OVAL), :2] / 2).astype(np.int32)], True, 1)
+    assert np.median(changed[oval > 0]) > 40, "the outline is drawn where the face's is"
+    assert changed[-100:].max() == 0, "and nothing below the face is touched"
 
 
 def test_the_same_photo_gives_the_same_map(hopper_map: FaceMap, models: Models) -> None:
     again = map_face(hopper_map.selfie)
     assert np.array_equal(again.landmarks, hopper_map.landmarks)
     assert np.array_equal(again.light, hopper_map.light)
+
+
+def test_the_mesh_points_by_name_are_mediapipe_s_own() -> None:
+    """`core.face.mesh` repeats them so that looking at a photo need not load mediapipe."""
+    theirs = vision.FaceLandmarksConnections
+    for ring, edges in (
+        (FACE_OVAL, theirs.FACE_LANDMARKS_FACE_OVAL),
+        (EYES[0], theirs.FACE_LANDMARKS_RIGHT_EYE),
+        (EYES[1], theirs.FACE_LANDMARKS_LEFT_EYE),
+    ):
+        ours = {frozenset(edge) for edge in zip(ring, (*ring[1:], ring[0]), strict=True)}
+        assert {frozenset((edge.start, edge.end)) for edge in edges} <= ours

@@ -298,12 +298,16 @@ async def test_what_has_expired_goes_and_its_owner_is_told_and_what_has_not_stay
         async with services.database.write() as tx:
             await tx.consent(other, 1, 30)
             await tx.consent(account, 1, 7)
+            photos = tuple(photo.name for photo in await tx.photos(account))
+            portraits = tuple(sorted(portrait.id for portrait in await tx.portraits(account)))
         now = retention.read_clocks().wall
         assert await retention.sweep(services, now + 6 * DAY_S) == {}
         assert await retention.sweep(services, now + 8 * DAY_S) == {"photos": 1, "sittings": 1}
         assert await retention.sweep(services, now + 8 * DAY_S) == {}
         await until(lambda: any(isinstance(n.payload, events.Expired) for n in front.told))
-        assert [n.account for n in front.told if isinstance(n.payload, events.Expired)] == [account]
+        told = [n for n in front.told if isinstance(n.payload, events.Expired)]
+        assert [n.account for n in told] == [account]
+        assert told[0].payload == events.Expired({"photos": 1, "sittings": 1}, photos, portraits), "by name"
         async with services.database.read() as tx:
             assert (await tx.photos(account), await tx.portraits(account)) == ([], [])
             assert len(await tx.portraits(other)) == 3
@@ -376,11 +380,12 @@ async def test_whom_to_tell_of_a_deletion_is_struck_out_after_two_days_also_when
     assert [f for f, data in every_file(tmp_path).items() if sealed in data] == []
 
 
-async def test_a_queue_server_that_is_away_does_not_stop_a_deletion(services: Services) -> None:
-    someone = await person(services)
-    await services.job_queue.place(someone.id, shoot(), "r", "telegram")
-    kill_queue_server(services.settings)
-    receipt = await forget(services, someone.id)
+async def test_a_queue_server_that_is_away_does_not_stop_a_deletion(tmp_path: Path) -> None:
+    async with open_services(make_settings(tmp_path)) as services:
+        someone = await person(services)
+        await services.job_queue.place(someone.id, shoot(), "r", "telegram")
+        kill_queue_server(services.settings)
+        receipt = await forget(services, someone.id)
     assert receipt is not None
     assert receipt.genuine
 

@@ -232,10 +232,9 @@ async def in_the_outbox(services: Services) -> tuple[str, float | None]:
 
 @pytest.mark.parametrize("moment", ["before it is in the queue", "in the queue and not noted"])
 async def test_a_relay_killed_after_the_commit_costs_no_job_and_doubles_none(
-    services: Services, drawn: Path, moment: str
+    services: Services, queue_server: EmbeddedValkey, drawn: Path, moment: str
 ) -> None:
-    someone = await person(services)
-    valkey = EmbeddedValkey(services.settings.data)
+    someone, valkey = await person(services), queue_server
     database = sqlite3.connect(services.settings.data / "ledger.db", isolation_level=None, timeout=10)
     async with running(services.settings, "relay") as (relay,):
         await until(lambda: "'relay'" in relay.log.read_text())

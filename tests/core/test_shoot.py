@@ -1,0 +1,49 @@
+"""What a sitting holds in memory: cut-outs that are still needed, and few of them."""
+
+from dataclasses import replace
+
+from core import shoot
+from core.shoot import Cutouts
+from core.types import Cutout, FaceMap
+
+
+def photos(face: FaceMap, count: int) -> list[FaceMap]:
+    return [replace(face, selfie=replace(face.selfie, sha256=str(number))) for number in range(count)]
+
+
+def test_never_more_than_a_few_cutouts_are_held(collins_map: FaceMap, collins_cutout: Cutout) -> None:
+    cut: list[str] = []
+
+    def cut_out(face: FaceMap) -> Cutout:
+        cut.append(face.selfie.sha256)
+        return collins_cutout
+
+    set_of_30 = photos(collins_map, 30)
+    cutouts = Cutouts(cut_out, [*set_of_30, *set_of_30])
+    for face in (*set_of_30, *set_of_30):  # two styles
+        cutouts.of(face)
+        assert len(cutouts._held) <= shoot.CUTOUTS_KEPT
+        cutouts.done(face)
+    assert not cutouts._held, "after its last portrait none is needed"
+
+
+def test_a_cutout_serves_all_portraits_of_its_photo_and_goes_after_the_last(
+    collins_map: FaceMap, collins_cutout: Cutout
+) -> None:
+    cut: list[str] = []
+
+    def cut_out(face: FaceMap) -> Cutout:
+        cut.append(face.selfie.sha256)
+        return collins_cutout
+
+    one, other = photos(collins_map, 2)
+    cutouts = Cutouts(cut_out, [one, other, one])
+    for face in (one, other):
+        cutouts.of(face)
+        cutouts.of(face)  # a redraw
+        cutouts.done(face)
+    assert set(cutouts._held) == {"0"}
+    cutouts.of(one)
+    cutouts.done(one)
+    assert cut == ["0", "1"]
+    assert not cutouts._held
