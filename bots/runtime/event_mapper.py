@@ -1,4 +1,4 @@
-"""News of the job queue -> what happened to a conversation."""
+"""An event of a job becomes an event of the conversation that placed it."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from jobs.queue import events
 
 
 def event_of(job_event: events.JobEvent) -> e.Event | None:
-    """Translate news of the job queue into what happened to the conversation; None when nobody needs to know."""
-    word = job_event.payload
-    if isinstance(word, events.Expired):
-        photos = tuple(number_of(name) for name in word.photos)
-        return e.Expired(photos, word.portraits, tuple(word.deleted.items()))
+    """Translate a job's event; None when nobody needs to know."""
+    payload = job_event.payload
+    if isinstance(payload, events.Expired):
+        photos = tuple(number_of(name) for name in payload.photos)
+        return e.Expired(photos, payload.portraits, tuple(payload.deleted.items()))
     what, _, number = job_event.ref.partition(":")
     number = number.partition(":")[0]  # a photo looked at again has a longer ref
     if not number.isdigit():
         return None
     n = int(number)
     if what == "photo":
-        return _of_photo(n, word)
-    match word:
+        return _of_photo(n, payload)
+    match payload:
         case events.Queued():
-            return e.JobMoved(n, place=word.place, eta_s=word.eta_s)
+            return e.JobMoved(n, place=payload.place, eta_s=payload.eta_s)
         case events.Step():
-            stage = word.stage.partition(" ")[0]
-            return e.JobMoved(n, stage=stage, percent=round(100 * word.done), eta_s=word.eta_s)
+            stage = payload.stage.partition(" ")[0]
+            return e.JobMoved(n, stage=stage, percent=round(100 * payload.done), eta_s=payload.eta_s)
         case events.Failed():
-            return e.JobFailed(n, word.reason)
+            return e.JobFailed(n, payload.reason)
         case events.Cancelled():
             return e.JobStopped(n)
-        case events.Done() if job_event.kind == "enhance" and word.portraits:
-            return e.PortraitCame(n, word.portraits[0])
+        case events.Done() if job_event.kind == "enhance" and payload.portraits:
+            return e.PortraitCame(n, payload.portraits[0])
         case events.Done() if job_event.kind == "shoot":
-            facts = word.facts
+            facts = payload.facts
             training = facts.get("training") or {}
             reason, gain = str(training.get("reason") or ""), training.get("gain_percent")
-            return e.GalleryCame(n, word.portraits, facts.get("drawn", 0), _counts(facts), reason, gain)
+            return e.GalleryCame(n, payload.portraits, facts.get("drawn", 0), _counts(facts), reason, gain)
     return e.JobFailed(n, "other")
 
 
-def _of_photo(number: int, word: events.Payload) -> e.Event | None:
-    if isinstance(word, events.Failed):
-        return e.PhotoFailed(number, word.reason)
-    if not isinstance(word, events.Done):
+def _of_photo(number: int, payload: events.Payload) -> e.Event | None:
+    if isinstance(payload, events.Failed):
+        return e.PhotoFailed(number, payload.reason)
+    if not isinstance(payload, events.Done):
         return None
-    facts = word.facts
+    facts = payload.facts
     others = facts.get("others") or {}
     return e.PhotoLooked(
         _verdict(number, facts),

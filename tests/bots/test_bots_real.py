@@ -19,7 +19,7 @@ from bots.platforms.transcript import play, read
 from jobs import settings as s
 from jobs.worker.worker import CORE_STUDIO
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1700)]
 
 CONSENT = """
 > /start
@@ -104,7 +104,7 @@ def menu() -> Menu:
 async def test_a_whole_chat_in_the_terminal_from_consent_to_receipt(photos: Path, tmp_path: Path, menu: Menu) -> None:
     record = tmp_path / "record.txt"
     with record.open("w") as out:
-        terminal = Terminal(tmp_path / "pictures", out, patience_s=300)
+        terminal = Terminal(tmp_path / "pictures", out, patience_s=1500)
         config = s.load(data=tmp_path / "data")
         await front.talk(config, terminal, read(CONSENT + GALLERY), photos, menu=menu)
     assert [path for path in (tmp_path / "data" / "shelf").rglob("*") if path.is_file()] == []
@@ -114,7 +114,7 @@ async def test_the_same_chat_over_telegram_with_a_restart_while_it_is_at_work(
     photos: Path, tmp_path: Path, menu: Menu
 ) -> None:
     async with TelegramServer() as server:
-        ana = server.person(7, patience_s=300)
+        ana = server.person(7, patience_s=1500)
         async with running_bot(tmp_path, server, CORE_STUDIO, menu):
             one_look = CONSENT.replace("> [Founder]\n< Picked: Office, Founder\n", "").replace("Go: 2", "Go: 1")
             await play(read(one_look), ana, photos)

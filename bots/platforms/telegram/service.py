@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from telegram import Bot, BotCommand, BotCommandScopeAllPrivateChats
@@ -36,30 +35,6 @@ class TokenWrong(SetupWrong):
     """Telegram does not know the token."""
 
 
-class Limiter(AIORateLimiter):
-    """Thirty messages a second to all chats. A press is acknowledged at once, whatever else is waiting.
-
-    What Telegram asks to wait (429) is for one chat; the outbox waits for that chat alone, so nothing is retried here.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(max_retries=0)
-
-    async def process_request(
-        self,
-        callback: Callable[..., Coroutine[Any, Any, Any]],
-        args: Any,
-        kwargs: dict[str, Any],
-        endpoint: str,
-        data: dict[str, Any],
-        rate_limit_args: int | None,
-    ) -> Any:
-        """See `AIORateLimiter.process_request`."""
-        if endpoint == "answerCallbackQuery":
-            return await callback(*args, **kwargs)
-        return await super().process_request(callback, args, kwargs, endpoint, data, rate_limit_args)
-
-
 def build_bot(token: str, api: str | None = None) -> ExtBot[Any]:
     """Make the bot; api is the base URL of another Bot API server."""
     base = (api or "https://api.telegram.org").rstrip("/")
@@ -69,7 +44,7 @@ def build_bot(token: str, api: str | None = None) -> ExtBot[Any]:
         base_file_url=f"{base}/file/bot",
         request=HTTPXRequest(CONNECTIONS, media_write_timeout=120, **TIMEOUTS),
         get_updates_request=UpdatesRequest(1, **TIMEOUTS),
-        rate_limiter=Limiter(),
+        rate_limiter=AIORateLimiter(max_retries=0),  # a 429 is for one chat: the outbox waits for that chat alone
     )
 
 
