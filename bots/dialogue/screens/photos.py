@@ -62,7 +62,7 @@ def photo_line(view: View, photo: Photo) -> str:
 
 def reason(view: View, photo: Photo) -> str:
     """Why a photo is not used, with its number and the limit where people can do something with them."""
-    numbers = {"measured": round(photo.measured, 1), "limit": round(photo.limit, 1)}
+    numbers = {"measured": f"{photo.measured:g}", "limit": f"{photo.limit:g}"}  # rounded where they were measured
     why = view.words_or(f"reason.{photo.reason}", "reason.other", **numbers)
     if photo.compressed and photo.reason in {"face_small", "too_few_pixels"}:
         why += " " + view.words("photo.send_as_file")

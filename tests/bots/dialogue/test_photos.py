@@ -28,10 +28,10 @@ def test_a_verdict_says_why_how_many_and_what_is_missing() -> None:
     assert isinstance(card, fx.Card)
     assert card.text.startswith("Photo 1: ✓ good, I keep it.")
     assert card.text.endswith("I have 1 good photo. Good; now one with your head turned a little to your left.")
-    bad = walk(good.session, e.PhotoLooked(e.Verdict(2, False, "face_small", 31.04, 40.0), ("turn_left",)))
+    bad = walk(good.session, e.PhotoLooked(e.Verdict(2, False, "face_small", 39.96, 40.0), ("turn_left",)))
     (card,) = bad.replies[-1:]
     assert isinstance(card, fx.Card)
-    assert "Your face is too small in it (31.0 pixels between the eyes, 40.0 are needed)" in card.text
+    assert "Your face is too small in it (39.96 pixels between the eyes, 40 are needed)" in card.text
 
 
 def test_what_was_mended_on_a_photo_is_said_beside_it() -> None:
@@ -118,7 +118,7 @@ def test_a_file_that_turns_out_too_large_is_told_with_the_limit() -> None:
     """Its size was not announced, so it is known only once it is fetched."""
     session = walk(with_photos(0), photo(1)).session
     card = card_of(walk(session, e.PhotoFailed(1, "too_big")))
-    assert "larger than I can fetch here: 20.0 MB are the most" in card.text
+    assert "larger than I can fetch here: 20 MB are the most" in card.text
     assert "again" not in card.text.splitlines()[0]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bots.dialogue.menu import default_menu
 from bots.dialogue.text import FORMS, LANGUAGES, catalogue, day, duration, say
+from core.intake.refusals import REASONS
 
 
 def names(sentence: str) -> set[str]:
@@ -61,6 +62,11 @@ def test_durations_are_no_more_precise_than_they_are_known(seconds: float, engli
 def test_dates_are_written_as_in_their_language() -> None:
     assert day("en", dt.date(2026, 11, 6)) == "November 6, 2026"
     assert day("es", dt.date(2026, 11, 6)) == "6 de noviembre de 2026"
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+def test_every_reason_of_the_studio_has_a_sentence(language: str) -> None:
+    assert {f"reason.{reason}" for reason in REASONS} <= set(catalogue(language))
 
 
 def test_everything_on_the_menu_has_a_word_in_every_language() -> None:
