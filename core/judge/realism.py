@@ -24,8 +24,14 @@ SEAM_LIMIT: Final = 20.0
 necks measured 1 to 15 on our trial photos (15: an old sitter's ruddy neck, untouched)."""
 HALO_LIMIT: Final = 0.09
 """Bright or dark ring just outside the head against the backdrop further out, in sRGB 0..1."""
+CUT_LIMIT: Final = 0.6
+"""Eye distances that the head's upper edge may run straight inside the frame: a photo's border has sliced it. A crown
+of usual size runs level within two pixels for a third of one."""
+GAP_LIMIT: Final = 0.015
+"""Squared eye distances of backdrop that may show enclosed between jaw, neck and collar."""
 BURNT, DROWNED = 0.985, 0.015
 """Luma above and below which skin shows nothing any more, in sRGB 0..1."""
+EDGE_PX: Final = 2
 BLINK_LIMIT: Final = 0.35
 """mediapipe's eyeBlink above the source's own, of the eye that is more open."""
 SOFT_LIMIT: Final = 0.45
@@ -35,15 +41,17 @@ SOFT_LIMIT: Final = 0.45
 def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> dict[str, float]:
     """Measure the picture as a picture; a face the landmarker cannot read counts as fully misshapen.
 
-    Returns by name: shape, sharpness, clipped, blink, halo, neck, each in the unit its limit above has.
+    Returns by name: shape, sharpness, clipped, blink, halo, neck, cut, gap, each in the unit its limit above has.
     """
     rgb, layers = portrait.rgb, portrait.layers
     width = rgb.shape[1]
     traced = landmarker.detect(rgb)
     if traced is None:
-        return {"shape": 1.0, "sharpness": 0.0, "clipped": 1.0, "blink": 0.0, "halo": 0.0, "neck": 0.0}
+        unread = {"shape": 1.0, "sharpness": 0.0, "clipped": 1.0, "blink": 0.0, "halo": 0.0, "neck": 0.0}
+        return {**unread, "cut": 0.0, "gap": 0.0}
     blink = [BLENDSHAPES.index("eyeBlinkLeft"), BLENDSHAPES.index("eyeBlinkRight")]
     skin = face_skin(rgb, traced.landmarks)
+    interocular_px = float(np.linalg.norm(np.diff(frame.eye_centres(traced.landmarks[:, :2]), axis=0)))
     luma = (rgb.astype(np.float32) / 255) @ LUMINANCE
     return {
         "shape": _shape_error(traced.landmarks, source.landmarks),
@@ -52,6 +60,9 @@ def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> dict
         "blink": float(traced.blendshapes[blink].min() - source.selfie.face.blendshapes[blink].min()),
         "halo": _halo(luma, layers.head, layers.garment[..., 3], width),
         "neck": _neck_distance(rgb, layers.neck, layers.head, layers.garment[..., 3], skin),
+        "cut": straight_top(layers.head) / interocular_px,
+        "gap": enclosed_backdrop(layers.head, layers.neck, layers.garment[..., 3], layers.chin, interocular_px)
+        / interocular_px**2,
     }
 
 
@@ -70,7 +81,44 @@ def reasons_of(measures: dict[str, float]) -> list[str]:
         found.append("halo")
     if measures["neck"] > SEAM_LIMIT:
         found.append("neck_seam")
+    if measures["cut"] > CUT_LIMIT:
+        found.append("head_cut")
+    if measures["gap"] > GAP_LIMIT:
+        found.append("gap")
     return found
+
+
+def straight_top(head: U8) -> int:
+    """Return for how many columns in a row a head's upper edge is level within two pixels, inside the frame.
+
+    head: (H, W) uint8 matte. What touches the frame's own border is no cut of a photo's.
+    """
+    solid = head > 127
+    top = np.argmax(solid, axis=0)
+    longest = start = 0
+    for column in range(len(top)):
+        if not solid[:, column].any() or top[column] <= EDGE_PX:
+            start = column + 1
+            continue
+        while np.ptp(top[start : column + 1]) > EDGE_PX:
+            start += 1
+        longest = max(longest, column + 1 - start)
+    return longest
+
+
+def enclosed_backdrop(head: U8, neck: U8, garment: U8, chin: float, interocular_px: float) -> int:
+    """Return how many pixels of backdrop lie enclosed under the jaw: figure above them, below them and at both sides.
+
+    head, neck, garment: (H, W) uint8 mattes; chin: its row. Looked at within one eye distance of the chin.
+    """
+    figure = np.maximum(np.maximum(head, neck), garment) > 127
+    rows = slice(max(0, int(chin - interocular_px)), min(len(figure), int(chin + interocular_px)))
+    part = figure[rows]
+    above = np.logical_or.accumulate(part, axis=0)
+    below = np.logical_or.accumulate(part[::-1], axis=0)[::-1]
+    left = np.logical_or.accumulate(part, axis=1)
+    right = np.logical_or.accumulate(part[:, ::-1], axis=1)[:, ::-1]
+    return int((~part & above & below & left & right).sum())
 
 
 def _shape_error(points: F32, reference: F32) -> float:

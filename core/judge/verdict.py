@@ -34,6 +34,8 @@ REASONS: Final = {
     "burnt": "part of the skin is burnt out or drowned",
     "halo": "a ring shows around the head",
     "neck_seam": "the neck has another colour than the face",
+    "head_cut": "the photo's border cuts the head straight, inside the picture",
+    "gap": "backdrop shows between jaw, neck and collar",
 }
 """Every machine reason a portrait may be dropped for, and what it means."""
 
