@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HANDED_ON: Final = ("chat", "run", "forget", "reports")
 """Commands of the front of house, imported only when asked for: the studio works without a bot installed."""
 SEEDS: Final = 2**31
-"""A seed is below this, as in the jobs' orders: what is made of it fits every generator."""
+"""A seed is below this, as in `jobs.kinds.shoot`; 10007 times it fits the 64 bits of every generator."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,15 +76,15 @@ def _encode_anything(stream: TextIO) -> None:
         stream.reconfigure(errors="backslashreplace")
 
 
-class _Parser(argparse.ArgumentParser):
-    """One whose mistakes are refusals like any other, told in JSON where that was asked for."""
+class _ArgumentParser(argparse.ArgumentParser):
+    """Raises Refused for wrong usage, so that it is told in JSON where that was asked for."""
 
     def error(self, message: str) -> NoReturn:
         raise Refused("usage", f"{message}; see: {self.prog} --help")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="atelier", description="An AI headshot studio on your own machine.")
+    parser = _ArgumentParser(prog="atelier", description="An AI headshot studio on your own machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     check = commands.add_parser("check", help="say of each photo whether it is kept, and what the set still lacks")
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     enhance.add_argument("--json", action="store_true")
     enhance.set_defaults(command=_enhance)
 
-    styles = commands.add_parser("styles", help="list styles, and what hangs in the wardrobe")
+    styles = commands.add_parser("styles", help="list styles, and what is in the wardrobe")
     styles.add_argument("--json", action="store_true")
     styles.set_defaults(command=_styles)
 
@@ -132,13 +132,13 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(command=_doctor)
 
-    for name, story in {
+    for name, about in {
         "chat": "the bot's own conversation in the terminal",
         "run": "run telegram, worker or all",
         "forget": "delete everything of one account",
         "reports": "what people wrote to the operator",
     }.items():
-        commands.add_parser(name, help=story, add_help=False)
+        commands.add_parser(name, help=about, add_help=False)
     return parser
 
 
@@ -217,9 +217,11 @@ def _draw_maps(maps: Sequence[FaceMap], folder: Path) -> None:
         from core.atomic import write_bytes
         from core.deliver.files import encode_plain
         from core.face.coverage import draw_map
+        from core.intake.names import told_apart
 
-        for face in maps:
-            write_bytes(folder / f"{Path(face.selfie.name).stem}-map.jpg", encode_plain(draw_map(face)))
+        drawn = [(f"{Path(face.selfie.name).stem}-map.jpg", encode_plain(draw_map(face))) for face in maps]
+        for name, picture in told_apart(drawn):  # a.jpg and a.png are two photos
+            write_bytes(folder / name, picture)
 
 
 def _shoot(options: argparse.Namespace) -> int:
@@ -280,8 +282,7 @@ def _styles(options: argparse.Namespace) -> int:
     from core.scene.style import load_all, wardrobe
 
     if options.json:
-        hanging = wardrobe().model_dump()
-        _print_json({"styles": [style.model_dump() for style in load_all()], "wardrobe": hanging})
+        _print_json({"styles": [style.model_dump() for style in load_all()], "wardrobe": wardrobe().model_dump()})
         return 0
     for style in load_all():
         print(f"{style.id:14} {style.title}: {style.pitch}")

@@ -1,8 +1,7 @@
-"""What this machine can do for the studio, and the one next step for each thing that is missing.
+"""Checks of this machine: what the studio can use here, and the next step for each thing that is missing.
 
-Looks, never changes anything: no download, no import of torch or of a model, no connection but to the
-database and the queue that the settings name. A token or a password is never read out, only whether
-there is one.
+Nothing is changed, downloaded or loaded (neither torch nor a model); the only connections are to the database and the
+queue that the settings name. Of a token or a password only its presence is told.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ State = Literal["good", "optional", "missing"]
 
 LEAST_PYTHON: Final = (3, 11)
 LEAST_MEMORY_GB: Final = 4.0
-"""A whole sitting on the embedded engine peaks at 3 GB."""
+"""A shoot on the embedded engine peaks at 3 GB."""
 LEAST_DISK_GB: Final = 2.0
 CONNECT_S: Final = 1.0
 LIBRARIES: Final = {
@@ -227,7 +226,7 @@ def _chat(title: str, package: str, token: str, source: str) -> Check:
 
 
 def _credentials() -> Check:
-    """Whether pictures are signed; where they are to be, a dot is: that alone proves that the files are right."""
+    """Say whether pictures are signed. Where they are to be, one of 8 x 8 pixels is, which proves the certificate."""
     name, both = "credentials", {"ATELIER_C2PA_CERT": setting("C2PA_CERT"), "ATELIER_C2PA_KEY": setting("C2PA_KEY")}
     absent = [named for named, file in both.items() if not file]
     if len(absent) == 2:
@@ -241,12 +240,12 @@ def _credentials() -> Check:
             return Check(name, "missing", f"{file} is no file that can be read", f"mend {named}")
     if importlib.util.find_spec("c2pa") is None:
         return _needs(name, "c2pa", "c2pa", "certificate and key are set")
-    dot = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(dot, "PNG")
+    sample = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(sample, "PNG")
     try:
         certificate = credentials.operators_certificate()
         assert certificate is not None
-        credentials.sign(dot.getvalue(), "image/png", "", certificate)
+        credentials.sign(sample.getvalue(), "image/png", "", certificate)
     except AtelierError as refused:
         return Check(name, "missing", " ".join(str(refused).split()), f"mend {' and '.join(both)}")
     return Check(name, "good", "Content Credentials on: every picture is signed")

@@ -1,4 +1,4 @@
-"""One setting, read where it is needed: the core has few and wants no validator to start.
+"""Settings of core, each read where it is needed, without pydantic.
 
 `jobs.settings` checks all of them at once for the processes that serve people.
 """

@@ -90,13 +90,13 @@ def shoot_styles(
     from core.cutout.cutout import cut_out
 
     choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
-    plan = [(style, stage.select_sources(who.maps, style, choice, sitting.count)) for style in styles]
+    sources_by_style = [(style, stage.select_sources(who.maps, style, choice, sitting.count)) for style in styles]
     cutouts = Cutouts(
         lambda face: models.engine.prepare(cut_out(face, models.parser), face, who),
-        [face for _, sources in plan for face, _ in sources],
+        [face for _, sources in sources_by_style for face, _ in sources],
     )
     records: list[dict[str, Any]] = []
-    for style, sources in plan:
+    for style, sources in sources_by_style:
         request = _request(who, style, choice, sitting, models)
         for number, (face, take) in enumerate(sources, start=1):
             for redraw in range(REDRAWS + 1):

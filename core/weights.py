@@ -1,7 +1,7 @@
-"""The weight files: which bytes, from where, and the promise that what is opened is what was pinned.
+"""Weight files, pinned by SHA-256: open one, verify all, pull what is absent.
 
-`weights.lock.toml` beside this page names every file. `path` is how the other stages open one;
-`pull` is the only code in the studio that downloads anything.
+`weights.lock.toml` names every file, its licence and its sources in order. `path` returns a file only when its bytes
+are the pinned ones. `pull` is the only code in core that downloads anything.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def _keep(data: bytes, weight: Weight, folder: Path) -> None:
 
 @dataclass(slots=True)
 class _Fetcher:
-    """Remembers, for one pull, which hosts failed and which archives are already here."""
+    """Fetches from sources for one pull. dead: host -> why it failed. archives: URL or wheel -> file, or why not."""
 
     scratch: Path
     on_progress: Progress
@@ -287,15 +287,15 @@ def _size(folder: Path) -> int:
     return total
 
 
-class _Patient(http.client.HTTPConnection):
-    """Short to connect, longer to read: a dead host costs CONNECT_S, a slow one is waited for."""
+class _Connection(http.client.HTTPConnection):
+    """HTTP with two time-outs: CONNECT_S to connect, then READ_S for each read."""
 
     def connect(self) -> None:
         super().connect()
         self.sock.settimeout(READ_S)
 
 
-class _PatientTLS(http.client.HTTPSConnection):
+class _ConnectionTLS(http.client.HTTPSConnection):
     def connect(self) -> None:
         super().connect()
         self.sock.settimeout(READ_S)
@@ -303,12 +303,12 @@ class _PatientTLS(http.client.HTTPSConnection):
 
 class _OverHTTP(urllib.request.HTTPHandler):
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_Patient, req)
+        return self.do_open(_Connection, req)
 
 
 class _OverTLS(urllib.request.HTTPSHandler):
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_PatientTLS, req)
+        return self.do_open(_ConnectionTLS, req)
 
 
 def _opener() -> urllib.request.OpenerDirector:

@@ -16,7 +16,7 @@ from core.errors import AtelierError
 from core.settings import setting
 
 CREATED: Final = "c2pa.created"
-"""The C2PA 2.1 action of a new picture; its digitalSourceType says how it came to be."""
+"""The C2PA 2.1 action of a new picture; its digitalSourceType says how it was made."""
 
 
 def operators_certificate() -> tuple[bytes, bytes] | None:

@@ -1,4 +1,4 @@
-"""Records of portraits -> gallery.html and a contact sheet: what a person looks at."""
+"""Manifest -> gallery.html and a contact sheet."""
 
 from __future__ import annotations
 

@@ -117,10 +117,10 @@ def cached(folder: Path, key: str, work: Callable[[], TrainingResult]) -> Traini
 def _outcome(folder: Path, key: str) -> TrainingResult | None:
     """Read a finished training's outcome; None where there is none of this key, or its LoRA is missing."""
     try:
-        told = json.loads((folder / OUTCOME).read_text("utf-8"))
-        if told.pop("key") != key:
+        stored = json.loads((folder / OUTCOME).read_text("utf-8"))
+        if stored.pop("key") != key:
             return None
-        result = TrainingResult(**{**told, "trained_on": tuple(told["trained_on"])})
+        result = TrainingResult(**{**stored, "trained_on": tuple(stored["trained_on"])})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return result if not result.used or (folder / LORA / "adapter_model.safetensors").is_file() else None

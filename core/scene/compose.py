@@ -1,4 +1,4 @@
-"""Layers + Look -> picture: the page where everything meets, and all that light, backdrop and retouch edits call.
+"""Layers + Look -> picture: what drawing ends with, and all that light, backdrop and retouch edits call.
 
 Bottom to top: backdrop, neck, garment, head. All light is linear until the last step. No model is
 loaded here and nothing is random but seeded grain, so the same layers and look give the same bytes.

@@ -1,8 +1,8 @@
-"""Setup of light: the sitter's own pixels under the style's lamps.
+"""Relighting: the sitter's own pixels under the style's lamps.
 
 A ratio image (Liu, Shan & Zhang 2001): what each direction of the surface would receive from the rig
-over what it receives in the photo. It is smooth, bounded and multiplies linear light, so skin keeps
-every pore and freckle it had; nothing is painted.
+over what it receives in the photo. It is smooth, bounded and multiplies linear light, so that
+skin keeps its texture.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Rig:
 def head_normals(face: FaceMap, cutout: Cutout) -> F32:
     """Return (1280, 1024, 3) unit normals over head and neck: x right, y down, z to the viewer.
 
-    The mesh inside the face; outside it the head is taken for a balloon tied to its own outline,
-    and the two meet by distance so that no edge shows at the hairline.
+    The mesh inside the face, outside it `inflate` of the head's outline; blended over the 12 pixels inside the mesh's
+    edge, at a quarter of the size.
     """
     width, height = frame.PRINT[0] // 4, frame.PRINT[1] // 4
     balloon = inflate(
@@ -54,8 +54,8 @@ def head_normals(face: FaceMap, cutout: Cutout) -> F32:
     mesh = spread_normals(face.landmarks / 4, width, height)
     inside = (np.abs(mesh).sum(axis=-1) > 0).astype(np.uint8)
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
-    trust = np.clip(depth / 12, 0, 1)[..., None]
-    normals = mesh * trust + balloon * (1 - trust)
+    mesh_weight = np.clip(depth / 12, 0, 1)[..., None]
+    normals = mesh * mesh_weight + balloon * (1 - mesh_weight)
     normals = cv2.GaussianBlur(normals, (0, 0), 3)
     normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-4)
     return cv2.resize(normals, frame.PRINT, interpolation=cv2.INTER_LINEAR).astype(np.float32)

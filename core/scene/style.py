@@ -1,7 +1,7 @@
-"""A look is data: strict TOML packs -> Style. An unknown key is an error.
+"""TOML style packs -> Style, validated strictly: an unknown key is an error, told with file and line.
 
-A pack names its outfit, backdrop and light from the studio's wardrobe (`styles/wardrobe.toml`), so a
-person can swap one of them by name and a new look touches no Python.
+A pack names its outfit, backdrop and light from `styles/wardrobe.toml`, so a person can replace one of them by name,
+and a new look needs no Python.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def load_all() -> tuple[Style, ...]:
 
 @cache
 def load(name: str) -> Style:
-    """Read one style pack and check that its outfit, backdrop and light hang in the wardrobe.
+    """Read one style pack and check that its outfit, backdrop and light are in the wardrobe.
 
     Raises StyleWrong, naming the choices for an unknown style.
     """
@@ -155,10 +155,10 @@ def purpose_of(name: str) -> PurposeSettings:
 
 def pick(role: str, name: str) -> Outfit | Paper | Lamps:
     """Take one thing from the wardrobe: role is outfit, backdrop or light. Raises StyleWrong with the choices."""
-    shelf: dict[str, Outfit] | dict[str, Paper] | dict[str, Lamps] = getattr(wardrobe(), f"{role}s")
-    if name not in shelf:
-        raise StyleWrong(f"{role} {name!r} is unknown, choose from {', '.join(sorted(shelf))}")
-    return shelf[name]
+    entries: dict[str, Outfit] | dict[str, Paper] | dict[str, Lamps] = getattr(wardrobe(), f"{role}s")
+    if name not in entries:
+        raise StyleWrong(f"{role} {name!r} is unknown, choose from {', '.join(sorted(entries))}")
+    return entries[name]
 
 
 def paper_of(backdrop: str) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from core.intake.bounded import BoundedDecoder
 from jobs.kinds.base import LaidPhoto, NotHeld, Photos, Progress, Stop
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ class CoreStudio:
         self._seen: dict[str, Selfie | Rejected] = {}
         self._maps: dict[str, FaceMap] = {}
         self._loaded: Models | None = None
+        self._decoder = BoundedDecoder()  # a photo that breaks a limit of time or memory costs that process alone
+        weakref.finalize(self, self._decoder.close)
 
     @property
     def _models(self) -> Models:
@@ -37,6 +41,8 @@ class CoreStudio:
         """Load the face models, and what draws with its libraries; its nets are loaded by the first job."""
         from core.face import coverage  # noqa: F401
 
+        if queue == "look":
+            self._decoder.decode(b"", "none")  # its process loads its libraries now
         _ = self._models.recogniser, self._models.landmarker, self._models.parser
         if queue == "studio":
             from core.cutout import cutout  # noqa: F401
@@ -101,13 +107,13 @@ class CoreStudio:
             self._maps.pop(digest, None)
 
     def _look(self, name: str, sha256: str, data: bytes | None) -> Selfie | Rejected:
-        from core.studio import look
+        from core.intake.review import look
 
         seen = self._seen.pop(sha256, None)
         if seen is None:
             if data is None:
                 raise NotHeld(f"{name} is not held any more")
-            seen = look(data, name, self._models)
+            seen = look(data, name, self._models, self._decoder.decode)
         self._seen[sha256] = seen  # the newest last
         return replace(seen, name=name)
 

@@ -158,14 +158,19 @@ def test_a_name_that_is_not_utf_8_is_told_and_not_a_fault(tmp_path: Path) -> Non
 
 def test_two_photos_of_one_name_are_told_apart(tmp_path: Path, capsys: Capture) -> None:
     face = sitters.collins()
-    for folder, rgb in (("a", face), ("b", sitters.turned(face, 10))):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "IMG_0001.png").write_bytes(sitters.encoded(rgb))
     photos = [str(tmp_path / folder / "IMG_0001.png") for folder in ("a", "b")]
+    photos.append(str(tmp_path / "IMG_0001.webp"))
+    for photo, rgb in zip(photos, (face, sitters.turned(face, 10), sitters.turned(face, 0, 10)), strict=True):
+        Path(photo).parent.mkdir(exist_ok=True)
+        Path(photo).write_bytes(sitters.encoded(rgb))
     assert main(["check", *photos, "--draw", str(tmp_path / "maps"), "--json"]) == 0
     seen = told(capsys)["photos"]
-    assert [photo["name"] for photo in seen] == ["IMG_0001.png", "IMG_0001 (2).png"]
-    assert {file.name for file in (tmp_path / "maps").iterdir()} == {"IMG_0001-map.jpg", "IMG_0001 (2)-map.jpg"}
+    assert [photo["name"] for photo in seen] == ["IMG_0001.png", "IMG_0001 (2).png", "IMG_0001.webp"]
+    assert {file.name for file in (tmp_path / "maps").iterdir()} == {
+        "IMG_0001-map.jpg",
+        "IMG_0001 (2)-map.jpg",
+        "IMG_0001-map (2).jpg",
+    }
 
 
 # --- threads ---

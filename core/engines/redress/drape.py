@@ -1,7 +1,6 @@
 """Layout -> normals: the drawn garment as a surface that takes the rig's light, folds and all.
 
-A flat drawing looks cut out of paper however well it is shaded once; a surface can be lit anew by every
-edit. Three parts add up: the body's roundness, the pieces lying on each other, and how such cloth hangs.
+Three heights add up: the body's roundness, the pieces lying on each other, and the folds of such a garment.
 Units of heights are eye distances, as in `core/engines/redress/garment.py`.
 """
 

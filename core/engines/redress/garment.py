@@ -1,6 +1,6 @@
 """A garment as a drawing: kind, colours and body in, flat coloured regions out, at any size.
 
-Shrunk to which cloth lies where, this is what the torso net is told; at print size the drawing itself
+Shrunk to which cloth lies where, it conditions the torso net; at print size the drawing itself
 keeps edges crisp and the net's picture gives it shade and folds. Pure geometry, no model.
 
 Units inside this file are eye distances (189 print pixels) from the point where the collar crosses the
@@ -123,8 +123,12 @@ class _Vary:
     def __init__(self, seed: int | None) -> None:
         self._rng = None if seed is None else np.random.default_rng([seed, 77])
 
-    def __call__(self, spread: float = 0.1) -> float:
-        return 1.0 if self._rng is None else float(np.clip(self._rng.normal(1, spread), 1 - 2 * spread, 1 + 2 * spread))
+    def __call__(self, deviation: float = 0.1) -> float:
+        return (
+            1.0
+            if self._rng is None
+            else float(np.clip(self._rng.normal(1, deviation), 1 - 2 * deviation, 1 + 2 * deviation))
+        )
 
 
 class _Trunk:

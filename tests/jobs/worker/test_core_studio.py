@@ -6,8 +6,21 @@ from pathlib import Path
 import matplotlib
 import pytest
 
+from core.intake.bounded import BoundedDecoder
 from jobs.kinds.base import LaidPhoto, NotHeld
 from jobs.worker.core_studio import CoreStudio
+
+
+def test_a_photo_that_costs_more_than_a_photo_may_is_refused_and_the_next_is_looked_at() -> None:
+    """The process that decodes is killed at the limit, not the one that holds the models."""
+    data = (Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg").read_bytes()
+    studio = CoreStudio()
+    studio._decoder = BoundedDecoder(time_s=0.01)  # less than the process needs to start
+    refused = studio.look([LaidPhoto("photos/1", "11", data)])
+    assert (refused["kept"], refused["reason"]) == (False, "too_costly")
+    studio._decoder = BoundedDecoder()
+    assert studio.look([LaidPhoto("photos/2", "22", data)])["kept"]
+    studio._decoder.close()
 
 
 def test_a_photo_is_decoded_once_and_nothing_of_it_is_left_when_it_is_dropped() -> None:

@@ -1,0 +1,64 @@
+"""Claims about the parser: its weights are whole and small, and it tells a sitter's parts apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from core.cutout.nets import CLASSES, INPUTS, SIZE, ParserNet, RefinerNet
+from core.cutout.parser import BASE, HALF, PARTS_SIZE, Parser, Parts
+from core.face.landmarks import FACE_OVAL, fill
+from core.frame import INTEROCULAR_PX
+from core.types import F32, FaceMap
+
+LIMIT_BYTES = 12e6
+
+
+@pytest.fixture(scope="module")
+def parts(hopper_map: FaceMap) -> Parts:
+    return Parser().parse(hopper_map)
+
+
+@pytest.fixture
+def points(hopper_map: FaceMap) -> F32:
+    return hopper_map.landmarks * np.float32(HALF)
+
+
+def test_shipped_weights_fit_the_nets_are_finite_and_small() -> None:
+    for net, name in ((ParserNet(), "parser"), (RefinerNet(), "refiner")):
+        weights = load_file(BASE / f"{name}.safetensors")
+        net.load_state_dict({key: value.float() for key, value in weights.items()})
+        assert all(torch.isfinite(value).all() for value in weights.values())
+    assert sum(file.stat().st_size for file in BASE.glob("*.safetensors")) <= LIMIT_BYTES
+
+
+def test_the_nets_give_a_picture_of_the_size_they_are_given() -> None:
+    with torch.inference_mode():
+        assert ParserNet()(torch.zeros(2, INPUTS, SIZE[1], SIZE[0])).shape == (2, len(CLASSES), SIZE[1], SIZE[0])
+        alpha = RefinerNet()(torch.rand(1, 3 + len(CLASSES), PARTS_SIZE[1], PARTS_SIZE[0]))
+    assert alpha.shape == (1, 1, PARTS_SIZE[1], PARTS_SIZE[0])
+    assert 0 <= alpha.min() <= alpha.max() <= 1
+
+
+def test_the_sitter_s_face_is_skin(parts: Parts, points: F32) -> None:
+    face = fill(parts.skin.shape, points, FACE_OVAL, 0.8)
+    assert (parts.skin[face] > 0.5).mean() > 0.95
+    assert parts.head[face].min() > 0.9
+
+
+def test_hair_or_hat_lies_above_the_face_and_clothes_below_it(parts: Parts, points: F32) -> None:
+    eye = INTEROCULAR_PX * HALF
+    x, top, chin = int(points[10, 0]), int(points[10, 1]), int(points[152, 1])
+    columns = slice(int(x - eye / 2), int(x + eye / 2))
+    crown = (parts.hair + parts.hat)[top - int(0.5 * eye) : top - int(0.25 * eye), columns]
+    assert crown.mean() > 0.8
+    assert parts.clothes[chin + int(1.5 * eye) :, columns].mean() > 0.6
+    assert parts.clothes[:chin].mean() < 0.02
+
+
+def test_parts_of_a_sitter_sum_to_the_sitter(parts: Parts) -> None:
+    total = parts.hair + parts.hat + parts.clothes + parts.skin
+    assert (total <= parts.person + 1e-3).all()  # skin beside the clothes is left out on purpose
+    assert parts.person[5, 5] == 0

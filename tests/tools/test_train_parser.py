@@ -1,0 +1,228 @@
+"""Claims about the parser's training: labels mended by rule, recomposed exactly, a run that goes on where it ended."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from core.cutout.nets import ParserNet, RefinerNet
+from core.face.mesh import BROWS, CHIN, FACE_OVAL, LIPS
+from core.types import F32, U8
+from tools import parser_labels, train_parser
+from tools.measure_parser import evaluate, iou
+from tools.parser_labels import CLOTHES, HAIR, HAT, SKIN, Record, mend, unpack, with_backdrop, within
+from tools.parser_recompose import Pictures, Recomposer, behind, composite, foreground
+
+FACE = (128, 150, 45, 62)
+"""Middle and half axes of the made-up people's faces, in pixels of the parser's frame."""
+SKIN_RGB, CLOTH_RGB, BACK_RGB = (200, 150, 120), (40, 60, 110), (90, 120, 200)
+
+
+def mesh() -> F32:
+    """A face's points that the rules look at, on an ellipse."""
+    x, y, across, down = FACE
+    points = np.tile(np.array([x, y], np.float32), (478, 1))
+    angles = np.linspace(0, 2 * np.pi, len(FACE_OVAL), endpoint=False)
+    points[list(FACE_OVAL)] = np.stack([x + across * np.sin(angles), y - down * np.cos(angles)], axis=1)
+    points[[*BROWS[0], *BROWS[1]], 1] = y - 0.45 * down
+    points[list(LIPS), 1] = y + 0.5 * down
+    points[parser_labels.NOSE, 1] = y + 0.2 * down
+    points[CHIN] = x, y + down
+    return points
+
+
+def ellipse(middle: tuple[int, int], axes: tuple[int, int]) -> F32:
+    drawn = np.zeros((320, 256), np.uint8)
+    cv2.ellipse(drawn, middle, axes, 0, 0, 360, 1, -1)
+    return drawn.astype(np.float32)
+
+
+def drawn_person() -> tuple[U8, F32]:
+    """A face under hair over a body, flat colours: (320, 256, 3), and their exact label, (3, 320, 256)."""
+    x, y, across, down = FACE
+    face = ellipse((x, y), (across, down))
+    hair = np.maximum(ellipse((x, y - 20), (across + 14, down + 8)) - face, 0)
+    hair[y + 20 :] = 0
+    body = np.zeros_like(face)
+    body[y + down - 8 :, 40:216] = 1
+    body = np.maximum(body - face - hair, 0)
+    rgb = np.full((320, 256, 3), BACK_RGB, np.uint8)
+    for part, colour in ((body, CLOTH_RGB), (hair, (60, 40, 30)), (face, SKIN_RGB)):
+        rgb[part > 0.5] = colour
+    return rgb, np.stack([hair, face, body])
+
+
+def record(name: str, portrait: bool, held: bool) -> Record:
+    rgb, label = drawn_person()
+    size = parser_labels.LARGE if portrait else parser_labels.SIZE
+    alpha = cv2.resize(label.sum(axis=0), size)
+
+    def webp(picture: U8 | F32) -> U8:
+        return np.asarray(cv2.imencode(".webp", np.asarray(picture, np.uint8))[1], np.uint8).ravel()
+
+    return Record(
+        name=name,
+        portrait=portrait,
+        held=held,
+        size=(320, 256),
+        transform=np.eye(2, 3, dtype=np.float32),
+        points=mesh(),
+        rgb=webp(cv2.cvtColor(cv2.resize(rgb, size), cv2.COLOR_RGB2BGR)),
+        label=webp(np.concatenate(list(label * 255), axis=1)),
+        person=webp(cv2.resize(label.sum(axis=0) * 255, (128, 160))),
+        alpha=webp(alpha * 255) if portrait else None,
+    )
+
+
+@pytest.fixture(scope="module")
+def records() -> list[Record]:
+    """Two portraits and two faces, one of each held out."""
+    return [record(f"{place}.jpg", place < 2, place % 2 == 1) for place in range(4)]
+
+
+def test_clothes_inside_the_oval_become_skin() -> None:
+    rgb, label = drawn_person()
+    x, y, *_ = FACE
+    label[:, y + 10 : y + 40, x - 15 : x + 15] = np.array([0, 0, 1], np.float32)[:, None, None]
+    mended = mend(label, rgb, mesh())
+    inside = ellipse((x, y), (35, 50)) > 0
+    assert mended[CLOTHES][inside].max() == 0
+    assert mended[SKIN][inside & (np.arange(320)[:, None] > y)].min() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("side", "becomes"), [(6, HAIR), (40, HAT)])
+def test_a_little_cloth_above_the_brows_is_hair_and_much_is_a_hat(side: int, becomes: int) -> None:
+    rgb, label = drawn_person()
+    label[:, 62 : 62 + side, 128 - side : 128 + side] = np.array([0, 0, 1], np.float32)[:, None, None]
+    mended = mend(label, rgb, mesh())
+    assert mended[becomes, 64, 128] == pytest.approx(1)
+    assert mended[CLOTHES, : int(150 - 0.45 * 62)].max() == 0
+
+
+def test_skin_below_the_chin_in_the_jacket_s_colour_becomes_clothes() -> None:
+    rgb, label = drawn_person()
+    jacket = np.s_[240:, 60:100]
+    label[SKIN][jacket], label[CLOTHES][jacket] = 1, 0
+    mended = mend(label, rgb, mesh())
+    assert mended[CLOTHES][280, 80] == pytest.approx(1)
+    assert mended[SKIN][280, 80] == pytest.approx(0)
+
+
+def test_classes_sum_to_one_with_and_without_an_exact_alpha() -> None:
+    rgb, label = drawn_person()
+    parts = with_backdrop(mend(label, rgb, mesh()))
+    assert np.allclose(parts.sum(axis=0), 1, atol=1e-5)
+    alpha = cv2.GaussianBlur(1 - parts[0], (0, 0), 3)
+    exact = within(parts, alpha)
+    assert np.allclose(exact[0], 1 - alpha)
+    assert np.allclose(exact.sum(axis=0), 1, atol=0.02)
+
+
+def test_a_pack_comes_back_as_it_was_written(records: list[Record], tmp_path: Path) -> None:
+    parser_labels.write(records, tmp_path / "pack.pt")
+    back = parser_labels.read(tmp_path / "pack.pt")
+    assert [(r.name, r.portrait, r.held, r.alpha is None) for r in back] == [
+        (r.name, r.portrait, r.held, r.alpha is None) for r in records
+    ]
+    assert np.array_equal(unpack(back[0]).parts, unpack(records[0]).parts)
+
+
+def test_a_figure_that_covers_all_is_its_own_foreground_and_its_composite() -> None:
+    torch.manual_seed(0)
+    rgb, other = torch.rand(2, 1, 3, 320, 256)
+    all_over = torch.ones(1, 1, 320, 256)
+    front = foreground(rgb, all_over, all_over)
+    assert torch.allclose(front, rgb, atol=1e-5)
+    assert torch.allclose(composite(all_over, front, other), rgb, atol=1e-5)
+
+
+def test_the_backdrop_is_carried_on_behind_the_figure() -> None:
+    rgb, label = drawn_person()
+    picture = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
+    alpha = torch.from_numpy(label.sum(axis=0))[None, None].clamp(0, 1)
+    filled = behind(picture, alpha, torch.ones_like(alpha))
+    assert torch.allclose(filled[0, :, 150, 128] * 255, torch.tensor(BACK_RGB).float(), atol=3)
+
+
+def test_recomposed_labels_still_sum_to_one_and_an_exact_alpha_mixes_two_colours(records: list[Record]) -> None:
+    torch.manual_seed(1)
+    draw = Recomposer(Pictures(records, "cpu"))
+    batch = draw.batch(8)
+    assert torch.allclose(batch.parts.sum(1), torch.ones(8, 320, 256), atol=1e-3)
+    assert batch.told().shape == (8, 6, 320, 256)
+    assert batch.told().abs().max() <= 1
+    large = draw.large_batch(2)
+    assert large.rgb.shape == (2, 3, 640, 512)
+    assert 0.1 < large.alpha.mean() < 0.9
+
+
+def test_nobody_held_out_is_drawn(records: list[Record]) -> None:
+    pictures = Pictures(records, "cpu")
+    assert pictures.trained.tolist() == [0, 2]
+    assert pictures.large_trained.tolist() == [0]
+    assert len(pictures.weight) == 2
+
+
+def test_a_run_goes_on_from_its_checkpoint_and_exports_what_it_averaged(
+    records: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack, run = tmp_path / "pack.pt", tmp_path / "run"
+    parser_labels.write(records, pack)
+    train_parser.train(pack, run, (0.01, 0.01), batch=1)
+    first = {name: torch.load(run / f"{name}.pt", weights_only=True) for name in ("parser", "refiner")}
+    assert [state["step"] for state in first.values()] == [1, 1]
+    spent = first["parser"]["seconds"]
+    assert spent > 0.01
+    train_parser.train(pack, run, (spent + 0.01, 0.01), batch=1)
+    second = torch.load(run / "parser.pt", weights_only=True)
+    assert second["step"] == 2
+    assert second["seconds"] > spent
+    assert second["optimiser"]["state"][0]["step"] == 2
+    assert torch.load(run / "refiner.pt", weights_only=True)["step"] == 1  # its budget was spent
+    assert "parser ended at step 2" in capsys.readouterr().out
+    train_parser.export(run, tmp_path / "weights")
+    lines = list(evaluate(pack, tmp_path / "weights"))
+    assert any("parser and refiner" in line for line in lines)
+
+
+def test_iou_counts_sure_pixels_the_photo_reaches() -> None:
+    told = np.zeros((5, 40, 40), np.float32)
+    told[0, :20], told[1, 20:] = 1, 1
+    found = np.zeros((40, 40), int)
+    found[30:] = 1
+    valid = np.ones((40, 40), np.float32)
+    assert iou(found, told, valid)[1] == pytest.approx(0.5)
+    valid[20:30] = 0
+    assert iou(found, told, valid)[1] == pytest.approx(1)
+    assert np.isnan(iou(found, told, valid)[4])
+
+
+def test_losses_are_least_for_the_truth() -> None:
+    torch.manual_seed(0)
+    parts = torch.nn.functional.one_hot(torch.randint(5, (1, 32, 32)), 5).permute(0, 3, 1, 2).float()
+    valid, exact = torch.ones(1, 1, 32, 32), torch.ones(1, 1, 1, 1)
+    right = train_parser.parser_loss(parts * 20, parts, valid, exact)
+    wrong = train_parser.parser_loss(parts.roll(1, 1) * 20, parts, valid, exact)
+    assert right < 0.01 < wrong
+    alpha = torch.full((1, 1, 32, 32), 0.5)
+    assert train_parser.refiner_loss(alpha, alpha, valid) == 0
+    assert train_parser.refiner_loss(alpha + 0.1, alpha, valid) > 0.05
+
+
+def test_nets_begin_without_a_change_to_the_parser_s_own_alpha() -> None:
+    found = torch.rand(1, 5, 64, 64)
+    told = torch.cat([torch.zeros(1, 3, 64, 64), found], 1)
+    assert torch.allclose(RefinerNet()(told), (1 - found[:, :1]).clamp(0.02, 0.98), atol=1e-5)
+    assert ParserNet()(torch.zeros(1, 6, 320, 256)).shape == (1, 5, 320, 256)
+
+
+def test_training_needs_torch_numpy_and_opencv_alone() -> None:
+    absent = ("mediapipe", "safetensors", "scipy", "PIL", "diffusers", "skimage", "pymatting", "cv2.ximgproc")
+    code = f"import sys\nfor name in {absent}: sys.modules[name] = None\nimport tools.train_parser"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(train_parser.__file__).parent.parent)

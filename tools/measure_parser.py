@@ -1,0 +1,179 @@
+"""Measure the parser and the refiner on the held-out tenth: what `python -m tools.train_parser eval` prints.
+
+Runs on a CPU. Intersection over union is told per picture where the label has over LEAST_PX pixels of a class, counting
+pixels that the photo reaches and whose label is sure; intervals are bootstrapped over pictures (1,000 times, 95 %).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from core.cutout.nets import CLASSES, ParserNet, RefinerNet
+from core.face.mesh import CHIN
+from core.types import F32
+from tools.parser_labels import EYE, read
+from tools.parser_recompose import HAT_AREA, REFINED, Batch, Pictures, Recomposer, blur, resized
+
+DONORS: Final = 200
+"""Trained-on pictures that lend backdrops and clothes to the recomposed ones."""
+LEAST_PX: Final = 100
+SURE: Final = 0.6
+LONG_HAIR: Final = (0.5, 0.3)
+"""Hair is long where over 0.3 squared eye distances of it lie lower than half an eye distance below the chin."""
+GUIDED: Final = ((4, 1e-4), (8, 1e-4), (16, 1e-4))
+"""Radius and epsilon of the guided filters that the refined alpha is compared with; all are printed."""
+GRADIENT_SIGMA: Final = 1.4
+"""Of the Gaussian derivatives of the gradient error (Rhemann et al., A perceptually motivated matting score, 2009)."""
+
+
+def evaluate(pack: Path, folder: Path) -> Iterator[str]:
+    """Yield the lines of the report on the weights in a folder, for the held-out records of a pack."""
+    records = read(pack)
+    trained = [r for r in records if not r.held]
+    records = [r for r in records if r.held] + trained[:: max(1, len(trained) // DONORS)]
+    pictures, nets = Pictures(records, "cpu"), _nets(folder)
+    recompose = Recomposer(pictures)
+    groups = _groups(pictures)
+    yield "IoU on photos as they are: mean (95 % interval of the mean), median, number of pictures"
+    scores = _scores(pictures.held, nets[0], recompose.as_it_is)
+    for name, members in groups.items():
+        yield from _table(name, scores[members])
+    torch.manual_seed(5)
+    yield "IoU on the same people recomposed"
+    yield from _table("all", _scores(pictures.held, nets[0], lambda ids: recompose.batch(len(ids), ids)))
+    torch.manual_seed(5)
+    yield f"Alpha of recomposed portraits at {REFINED[1]}x{REFINED[0]}: mean squared error, gradient error, each x 1000"
+    errors = alpha_errors(recompose, *nets)
+    for name, rows in errors.items():
+        yield f"  {name:24} {_mean(rows[:, 0] * 1000)}   {_mean(rows[:, 1] * 1000)}   n {len(rows)}"
+
+
+def iou(found: NDArray[Any], told: F32, valid: F32) -> F32:
+    """Return one picture's IoU per class, NaN where it has none of it. found: (H, W) classes; told: (5, H, W)."""
+    counted = (valid > 0.5) & (told.max(axis=0) > SURE)
+    true = told.argmax(axis=0)
+    scores = np.full(len(CLASSES), np.nan, np.float32)
+    for c in range(len(CLASSES)):
+        mine, theirs = (found == c) & counted, (true == c) & counted
+        if theirs.sum() > LEAST_PX:
+            scores[c] = (mine & theirs).sum() / (mine | theirs).sum()
+    return scores
+
+
+@torch.inference_mode()
+def probabilities(net: nn.Module, told: Tensor) -> Tensor:
+    """Ask the parser twice, once mirrored, as `core.cutout.parser` does: (B, 6, H, W) -> (B, 5, H, W)."""
+    return (net(told).softmax(1) + net(told.flip(3)).softmax(1).flip(3)) / 2
+
+
+@torch.inference_mode()
+def alpha_errors(recompose: Recomposer, parser: nn.Module, refiner: nn.Module) -> dict[str, F32]:
+    """Return (N, 2) squared and gradient errors of the alpha by method, on the held-out portraits with an exact one.
+
+    The guided filters start from the segmenter's answer for the photo as it was taken, before a plain backdrop: an
+    easier one than the recomposed picture's.
+    """
+    rows: dict[str, list[tuple[float, float]]] = {}
+    for ids in recompose.pictures.large_held.split(8):
+        batch = recompose.large_batch(len(ids), ids)
+        found = resized(probabilities(parser, batch.small.told()), REFINED)
+        refined = refiner(torch.cat([batch.rgb * 2 - 1, found], 1))
+        methods = {"parser": 1 - found[:, :1], "parser and refiner": refined}
+        for radius, epsilon in GUIDED:
+            methods[f"guided filter, radius {radius}"] = _guided(batch.rgb, batch.person, radius, epsilon)
+        for name, alpha in methods.items():
+            rows.setdefault(name, []).extend(_errors(alpha, batch.alpha, batch.valid))
+    return {name: np.array(values, np.float32) for name, values in rows.items()}
+
+
+def _nets(folder: Path) -> tuple[nn.Module, nn.Module]:
+    nets: tuple[nn.Module, nn.Module] = (ParserNet(), RefinerNet())
+    for net, name in zip(nets, ("parser", "refiner"), strict=True):
+        weights = load_file(folder / f"{name}.safetensors")
+        net.load_state_dict({key: value.float() for key, value in weights.items()})
+        net.eval()
+    return nets
+
+
+def _scores(held: Tensor, net: nn.Module, draw: Callable[[Tensor], Batch]) -> F32:
+    scores = []
+    for ids in held.split(16):
+        batch = draw(ids)
+        found = probabilities(net, batch.told()).argmax(1).numpy()
+        valid = batch.valid[:, 0].numpy()
+        scores += [iou(*row) for row in zip(found, batch.parts.numpy(), valid, strict=True)]
+    return np.array(scores)
+
+
+def _groups(pictures: Pictures) -> dict[str, NDArray[np.bool_]]:
+    """Tell the held-out pictures apart by set, by length of hair, headwear and third of the face's median L*."""
+    long, hat, light = [], [], []
+    for i in pictures.held.tolist():
+        parts, oval = pictures.parts[i].numpy() / 255, pictures.oval[i, 0].numpy() > 0
+        below = parts[1, round(float(pictures.points[i, CHIN, 1]) + LONG_HAIR[0] * EYE) :] > 0.5
+        long.append(below.sum() > LONG_HAIR[1] * EYE**2)
+        hat.append(parts[4].mean() > HAT_AREA)
+        rgb = pictures.rgb[i].numpy().transpose(1, 2, 0).astype(np.float32) / 255
+        light.append(np.median(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[..., 0][oval]))
+    longs, hats, lights = np.array(long), np.array(hat), np.array(light)
+    low, high = np.quantile(lights, (1 / 3, 2 / 3))
+    portrait = pictures.portrait[pictures.held].numpy()
+    return {
+        "all": np.ones(len(longs), bool),
+        "faces": ~portrait,
+        "portraits": portrait,
+        "hair below the chin": longs,
+        "hair above the chin": ~longs & ~hats,
+        "headwear": hats,
+        f"darkest third, L* < {low:.0f}": lights < low,
+        "middle third": (lights >= low) & (lights < high),
+        f"lightest third, L* >= {high:.0f}": lights >= high,
+    }
+
+
+def _table(name: str, scores: F32) -> Iterator[str]:
+    yield f"  {name} ({len(scores)})"
+    for c, label in enumerate(CLASSES):
+        values = scores[:, c][~np.isnan(scores[:, c])]
+        if len(values):
+            yield f"    {label:9} {_mean(values)}  median {np.median(values):.3f}  n {len(values)}"
+
+
+def _mean(values: F32) -> str:
+    """Return the mean and its bootstrapped 95 % interval."""
+    draws = np.random.default_rng(0).integers(0, len(values), (1000, len(values)))
+    low, high = np.quantile(values[draws].mean(axis=1), (0.025, 0.975))
+    return f"{values.mean():.3f} ({low:.3f} to {high:.3f})"
+
+
+def _guided(rgb: Tensor, person: Tensor, radius: int, epsilon: float) -> Tensor:
+    """Sharpen a coarse alpha by the picture (He et al., Guided image filtering, 2010)."""
+    pairs = zip(rgb.numpy().transpose(0, 2, 3, 1), person[:, 0].numpy(), strict=True)
+    found = [cv2.ximgproc.guidedFilter(np.ascontiguousarray(i), p, radius, epsilon) for i, p in pairs]
+    return torch.from_numpy(np.stack(found)[:, None].clip(0, 1))
+
+
+def _errors(found: Tensor, true: Tensor, valid: Tensor) -> list[tuple[float, float]]:
+    def per_picture(squares: Tensor, where: Tensor) -> list[float]:
+        means: list[float] = ((squares * where).sum((1, 2, 3)) / where.sum((1, 2, 3))).tolist()
+        return means
+
+    unlike = (_gradient(found) - _gradient(true)) ** 2
+    inner = valid[..., 1:-1, 1:-1]
+    return list(zip(per_picture((found - true) ** 2, valid), per_picture(unlike, inner), strict=True))
+
+
+def _gradient(alpha: Tensor) -> Tensor:
+    soft = blur(alpha, GRADIENT_SIGMA)
+    across = (soft[..., 1:-1, 2:] - soft[..., 1:-1, :-2]) / 2
+    down = (soft[..., 2:, 1:-1] - soft[..., :-2, 1:-1]) / 2
+    return torch.hypot(across, down)

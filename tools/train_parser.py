@@ -1,0 +1,265 @@
+"""Train the cut-out's parser and refiner: prepare | train | eval | export, resumable, run by hand.
+
+    python -m tools.train_parser prepare --faces PICTURES LABELS --portraits PICTURES LABELS
+    python -m tools.train_parser train --parser-seconds 620 --refiner-seconds 115
+    python -m tools.train_parser export
+    python -m tools.train_parser eval
+
+`train` needs torch, numpy and OpenCV alone, so that a pack and this repository are all that a GPU machine is given. It
+runs in bf16 on a CUDA card and in float32 on a CPU, goes on from its last checkpoint, and a larger budget continues a
+run that has ended. All it writes lies in `.train/`, which git ignores. `core/base/parser/README.md` is the model card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.cutout.nets import ParserNet, RefinerNet
+from tools.parser_labels import read
+from tools.parser_recompose import REFINED, Pictures, Recomposer, resized
+
+CACHE: Final = Path(".train")
+PACK: Final = CACHE / "parser.pt"
+RUN: Final = CACHE / "parser"
+BASE: Final = Path(__file__).resolve().parent.parent / "core" / "base" / "parser"
+CHECKPOINT_S: Final = 30.0
+REPORT_S: Final = 15.0
+CLASS_WEIGHTS: Final = (1.0, 1.6, 1.2, 1.0, 2.0)
+"""Of the cross-entropy, in the order of CLASSES: hair and hats are rare and matter most."""
+EDGE: Final = (0.02, 0.98)
+"""Alpha between these is the edge, where the refiner's error counts 7 times as much as elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one net is trained. warm_up: steps. floor: of the learning rate, as a part of it. ema: the highest decay."""
+
+    batch: int
+    rate: float
+    weight_decay: float
+    warm_up: int
+    floor: float
+    ema: float
+
+
+PLANS: Final = {"parser": Plan(96, 2e-3, 0.02, 200, 0.02, 0.9995), "refiner": Plan(32, 2e-3, 0.01, 50, 0.01, 0.999)}
+
+
+@dataclass(slots=True)
+class Run:
+    """One net on its way: what a checkpoint holds. average: the exponential moving average, which is what is used."""
+
+    name: str
+    net: nn.Module
+    average: nn.Module
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def resumed(cls, name: str, build: Callable[[], nn.Module], plan: Plan, folder: Path, device: str) -> Run:
+        """Go on from the folder's checkpoint, or begin."""
+        net, average = (build().to(device).to(memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
+        average.load_state_dict(net.state_dict())
+        optimiser = torch.optim.AdamW(
+            net.parameters(), lr=plan.rate, weight_decay=plan.weight_decay, betas=(0.9, 0.98), fused=True
+        )
+        run = cls(name, net, average, optimiser)
+        if (file := folder / f"{name}.pt").is_file():
+            state = torch.load(file, map_location=device, weights_only=True)
+            net.load_state_dict(state["net"])
+            average.load_state_dict(state["average"])
+            optimiser.load_state_dict(state["optimiser"])
+            run.step, run.seconds = state["step"], state["seconds"]
+        return run
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint; a run that is killed while it writes keeps the one before."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        part = folder / f"{self.name}.part"
+        torch.save(state, part)
+        os.replace(part, folder / f"{self.name}.pt")
+
+
+def train(pack: Path, folder: Path, seconds: tuple[float, float], batch: int | None = None) -> None:
+    """Train the parser, then the refiner on what it says, each until its budget of seconds is spent.
+
+    batch: pictures a step for both, where the plans' own are too many for the machine.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+    draw = Recomposer(Pictures(read(pack), device))
+    print(f"{len(draw.pictures.trained)} pictures, {len(draw.pictures.large_trained)} with an exact alpha", flush=True)
+    plans = PLANS
+    parser = Run.resumed("parser", ParserNet, plans["parser"], folder, device)
+    refiner = Run.resumed("refiner", RefinerNet, plans["refiner"], folder, device)
+    fit(parser, plans["parser"], seconds[0], folder, lambda n: parser_step(parser.net, draw, n), batch)
+    parser.average.eval()
+    fit(
+        refiner,
+        plans["refiner"],
+        seconds[1],
+        folder,
+        lambda n: refiner_step(refiner.net, parser.average, draw, n),
+        batch,
+    )
+
+
+def fit(run: Run, plan: Plan, budget: float, folder: Path, loss_of: Callable[[int], Tensor], batch: int | None) -> None:
+    """Take steps until the run has spent its budget of seconds, over all its starts: AdamW, warm-up, cosine."""
+    torch.manual_seed(run.step)
+    before, since = run.seconds, time.monotonic()
+    saved = reported = since
+    losses: list[Tensor] = []
+    while run.seconds < budget:
+        way = 0.5 * (1 + math.cos(math.pi * run.seconds / budget))
+        rate = plan.rate * min(1, (run.step + 1) / plan.warm_up) * (plan.floor + (1 - plan.floor) * way)
+        for group in run.optimiser.param_groups:
+            group["lr"] = rate
+        loss = loss_of(batch or plan.batch)
+        run.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(run.net.parameters(), 1.0)
+        run.optimiser.step()
+        run.step += 1
+        decay = min(plan.ema, 1 - 1 / (run.step / 3 + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(run.average.parameters()), list(run.net.parameters()), 1 - decay)
+        losses.append(loss.detach())
+        now = time.monotonic()
+        run.seconds = before + now - since
+        if now - reported > REPORT_S:
+            mean, reported = float(torch.stack(losses).mean()), now
+            losses.clear()
+            print(f"{run.name} step {run.step} loss {mean:.4f} {budget - run.seconds:.0f} s left", flush=True)
+        if now - saved > CHECKPOINT_S:
+            run.save(folder)
+            saved = now
+    run.save(folder)
+    print(f"{run.name} ended at step {run.step} after {run.seconds:.0f} s", flush=True)
+
+
+def parser_step(net: nn.Module, draw: Recomposer, count: int) -> Tensor:
+    """Recompose `count` people and return how wrong the parser is about them."""
+    batch = draw.batch(count)
+    with _bf16(draw.pictures.device):
+        logits = net(batch.told())
+    return parser_loss(logits.float(), batch.parts, batch.valid, batch.exact)
+
+
+def refiner_step(net: nn.Module, parser: nn.Module, draw: Recomposer, count: int) -> Tensor:
+    """Recompose `count` portraits, ask the parser, and return how wrong the refiner is about their alpha."""
+    batch = draw.large_batch(count)
+    with _bf16(draw.pictures.device):
+        with torch.no_grad():
+            found = resized(parser(batch.small.told()).float().softmax(1), REFINED)
+        told = torch.cat([batch.rgb * 2 - 1, found], 1).contiguous(memory_format=torch.channels_last)
+        alpha = net(told)
+    return refiner_loss(alpha.float(), batch.alpha, batch.valid)
+
+
+def parser_loss(logits: Tensor, parts: Tensor, valid: Tensor, exact: Tensor) -> Tensor:
+    """Soft cross-entropy and Dice (Milletari et al. 2016) over all classes, L1 and gradients of the alpha.
+
+    logits, parts: (B, 5, H, W); valid: (B, 1, H, W); exact: (B, 1, 1, 1). Unsure labels count less, and edges of the
+    figure that are not exact count a quarter and their gradients not at all.
+    """
+    log_found = functional.log_softmax(logits, 1)
+    sure = (2 * parts.max(1, keepdim=True)[0] - 0.8).clamp(0.1, 1)
+    weight = valid * torch.maximum(exact, sure)
+    of_class = torch.tensor(CLASS_WEIGHTS, device=logits.device).view(1, 5, 1, 1)
+    entropy = -((parts * of_class * log_found).sum(1, keepdim=True) * weight).sum() / (weight.sum() + 1)
+    found = log_found.exp()
+    both, either = (found * parts * weight).sum((0, 2, 3)), ((found + parts) * weight).sum((0, 2, 3))
+    dice = (1 - (2 * both + 1) / (either + 1)).mean()
+    alpha, true = 1 - found[:, :1], 1 - parts[:, :1]
+    trusted = valid * (0.25 + 0.75 * exact)
+    distance = ((alpha - true).abs() * trusted).sum() / (trusted.sum() + 1)
+    return entropy + 0.5 * dice + 1.5 * distance + 2 * _unlike_gradients(alpha, true, valid * exact, 1)
+
+
+def refiner_loss(alpha: Tensor, true: Tensor, valid: Tensor) -> Tensor:
+    """L1 of the alpha and of its gradients, most of it at the edge: all (B, 1, H, W)."""
+    edge = ((true > EDGE[0]) & (true < EDGE[1])).float()
+    weight = valid * (0.15 + functional.max_pool2d(edge, 9, 1, 4))
+    return ((alpha - true).abs() * weight).sum() / weight.sum() + _unlike_gradients(alpha, true, weight, 0)
+
+
+def _unlike_gradients(alpha: Tensor, true: Tensor, weight: Tensor, spare: float) -> Tensor:
+    unlike = alpha - true
+    across = (unlike[..., 1:] - unlike[..., :-1]).abs() * weight[..., 1:]
+    down = (unlike[..., 1:, :] - unlike[..., :-1, :]).abs() * weight[..., 1:, :]
+    return (across.sum() + down.sum()) / (weight.sum() + spare)
+
+
+def _bf16(device: str) -> torch.autocast:
+    return torch.autocast(device, torch.bfloat16, enabled=device == "cuda")
+
+
+def export(folder: Path, target: Path) -> None:
+    """Write the averaged weights of both runs as fp16 safetensors."""
+    from safetensors.torch import save_file
+
+    target.mkdir(parents=True, exist_ok=True)
+    for name in PLANS:
+        average: dict[str, Any] = torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True)["average"]
+        save_file({key: value.half().contiguous() for key, value in average.items()}, target / f"{name}.safetensors")
+
+
+def main() -> int:
+    """Run one of the four."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--pack", type=Path, default=PACK)
+    kinds = options.add_subparsers(dest="what", required=True)
+    prepare = kinds.add_parser("prepare", help="pictures and soft labels -> a pack")
+    for kind in ("faces", "portraits"):
+        prepare.add_argument(f"--{kind}", type=Path, nargs=2, metavar=("PICTURES", "LABELS"), required=True)
+    prepare.add_argument("--every", type=int, default=1, help="take every nth picture, to try it")
+    fitting = kinds.add_parser("train", help="train both nets, or go on")
+    fitting.add_argument("--parser-seconds", type=float, default=620)
+    fitting.add_argument("--refiner-seconds", type=float, default=115)
+    fitting.add_argument("--batch", type=int, help="pictures a step; 16 suits two cores")
+    fitting.add_argument("--run", type=Path, default=RUN, help="folder of the checkpoints")
+    kinds.add_parser("eval", help="figures on the held-out tenth").add_argument("--weights", type=Path, default=BASE)
+    exporting = kinds.add_parser("export", help="checkpoints -> weights")
+    exporting.add_argument("--run", type=Path, default=RUN)
+    exporting.add_argument("--weights", type=Path, default=BASE)
+    told = options.parse_args()
+    match told.what:
+        case "prepare":  # each imports what the GPU machine has not
+            from tools.parser_pack import prepare as make_pack
+
+            make_pack(tuple(told.faces), tuple(told.portraits), told.pack, told.every)
+        case "train":
+            train(told.pack, told.run, (told.parser_seconds, told.refiner_seconds), told.batch)
+        case "eval":
+            from tools.measure_parser import evaluate
+
+            for line in evaluate(told.pack, told.weights):
+                print(line, flush=True)
+        case "export":
+            export(told.run, told.weights)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
