@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from core import frame, weights
-from core.colour import normalized_convolution
 from core.cutout.nets import SIZE, ParserNet, RefinerNet
 from core.face.landmarks import skip_close_at_exit
 from core.face.mesh import FACE_OVAL
@@ -88,11 +87,9 @@ class Parser:
         half = (face.transform * HALF).astype(np.float32)
         rgb, valid = frame.framed(face.selfie.rgb, half, *PARTS_SIZE)
         points = face.landmarks[:, :2] * np.float32(HALF)
-        coarse = self.person(rgb)
-        found = self._probabilities(rgb, coarse, valid, points)
+        found = self._probabilities(rgb, valid, points)
         large = np.stack([cv2.resize(part, PARTS_SIZE, interpolation=cv2.INTER_LINEAR) for part in found])
         person: F32 = self._refined(rgb, large) * _sitter(1 - large[0], points)
-        person = _not_surroundings(rgb, person, coarse, points)
         person = np.where(person < NOISE, 0, np.where(person > 1 - NOISE, 1, person)) * (valid > 0.95)
         inside = large[1:] / np.maximum(large[1:].sum(axis=0), 1e-3)
         hair, skin, clothes, hat = (_snapped(part, rgb) for part in inside)
@@ -107,10 +104,10 @@ class Parser:
             *(part.astype(np.float32) for part in (person, hair, hat, skin, clothes, oval, head)),
         )
 
-    def _probabilities(self, rgb: U8, coarse: F32, valid: F32, points: F32) -> F32:
+    def _probabilities(self, rgb: U8, valid: F32, points: F32) -> F32:
         """Ask the parser, once mirrored: (5, 320, 256) float32 probabilities in the order of CLASSES."""
         small = cv2.resize(rgb, SIZE, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        person = cv2.resize(coarse, (SIZE[0] // 2, SIZE[1] // 2), interpolation=cv2.INTER_AREA)
+        person = cv2.resize(self.person(rgb), (SIZE[0] // 2, SIZE[1] // 2), interpolation=cv2.INTER_AREA)
         person = cv2.resize(person, SIZE, interpolation=cv2.INTER_LINEAR)
         seen = cv2.resize(valid, SIZE, interpolation=cv2.INTER_AREA) > 0.9
         seen = cv2.erode(seen.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
@@ -131,8 +128,6 @@ class Parser:
             return np.asarray(self._refiner(_batch(told[None]))[0, 0].numpy(), np.float32)
 
 
-EDGE_BAND: Final = (7, 7)
-"""Pixels of PARTS_SIZE inside and outside the figure's edge within which it is looked at again."""
 NOISE: Final = 0.04
 """Alpha nearer to none or to all than this is none or all: the training's own mattes were cut there."""
 
@@ -168,36 +163,10 @@ def _beside_clothes(clothes: F32) -> F32:
     return cv2.GaussianBlur(cloth.astype(np.float32), (0, 0), 1.2)
 
 
-def _not_surroundings(rgb: U8, person: F32, coarse: F32, points: F32) -> F32:
-    """Take out of a matte's edge what looks like the surroundings at its place and unlike the person: a flag, a window.
-
-    Looked at is the edge, and where the segmenter (`coarse`) sees no person. Not beside the cheeks: an ear with the
-    light behind it looks like nothing else of the person.
-    """
-    inner, outer = (cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1)) for r in EDGE_BAND)
-    mine = cv2.erode(((person > 0.85) & (coarse > 0.5)).astype(np.uint8), inner) > 0
-    none = cv2.dilate((person > 0.2).astype(np.uint8), outer) == 0
-    picture = rgb.astype(np.float32) / 255
-    to_mine, to_none = (_unlike(picture, where) for where in (mine, none))
-    foreign = ((to_none < 3) & (to_mine > 9) & ~mine & ~none).astype(np.uint8)
-    foreign = cv2.morphologyEx(foreign, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    rows = np.arange(len(person))[:, None]
-    foreign[(rows > points[105, 1]) & (rows < points[152, 1]) & _beside(points)] = 0
-    return (person * (1 - cv2.GaussianBlur(foreign.astype(np.float32), (0, 0), 1.0))).astype(np.float32)
-
-
 def _beside(points: F32) -> NDArray[np.bool_]:
     """Return what lies within 0.45 eye distances of the face oval: (640, 512)."""
     reach = 2 * round(0.45 * INTEROCULAR_PX * HALF) + 1
     return cv2.dilate(_filled(points[list(FACE_OVAL)], PARTS_SIZE), np.ones((1, reach), np.uint8)) > 0
-
-
-def _unlike(rgb: F32, where: NDArray[np.bool_]) -> F32:
-    """Return each pixel's squared distance, in local variances, to the colours found nearby in a region: (H, W)."""
-    weight = where.astype(np.float32)
-    mean = normalized_convolution(rgb, weight, 10)
-    variance = normalized_convolution((rgb - mean) ** 2, weight, 10)
-    return ((rgb - mean) ** 2 / (variance + 0.025**2)).sum(axis=-1).astype(np.float32)
 
 
 def _snapped(part: F32, rgb: U8) -> F32:

@@ -26,6 +26,8 @@ from core.types import F32, U8, Body, Cutout, FaceMap, Layers
 
 ENLARGE_LIMIT: Final = 2.35
 """Print pixels per photo pixel up to which a face still looks photographed."""
+LEAST_WINDOW: Final = 0.62
+"""Least part of the frame that a print may show: a smaller one would no longer hold face and collar."""
 PER_SOURCE: Final = 2
 """Portraits of one style from one photo; a third would only repeat the expression."""
 Skin = tuple[float, float, float]
@@ -178,7 +180,7 @@ def window_of(shown: tuple[float, float, float], face_x: float, size: tuple[int,
     """
     (width, height), (left, top, right) = size, shown
     tall = min(height - top, (right - left) * height / width)
-    if tall >= height:
+    if tall >= height or tall < LEAST_WINDOW * height:  # what is cut so far cannot be hidden: the judge will see it
         return 0.0, 0.0, float(width), float(height)
     wide = tall * width / height
     start = float(np.clip(face_x - wide / 2, left, right - wide))
