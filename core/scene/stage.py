@@ -179,13 +179,17 @@ def window_of(shown: tuple[float, float, float], face_x: float, size: tuple[int,
     `size` (width, height). Returns left, top, width and height of a 4:5 window, the whole frame where nothing is cut.
     """
     (width, height), (left, top, right) = size, shown
+    whole = (0.0, 0.0, float(width), float(height))
     tall = min(height - top, (right - left) * height / width)
     if tall >= height or tall < LEAST_WINDOW * height:  # what is cut so far cannot be hidden: the judge will see it
-        return 0.0, 0.0, float(width), float(height)
+        return whole
     wide = tall * width / height
     start = float(np.clip(face_x - wide / 2, left, right - wide))
     start = left if left > 0 and right >= width else right - wide if right < width and left <= 0 else start
     above = top if top > 0 else float(np.clip(frame.EYE_LINE * (height - tall), 0, height - tall))
+    half_face = frame.EYE_DISTANCE * width
+    if not (start < face_x - half_face and face_x + half_face < start + wide and above < frame.EYE_LINE * height):
+        return whole
     return start, above, wide, tall
 
 

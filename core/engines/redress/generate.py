@@ -147,7 +147,7 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     throat = throat_of(setup.body, head, scale) * (1 - _lower(setup.backdrop, size))
     neck = up_to_collar(np.maximum(throat, own * near), layout.rgba[..., 3], head, setup.body, scale)
     sure = cv2.erode(np.minimum(own + head, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
-    own_hair = np.maximum(head, _lower(setup.back_hair, size))
+    own_hair = np.clip(8 * np.maximum(head, _lower(setup.back_hair, size)), 0, 1)  # its edge has its own colours too
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
     made = _joined(_calm(_skin_only(large, torso[..., 4]), setup.skin), sitter[top:], sure, INTEROCULAR_PX * scale)
