@@ -32,6 +32,8 @@ from PIL import Image, ImageCms
 from rich.console import Console
 from rich.table import Table
 
+ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
+"""As the worker's child has it (`jobs.worker.child`)."""
 MOST_S: Final = 3.0
 MOST_MB: Final = 600.0
 HUNG_S: Final = 90.0
@@ -152,6 +154,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env={**ALLOCATOR, **os.environ},
             )
             assert self._process.stdout is not None
             self._process.stdout.readline()

@@ -23,6 +23,8 @@ from core.types import F32
 from tools.parser_labels import EYE, read
 from tools.parser_recompose import HAT_AREA, REFINED, Batch, Pictures, Recomposer, blur, resized
 
+ROWS: Final = {**{name: (c,) for c, name in enumerate(CLASSES)}, "hair or hat": (1, 4)}
+"""What is told apart in the report: the classes by their channels, and what is kept with the head."""
 DONORS: Final = 200
 """Trained-on pictures that lend backdrops and clothes to the recomposed ones."""
 LEAST_PX: Final = 100
@@ -58,14 +60,14 @@ def evaluate(pack: Path, folder: Path) -> Iterator[str]:
 
 
 def iou(found: NDArray[Any], told: F32, valid: F32) -> F32:
-    """Return one picture's IoU per class, NaN where it has none of it. found: (H, W) classes; told: (5, H, W)."""
+    """Return one picture's IoU per row of ROWS, NaN where it has none of it. found: (H, W) classes; told: (5, H, W)."""
     counted = (valid > 0.5) & (told.max(axis=0) > SURE)
     true = told.argmax(axis=0)
-    scores = np.full(len(CLASSES), np.nan, np.float32)
-    for c in range(len(CLASSES)):
-        mine, theirs = (found == c) & counted, (true == c) & counted
+    scores = np.full(len(ROWS), np.nan, np.float32)
+    for row, classes in enumerate(ROWS.values()):
+        mine, theirs = np.isin(found, classes) & counted, np.isin(true, classes) & counted
         if theirs.sum() > LEAST_PX:
-            scores[c] = (mine & theirs).sum() / (mine | theirs).sum()
+            scores[row] = (mine & theirs).sum() / (mine | theirs).sum()
     return scores
 
 
@@ -142,10 +144,10 @@ def _groups(pictures: Pictures) -> dict[str, NDArray[np.bool_]]:
 
 def _table(name: str, scores: F32) -> Iterator[str]:
     yield f"  {name} ({len(scores)})"
-    for c, label in enumerate(CLASSES):
-        values = scores[:, c][~np.isnan(scores[:, c])]
+    for row, label in enumerate(ROWS):
+        values = scores[:, row][~np.isnan(scores[:, row])]
         if len(values):
-            yield f"    {label:9} {_mean(values)}  median {np.median(values):.3f}  n {len(values)}"
+            yield f"    {label:12} {_mean(values)}  median {np.median(values):.3f}  n {len(values)}"
 
 
 def _mean(values: F32) -> str:

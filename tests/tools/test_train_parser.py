@@ -198,6 +198,8 @@ def test_iou_counts_sure_pixels_the_photo_reaches() -> None:
     found[30:] = 1
     valid = np.ones((40, 40), np.float32)
     assert iou(found, told, valid)[1] == pytest.approx(0.5)
+    found[20:30] = 4  # hair taken for a hat is kept with the head all the same
+    assert iou(found, told, valid)[5] == pytest.approx(1)
     valid[20:30] = 0
     assert iou(found, told, valid)[1] == pytest.approx(1)
     assert np.isnan(iou(found, told, valid)[4])
