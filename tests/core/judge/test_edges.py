@@ -9,6 +9,7 @@ from core.types import U8
 
 EYE = 100.0
 """Pixels between the eyes of the made heads below."""
+CHIN = np.array([256.0, 420.0], np.float32)
 
 
 def _head(crown: float) -> U8:
@@ -37,10 +38,11 @@ def test_a_hole_under_the_jaw_is_found_and_open_backdrop_is_none() -> None:
     garment[470:] = 255
     garment[400:470, :180] = garment[400:470, 332:] = 255
     neck[380:480, 200:312] = 255
-    open_beside = enclosed_backdrop(head, neck, np.zeros_like(garment), 420.0, EYE)
+    open_beside = enclosed_backdrop(head, neck, np.zeros_like(garment), CHIN, EYE)
     assert open_beside == 0
     neck[:, :] = 0
     neck[380:480, 240:272] = 255
-    assert enclosed_backdrop(head, neck, garment, 420.0, EYE) / EYE**2 > GAP_LIMIT
+    garment[440:470, 180:332] = 0
+    assert enclosed_backdrop(head, neck, garment, CHIN, EYE) / EYE**2 > GAP_LIMIT
     neck[380:480, 160:352] = 255
-    assert enclosed_backdrop(head, neck, garment, 420.0, EYE) / EYE**2 < GAP_LIMIT
+    assert enclosed_backdrop(head, neck, garment, CHIN, EYE) / EYE**2 < GAP_LIMIT
