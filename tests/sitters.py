@@ -41,9 +41,12 @@ def collins() -> RGB:
 
 
 def frames() -> tuple[RGB, ...]:
-    """Three photos of Grace Hopper as one sitting gives them, 45 px between the eyes: straight, turned, looking up."""
+    """Three photos of Grace Hopper as one sitting gives them, 45 px between the eyes: straight, looking up, and aside.
+
+    The head stays whole round the turned face; poses are as far apart as intake asks of two photos.
+    """
     photo = hopper()
-    poses = (photo, turned(photo, -13), turned(photo, 4, 12))
+    poses = (photo, turned(photo, 8, 12, blurred=False), turned(photo, -14, -8, blurred=False))
     return tuple(
         np.asarray(cv2.resize(pose, None, fx=0.55, fy=0.55, interpolation=cv2.INTER_AREA), np.uint8) for pose in poses
     )
@@ -128,8 +131,8 @@ def with_eyes_closed(rgb: RGB) -> RGB:
     return np.asarray(shut, np.uint8)
 
 
-def turned(rgb: RGB, yaw_deg: float, pitch_deg: float = 0.0) -> RGB:
-    """The face's own mesh with the photo on it, turned in space, before a blurred copy of the photo."""
+def turned(rgb: RGB, yaw_deg: float, pitch_deg: float = 0.0, blurred: bool = True) -> RGB:
+    """The mesh of the face with the photo on it, turned in space, before the photo or a blurred copy of it."""
     points = landmarks(rgb)
     middle = points[[33, 263, 152, 10]].mean(axis=0)
     yaw, pitch = np.radians(yaw_deg), np.radians(pitch_deg)
@@ -138,7 +141,7 @@ def turned(rgb: RGB, yaw_deg: float, pitch_deg: float = 0.0) -> RGB:
     there = (points - middle) @ about_y.T @ about_x.T
     source = points[:, :2].astype(np.float32)
     target = (there[:, :2] + middle[:2]).astype(np.float32)
-    picture = cv2.GaussianBlur(rgb, (0, 0), 25)
+    picture = cv2.GaussianBlur(rgb, (0, 0), 25) if blurred else rgb.copy()
     triangles = Delaunay(source[:468]).simplices
     for corners in triangles[np.argsort(-there[triangles].mean(axis=1)[:, 2])]:  # the far ones first
         left, top = np.maximum(np.floor(target[corners].min(axis=0)).astype(int) - 1, 0)

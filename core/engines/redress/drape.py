@@ -46,6 +46,8 @@ def _folds(kind: str, body: Body, size: tuple[int, int], seed: int) -> F32:
         canvas = np.full(size[::-1], 255, np.uint8)
         points = (np.array(line) * INTEROCULAR_PX + (body.neck_x, body.collar_y - TOP)) * size[0] / frame.PRINT[0]
         cv2.polylines(canvas, [np.round(points * 16).astype(np.int32)], False, 0, 1, cv2.LINE_AA, 4)
+        if canvas.min() >= 128:
+            continue  # the fold lies outside the frame, and no distance to it can be told
         away = cv2.distanceTransform(np.where(canvas < 128, 0, 255).astype(np.uint8), cv2.DIST_L2, 5) / eye
         ends = _fade(points, size, eye)
         heights += 1.8 * rise * np.exp(-(np.minimum(away / breadth, 6) ** 2)) * ends

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core import frame
+from core.engines.redress.drape import drape
 from core.engines.redress.garment import JACKET, KINDS, SHIRT, SIZE, TIE, TOP, Body, Cloth, Layout, cloths_of, lay_out
 from core.engines.redress.generate import up_to_collar
 
@@ -149,3 +150,13 @@ def test_shoulders_fall_from_the_neck_to_both_sides() -> None:
 def test_unknown_kind_is_an_error_not_a_guess() -> None:
     with pytest.raises(KeyError, match="toga"):
         lay_out(cloth("toga"), BODY)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fold_that_lies_outside_the_frame_leaves_the_cloth_s_normals_finite(kind: str) -> None:
+    """Shoulders as wide as these push folds out at the frame's sides, where no distance to them can be measured."""
+    body = Body(455.0, 346.0, 948.3, 830.8, 874.4, -132.3, 1042.3)
+    layout = lay_out(Cloth(kind, (40, 45, 60), (235, 235, 235), (120, 20, 40)), body, SIZE, 30023)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        normals = drape(layout, kind, body, 30023)
+    assert np.allclose(np.linalg.norm(normals, axis=-1), 1, atol=1e-3)
