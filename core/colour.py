@@ -37,3 +37,8 @@ def normalized_convolution(rgb: F32, known: F32, sigma: float) -> F32:
     near, wide = (cv2.GaussianBlur(weighed, (0, 0), s) for s in (sigma / 4, sigma))
     total = near + 1e-3 * (wide + 1e-6) / (wide[..., 3:] + 1e-6)
     return cv2.resize(total[..., :3] / total[..., 3:], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def to_bytes(picture: F32) -> U8:
+    """Round a picture or a matte of any shape from 0..1 to uint8; what lies outside is clipped."""
+    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)

@@ -14,8 +14,8 @@ import numpy as np
 
 from core import frame
 from core.cutout.body import bare_neck, figure_of
-from core.cutout.closed_form import estimate_foreground_ml
 from core.cutout.decontaminate import without_backlight, without_rim
+from core.cutout.foreground import estimate_foreground_ml
 from core.cutout.hair import Hair, layer_hair, shown_window
 from core.cutout.parser import HALF, PARTS_SIZE, Parser, Parts
 from core.face.mesh import FACE_OVAL
@@ -24,6 +24,9 @@ from core.types import F32, Cutout, FaceMap
 
 HAZE: Final = 0.05
 """Alpha that the guided filter leaves where there is none, and takes where there is all; seen on both demo sitters."""
+BORDER_PX: Final = 25
+"""Width of the square that the photo's area is eroded with before it may call something backdrop; a neck's matte fades
+over eight pixels at the photo's border."""
 UNDER_HEAD: Final = 0.08
 """Eye distances by which the neck goes on under the head."""
 
@@ -76,7 +79,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
         head=head_large.astype(np.float32),
         back_hair=back.astype(np.float32),
         neck=neck_large.astype(np.float32),
-        backdrop=(valid * (1 - whole)).astype(np.float32),
+        backdrop=_backdrop(valid, whole),
         neckline=figure.neckline,
         neck_x=figure.neck_x,
         neck_width=figure.neck_width,
@@ -124,6 +127,15 @@ def _under_head(neck: F32, kept: F32) -> F32:
 def _foreground(guide: F32, matte: F32) -> F32:
     """Estimate the sitter's own colours in edge pixels (multi-level foreground estimation, Germer et al. 2020)."""
     return estimate_foreground_ml(guide.astype(np.float64), matte.astype(np.float64)).astype(np.float32)
+
+
+def _backdrop(valid: F32, whole: F32) -> F32:
+    """Return where the photo surely shows something else than the sitter: (1280, 1024) float32 0..1.
+
+    Not at the photo's own border: a neck that the border cuts goes on below it.
+    """
+    inner = cv2.erode((valid > 0.95).astype(np.uint8), np.ones((BORDER_PX, BORDER_PX), np.uint8))
+    return (inner * (1 - whole)).astype(np.float32)
 
 
 def _jaw_edge(parts: Parts, face: FaceMap) -> F32:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
+from core.colour import to_bytes
 from core.face.landmarks import face_skin, fill
 from core.face.mesh import CHIN, FACE_OVAL
 from core.frame import INTEROCULAR_PX
@@ -210,7 +211,7 @@ def _layers(
 
     rgb = _crisp(place(cutout.rgb, cv2.BORDER_REPLICATE), face.upscale_factor * size[0] / frame.PRINT[0])
     points = frame.carry(face.landmarks, turn.astype(np.float32))
-    pixels = np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+    pixels = to_bytes(rgb)
     skin = face_skin(pixels, points).astype(np.float32)
     head = place(cutout.head)
     left, top, right = cutout.shown
@@ -227,8 +228,8 @@ def _layers(
     marks[:, 2] *= size[0] / frame.PRINT[0]
     layers = Layers(
         sitter=pixels,
-        head=_bytes(head),
-        neck=_bytes(place(cutout.neck)),
+        head=to_bytes(head),
+        neck=to_bytes(place(cutout.neck)),
         garment=np.zeros((size[1], size[0], 4), np.uint8),
         normals=np.round(place(head_normals(face, cutout)) * 127).astype(np.int8),
         light=face.light,
@@ -239,16 +240,12 @@ def _layers(
     )
     return (
         layers,
-        _bytes(place(cutout.back_hair)),
-        _bytes(place(cutout.backdrop)),
+        to_bytes(place(cutout.back_hair)),
+        to_bytes(place(cutout.backdrop)),
         window,
         body,
         _lower_face(pixels, points, head),
     )
-
-
-def _bytes(matte: F32) -> U8:
-    return np.round(np.clip(matte, 0, 1) * 255).astype(np.uint8)
 
 
 def body_of(face: FaceMap, cutout: Cutout) -> Body:

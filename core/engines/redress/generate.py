@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, linear, normalized_convolution, srgb
+from core.colour import LUMINANCE, linear, normalized_convolution, srgb, to_bytes
 from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
 from core.engines.redress.garment import KINDS, Cloth, Layout, cloths_of, lay_out
@@ -157,8 +157,8 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     if soft > 0.2:
         cloth = cv2.GaussianBlur(cloth, (0, 0), soft)
     garment, whole_neck = np.zeros((height, width, 4), np.uint8), np.zeros((height, width), np.uint8)
-    garment[top:] = _bytes(np.dstack([cloth, cover]))
-    whole_neck[top:] = _bytes(neck)
+    garment[top:] = to_bytes(np.dstack([cloth, cover]))
+    whole_neck[top:] = to_bytes(neck)
     normals = layers.normals.copy()
     worn = (cover * (1 - head) > 0.02)[..., None]
     surface = np.round(drape(layout, setup.outfit.kind, setup.body, setup.seed) * 127).astype(np.int8)
@@ -168,8 +168,8 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     behind[top:] *= (1 - cover) * (1 - own * near)
     return replace(
         layers,
-        sitter=_bytes(sitter),
-        head=_bytes(whole_head + behind),
+        sitter=to_bytes(sitter),
+        head=to_bytes(whole_head + behind),
         neck=whole_neck,
         garment=garment,
         normals=normals,
@@ -304,10 +304,6 @@ def _shaded(setup: Setup, layout: Layout, torso: F32) -> F32:
     fold = most * np.tanh(smooth / most)
     fold = cv2.resize(fold.astype(np.float32), layout.collar.shape[::-1], interpolation=cv2.INTER_CUBIC)
     return np.clip(layout.rgba[..., :3] * (1 + fold[..., None]), 0, 1)
-
-
-def _bytes(picture: F32) -> U8:
-    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
 def _weave(rgb: F32, layout: Layout, seed: int) -> F32:

@@ -25,7 +25,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from peft import PeftModel
 
 from core import frame
-from core.colour import linear, srgb
+from core.colour import linear, srgb, to_bytes
 from core.engines import lora as training
 from core.engines.base import FaceNets
 from core.engines.denoise import denoise
@@ -239,10 +239,10 @@ class StableDiffusionEngine:
         pixels = picture + (sized(cut.rgb) - picture) * near  # hair without the backdrop between it
         return replace(
             init,
-            sitter=_bytes(pixels),
-            head=_bytes(head),
-            neck=_bytes(neck),
-            garment=np.dstack([drawn, _bytes(worn)]),
+            sitter=to_bytes(pixels),
+            head=to_bytes(head),
+            neck=to_bytes(neck),
+            garment=np.dstack([drawn, to_bytes(worn)]),
             marks=init.marks[:0],  # moles are where the net put them: nothing is known of them
             chin=float(traced.landmarks[152, 1]),
         )
@@ -358,15 +358,11 @@ def unlit(layers: Layers, drawn: U8, recipe: Recipe) -> Layers:
         ratio = np.clip(wanted / _soft(linear(compose(layers, look_of(recipe.settings, recipe.seed)))), 0.4, 2.5)
         layers = replace(
             layers,
-            sitter=_bytes(srgb(linear(layers.sitter) * ratio)),
-            garment=np.dstack([_bytes(srgb(linear(layers.garment[..., :3]) * ratio)), layers.garment[..., 3]]),
+            sitter=to_bytes(srgb(linear(layers.sitter) * ratio)),
+            garment=np.dstack([to_bytes(srgb(linear(layers.garment[..., :3]) * ratio)), layers.garment[..., 3]]),
         )
     return layers
 
 
 def _soft(light: F32) -> F32:
     return cv2.GaussianBlur(light.astype(np.float32), (0, 0), 0.003 * light.shape[1]) + np.float32(0.004)
-
-
-def _bytes(picture: F32) -> U8:
-    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)

@@ -8,6 +8,7 @@ import pytest
 import sitters
 from numpy.typing import NDArray
 
+from core import frame
 from core.cutout.cutout import cut_out
 from core.cutout.decontaminate import without_backlight
 from core.face.landmarks import FACE_OVAL, fill
@@ -171,3 +172,14 @@ def test_light_from_the_front_a_beard_and_a_face_not_seen_well_are_left_byte_for
     unsure = replace(face, features=replace(face.features, facial_hair=None))
     for sitter, rgb in ((face, dim), (bearded, lit), (unsure, lit), (replace(face, features=None), lit)):
         assert without_backlight(rgb, collins_cutout.head, collins_cutout.neck, sitter) is rgb
+
+
+def test_a_neck_that_the_photos_border_cuts_is_not_followed_by_backdrop(hopper_map: FaceMap, models: Models) -> None:
+    """No line of backdrop lies between the own neck and what is drawn below it."""
+    chin, eye = hopper_map.selfie.face.landmarks[152], hopper_map.selfie.face.eye_px
+    rgb = hopper_map.selfie.rgb[: int(chin[1] + 0.45 * eye)]
+    cut = cut_out(replace(hopper_map, selfie=replace(hopper_map.selfie, rgb=rgb)), models.parser)
+    row = int(frame.carry(np.array([[chin[0], len(rgb)]], np.float32), hopper_map.transform)[0, 1])
+    column = int(hopper_map.landmarks[152, 0])
+    assert cut.neck[row - 30 : row - 15, column - 40 : column + 40].min() > 0.9
+    assert cut.backdrop[row - 30 : row + 30, column - 40 : column + 40].max() < 0.05
