@@ -103,7 +103,16 @@ def _parser() -> argparse.ArgumentParser:
     shoot.add_argument("--engine", choices=engines, help="what draws (default: ATELIER_ENGINE, else auto)")
     shoot.add_argument("--no-train", action="store_true", help="do not learn the person first")
     shoot.add_argument("--out", type=Path, required=True, metavar="DIR")
-    for role in ("outfit", "backdrop", "light"):
+    worn = shoot.add_mutually_exclusive_group()
+    worn.add_argument(
+        "--own-clothes",
+        action="store_const",
+        const="own",
+        dest="outfit",
+        help="as photographed, in your own clothes: the most believable where a photo shows both shoulders",
+    )
+    worn.add_argument("--outfit", metavar="NAME", help="another outfit from the wardrobe (see: atelier styles)")
+    for role in ("backdrop", "light"):
         shoot.add_argument(f"--{role}", metavar="NAME", help=f"another {role} from the wardrobe (see: atelier styles)")
     shoot.add_argument("--angle", choices=("any", "front", "left", "right"))
     shoot.add_argument("--json", action="store_true")

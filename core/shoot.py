@@ -17,7 +17,7 @@ from core.deliver.manifest import finished_record, request_digest
 from core.errors import Stopped
 from core.models import Models
 from core.scene import stage
-from core.scene.style import ROLES, Purpose, Style, pick, purpose_of
+from core.scene.style import OWN, ROLES, Purpose, Style, pick, purpose_of
 from core.types import Cutout, FaceMap, Identity
 
 Progress = Callable[[str, int, int], None]
@@ -50,28 +50,29 @@ class Sitting:
 class Cutouts:
     """The cut-outs of a sitting that are still needed, at most CUTOUTS_KEPT of them.
 
-    cut: makes one. sources: the photo of every portrait to come, in order. A cut-out is let go after its last portrait;
-    beyond the limit the one that was used longest ago goes, and is cut again when needed.
+    cut: makes one, of the whole sitter where it is told so. sources: the photo of every portrait to come, in order,
+    and whether it shows the whole sitter. A cut-out is let go after its last portrait; beyond the limit the one that
+    was used longest ago goes, and is cut again when needed.
     """
 
-    def __init__(self, cut: Callable[[FaceMap], Cutout], sources: Iterable[FaceMap]) -> None:
+    def __init__(self, cut: Callable[[FaceMap, bool], Cutout], sources: Iterable[tuple[FaceMap, bool]]) -> None:
         self._cut = cut
-        self._left = Counter(face.selfie.sha256 for face in sources)
-        self._held: OrderedDict[str, Cutout] = OrderedDict()
+        self._left = Counter((face.selfie.sha256, whole) for face, whole in sources)
+        self._held: OrderedDict[tuple[str, bool], Cutout] = OrderedDict()
 
-    def of(self, face: FaceMap) -> Cutout:
-        """Return a photo's cut-out."""
-        key = face.selfie.sha256
+    def of(self, face: FaceMap, whole: bool) -> Cutout:
+        """Return a photo's cut-out, of the whole sitter or of what no garment replaces."""
+        key = face.selfie.sha256, whole
         if key not in self._held:
             while len(self._held) >= CUTOUTS_KEPT:
                 self._held.popitem(last=False)
-            self._held[key] = self._cut(face)
+            self._held[key] = self._cut(face, whole)
         self._held.move_to_end(key)
         return self._held[key]
 
-    def done(self, face: FaceMap) -> None:
+    def done(self, face: FaceMap, whole: bool) -> None:
         """Say that one of the photo's portraits is finished."""
-        key = face.selfie.sha256
+        key = face.selfie.sha256, whole
         self._left[key] -= 1
         if self._left[key] <= 0:
             self._held.pop(key, None)
@@ -88,16 +89,21 @@ def shoot_styles(
 ) -> list[dict[str, Any]]:
     """Draw and judge every style's portraits; returns their records, kept or not. Raises Stopped between portraits."""
     from core.cutout.cutout import cut_out
+    from core.cutout.whole import cut_out_whole
+
+    def cut(face: FaceMap, whole: bool) -> Cutout:
+        lifted = (cut_out_whole if whole else cut_out)(face, models.parser)
+        return models.engine.prepare(lifted, face, who)
 
     choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
     sources_by_style = [(style, stage.select_sources(who.maps, style, choice, sitting.count)) for style in styles]
+    whole_by_style = {style.id: (choice.outfit or style.outfit) == OWN for style in styles}
     cutouts = Cutouts(
-        lambda face: models.engine.prepare(cut_out(face, models.parser), face, who),
-        [face for _, sources in sources_by_style for face, _ in sources],
+        cut, [(face, whole_by_style[style.id]) for style, sources in sources_by_style for face, _ in sources]
     )
     records: list[dict[str, Any]] = []
     for style, sources in sources_by_style:
-        request = _request(who, style, choice, sitting, models)
+        request, whole = _request(who, style, choice, sitting, models), whole_by_style[style.id]
         for number, (face, take) in enumerate(sources, start=1):
             for redraw in range(REDRAWS + 1):
                 if should_stop():
@@ -109,14 +115,14 @@ def shoot_styles(
                 record = finished_record(out / f"{name}.json", digest)
                 if record is None:
                     purpose = purpose_of(sitting.purpose)
-                    setup = stage.set_up(face, cutouts.of(face), style, choice, take, seed, purpose.retouch)
+                    setup = stage.set_up(face, cutouts.of(face, whole), style, choice, take, seed, purpose.retouch)
                     setup.settings["crop"] = style.crop or purpose.crop
                     setup.settings["relight"] = GENTLER**redraw
                     record = _draw(setup, style, sitting, who, name, out, digest, models, should_stop)
                 records.append(record)
                 if record["kept"]:
                     break
-            cutouts.done(face)
+            cutouts.done(face, whole)
         on_progress(f"shoot {style.id}", len(sources), len(sources))
     return records
 

@@ -103,6 +103,7 @@ class Features:
     hair_below_chin: float
     hat: bool | None
     hat_edge: float
+    own_clothes: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +143,9 @@ class Cutout:
     something else than the sitter. neckline: y in frame pixels where the source's clothes begin under the chin.
     neck_x, neck_width: where the bare neck is widest. shoulders: left and right x of the arms, or None when the photo
     does not show them. shoulder_y: the shoulder line's height frame.SHOULDER beside the neck, or None where it is
-    hidden. shown: left, top and right within which no border of the photo cuts the head.
+    hidden. shown: left, top and right within which no border of the photo cuts the head. window: left, top, width and
+    height of what a print of the whole sitter in their own clothes shows (`core.cutout.whole`); None where a garment
+    is to be put on.
     """
 
     rgb: F32
@@ -157,6 +160,7 @@ class Cutout:
     shoulders: tuple[float, float] | None
     shoulder_y: float | None
     shown: tuple[float, float, float]
+    window: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,11 @@ from PIL import Image, ImageDraw
 
 from core import frame, studio
 from core.cutout.cutout import cut_out
+from core.cutout.whole import cut_out_whole
 from core.judge.verdict import judge
 from core.models import Models
 from core.scene import stage
-from core.scene.style import Style, load
+from core.scene.style import OWN, Style, load
 from core.types import U8, Identity, Selfie
 
 HALF = (frame.PRINT[0] // 2, frame.PRINT[1] // 2)
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--style", default="office")
     parser.add_argument("--every", type=int, default=1, help="take every n-th file, by name")
     parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--outfit", help="another outfit than the style's: `own` for the sitter's own clothes")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     photos = sorted(p for p in asked.folder.iterdir() if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
@@ -41,7 +43,7 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     chosen = photos[asked.start :: asked.every]
     for number, photo in enumerate(chosen, start=1):
-        found = pair_of(photo, style, models)
+        found = pair_of(photo, style, models, asked.outfit)
         print(f"{number}/{len(chosen)} {photo.name}: {found if isinstance(found, str) else found[1]}", flush=True)
         if not isinstance(found, str):
             pairs.append(found)
@@ -51,15 +53,19 @@ def main() -> None:
         print(file)
 
 
-def pair_of(photo: Path, style: Style, models: Models) -> tuple[Image.Image, str] | str:
+def pair_of(photo: Path, style: Style, models: Models, outfit: str | None = None) -> tuple[Image.Image, str] | str:
     """Return a photo in the frame beside its portrait, and the judge's word; or why intake refused it."""
     selfie = studio.look(photo.read_bytes(), photo.name, models)
     if not isinstance(selfie, Selfie):
         return f"refused, {selfie.reason}"
     face = studio.map_photo(selfie, models)
     who = Identity(maps=(face,), baseline=None)
-    cutout = models.engine.prepare(cut_out(face, models.parser), face, who)
-    setup = stage.set_up(face, cutout, style, stage.Choice(), take=0, seed=1, retouch=0.3)
+    whole = (outfit or style.outfit) == OWN
+    if whole and not (face.features and face.features.own_clothes is not None):
+        return "refused, own_clothes"
+    lifted = (cut_out_whole if whole else cut_out)(face, models.parser)
+    cutout = models.engine.prepare(lifted, face, who)
+    setup = stage.set_up(face, cutout, style, stage.Choice(outfit=outfit), take=0, seed=1, retouch=0.3)
     portrait = models.engine.portrait(setup, style.id, "job", who, photo.stem, lambda: False)
     verdict = judge(portrait, face, who, models.recogniser, models.landmarker)
     word = "kept" if verdict.kept else "dropped, " + ", ".join(verdict.reasons)

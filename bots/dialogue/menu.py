@@ -10,6 +10,7 @@ from core.scene import style
 
 LOOKS_A_PAGE = 4
 RETOUCH = ("0", "0.3", "0.6")  # of 1, the strongest `core/edit/tweaks/retouch.py` takes
+OWN = style.OWN
 FIRST = ("office", "founder", "studio_black", "outdoor")
 
 

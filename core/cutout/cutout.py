@@ -60,15 +60,15 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     figure = figure_of(parts, face.landmarks)
     neck = np.clip(parts.skin - parts.head, 0, 1)
     kept = np.clip(parts.head + neck, 0, 1)
-    whole, large_kept = (_at_print(part, guide) for part in (parts.person, kept))
+    whole, large_kept = (at_print(part, guide) for part in (parts.person, kept))
     whole *= valid > 0.95
     large_kept = np.minimum(large_kept, whole)
-    rgb = _foreground(guide, large_kept)
+    rgb = foreground_of(guide, large_kept)
     small = cv2.resize(rgb, PARTS_SIZE, interpolation=cv2.INTER_AREA)
     hair = layer_hair(parts, small, figure, face.landmarks)
     head = np.clip(parts.head - (parts.hair - hair.front), 0, 1)
-    head_large = np.minimum(_at_print(head, guide), large_kept)
-    neck_large = _under_head(np.clip(large_kept - _at_print(parts.head, guide), 0, 1), large_kept)
+    head_large = np.minimum(at_print(head, guide), large_kept)
+    neck_large = _under_head(np.clip(large_kept - at_print(parts.head, guide), 0, 1), large_kept)
     back = np.clip(cv2.resize(hair.back, frame.PRINT, interpolation=cv2.INTER_LINEAR), 0, 1)
     rgb = without_rim(rgb, guide, head_large, _jaw_edge(parts, face), neck_large)
     rgb = without_backlight(rgb, head_large, neck_large, face)
@@ -79,7 +79,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
         head=head_large.astype(np.float32),
         back_hair=back.astype(np.float32),
         neck=neck_large.astype(np.float32),
-        backdrop=_backdrop(valid, whole),
+        backdrop=backdrop_of(valid, whole),
         neckline=figure.neckline,
         neck_x=figure.neck_x,
         neck_width=figure.neck_width,
@@ -95,7 +95,7 @@ def torso_of(face: FaceMap, parser: Parser) -> Torso:
     figure = figure_of(parts, face.landmarks)
     guide = parts.rgb.astype(np.float32) / 255
     return Torso(
-        rgb=_foreground(guide, parts.person),
+        rgb=foreground_of(guide, parts.person),
         person=parts.person,
         head=parts.head,
         neck=np.minimum(bare_neck(parts, face.landmarks), parts.person) * (1 - parts.head),
@@ -109,7 +109,7 @@ def torso_of(face: FaceMap, parser: Parser) -> Torso:
     )
 
 
-def _at_print(part: F32, guide: F32) -> F32:
+def at_print(part: F32, guide: F32) -> F32:
     """Bring a small matte to print size and let it snap to the picture's own edges (guided filter, He et al. 2013)."""
     large = cv2.resize(part, frame.PRINT, interpolation=cv2.INTER_CUBIC)
     filtered = cv2.ximgproc.guidedFilter(guide, large, 3, 1e-4)
@@ -124,12 +124,12 @@ def _under_head(neck: F32, kept: F32) -> F32:
     return np.maximum(neck, kept * soft).astype(np.float32)
 
 
-def _foreground(guide: F32, matte: F32) -> F32:
+def foreground_of(guide: F32, matte: F32) -> F32:
     """Estimate the sitter's own colours in edge pixels (multi-level foreground estimation, Germer et al. 2020)."""
     return estimate_foreground_ml(guide.astype(np.float64), matte.astype(np.float64)).astype(np.float32)
 
 
-def _backdrop(valid: F32, whole: F32) -> F32:
+def backdrop_of(valid: F32, whole: F32) -> F32:
     """Return where the photo surely shows something else than the sitter: (1280, 1024) float32 0..1.
 
     Not at the photo's own border: a neck that the border cuts goes on below it.

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from core import frame
 from core.colour import LUMINANCE, linear
 from core.cutout.parser import PARTS_SIZE, Parser, Parts
+from core.cutout.whole import own_clothes
 from core.face.landmarks import fill
 from core.face.mesh import CHIN as CHIN_TIP
 from core.types import F32, FaceMap, Features
@@ -82,7 +83,11 @@ def observe(face: FaceMap, parser: Parser) -> FaceMap:
 
     What looks like a mole on the rim of glasses is none: Hopper's frames had eleven.
     """
-    features = judge(measure(parser.parse(face), face.landmarks))
+    parts = parser.parse(face)
+    features = replace(
+        judge(measure(parts, face.landmarks)),
+        own_clothes=own_clothes(parts, face.landmarks),
+    )
     marks = face.marks[~_on_frames(face.marks, face.landmarks)] if features.glasses else face.marks
     return replace(face, features=features, marks=marks)
 

@@ -145,7 +145,8 @@ def retouch(rgb: F32, skin: F32, layers: Layers, amount: float) -> F32:
     )
     broad = cv2.resize(broad, (width, height), interpolation=cv2.INTER_LINEAR)
     lab = cv2.cvtColor(fine, cv2.COLOR_RGB2LAB)
-    colour = np.median(lab[skin > 0.9][::17], axis=0) if (skin > 0.9).any() else lab.mean(axis=(0, 1))
+    above = skin[: max(1, round(layers.chin))] > 0.9  # below the chin there may be the sitter's own clothes
+    colour = np.median(lab[: len(above)][above][::17], axis=0) if above.any() else lab.mean(axis=(0, 1))
     like = np.exp(-0.5 * (((lab - colour) / np.array([16, 8, 8], np.float32)) ** 2).sum(axis=-1))
     protect = np.zeros((height, width), np.float32)
     for x, y, radius in layers.marks:

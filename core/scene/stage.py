@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.colour import to_bytes
+from core.errors import Refused
 from core.face.landmarks import face_skin, fill
 from core.face.mesh import CHIN, FACE_OVAL
 from core.frame import INTEROCULAR_PX
 from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, grain_of
 from core.scene.lighting import Rig, exposure, head_normals
-from core.scene.style import Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
+from core.scene.style import OWN, Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
 from core.types import F32, U8, Body, Cutout, FaceMap, Layers
 
 ENLARGE_LIMIT: Final = 2.35
@@ -31,6 +32,10 @@ LEAST_WINDOW: Final = 0.62
 """Least part of the frame that a print may show: a smaller one would no longer hold face and collar."""
 PER_SOURCE: Final = 2
 """Portraits of one style from one photo; a third would only repeat the expression."""
+NO_OWN_CLOTHES: Final = (
+    "your own clothes cannot be shown: in every photo the picture's border cuts your body or hair too near your face; "
+    "send one from further away that shows both shoulders, or choose an outfit"
+)
 Skin = tuple[float, float, float]
 Window = tuple[float, float, float, float]
 
@@ -74,20 +79,27 @@ def select_sources(
     Returns (map, take) pairs, take counting the uses of that photo; fewer than `count` when the
     photos do not reach further. A photo's rank is its size and sharpness, less what the style does
     not want: another angle, an open mouth, a frown, closed eyes, a head turned beyond 25 degrees.
+    For the sitter's own clothes only photos serve that show them; raises Refused where none does.
     """
-    ordered = sorted(maps, key=lambda face: _suits(face, style, choice.angle or style.angle), reverse=True)
+    if (choice.outfit or style.outfit) == OWN:
+        maps = [face for face in maps if face.features and face.features.own_clothes is not None]
+        if not maps:
+            raise Refused("own_clothes", NO_OWN_CLOTHES)
+    ordered = sorted(maps, key=lambda face: _suits(face, style, choice), reverse=True)
     pairs = [(face, take) for take in range(PER_SOURCE) for face in ordered]
     return tuple(pairs[:count])
 
 
-def _suits(face: FaceMap, style: Style, angle: str) -> float:
+def _suits(face: FaceMap, style: Style, choice: Choice) -> float:
     yaw = face.selfie.face.yaw_deg
     points = min(1.0, ENLARGE_LIMIT / face.upscale_factor) * 2 + min(face.selfie.sharpness, 1.0)
     points -= max(0.0, abs(yaw) - 12) / 15 + max(0.0, abs(face.selfie.face.pitch_deg) - 12) / 15
     points -= {"mouth_open": 0.8, "frown": 0.2, "eyes_closed": 2.0}.get(next(iter(_faults(face)), ""), 0.0)
     if style.smile is not None and ("smile" in face.expression) != style.smile:
         points -= 0.5
-    wanted = {"front": abs(yaw) < 10, "left": yaw < -6, "right": yaw > 6}.get(angle, True)
+    wanted = {"front": abs(yaw) < 10, "left": yaw < -6, "right": yaw > 6}.get(choice.angle or style.angle, True)
+    if (choice.outfit or style.outfit) == OWN and not (face.features and face.features.own_clothes):
+        points -= 1.0
     return points - (0 if wanted else 1.5)
 
 
@@ -113,8 +125,10 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
     degrees and lights from the other side, so that two portraits from one photo differ.
     """
     rng = np.random.default_rng([seed, take])
-    tilt = 0.0 if take == 0 else float(rng.choice([-1, 1]) * rng.uniform(1.5, 3.0))
-    zoom = frame.PRINT[1] / window_of(cutout.shown, cutout.neck_x, frame.PRINT)[3]
+    own_clothes = cutout.window is not None
+    tilt = 0.0 if take == 0 or own_clothes else float(rng.choice([-1, 1]) * rng.uniform(1.5, 3.0))
+    window = cutout.window or window_of(cutout.shown, cutout.neck_x, frame.PRINT)
+    zoom = frame.PRINT[1] / window[3]
     size = print_size(face.upscale_factor * zoom)
     layers, back_hair, elsewhere, window, body, skin = _layers(face, cutout, tilt, size)
     outfit, backdrop, light = (
@@ -223,6 +237,14 @@ def _layers(
         float(corners[1, 0]) - 2 if cut[2] else float(size[0]),
     )
     window = window_of(shown, float(points[1, 0]), size)
+    if cutout.window is not None:
+        shrink = size[0] / frame.PRINT[0]
+        window = (
+            cutout.window[0] * shrink,
+            cutout.window[1] * shrink,
+            cutout.window[2] * shrink,
+            cutout.window[3] * shrink,
+        )
     marks = face.marks.copy()
     marks[:, :2] = cv2.transform(face.marks[None, :, :2], turn)[0] if len(marks) else marks[:, :2]
     marks[:, 2] *= size[0] / frame.PRINT[0]

@@ -20,6 +20,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "styles"
 Angle = Literal["any", "front", "left", "right"]
 GarmentKind = Literal["suit_tie", "suit_open", "blazer", "blouse", "turtleneck", "crew_neck"]
 """The garments there are. The order is the torso net's classes: add at the end only."""
+OWN: Final = "own"
+"""The outfit that is none: the sitter as photographed."""
 ROLES: Final = ("outfit", "backdrop", "light")
 """What a style takes from the wardrobe by name."""
 Crop = Literal["portrait", "close", "square", "avatar"]
@@ -48,12 +50,12 @@ class _Strict(BaseModel):
 
 
 class Outfit(_Strict):
-    """What the sitter wears: a kind of garment and its colours."""
+    """What the sitter wears: a kind of garment and its colours, or with kind "own" the clothes of the photo."""
 
     title: str
-    kind: GarmentKind
-    jacket: Colour
-    shirt: Colour
+    kind: GarmentKind | Literal["own"]
+    jacket: Colour = "#000000"
+    shirt: Colour = "#000000"
     tie: Colour = "#000000"
 
 

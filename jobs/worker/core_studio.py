@@ -135,5 +135,7 @@ class CoreStudio:
 
 
 def _notes(face: FaceMap) -> list[str]:
-    """Say what was mended on a kept photo's way in, and that a hat is worn on it."""
-    return [*face.selfie.notes, *(("hat",) if face.features and face.features.hat else ())]
+    """Say what was mended on a kept photo's way in, that a hat is worn on it, that its clothes may be kept on."""
+    seen = face.features
+    found = {"hat": bool(seen and seen.hat), "own_clothes": bool(seen and seen.own_clothes)}
+    return [*face.selfie.notes, *(word for word, there in found.items() if there)]

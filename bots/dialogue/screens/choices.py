@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from bots.dialogue.buttons import Press
 from bots.dialogue.effects import Album, Button, Card, Picture, Rows
-from bots.dialogue.menu import LOOKS_A_PAGE
+from bots.dialogue.menu import LOOKS_A_PAGE, OWN
 from bots.dialogue.screens.view import View
 from bots.dialogue.session import DAY_S
 
@@ -141,12 +141,17 @@ def details(view: View, name: str = "", page: int = 0) -> Card:
         back: Rows = ((view.button("back", LooksOpened()),),)
         return view.card("looks", lines, (*view.in_rows(buttons, 2), *back))
     now = chosen.get(name, "")
+    as_look = view.choice(view.words("detail.as_look"), not now, DetailPicked(name, ""))
     values = [
         view.choice(view.named("value", value), value == now, DetailPicked(name, value)) for value in offered[name]
     ]
-    as_look = view.choice(view.words("detail.as_look"), not now, DetailPicked(name, ""))
+    choices = [as_look, *values]
+    if name == "outfit" and OWN in offered[name]:  # first where a photo shows presentable clothes, else last
+        own = choices.pop(1 + offered[name].index(OWN))
+        shown = any("own_clothes" in photo.notes for photo in view.session.photos)
+        choices.insert(0 if shown else len(choices), own)
     back = ((view.button("back", DetailsOpened()),),)
-    rows = view.paged([as_look, *values], 2, page, lambda n: DetailsOpened(name, n), back)
+    rows = view.paged(choices, 2, page, lambda n: DetailsOpened(name, n), back)
     return view.card("looks", [view.words(f"details.{name}")], (*rows, *back))
 
 

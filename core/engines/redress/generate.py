@@ -53,7 +53,9 @@ def generate(
         height=height,
         settings=setup.settings,
     )
-    layers = reframe(dress(setup, draw_torso(setup, nets, should_stop), nets), setup.window)
+    own_clothes = setup.outfit.kind == "own"
+    dressed = setup.layers if own_clothes else dress(setup, draw_torso(setup, nets, should_stop), nets)
+    layers = reframe(dressed, setup.window)
     return Portrait(name, compose(layers, look_of(recipe.settings, recipe.seed)), layers, recipe)
 
 
