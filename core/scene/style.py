@@ -53,7 +53,7 @@ class Outfit(_Strict):
     """What the sitter wears: a kind of garment and its colours, or with kind "own" the clothes of the photo."""
 
     title: str
-    kind: GarmentKind | Literal["own"]
+    kind: Literal[GarmentKind, "own"]
     jacket: Colour = "#000000"
     shirt: Colour = "#000000"
     tie: Colour = "#000000"

@@ -56,6 +56,10 @@ def shoot(photo: str, out: Path, *more: str) -> list[str]:
         (["shoot", "{photo}", "--style", "office", "--out", "{out}", "--seed", "1.5"], "usage"),
         (["shoot", "{photo}", "--style", "office", "--out", "{out}", "--seed", str(2**31)], "usage"),
         (["shoot", "{photo}", "--style", "office"], "usage"),
+        (
+            ["shoot", "{photo}", "--style", "office", "--out", "{out}", "--own-clothes", "--outfit", "navy_suit"],
+            "usage",
+        ),
         (["shoot", "{photo}", "--style", "teal", "--out", "{out}"], "style_wrong"),
         (["shoot", "{photo}", "--style", "office", "--outfit", "toga", "--out", "{out}"], "style_wrong"),
         (["shoot", "{photo}", "--style", "office", "--out", "{photo}"], "unwritable"),

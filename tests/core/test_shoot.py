@@ -42,7 +42,7 @@ def test_a_cutout_serves_all_portraits_of_its_photo_and_goes_after_the_last(
         cutouts.of(face, False)
         cutouts.of(face, False)  # a redraw
         cutouts.done(face, False)
-    assert set(cutouts._held) == {"0"}
+    assert set(cutouts._held) == {("0", False)}
     cutouts.of(one, False)
     cutouts.done(one, False)
     assert cut == ["0", "1"]

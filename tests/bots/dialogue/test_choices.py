@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conversations import NOW, advance, browsing, photo, press_of, stranger, walk
+from conversations import NOW, advance, browsing, card_of, photo, press_of, stranger, walk
 
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
-from bots.dialogue.screens.choices import GoPressed, LooksOpened, StylePicked
+from bots.dialogue.screens.choices import DetailsOpened, GoPressed, LooksOpened, StylePicked
 from bots.dialogue.session import State
 from jobs.kinds.shoot import Shoot
 
@@ -40,3 +40,17 @@ def test_another_look_needs_no_new_photos_and_no_new_training() -> None:
     assert isinstance(placed, fx.Place)
     assert isinstance(placed.work, Shoot)
     assert placed.work.photos == ("photos/1", "photos/2")  # the same set: the job queue finds what was learnt of it
+
+
+def test_own_clothes_come_first_where_a_photo_shows_them_and_last_where_none_does() -> None:
+    for notes, place in ((("own_clothes",), 0), ((), -1)):
+        looked = e.PhotoLooked(e.Verdict(1, True), notes=notes)
+        step = walk(stranger(), e.Started())
+        step = advance(step.session, press_of(step, "I agree"), NOW)
+        step = walk(step.session, photo(1, "a"), looked, DetailsOpened("outfit"))
+        words: list[str] = []
+        for page in range(3):
+            step = walk(step.session, DetailsOpened("outfit", page))
+            words += [button.label.removeprefix("✓ ") for row in card_of(step).rows for button in row]
+        named = [word for word in words if word in ("Your own clothes", "As the look has it", "Grey crew neck")]
+        assert list(dict.fromkeys(named))[place] == "Your own clothes"

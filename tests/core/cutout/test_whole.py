@@ -112,7 +112,7 @@ def test_another_backdrop_leaves_every_inner_pixel_of_the_sitter(worn: Portrait)
     reach = round(0.05 * other.shape[1])
     inner = cv2.erode(worn.layers.head, np.ones((reach, reach), np.uint8), borderValue=255) == 255
     assert inner.sum() > 0.2 * inner.size
-    assert np.abs(other - worn.rgb.astype(int))[inner].max() == 0
+    assert np.abs(other - worn.rgb.astype(int))[inner].max() <= 1, "more than rounding"
     bare = worn.layers.head == 0
     assert np.abs(other - worn.rgb.astype(int))[bare].mean() > 30
 

@@ -195,7 +195,7 @@ def test_check_tells_features_and_the_chat_is_told_of_the_hat(
     assert told["photos"][0]["features"]["hat"] is True
     assert told["notes"] == []
     looked = CoreStudio().look([LaidPhoto("photos/1", "00", photo.read_bytes())])
-    assert looked["notes"] == ["hat"]
+    assert looked["notes"] == ["hat", "own_clothes"]
     assert looked["missing"][0] == "bare_head"
     assert looked["of_set"] == []
 
