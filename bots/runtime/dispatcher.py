@@ -40,9 +40,9 @@ from bots.runtime.outbox import SAVE_TRIES, Outbox
 from bots.runtime.retry import TRANSIENT, Backoff, until_done
 from bots.runtime.session_store import Record, SessionStore
 from jobs.queue import events, outbox
+from jobs.queue.job_store import Declined
 from jobs.services import Services
 from jobs.storage.accounts import Account, Address, Conflict, Gone, Transaction
-from jobs.storage.job_store import Declined
 
 log = logging.getLogger("atelier.dispatcher")
 

@@ -23,10 +23,10 @@ from bots.runtime.session_store import Record, SessionStore
 from core.scene.style import FOLDER
 from jobs.kinds.look import Look
 from jobs.privacy.export import archives
+from jobs.queue.job_store import Declined
 from jobs.services import Services
 from jobs.storage.accounts import Gone, Transaction
 from jobs.storage.blobs import BlobMissing
-from jobs.storage.job_store import Declined
 
 log = logging.getLogger("atelier.executor")
 

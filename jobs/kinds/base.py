@@ -6,20 +6,18 @@ personal lies in a queue. Nothing of storage is imported here: a bot may name a 
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, Protocol
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import StringConstraints
 
 from core.errors import AtelierError
+from jobs.worker.laid_photos import LaidPhoto
 
 if TYPE_CHECKING:
-    from jobs.kinds.shoot import Shoot
     from jobs.worker.workspace import Workspace
 
 Queue = Literal["look", "studio"]
@@ -34,15 +32,23 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^
 Progress = Callable[[str, int, int], None]
 Stop = Callable[[], bool]
 Photos = Sequence[tuple[str, bytes]]
-SET: Final = "set.json"
 
 
-class LaidPhoto(NamedTuple):
-    """A photo of a set that is looked at. data: None where the studio holds it decoded since an earlier look."""
+class ShootRequest(Protocol):
+    """What the studio is asked to draw; `jobs.kinds.shoot.Shoot` is one."""
 
-    name: str
-    sha256: str
-    data: bytes | None
+    @property
+    def styles(self) -> tuple[str, ...]: ...
+    @property
+    def purpose(self) -> str | None: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def train(self) -> bool: ...
+    @property
+    def details(self) -> tuple[tuple[str, str], ...]: ...
 
 
 class Studio(Protocol):
@@ -60,7 +66,9 @@ class Studio(Protocol):
     def drop(self, digests: Sequence[str]) -> None:
         """Hold nothing any more of the photos with these sha256: they are deleted."""
 
-    def shoot(self, photos: Photos, job: Shoot, out: Path, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
+    def shoot(
+        self, photos: Photos, asked: ShootRequest, out: Path, on_progress: Progress, should_stop: Stop
+    ) -> dict[str, Any]:
         """Fill a folder with portraits, its manifest last, and return the manifest."""
 
     def enhance(self, portrait: Path, tweaks: Sequence[str], out: Path) -> dict[str, Any]:
@@ -122,27 +130,6 @@ class Job(ABC):
 
 class NotHeld(AtelierError):
     """A photo was not laid because the studio held it, and it does not any more; the next attempt lays it."""
-
-
-def laid_set(folder: Path) -> list[LaidPhoto]:
-    """Read what `Workspace.lay_set` wrote, in its order."""
-    listed: list[list[str]] = json.loads((folder / SET).read_text("utf-8"))
-    found = []
-    for number, (name, sha256) in enumerate(listed):
-        file = folder / photo_file(number, name)
-        found.append(LaidPhoto(name, sha256, file.read_bytes() if file.exists() else None))
-    return found
-
-
-def photo_file(number: int, name: str) -> str:
-    """Return where in a workspace a photo lies: numbered in its order, with its name quoted."""
-    return f"photos/{number:03d}-{quote(name, safe='')}"
-
-
-def laid_photos(folder: Path) -> list[tuple[str, bytes]]:
-    """Read the photos that `Workspace.lay_photos` wrote, in the order they were given in."""
-    files = sorted((folder / "photos").iterdir())
-    return [(unquote(file.name.partition("-")[2]), file.read_bytes()) for file in files]
 
 
 def drawn_of(record: dict[str, Any], folder: str, parent: int | None = None) -> Drawn:

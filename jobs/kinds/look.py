@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jobs.kinds.base import Job, Name, Progress, Published, Queue, Stop, Studio, laid_set
+from jobs.kinds.base import Job, Name, Progress, Published, Queue, Stop, Studio
+from jobs.worker.laid_photos import laid_set
 
 if TYPE_CHECKING:
     from jobs.worker.workspace import Workspace

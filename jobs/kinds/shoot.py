@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
-from jobs.kinds.base import Job, Name, Progress, Published, Stop, Studio, Word, drawn_of, laid_photos
+from jobs.kinds.base import Job, Name, Progress, Published, Stop, Studio, Word, drawn_of
+from jobs.worker.laid_photos import laid_photos
 
 if TYPE_CHECKING:
     from jobs.worker.workspace import Workspace
@@ -81,8 +82,8 @@ class Shoot(Job):
             await workspace.publish_out()
         else:
             await workspace.take_down()
-        told = ("drawn", "asked", "training", "baseline", "photos")
-        facts = {name: result[name] for name in told if name in result}
+        public = ("drawn", "asked", "training", "baseline", "photos")
+        facts = {name: result[name] for name in public if name in result}
         return Published(kept, {**facts, "folder": folder, "dropped": _counted(dropped)})
 
     def estimate(self, stage: str, step: int, total: int) -> float:

@@ -19,8 +19,8 @@ import structlog
 from sqlalchemy import delete, func, insert, select, update
 
 from jobs.privacy import pending_receipt
+from jobs.queue import job_store
 from jobs.services import Services
-from jobs.storage import job_store
 from jobs.storage import schema as t
 from jobs.storage.keys import signed_by
 

@@ -27,15 +27,14 @@ from sqlalchemy import case, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.kinds.base import Job
-from jobs.queue import delivery, job_status, outbox
+from jobs.queue import delivery, job_status, job_store, outbox
 from jobs.queue.delivery import Deliver
 from jobs.queue.job_status import JobStatus
+from jobs.queue.job_store import Accepted, Declined
 from jobs.settings import Settings
-from jobs.storage import job_store
 from jobs.storage import schema as t
 from jobs.storage.accounts import Transaction
 from jobs.storage.database import Database
-from jobs.storage.job_store import Accepted, Declined
 
 log = structlog.get_logger("atelier.job_queue")
 
@@ -65,7 +64,7 @@ class JobQueue(Protocol):
     async def cancel(self, account: int, job_id: int) -> str:
         """Ask that a job be dropped: `cancelled`, `stopping`, `too_late` or `unknown`.
 
-        See `jobs.storage.job_store.cancel`.
+        See `jobs.queue.job_store.cancel`.
         """
 
     async def status(self, account: int, job_id: int) -> JobStatus | None:

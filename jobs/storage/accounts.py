@@ -5,7 +5,7 @@
             await tx.save_conversation(account, "telegram", data, version)
             accepted = await job_queue.place(account, job, ref, "telegram", tx)
 
-Jobs have their own rules in `jobs.storage.job_store`. Chat addresses, conversations, message ids and reports are sealed
+Jobs have their own rules in `jobs.queue.job_store`. Chat addresses, conversations, message ids and reports are sealed
 under the account's key: once that is destroyed they cannot be read, in a backup without the key neither.
 """
 

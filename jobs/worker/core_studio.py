@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core.intake.bounded import BoundedDecoder
-from jobs.kinds.base import LaidPhoto, NotHeld, Photos, Progress, Stop
+from jobs.kinds.base import NotHeld, Photos, Progress, ShootRequest, Stop
+from jobs.worker.laid_photos import LaidPhoto
 
 if TYPE_CHECKING:
     from core.models import Models
     from core.types import FaceMap, Rejected, Selfie
-    from jobs.kinds.shoot import Shoot
 
 REMEMBERED_BYTES: Final = 300_000_000  # decoded photos kept in memory while somebody sends their set
 
@@ -75,18 +75,20 @@ class CoreStudio:
         self._forget_oldest()
         return {**verdict, "missing": list(shown.missing), "of_set": list(shown.notes), "others": facts}
 
-    def shoot(self, photos: Photos, job: Shoot, out: Path, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
+    def shoot(
+        self, photos: Photos, asked: ShootRequest, out: Path, on_progress: Progress, should_stop: Stop
+    ) -> dict[str, Any]:
         """See `Studio.shoot`."""
         from core import studio
 
-        asked = {"purpose": job.purpose} if job.purpose else {}
+        purpose = {"purpose": asked.purpose} if asked.purpose else {}
         sitting = studio.Sitting(
-            styles=job.styles,
-            count=job.count,
-            seed=job.seed,
-            train=job.train,
-            **asked,  # type: ignore[arg-type]
-            **dict(job.details),  # type: ignore[arg-type]
+            styles=asked.styles,
+            count=asked.count,
+            seed=asked.seed,
+            train=asked.train,
+            **purpose,  # type: ignore[arg-type]
+            **dict(asked.details),  # type: ignore[arg-type]
         )
         return studio.shoot(photos, sitting, out, self._models, on_progress, should_stop)
 

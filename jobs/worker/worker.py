@@ -21,14 +21,13 @@ from core.errors import Stopped
 from jobs import metrics
 from jobs.kinds import registry
 from jobs.kinds.base import Queue
-from jobs.queue import events, job_status, outbox
+from jobs.queue import events, job_status, job_store, outbox
 from jobs.queue.arq_queue import ArqJobQueue
+from jobs.queue.job_store import Claimed
 from jobs.settings import Settings
-from jobs.storage import job_store
 from jobs.storage.accounts import Gone
 from jobs.storage.blobs import BlobMissing, BlobStore, BlobStoreDown, BlobStoreFull
 from jobs.storage.database import Database
-from jobs.storage.job_store import Claimed
 from jobs.storage.keys import DataIntegrityError
 from jobs.worker.child import Child, Died, TaskFailed
 from jobs.worker.workspace import Workspace, take_down
@@ -120,7 +119,7 @@ class Worker:
         job_id, attempt = claimed.id, claimed.attempt
         log.info("job_started", job=job_id, attempt=attempt, kind=claimed.kind)
         folder = self._settings.work_folder / claimed.token / f"{job_id}.{attempt}"
-        run = _Run(claimed, child, Workspace(self._blob_store, self._database, claimed, folder))
+        run = _Run(claimed, child, Workspace(self._blob_store, self._database, claimed.account, job_id, folder))
         doing = asyncio.create_task(self._do(run))
         heart = asyncio.create_task(self._heart(run, doing))
         try:
@@ -156,7 +155,8 @@ class Worker:
         try:
             await run.child.ready()
             run.workspace.held = run.child.held
-            await run.workspace.prepare()
+            await run.workspace.inherit()
+            await job.prepare(run.workspace)
             async with asyncio.timeout(limit_s):
                 result = await run.child.do(
                     claimed.kind, registry.to_json(job), run.workspace.folder, self._progress(run)

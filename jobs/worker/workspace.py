@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -22,11 +21,10 @@ from typing import Final
 
 import structlog
 
-from jobs.kinds.base import SET, photo_file
 from jobs.storage.accounts import Gone, Photo, Portrait
 from jobs.storage.blobs import BlobMissing, BlobStore, BlobStoreDown
 from jobs.storage.database import Database
-from jobs.storage.job_store import Claimed
+from jobs.worker.laid_photos import SET, photo_file, set_json
 
 log = structlog.get_logger("atelier.workspace")
 
@@ -35,26 +33,17 @@ PRIVATE_MODE: Final = 0o700
 
 @dataclass(slots=True)
 class Workspace:
-    """One attempt's folder, and what a job kind may ask for. stored: relative path -> sha256 of what the blob store
-    has of `out` already.
+    """One attempt's folder, and what a job kind may ask for. account: whose job it is. stored: relative path -> sha256
+    of what the blob store has of `out` already.
     """
 
     blob_store: BlobStore
     database: Database
-    claimed: Claimed
+    account: int
+    job_id: int
     folder: Path
     held: frozenset[str] = frozenset()  # sha256 of photos that the child holds decoded
     stored: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def account(self) -> int:
-        """Whose job it is."""
-        return self.claimed.account
-
-    @property
-    def job_id(self) -> int:
-        """The job's id in the database."""
-        return self.claimed.id
 
     @property
     def out(self) -> Path:
@@ -64,12 +53,11 @@ class Workspace:
     @property
     def shared_folder(self) -> str:
         """Where `out` is kept in the blob store."""
-        return folder_of(self.claimed.id)
+        return folder_of(self.job_id)
 
-    async def prepare(self) -> None:
-        """Fill the folder: what an earlier attempt left here, and what the job's kind needs."""
+    async def inherit(self) -> None:
+        """Make the folder, with what an earlier attempt on this machine left."""
         await asyncio.to_thread(_inherit, self.folder)
-        await self.claimed.job.prepare(self)
 
     async def write(self, name: str, data: bytes) -> None:
         """Write a file into the folder."""
@@ -85,12 +73,12 @@ class Workspace:
             return await tx.photos(self.account)
 
     async def lay_photos(self, names: Sequence[str]) -> None:
-        """Write photos into `photos/`, numbered in order, for `jobs.kinds.base.laid_photos`; raises BlobMissing."""
+        """Write photos into `photos/`, numbered in order, for `laid_photos`; raises BlobMissing."""
         for number, name in enumerate(names):
             await self.write(photo_file(number, name), await self.blob_store.get(self.account, name))
 
     async def lay_set(self, others: Sequence[tuple[str, str]], last: str) -> None:
-        """Write a set (names and sha256) with one photo more, for `jobs.kinds.base.laid_set`.
+        """Write a set (names and sha256) with one photo more, for `laid_set`.
 
         What the child holds decoded is only named. The last one must be there, the others need not: someone may delete
         one at any moment.
@@ -107,7 +95,7 @@ class Workspace:
         data = await self.blob_store.get(self.account, last)
         await self.write(photo_file(len(laid), last), data)
         laid.append((last, hashlib.sha256(data).hexdigest()))
-        await self.write(SET, json.dumps(laid).encode())
+        await self.write(SET, set_json(laid))
 
     async def portrait(self, number: int) -> Portrait:
         """Return a portrait by its id; raises BlobMissing when it is deleted."""
@@ -142,7 +130,7 @@ class Workspace:
                 if await asyncio.to_thread(self.out.exists):
                     await self.blob_store.put_folder(self.account, self.out, self.shared_folder, self.stored)
             except (BlobStoreDown, OSError) as error:
-                log.warning("mirror_waits", job=self.claimed.id, error=str(error))
+                log.warning("mirror_waits", job=self.job_id, error=str(error))
             except Gone:
                 return
 
@@ -152,7 +140,7 @@ class Workspace:
 
     def clear_away(self) -> None:
         """Delete the job's folders on this machine, those that overtaken attempts wrote to once more included."""
-        for folder in self.folder.parent.glob(f"{self.claimed.id}.*"):
+        for folder in self.folder.parent.glob(f"{self.job_id}.*"):
             shutil.rmtree(folder, ignore_errors=True)
 
 

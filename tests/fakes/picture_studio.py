@@ -32,7 +32,7 @@ def _colour(data: bytes) -> tuple[int, int, int]:
 
 
 class PictureStudio:
-    """Implements `jobs.worker.core_studio.Studio`."""
+    """Implements `jobs.kinds.base.Studio`."""
 
     def warm(self, queue: str) -> None:
         pass
@@ -63,16 +63,16 @@ class PictureStudio:
     def drop(self, digests: Any) -> None:
         """There is nothing to drop."""
 
-    def shoot(self, photos: Any, job_id: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
+    def shoot(self, photos: Any, asked: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
         out.mkdir(parents=True, exist_ok=True)
         portraits = []
-        for style in job_id.styles:
-            for number in range(job_id.count):
-                for _ in range(40 if job_id.purpose == "personal" else 1):
+        for style in asked.styles:
+            for number in range(asked.count):
+                for _ in range(40 if asked.purpose == "personal" else 1):
                     if should_stop():
                         raise Stopped(f"at {number}")
                     time.sleep(0.02)
-                on_progress(f"shoot {style}", number, job_id.count)
+                on_progress(f"shoot {style}", number, asked.count)
                 name = f"{style}-{number:02d}"
                 (out / f"{name}.jpg").write_bytes(picture("teal", (320, 400), name))
                 record = {

@@ -23,7 +23,7 @@ SECONDS = {"fast": 0.0, "slow": 0.3}
 
 
 class QuickStudio:
-    """Implements `jobs.worker.core_studio.Studio`."""
+    """Implements `jobs.kinds.base.Studio`."""
 
     _broken = False
 
@@ -51,8 +51,8 @@ class QuickStudio:
             return {"kept": False, "name": name, "reason": "no_face", "measured": 0.0, "limit": 1.0, "missing": []}
         return {"kept": True, "notes": [], "missing": ["left"], "others": {}, "set": [photo.name for photo in photos]}
 
-    def shoot(self, photos: Any, job_id: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
-        manner = job_id.purpose or "fast"
+    def shoot(self, photos: Any, asked: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
+        manner = asked.purpose or "fast"
         if manner == "refused":
             raise Refused("no_majority", "2 photos show different people")
         if manner == "broken" or self._broken:
@@ -62,15 +62,15 @@ class QuickStudio:
         if manner == "full" and not (out / "tried").exists():
             (out / "tried").write_text("once")
             raise OSError(errno.ENOSPC, "No space left on device")
-        if job_id.train:
+        if asked.train:
             _learn(out / "identity", SECONDS.get(manner, 0.0), on_progress, should_stop)
         portraits = []
-        for style in job_id.styles:
-            for number in range(job_id.count):
+        for style in asked.styles:
+            for number in range(asked.count):
                 if should_stop():
                     raise Stopped(f"at {number}")
                 name = f"{style}-{number:02d}"
-                on_progress(f"shoot {style}", number, job_id.count)
+                on_progress(f"shoot {style}", number, asked.count)
                 if not (out / f"{name}.json").exists():
                     if manner == "dies":
                         os.kill(os.getpid(), signal.SIGKILL)

@@ -13,10 +13,10 @@ from jobs.kinds.base import Drawn
 from jobs.kinds.enhance import Enhance
 from jobs.kinds.look import Look
 from jobs.kinds.shoot import Shoot
+from jobs.queue import job_store
 from jobs.run import run
 from jobs.services import Services
 from jobs.settings import load
-from jobs.storage import job_store
 
 PORTRAIT = picture("teal", (320, 400))
 LOOKED = {"kept": True, "missing": ["turn_left"], "others": {}}

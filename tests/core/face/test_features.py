@@ -18,8 +18,8 @@ from core.face.coverage import coverage, draw_map
 from core.face.features import CHIN, EYE, JAW, UPPER_LIP, judge, measure, observe, words
 from core.models import Models
 from core.types import FaceMap, Features
-from jobs.kinds.base import LaidPhoto
 from jobs.worker.core_studio import CoreStudio
+from jobs.worker.laid_photos import LaidPhoto
 from tools.measure_map import share, wearing_hat
 
 RGB = sitters.RGB

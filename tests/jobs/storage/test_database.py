@@ -21,14 +21,13 @@ from jobs.kinds.base import Job
 from jobs.kinds.enhance import Enhance
 from jobs.kinds.look import Look
 from jobs.kinds.shoot import Shoot
-from jobs.queue import events
+from jobs.queue import events, job_store
 from jobs.queue.job_status import active_jobs, sign_in, status_of
+from jobs.queue.job_store import Accepted, Claimed, Declined
 from jobs.settings import Settings
-from jobs.storage import job_store
 from jobs.storage import schema as t
 from jobs.storage.accounts import Conflict, Gone, Transaction
 from jobs.storage.database import Database, migrate, open_database
-from jobs.storage.job_store import Accepted, Claimed, Declined
 from jobs.storage.keys import open_keyring
 
 __all__ = ["database_url", "postgres", "ready_sqlite"]

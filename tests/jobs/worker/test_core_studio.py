@@ -7,8 +7,9 @@ import matplotlib
 import pytest
 
 from core.intake.bounded import BoundedDecoder
-from jobs.kinds.base import LaidPhoto, NotHeld
+from jobs.kinds.base import NotHeld
 from jobs.worker.core_studio import CoreStudio
+from jobs.worker.laid_photos import LaidPhoto
 
 
 def test_a_photo_that_costs_more_than_a_photo_may_is_refused_and_the_next_is_looked_at() -> None:

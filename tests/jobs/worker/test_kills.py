@@ -32,9 +32,9 @@ from live_services import (
 from jobs.embedded_valkey import EmbeddedValkey
 from jobs.kinds.look import Look
 from jobs.privacy import retention
+from jobs.queue import job_store
 from jobs.services import Services, open_services
 from jobs.settings import Settings
-from jobs.storage import job_store
 from tests.jobs.worker.test_worker import children_of, drawn, ends, galleries, place, stands_at, times_drawn
 
 __all__ = ["drawn", "on_s3", "postgres", "ready_sqlite", "s3_server", "services"]

@@ -31,9 +31,9 @@ from jobs.kinds.base import Job
 from jobs.kinds.enhance import Enhance
 from jobs.kinds.look import Look
 from jobs.privacy.forget import forget
+from jobs.queue import job_store
 from jobs.queue.events import Done, Failed, Step
 from jobs.services import Services, open_services
-from jobs.storage import job_store
 from jobs.storage import schema as t
 from jobs.storage.blobs import BlobStore
 from jobs.worker.child import Child
@@ -242,7 +242,7 @@ async def test_cancelling_a_running_job_ends_its_work_whether_it_listens_or_not(
 async def test_a_child_that_dies_once_costs_nothing_and_a_job_that_kills_every_one_is_given_up(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.storage.job_store.CRASH_PAUSE_S", 0.1)
+    monkeypatch.setattr("jobs.queue.job_store.CRASH_PAUSE_S", 0.1)
     someone = await person(services)
     async with working(services) as front:
         job_id = await place(services, someone.id, shoot("dies"))
