@@ -30,7 +30,7 @@ from jobs.privacy import pending_receipt
 from jobs.privacy.forget import Receipt, forget
 from jobs.privacy.pending_receipt import PendingReceipt
 from jobs.services import Services
-from jobs.storage.accounts import Gone
+from jobs.storage.base import Gone
 
 log = logging.getLogger("atelier.deletion")
 

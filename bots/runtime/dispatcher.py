@@ -42,7 +42,9 @@ from bots.runtime.session_store import Record, SessionStore
 from jobs.queue import events, outbox
 from jobs.queue.job_store import Declined
 from jobs.services import Services
-from jobs.storage.accounts import Account, Address, Conflict, Gone, Transaction
+from jobs.storage.accounts import Account, Address
+from jobs.storage.base import Conflict, Gone
+from jobs.storage.transaction import Transaction
 
 log = logging.getLogger("atelier.dispatcher")
 

@@ -25,8 +25,9 @@ from jobs.kinds.look import Look
 from jobs.privacy.export import archives
 from jobs.queue.job_store import Declined
 from jobs.services import Services
-from jobs.storage.accounts import Gone, Transaction
+from jobs.storage.base import Gone
 from jobs.storage.blobs import BlobMissing
+from jobs.storage.transaction import Transaction
 
 log = logging.getLogger("atelier.executor")
 

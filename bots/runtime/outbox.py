@@ -24,7 +24,8 @@ from bots.platforms.base import NotNow, Unreachable
 from bots.runtime.retry import TRANSIENT, Backoff, until_done, wait_after
 from bots.runtime.session_store import Record, SessionStore, item_of
 from jobs.services import Services
-from jobs.storage.accounts import Conflict, Gone, Transaction
+from jobs.storage.base import Conflict, Gone
+from jobs.storage.transaction import Transaction
 
 log = logging.getLogger("atelier.outbox")
 

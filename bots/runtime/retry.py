@@ -13,7 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bots.platforms.base import NotNow
-from jobs.storage.accounts import Conflict
+from jobs.storage.base import Conflict
 from jobs.storage.blobs import BlobStoreDown
 
 log = logging.getLogger("atelier.retry")

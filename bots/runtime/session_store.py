@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from bots.dialogue import effects as fx
 from bots.dialogue.context import new_session
 from bots.dialogue.session import Session
-from jobs.storage.accounts import Transaction
+from jobs.storage.transaction import Transaction
 
 REMEMBERED = 2000  # conversations kept in memory between events
 

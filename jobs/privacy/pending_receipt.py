@@ -15,7 +15,8 @@ from typing import Final
 from sqlalchemy import delete, insert, select
 
 from jobs.storage import schema as t
-from jobs.storage.accounts import DAY_S, Transaction
+from jobs.storage.base import DAY_S
+from jobs.storage.transaction import Transaction
 
 KEPT_S: Final = 2 * DAY_S  # as long as Telegram lets a bot take its own messages away
 _PURPOSE: Final = "farewell"  # what rows are sealed for: must stay, else those of an earlier version are not told

@@ -24,7 +24,7 @@ from jobs.queue import events, outbox
 from jobs.queue.outbox import ACTIVE
 from jobs.services import Services
 from jobs.storage import schema as t
-from jobs.storage.accounts import DAY_S, Gone
+from jobs.storage.base import DAY_S, Gone
 
 log = structlog.get_logger("atelier.sweep")
 

@@ -33,8 +33,8 @@ from jobs.queue.job_status import JobStatus
 from jobs.queue.job_store import Accepted, Declined
 from jobs.settings import Settings
 from jobs.storage import schema as t
-from jobs.storage.accounts import Transaction
 from jobs.storage.database import Database
+from jobs.storage.transaction import Transaction
 
 log = structlog.get_logger("atelier.job_queue")
 

@@ -19,7 +19,8 @@ from jobs.queue import events as n
 from jobs.queue.outbox import ACTIVE
 from jobs.queue.progress import left_s
 from jobs.storage import schema as t
-from jobs.storage.accounts import DAY_S, Transaction
+from jobs.storage.base import DAY_S
+from jobs.storage.transaction import Transaction
 
 MEASURED: Final = 20  # latest finished jobs of a kind that an ETA is the median of
 WORKER_SEEN_S: Final = 30.0  # a worker that has not said anything for so long does not count for an ETA

@@ -26,7 +26,8 @@ from jobs.queue.job_status import status_of
 from jobs.queue.outbox import ACTIVE
 from jobs.settings import Settings
 from jobs.storage import schema as t
-from jobs.storage.accounts import DAY_S, Gone, Transaction
+from jobs.storage.base import DAY_S, Gone
+from jobs.storage.transaction import Transaction
 
 _j = t.jobs.c
 

@@ -13,7 +13,7 @@ from sqlalchemy import case, delete, insert, select, update
 
 from jobs.queue import events
 from jobs.storage import schema as t
-from jobs.storage.accounts import Transaction
+from jobs.storage.transaction import Transaction
 
 ACTIVE: Final = ("queued", "running")
 SERIAL: Final = frozenset({"look"})

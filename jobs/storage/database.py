@@ -1,6 +1,6 @@
 """The database: SQLite or PostgreSQL, its transactions and migrations, and removal of what deleted rows leave behind.
 
-`jobs.storage.accounts` has what a transaction can do.
+`jobs.storage.transaction` has what a transaction can do.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from core.errors import SetupWrong
 from jobs.settings import Settings
 from jobs.storage import schema as t
-from jobs.storage.accounts import Transaction
 from jobs.storage.keys import Keyring, open_keyring
+from jobs.storage.transaction import Transaction
 
 BUSY_MS: Final = 10_000  # how long SQLite waits for another process's transaction
 CHECKPOINT_TRIES: Final = 50

@@ -25,7 +25,7 @@ from jobs.queue import events, job_status, job_store, outbox
 from jobs.queue.arq_queue import ArqJobQueue
 from jobs.queue.job_store import Claimed
 from jobs.settings import Settings
-from jobs.storage.accounts import Gone
+from jobs.storage.base import Gone
 from jobs.storage.blobs import BlobMissing, BlobStore, BlobStoreDown, BlobStoreFull
 from jobs.storage.database import Database
 from jobs.storage.keys import DataIntegrityError

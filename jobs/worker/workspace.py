@@ -21,9 +21,10 @@ from typing import Final
 
 import structlog
 
-from jobs.storage.accounts import Gone, Photo, Portrait
+from jobs.storage.base import Gone
 from jobs.storage.blobs import BlobMissing, BlobStore, BlobStoreDown
 from jobs.storage.database import Database
+from jobs.storage.pictures import Photo, Portrait
 from jobs.worker.laid_photos import SET, photo_file, set_json
 
 log = structlog.get_logger("atelier.workspace")

@@ -35,7 +35,7 @@ from jobs.privacy.forget import Receipt, find, forget, unfinished
 from jobs.queue import events, outbox
 from jobs.services import Services, open_services
 from jobs.storage import schema as t
-from jobs.storage.accounts import DAY_S, Gone
+from jobs.storage.base import DAY_S, Gone
 from jobs.storage.blobs import BlobStore
 
 __all__ = ["database_url", "postgres", "ready_sqlite", "services"]

@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from jobs.settings import SettingsWrong
 from jobs.storage import schema as t
-from jobs.storage.accounts import Gone
+from jobs.storage.base import Gone
 from jobs.storage.blobs import MANIFEST, BlobMissing, BlobStore, BlobStoreDown, BlobStoreFull, open_blob_store
 from jobs.storage.database import Database, open_database
 from jobs.storage.keys import DataIntegrityError, Keyring, open_keyring, signed_by

@@ -26,9 +26,10 @@ from jobs.queue.job_status import active_jobs, sign_in, status_of
 from jobs.queue.job_store import Accepted, Claimed, Declined
 from jobs.settings import Settings
 from jobs.storage import schema as t
-from jobs.storage.accounts import Conflict, Gone, Transaction
+from jobs.storage.base import Conflict, Gone
 from jobs.storage.database import Database, migrate, open_database
 from jobs.storage.keys import open_keyring
+from jobs.storage.transaction import Transaction
 
 __all__ = ["database_url", "postgres", "ready_sqlite"]
 
