@@ -11,11 +11,15 @@ os.environ["LC_ALL"] = "C.UTF-8"  # the terminal speaks its person's language
 
 import pytest
 import sitters
+from live_servers import database_url, on_s3, postgres, queue_server, ready_sqlite, s3_server
+from live_services import services
 
 from core.cutout.cutout import cut_out
 from core.face.landmarks import map_face
 from core.models import Models
 from core.types import Cutout, FaceMap, Selfie
+
+__all__ = ["database_url", "on_s3", "postgres", "queue_server", "ready_sqlite", "s3_server", "services"]
 
 
 @pytest.fixture(scope="session")

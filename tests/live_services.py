@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import glob
 import json
 import multiprocessing
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
-import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from pydantic import SecretStr
 
 from jobs import settings
 from jobs.embedded_valkey import EmbeddedValkey
+from jobs.kinds.base import Job
 from jobs.kinds.shoot import Shoot
-from jobs.queue.events import JobEvent, to_json, type_of
+from jobs.queue import job_store
+from jobs.queue.events import JobEvent, Step, to_json, type_of
 from jobs.queue.job_status import status_of
+from jobs.queue.job_store import Accepted
 from jobs.services import Services, open_services
 from jobs.storage.accounts import Account
-from jobs.storage.database import open_database
+from jobs.storage.transaction import Transaction
 from jobs.worker.worker import Worker
 
 TESTS = Path(__file__).parent
+
 QUICK = "fakes.quick_studio:QuickStudio"
 
 
@@ -188,16 +186,8 @@ def be_a_process(config: settings.Settings, parts: str, studio: str, log: str, e
     run(config, [notify] if "notify" in parts.split(",") else [], "worker" in parts.split(","), studio=studio)
 
 
-def kill_queue_server(config: settings.Settings) -> None:
-    """kill -9 of the services's own Valkey; nothing where it is still down from the last time."""
-    with suppress(OSError, IndexError):
-        os.kill(
-            int(EmbeddedValkey(config.data)._say(b"INFO", b"server").split(b"process_id:")[1].split()[0]),
-            signal.SIGKILL,
-        )
-
-
 FORKS = multiprocessing.get_context("forkserver")
+
 FORKS.set_forkserver_preload(["jobs.run", "live_services"])
 
 
@@ -214,165 +204,6 @@ async def running(config: settings.Settings, *parts: str, **more: Any) -> AsyncI
     finally:
         for process in processes:
             process.stop()
-
-
-# --- S3
-
-
-SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, Signature=b"}
-
-
-@dataclass
-class S3Server:
-    """moto's server in a process of its own: an S3 over real HTTP that can be taken away and brought back."""
-
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        ends = time.monotonic() + 30
-        while time.monotonic() < ends:
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", self.port)) == 0:
-                    break
-            time.sleep(0.05)
-        urllib.request.urlopen(urllib.request.Request(f"{self.url}/shelf", method="PUT", headers=SIGNED)).close()
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3Server]:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        server = S3Server(s.getsockname()[1])
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def on_s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    if s3_server.process is None:
-        s3_server.start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": s3_server.url,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return s3_server
-
-
-# --- PostgreSQL
-
-
-class Postgres:
-    """A server of its own on a unix socket, run as an unprivileged user."""
-
-    def __init__(self) -> None:
-        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb")) or [shutil.which("initdb") or ""]
-        if not found[-1]:
-            pytest.skip("PostgreSQL's server is not installed here (Debian: apt-get install postgresql)")
-        self._bin = Path(found[-1]).parent
-        self._as: dict[str, Any] = (
-            {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
-        )
-        self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-        if self._as:
-            shutil.chown(self.folder, "nobody", "nogroup")
-        quiet: dict[str, Any] = {
-            "stdout": subprocess.DEVNULL,
-            "stderr": subprocess.DEVNULL,
-            "cwd": self.folder,
-            **self._as,
-        }
-        data = str(self.folder / "data")
-        subprocess.run(
-            [self._bin / "initdb", "-D", data, "-U", "atelier", "-A", "trust", "--no-sync", "-E", "UTF8"],
-            check=True, **quiet,
-        )  # fmt: skip
-        self._server = subprocess.Popen(
-            [self._bin / "postgres", "-D", data, "-k", str(self.folder), "-h", "", "-c", "fsync=off",
-             "-c", "max_connections=200"], **quiet,
-        )  # fmt: skip
-        self._made = 0
-
-    async def new_database(self, empty: bool = False) -> str:
-        """Create a database, with the database's tables unless it is to be empty, and return its URL."""
-        if not empty and not self._made:
-            await self._create("ready")
-            await (await open_database(make_settings(self.folder / "any", database_url=self._url("ready")))).close()
-        self._made += 1
-        await self._create(f"database{self._made}", "template0" if empty else "ready")
-        return self._url(f"database{self._made}")
-
-    def _url(self, name: str) -> str:
-        return f"postgresql+asyncpg://atelier@/{name}?host={self.folder}"
-
-    async def _create(self, name: str, template: str = "template0") -> None:
-        for _ in range(100):
-            try:
-                c = await asyncpg.connect(host=str(self.folder), user="atelier", database="postgres")
-                break
-            except (OSError, asyncpg.PostgresError):
-                await asyncio.sleep(0.05)
-        await c.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-        await c.close()
-
-    def stop(self) -> None:
-        self._server.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
-        self._server.wait(20)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def ready_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with an empty database in it, migrated once."""
-    folder = tmp_path_factory.mktemp("ready")
-    asyncio.run(_migrate(folder))
-    return folder
-
-
-async def _migrate(folder: Path) -> None:
-    await (await open_database(make_settings(folder))).close()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database_url(request: pytest.FixtureRequest, tmp_path: Path, ready_sqlite: Path) -> str | None:
-    """The database URL of a test: SQLite in its folder, or a new PostgreSQL database; both with their tables."""
-    if request.param == "sqlite":
-        shutil.copy(ready_sqlite / "ledger.db", tmp_path)
-        return None
-    server: Postgres = request.getfixturevalue("postgres")
-    return await server.new_database()
-
-
-@pytest.fixture(scope="session")
-def queue_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
-    """One Valkey for all tests that do not try what happens to it; `services` empties it."""
-    server = EmbeddedValkey(tmp_path_factory.mktemp("queue"))
-    server.ensure()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -393,3 +224,52 @@ def told(config: settings.Settings) -> list[dict[str, Any]]:
 def _append(file: Path, line: str) -> None:
     with file.open("a") as out:
         out.write(line)
+
+
+def times_drawn(log: Path) -> Counter[str]:
+    return Counter(log.read_text().splitlines())
+
+
+async def place(services: Services, account: int, job: Job, ref: str = "") -> int:
+    accepted = await services.job_queue.place(account, job, ref or f"r{time.monotonic_ns()}", "telegram")
+    return accepted.job_id  # type: ignore[union-attr]
+
+
+async def ends(services: Services, job_id: int, state: str = "done") -> None:
+    async def over() -> bool:
+        return await state_of(services, job_id) == state
+
+    await until(over)
+
+
+async def stands_at(services: Services, job_id: int, step: int) -> None:
+    async def there() -> bool:
+        status = await services.job_queue.status(1, job_id)
+        return status is not None and isinstance(status.payload, Step) and status.payload.step >= step
+
+    await until(there)
+
+
+def children_of(pid: int, called: bytes = b"") -> list[int]:
+    children = [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [child for child in children if called in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+async def column(services: Services, name: str) -> Any:
+    async with services.database.read() as tx:
+        return (await tx.c.exec_driver_sql(f"SELECT {name} FROM jobs ORDER BY id")).scalar_one()
+
+
+async def galleries(services: Services, account: int, job_id: int) -> list[str]:
+    async with services.database.read() as tx:
+        return [p.file for p in await tx.portraits(account, job_id)]
+
+
+async def someone(tx: Transaction, user: str = "1") -> int:
+    return (await tx.account("telegram", user, f"chat{user}")).id
+
+
+async def placed(tx: Transaction, account: int, ref: str, limits: settings.Settings, job: Job | None = None) -> int:
+    accepted = await job_store.place(tx, account, job or shoot(), ref, "telegram", limits)
+    assert isinstance(accepted, Accepted)
+    return accepted.job_id

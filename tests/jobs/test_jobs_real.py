@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 import sitters
-from live_services import Process, kill_queue_server, make_settings, person, running, send_photo, told, until
+from live_servers import kill_queue_server
+from live_services import Process, make_settings, person, running, send_photo, told, until
 from PIL import Image
 
 from jobs.kinds.base import Job

@@ -6,14 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from live_services import Postgres, Process, make_settings, person, postgres, running, shoot, told
+from live_servers import Postgres
+from live_services import Process, make_settings, person, running, shoot, told
 from sqlalchemy import func, select
 
 from jobs.kinds.look import Look
 from jobs.services import Services, open_services
 from jobs.storage import schema as t
-
-__all__ = ["postgres"]
 
 PEOPLE, LOOKS, SHOOTS = 30, 9, 1
 ALL = PEOPLE * (LOOKS + SHOOTS)

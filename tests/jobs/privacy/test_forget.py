@@ -1,83 +1,22 @@
 """Forgetting and expiring: nothing of a person is left anywhere, and a receipt says so."""
 
 import asyncio
-import io
-import json
-import random
-import tracemalloc
-import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from live_services import (
-    database_url,
-    kill_queue_server,
-    make_settings,
-    person,
-    postgres,
-    ready_sqlite,
-    running,
-    send_photo,
-    services,
-    shoot,
-    state_of,
-    until,
-    working,
-)
+from live_servers import kill_queue_server
+from live_services import make_settings, person, running, shoot, state_of, until, working
+from lives import SECRET, lived, rows, until_done
 from sqlalchemy import select, update
 
-from jobs.kinds.enhance import Enhance
 from jobs.kinds.look import Look
 from jobs.privacy import pending_receipt, retention
-from jobs.privacy.export import archives
 from jobs.privacy.forget import Receipt, find, forget, unfinished
-from jobs.queue import events, outbox
+from jobs.queue import outbox
 from jobs.services import Services, open_services
 from jobs.storage import schema as t
-from jobs.storage.base import DAY_S, Gone
+from jobs.storage.base import Gone
 from jobs.storage.blobs import BlobStore
-
-__all__ = ["database_url", "postgres", "ready_sqlite", "services"]
-
-SECRET = b"a face that must not be found again"
-
-
-@pytest.fixture
-async def either(tmp_path: Path, database_url: str | None) -> AsyncIterator[Services]:
-    """Services on SQLite, and one on PostgreSQL."""
-    async with open_services(
-        make_settings(tmp_path, **({"database_url": database_url} if database_url else {}))
-    ) as opened_services:
-        yield opened_services
-
-
-async def lived(services: Services, user: str) -> int:
-    """A person who agreed, talked, sent a photo and got a gallery and an edit."""
-    someone = await person(services, user)
-    async with services.database.write() as tx:
-        await tx.save_conversation(someone.id, "telegram", f"talk of {user}", 0)
-        await tx.remember_message(someone.id, "telegram", "card", f'["{user}", 1]')
-        placed = await services.job_queue.place(someone.id, shoot(), "go", "telegram", tx)
-    await until_done(services, placed.job_id)  # type: ignore[union-attr]
-    async with services.database.read() as tx:
-        first = (await tx.portraits(someone.id))[0].id
-    placed = await services.job_queue.place(someone.id, Enhance(first, ("light=soft",)), "edit", "telegram")
-    await until_done(services, placed.job_id)  # type: ignore[union-attr]
-    return someone.id
-
-
-async def until_done(services: Services, job_id: int) -> None:
-    async def done() -> bool:
-        return await state_of(services, job_id) == "done"
-
-    await until(done)
-
-
-async def rows(services: Services, *but: str) -> int:
-    async with services.database.read() as tx:
-        tables = [table for table in t.metadata.sorted_tables if table.name not in but]
-        return sum([len((await tx.c.execute(select(table))).all()) for table in tables])
 
 
 async def test_forgetting_one_person_leaves_nothing_of_them_and_everything_of_others(either: Services) -> None:
@@ -133,14 +72,6 @@ async def test_asked_twice_at_once_it_is_done_once_with_one_receipt(either: Serv
     assert first == second
     assert first is not None
     assert first.genuine
-
-
-async def test_two_workers_that_sweep_at_once_tell_once(either: Services) -> None:
-    await person(either)
-    late = retention.read_clocks().wall + 40 * DAY_S
-    await asyncio.gather(retention.sweep(either, late), retention.sweep(either, late))
-    async with either.database.read() as tx:
-        assert (await tx.c.execute(select(t.outbox.c.type))).scalars().all() == ["expired"]
 
 
 def every_file(folder: Path) -> dict[Path, bytes]:
@@ -250,103 +181,6 @@ async def test_an_operator_finds_the_account_of_a_chat_that_the_database_cannot_
     assert await find(services, str(someone.id)) == someone.id
     for nobody in ("telegram:27182818", "discord:31415926", "x", "99"):
         assert await find(services, nobody) is None
-
-
-async def test_an_export_holds_everything_that_is_kept_readable(services: Services) -> None:
-    async with working(services):
-        account = await lived(services, "4242")
-    async with services.database.write() as tx:
-        await tx.add_report(account, "the third one is not me")
-    (whole,) = [data async for data in archives(services, account, 10**9)]
-    archive = zipfile.ZipFile(io.BytesIO(whole))
-    about = json.loads(archive.read("account.json"))
-    assert about["addresses"] == [{"platform": "telegram", "user": "4242", "chat": "4242"}]
-    assert about["conversations"] == {"telegram": "talk of 4242"}
-    assert archive.read("photos/0") == b"photo 0 of 4242"
-    assert {"shoots/1/founder-00.jpg", "shoots/1/e2.jpg", "shoots/1/manifest.json"} <= set(archive.namelist())
-    assert about["reports"] == ["the third one is not me"]
-
-
-async def test_an_export_larger_than_a_file_may_be_comes_in_archives_that_each_open(services: Services) -> None:
-    """And what is in memory at a time is a few copies of one archive, not the whole."""
-    someone = await person(services, photos=0)
-    photos = {f"photos/{n}": random.Random(n).randbytes(300_000) for n in range(12)}
-    for name, data in photos.items():
-        await send_photo(services, someone.id, name, data)
-    cut = {
-        f"{name}.part{i}": data[a:b]
-        for name, data in photos.items()
-        for i, a, b in ((1, 0, 248_976), (2, 248_976, None))
-    }
-    found: set[str] = set()
-    tracemalloc.start()
-    async for archive in archives(services, someone.id, 250_000):
-        assert len(archive) <= 250_000
-        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-            assert all(opened.read(name) == cut[name] for name in opened.namelist() if name != "account.json")
-            found |= set(opened.namelist())
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert found == {"account.json", *cut}
-    assert peak < 8 * 250_000 < sum(map(len, photos.values()))
-
-
-async def test_what_has_expired_goes_and_its_owner_is_told_and_what_has_not_stays(services: Services) -> None:
-    async with working(services) as front:
-        account = await lived(services, "1")
-        other = await lived(services, "2")
-        async with services.database.write() as tx:
-            await tx.consent(other, 1, 30)
-            await tx.consent(account, 1, 7)
-            photos = tuple(photo.name for photo in await tx.photos(account))
-            portraits = tuple(sorted(portrait.id for portrait in await tx.portraits(account)))
-        now = retention.read_clocks().wall
-        assert await retention.sweep(services, now + 6 * DAY_S) == {}
-        assert await retention.sweep(services, now + 8 * DAY_S) == {"photos": 1, "sittings": 1}
-        assert await retention.sweep(services, now + 8 * DAY_S) == {}
-        await until(lambda: any(isinstance(n.payload, events.Expired) for n in front.told))
-        told = [n for n in front.told if isinstance(n.payload, events.Expired)]
-        assert [n.account for n in told] == [account]
-        assert told[0].payload == events.Expired({"photos": 1, "sittings": 1}, photos, portraits), "by name"
-        async with services.database.read() as tx:
-            assert (await tx.photos(account), await tx.portraits(account)) == ([], [])
-            assert len(await tx.portraits(other)) == 3
-            token = (await tx.account_of(account)).token
-    assert not [f for f in (services.settings.data / "shelf" / "a" / token).rglob("*") if f.is_file()]
-
-
-async def test_a_clock_that_jumps_deletes_nothing(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    someone = await person(services)
-    readings = iter([(0.0, 0.0), (600.0, 600.0), (600.0 + 400 * DAY_S, 1200.0), (-9e9, 1800.0), (2400.0, 2400.0)])
-    true = retention.read_clocks()
-
-    def read_clocks() -> retention.Clocks:
-        wall, monotonic = next(readings)
-        return retention.Clocks(true.wall + wall, true.monotonic + monotonic)
-
-    monkeypatch.setattr(retention, "read_clocks", read_clocks)
-    monkeypatch.setattr(retention, "ROUND_S", 0.01)
-    with pytest.raises(RuntimeError):  # the readings are used up
-        await retention._sweep_rounds(services)
-    async with services.database.read() as tx:
-        assert len(await tx.photos(someone.id)) == 1
-
-
-async def test_clocks_that_agree_do_delete(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    someone = await person(services)
-    true = retention.read_clocks()
-    readings = iter([40 * DAY_S, 40 * DAY_S + 600])
-
-    def read_clocks() -> retention.Clocks:
-        later = next(readings)
-        return retention.Clocks(true.wall + later, true.monotonic + later)
-
-    monkeypatch.setattr(retention, "read_clocks", read_clocks)
-    monkeypatch.setattr(retention, "ROUND_S", 0.01)
-    with pytest.raises(RuntimeError):
-        await retention._sweep_rounds(services)
-    async with services.database.read() as tx:
-        assert await tx.photos(someone.id) == []
 
 
 async def test_a_straggler_that_arrives_after_the_deletion_is_swept_away(services: Services) -> None:

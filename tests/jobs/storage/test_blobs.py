@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from live_services import S3Server, make_settings, on_s3, s3_server
+from live_servers import S3Server
+from live_services import make_settings
 from sqlalchemy import update
 
 from jobs.settings import SettingsWrong
@@ -19,8 +20,6 @@ from jobs.storage.base import Gone
 from jobs.storage.blobs import MANIFEST, BlobMissing, BlobStore, BlobStoreDown, BlobStoreFull, open_blob_store
 from jobs.storage.database import Database, open_database
 from jobs.storage.keys import DataIntegrityError, Keyring, open_keyring, signed_by
-
-__all__ = ["on_s3", "s3_server"]
 
 
 @pytest.fixture

@@ -10,21 +10,20 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from live_servers import Postgres, S3Server, kill_queue_server
 from live_services import (
-    Postgres,
     Process,
-    S3Server,
-    kill_queue_server,
+    children_of,
+    ends,
+    galleries,
     make_settings,
-    on_s3,
     person,
-    postgres,
-    ready_sqlite,
+    place,
     running,
-    s3_server,
-    services,
     shoot,
+    stands_at,
     state_of,
+    times_drawn,
     told,
     until,
 )
@@ -35,9 +34,6 @@ from jobs.privacy import retention
 from jobs.queue import job_store
 from jobs.services import Services, open_services
 from jobs.settings import Settings
-from tests.jobs.worker.test_worker import children_of, drawn, ends, galleries, place, stands_at, times_drawn
-
-__all__ = ["drawn", "on_s3", "postgres", "ready_sqlite", "s3_server", "services"]
 
 
 async def holder_of(services: Services, job_id: int) -> str:
