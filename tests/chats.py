@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fakes.picture_studio import picture
-from fakes.telegram_server import TOKEN, Person, TelegramServer
 from pydantic import SecretStr
 
 from bots.dialogue.menu import Menu
@@ -17,8 +15,10 @@ from bots.runtime.retry import Backoff
 from jobs import settings as s
 from jobs.services import Services, open_services
 from jobs.worker.worker import Worker
+from tests.fakes.picture_studio import picture
+from tests.fakes.telegram_server import TOKEN, Person, TelegramServer
 
-STUDIO = "fakes.picture_studio:PictureStudio"
+STUDIO = "tests.fakes.picture_studio:PictureStudio"
 
 
 @asynccontextmanager

@@ -10,14 +10,14 @@ os.environ["PYTHONPATH"] = os.pathsep.join([os.path.dirname(__file__), os.path.d
 os.environ["LC_ALL"] = "C.UTF-8"  # the terminal speaks its person's language
 
 import pytest
-import sitters
-from live_servers import database_url, on_s3, postgres, queue_server, ready_sqlite, s3_server
-from live_services import services
 
 from core.cutout.cutout import cut_out
 from core.face.landmarks import map_face
 from core.models import Models
 from core.types import Cutout, FaceMap, Selfie
+from tests import sitters
+from tests.live_servers import database_url, on_s3, postgres, queue_server, ready_sqlite, s3_server
+from tests.live_services import services
 
 __all__ = ["database_url", "on_s3", "postgres", "queue_server", "ready_sqlite", "s3_server", "services"]
 

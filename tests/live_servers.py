@@ -21,11 +21,11 @@ from typing import Any
 
 import asyncpg
 import pytest
-from live_services import make_settings
 
 from jobs import settings
 from jobs.embedded_valkey import EmbeddedValkey
 from jobs.storage.database import open_database
+from tests.live_services import make_settings
 
 
 def kill_queue_server(config: settings.Settings) -> None:

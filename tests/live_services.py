@@ -34,7 +34,7 @@ from jobs.worker.worker import Worker
 
 TESTS = Path(__file__).parent
 
-QUICK = "fakes.quick_studio:QuickStudio"
+QUICK = "tests.fakes.quick_studio:QuickStudio"
 
 
 def make_settings(folder: Path, **more: Any) -> settings.Settings:
@@ -188,7 +188,7 @@ def be_a_process(config: settings.Settings, parts: str, studio: str, log: str, e
 
 FORKS = multiprocessing.get_context("forkserver")
 
-FORKS.set_forkserver_preload(["jobs.run", "live_services"])
+FORKS.set_forkserver_preload(["jobs.run", "tests.live_services"])
 
 
 @asynccontextmanager

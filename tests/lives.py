@@ -1,11 +1,11 @@
 """What people leave behind, for the tests of forgetting, expiring and exporting."""
 
-from live_services import person, shoot, state_of, until
 from sqlalchemy import select
 
 from jobs.kinds.enhance import Enhance
 from jobs.services import Services
 from jobs.storage import schema as t
+from tests.live_services import person, shoot, state_of, until
 
 SECRET = b"a face that must not be found again"
 

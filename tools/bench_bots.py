@@ -28,8 +28,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
-from fakes.picture_studio import picture  # noqa: E402
-from fakes.telegram_server import TOKEN, Person, TelegramServer  # noqa: E402
+from tests.fakes.picture_studio import picture  # noqa: E402
+from tests.fakes.telegram_server import TOKEN, Person, TelegramServer  # noqa: E402
 
 
 class Stopwatch:

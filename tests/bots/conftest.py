@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from fakes.telegram_server import TelegramServer
+
+from tests.fakes.telegram_server import TelegramServer
 
 
 @pytest.fixture

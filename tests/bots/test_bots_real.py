@@ -7,9 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sitters
-from chats import running_bot
-from fakes.telegram_server import TelegramServer
 from PIL import Image
 
 from bots import cli as front
@@ -18,6 +15,9 @@ from bots.platforms.console import Terminal
 from bots.platforms.transcript import play, read
 from jobs import settings as s
 from jobs.worker.worker import CORE_STUDIO
+from tests import sitters
+from tests.chats import running_bot
+from tests.fakes.telegram_server import TelegramServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1700)]
 

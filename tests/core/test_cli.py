@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import sitters
 
 from core import cli, settings, studio
 from core.atomic import to_json, write_json, writing
 from core.cli import main
 from core.errors import Refused
+from tests import sitters
 
 Capture = pytest.CaptureFixture[str]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sitters
 
 from core import studio
 from core.cutout import cutout
@@ -21,6 +20,7 @@ from core.edit.recipe import develop
 from core.scene import style
 from core.scene.stage import Setup
 from core.types import Cutout, FaceMap, Identity, Portrait, Recipe
+from tests import sitters
 
 COLLINS = ("collins.png", sitters.encoded(sitters.collins()))
 TURNED = ("collins.png", sitters.encoded(sitters.turned(sitters.collins(), 10)))

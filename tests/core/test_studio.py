@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import sitters
 from PIL import Image
 
 from core import studio
@@ -23,6 +22,7 @@ from core.models import Models
 from core.scene.stage import Choice, set_up
 from core.scene.style import load
 from core.types import Portrait, Recipe, Selfie, Verdict
+from tests import sitters
 
 COLLINS = ("collins.png", sitters.encoded(sitters.collins()))
 ONE = studio.Sitting(styles=("office",), purpose="job", count=1, seed=3)

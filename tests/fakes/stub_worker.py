@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from fakes.picture_studio import picture
 from jobs.kinds.base import Drawn
 from jobs.kinds.enhance import Enhance
 from jobs.kinds.look import Look
@@ -17,6 +16,7 @@ from jobs.queue import job_store
 from jobs.run import run
 from jobs.services import Services
 from jobs.settings import load
+from tests.fakes.picture_studio import picture
 
 PORTRAIT = picture("teal", (320, 400))
 LOOKED = {"kept": True, "missing": ["turn_left"], "others": {}}

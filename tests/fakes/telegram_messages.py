@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from fakes.telegram_files import Files, Refusal
+from tests.fakes.telegram_files import Files, Refusal
 
 TOKEN = "1234567:test-token"
 BOT = {"id": 1234567, "is_bot": True, "first_name": "Atelier", "username": "atelier_test_bot"}

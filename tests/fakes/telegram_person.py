@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fakes.telegram_files import as_telegram
-from fakes.telegram_messages import BOT
+from tests.fakes.telegram_files import as_telegram
+from tests.fakes.telegram_messages import BOT
 
 if TYPE_CHECKING:
-    from fakes.telegram_server import TelegramServer
+    from tests.fakes.telegram_server import TelegramServer
 
 _COMMAND = re.compile(r"(?<!\S)/[A-Za-z0-9_]{1,64}(@[A-Za-z0-9_]+)?(?![\w/])")
 _MENTION = re.compile(r"(?<!\S)@[A-Za-z0-9_]{4,32}")

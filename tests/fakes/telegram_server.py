@@ -30,10 +30,10 @@ from typing import Any, Self
 
 from aiohttp import BodyPartReader, ClientConnectionError, ClientSession, web
 
-from fakes.telegram_files import Files, Refusal
-from fakes.telegram_messages import BOT, TOKEN, Messages
-from fakes.telegram_person import Person
-from fakes.telegram_spec import problems
+from tests.fakes.telegram_files import Files, Refusal
+from tests.fakes.telegram_messages import BOT, TOKEN, Messages
+from tests.fakes.telegram_person import Person
+from tests.fakes.telegram_spec import problems
 
 __all__ = ["BOT", "TOKEN", "Person", "TelegramServer"]
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from live_services import make_settings
 
 from jobs.settings import Settings
 from jobs.storage.database import Database, open_database
+from tests.live_services import make_settings
 
 
 @pytest.fixture

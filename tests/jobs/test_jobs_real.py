@@ -9,9 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import sitters
-from live_servers import kill_queue_server
-from live_services import Process, make_settings, person, running, send_photo, told, until
 from PIL import Image
 
 from jobs.kinds.base import Job
@@ -23,9 +20,12 @@ from jobs.services import Services, open_services
 from jobs.settings import Settings
 from jobs.storage import schema as t
 from jobs.worker.worker import CORE_STUDIO
+from tests import sitters
 from tests.jobs.worker.test_kills import holder_of
+from tests.live_servers import kill_queue_server
+from tests.live_services import Process, make_settings, person, running, send_photo, told, until
 
-SHORT_TRAINING = "fakes.short_training:ShortTraining"
+SHORT_TRAINING = "tests.fakes.short_training:ShortTraining"
 PATIENCE_S = 540.0
 
 

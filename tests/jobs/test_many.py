@@ -6,13 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from live_servers import Postgres
-from live_services import Process, make_settings, person, running, shoot, told
 from sqlalchemy import func, select
 
 from jobs.kinds.look import Look
 from jobs.services import Services, open_services
 from jobs.storage import schema as t
+from tests.live_servers import Postgres
+from tests.live_services import Process, make_settings, person, running, shoot, told
 
 PEOPLE, LOOKS, SHOOTS = 30, 9, 1
 ALL = PEOPLE * (LOOKS + SHOOTS)

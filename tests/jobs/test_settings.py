@@ -21,13 +21,13 @@ import pytest
 import structlog
 import yaml
 from huggingface_hub.utils import filter_repo_objects
-from live_services import make_settings, person, shoot
 
 from core.cli import main
 from jobs import logs, metrics, settings
 from jobs.services import Services, open_services
 from jobs.settings import SettingsWrong
 from jobs.worker.child import gpu_bytes
+from tests.live_services import make_settings, person, shoot
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any
 
 import pytest
-from conversations import PLATFORMS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from bots.dialogue import events as e
 from bots.dialogue.menu import Menu, default_menu
 from bots.dialogue.screens.choices import DetailsOpened, StylePicked
 from bots.dialogue.screens.gallery import PastOpened
+from tests.conversations import PLATFORMS
 
 
 def biggest(kind: type[b.Press]) -> b.Press:

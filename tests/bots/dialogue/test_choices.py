@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from conversations import NOW, advance, browsing, card_of, photo, press_of, stranger, walk
-
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.screens.choices import DetailsOpened, GoPressed, LooksOpened, StylePicked
 from bots.dialogue.session import State
 from jobs.kinds.shoot import Shoot
+from tests.conversations import NOW, advance, browsing, card_of, photo, press_of, stranger, walk
 
 
 def test_the_first_picture_is_at_most_six_taps_away() -> None:

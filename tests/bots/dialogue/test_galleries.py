@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from conversations import browsing, enhancing, portrait, walk, with_photos
-
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.machine import Step
@@ -11,6 +9,7 @@ from bots.dialogue.screens.gallery import Compared, EditRedone, EditUndone, Page
 from bots.dialogue.screens.privacy import ForgetConfirmed
 from bots.dialogue.session import State
 from bots.dialogue.text import say
+from tests.conversations import browsing, enhancing, portrait, walk, with_photos
 
 
 def test_an_edit_that_was_made_before_is_shown_and_not_made_again() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from conversations import NOW, advance, browsing, enhancing, portrait, texts, waiting, walk, with_photos
 
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
@@ -16,6 +15,7 @@ from bots.dialogue.session import Session, State
 from bots.dialogue.text import LANGUAGES, say
 from bots.runtime.event_mapper import event_of
 from jobs.queue.events import Done, JobEvent
+from tests.conversations import NOW, advance, browsing, enhancing, portrait, texts, waiting, walk, with_photos
 
 
 def test_double_taps_order_once() -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from conversations import (
+
+from bots.dialogue import buttons as b
+from bots.dialogue import effects as fx
+from bots.dialogue import events as e
+from bots.dialogue.limits import Limits
+from bots.dialogue.menu import Menu, default_menu
+from bots.dialogue.screens.choices import DetailPicked, DetailsOpened, LooksOpened
+from bots.dialogue.screens.gallery import Compared, PageOpened, PastOpened, Tweaked, TweaksOpened
+from bots.dialogue.session import Running, State
+from bots.dialogue.text import say
+from tests.conversations import (
     DISCORD,
     NOW,
     PLATFORMS,
@@ -20,16 +30,6 @@ from conversations import (
     walk,
     with_photos,
 )
-
-from bots.dialogue import buttons as b
-from bots.dialogue import effects as fx
-from bots.dialogue import events as e
-from bots.dialogue.limits import Limits
-from bots.dialogue.menu import Menu, default_menu
-from bots.dialogue.screens.choices import DetailPicked, DetailsOpened, LooksOpened
-from bots.dialogue.screens.gallery import Compared, PageOpened, PastOpened, Tweaked, TweaksOpened
-from bots.dialogue.session import Running, State
-from bots.dialogue.text import say
 
 
 def big_menu(outfits: int) -> Menu:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conversations import NOW, PLATFORMS, SAMPLES, SESSIONS, advance, photo, portrait, stranger
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from bots.dialogue.screens.welcome import CONSENT_VERSION, Agreed
 from bots.dialogue.session import Photo, Running, State, from_json, to_json
 from bots.dialogue.text import LANGUAGES
 from jobs.kinds.shoot import Shoot
+from tests.conversations import NOW, PLATFORMS, SAMPLES, SESSIONS, advance, photo, portrait, stranger
 
 
 def sample(kind: type[e.Event]) -> e.Event:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from conversations import DISCORD, browsing, card_of, photo, portrait, stranger, texts, walk, with_photos
 
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
@@ -11,6 +10,7 @@ from bots.dialogue.screens.choices import GoPressed, LooksOpened, StylePicked
 from bots.dialogue.screens.welcome import Agreed
 from bots.dialogue.session import State
 from bots.dialogue.text import say
+from tests.conversations import DISCORD, browsing, card_of, photo, portrait, stranger, texts, walk, with_photos
 
 
 def test_a_photo_before_consent_is_not_fetched_and_consent_is_asked_again() -> None:

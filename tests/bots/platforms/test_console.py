@@ -6,15 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
-from chats import STUDIO, running_bot
-from fakes.picture_studio import picture
-from fakes.telegram_server import TelegramServer
 
 from bots import cli as front
 from bots.dialogue import effects as fx
 from bots.platforms.console import Terminal, typed_paths
 from bots.platforms.transcript import Line, ScriptWrong, play, read
 from jobs import settings as s
+from tests.chats import STUDIO, running_bot
+from tests.fakes.picture_studio import picture
+from tests.fakes.telegram_server import TelegramServer
 
 TESTS = Path(__file__).parents[2]
 SCRIPT = """

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from chats import STUDIO, begins, has_gallery, has_photos, running_bot
-from fakes.picture_studio import picture
-from fakes.telegram_server import TOKEN, TelegramServer
 
 from bots.dialogue.text import LANGUAGES
 from jobs import settings as s
 from jobs.services import open_services
 from jobs.storage.keys import signed_by
+from tests.chats import STUDIO, begins, has_gallery, has_photos, running_bot
+from tests.fakes.picture_studio import picture
+from tests.fakes.telegram_server import TOKEN, TelegramServer
 
 TESTS = Path(__file__).parents[2]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chats import running_bot
-from fakes.picture_studio import picture
-from fakes.telegram_server import BOT, TelegramServer
 from sqlalchemy import func, select
 
 from jobs.storage import schema as t
+from tests.chats import running_bot
+from tests.fakes.picture_studio import picture
+from tests.fakes.telegram_server import BOT, TelegramServer
 
 GROUP = -100123
 LINK = "https://t.me/atelier_test_bot?start=group"

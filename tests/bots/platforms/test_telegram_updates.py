@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from fakes.telegram_person import entities
 from hypothesis import given
 from hypothesis import strategies as st
 from telegram import Document, Message, Update
@@ -15,6 +14,7 @@ from bots.dialogue.text import catalogue
 from bots.platforms.base import Contact
 from bots.platforms.telegram.updates import KINDS, Receiver, events_of, may_be_photo, readable
 from bots.runtime.dispatcher import Dispatcher
+from tests.fakes.telegram_person import entities
 
 ME = "atelier_test_bot"
 

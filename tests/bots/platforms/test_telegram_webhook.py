@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
-from chats import begins, running_bot
-from fakes.telegram_server import TelegramServer
 from pydantic import SecretStr
 
 from bots.platforms.telegram import webhook
 from jobs import settings as s
+from tests.chats import begins, running_bot
+from tests.fakes.telegram_server import TelegramServer
 
 
 async def test_a_webhook_without_a_secret_is_refused() -> None:

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chats import has_photos, running_bot
-from fakes.telegram_server import BOT, TOKEN, TelegramServer
 from sqlalchemy import func, select
 
 from bots.platforms.telegram.messages import TelegramAdapter
@@ -22,6 +20,8 @@ from jobs.services import Services
 from jobs.storage import schema as t
 from jobs.storage.blobs import BlobStoreDown
 from jobs.storage.keys import signed_by
+from tests.chats import has_photos, running_bot
+from tests.fakes.telegram_server import BOT, TOKEN, TelegramServer
 
 QUICK = Backoff(first_s=0.05, factor=2.0, most_s=0.2)
 

@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chats import begins, has_photos, running_bot
-from fakes.picture_studio import picture
-from fakes.telegram_server import TelegramServer
 from sqlalchemy.exc import OperationalError
 
 from bots.dialogue import events as e
@@ -18,6 +15,9 @@ from bots.dialogue.rules import RULES, Rule
 from bots.platforms.telegram import polling
 from bots.runtime import dispatcher
 from bots.runtime.session_store import SessionStore
+from tests.chats import begins, has_photos, running_bot
+from tests.fakes.picture_studio import picture
+from tests.fakes.telegram_server import TelegramServer
 
 
 async def test_an_update_is_confirmed_only_when_its_effect_is_in_the_database(

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chats import begins, has_gallery, has_photos, running_bot
-from fakes.picture_studio import picture
-from fakes.telegram_server import TelegramServer
 
 from bots.dialogue import effects as fx
 from bots.platforms.telegram.messages import TelegramAdapter
 from bots.runtime import executor
 from bots.runtime.retry import Backoff
 from jobs.storage.blobs import BlobStoreDown
+from tests.chats import begins, has_gallery, has_photos, running_bot
+from tests.fakes.picture_studio import picture
+from tests.fakes.telegram_server import TelegramServer
 
 QUICK = Backoff(first_s=0.05, factor=2.0, most_s=0.2)
 

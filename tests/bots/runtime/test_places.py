@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conversations import DISCORD
 from sqlalchemy import func, select
 
 from bots.dialogue import effects as fx
@@ -21,6 +20,7 @@ from bots.runtime.dispatcher import Dispatcher
 from jobs import settings
 from jobs.services import Services, open_services
 from jobs.storage import schema as t
+from tests.conversations import DISCORD
 
 ANA = Contact("ana", "dm-ana")
 BEN = Contact("ben", "dm-ben")

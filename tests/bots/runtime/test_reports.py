@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chats import begins, running_bot
-from fakes.telegram_server import TelegramServer
 
 from bots.runtime import reports
+from tests.chats import begins, running_bot
+from tests.fakes.telegram_server import TelegramServer
 
 
 async def test_the_operator_is_told_of_a_report_once_and_a_deletion_takes_it_back(

@@ -5,7 +5,6 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-import sitters
 from numpy.typing import NDArray
 
 from core import frame
@@ -16,6 +15,7 @@ from core.frame import INTEROCULAR_PX, PRINT, framed
 from core.models import Models
 from core.studio import map_photo
 from core.types import F32, Cutout, FaceMap
+from tests import sitters
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import sitters
 import torch
 from diffusers import UNet2DModel
 from skimage.color import deltaE_ciede2000, rgb2lab
@@ -26,6 +25,7 @@ from core.intake.locate import LocatedFace, locate
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import Outfit, load
 from core.types import F32, Cutout, FaceMap
+from tests import sitters
 from tools import pairs, train_base
 
 JACKETS = {"charcoal": "#303439", "navy": "#1f2a44", "royal": "#2c4a86", "wine": "#6e1e30", "sand": "#beaa8c",

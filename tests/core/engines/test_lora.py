@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import sitters
 import torch
 
 from core.engines.lora import TrainConfig, TrainingResult, training_key
@@ -17,6 +16,7 @@ from core.errors import Stopped
 from core.face.landmarks import map_face
 from core.models import Models
 from core.types import FaceMap, Selfie
+from tests import sitters
 
 BASE = "embedded-test"
 

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from odd_masks import Mask, any_masks, odd_masks
 
 from core.engines.redress import generate
 from core.engines.sdxl.engine import figure_of
@@ -14,6 +13,7 @@ from core.judge import realism
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import load
 from core.types import F32, Body, Cutout, FaceMap
+from tests.odd_masks import Mask, any_masks, odd_masks
 
 HEIGHT, WIDTH = 288, 512
 SCALE = 0.5

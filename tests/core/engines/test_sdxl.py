@@ -7,8 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import sitters
-import tiny_stable
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 
@@ -28,6 +26,7 @@ from core.models import Models
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import load
 from core.types import Cutout, FaceMap, Identity, Selfie
+from tests import sitters, tiny_stable
 
 FETCH = "hf download nobody/ever-fetched-this --include '*.json' --include '*.txt' --include '*/*.safetensors'"
 PUBLISHED = dict(vram.FAMILIES)

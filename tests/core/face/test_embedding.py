@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-import sitters
 
 from core.face import embedding
 from core.face.embedding import Detection, Recogniser, baseline, cosine, majority
 from core.types import F32, Selfie
+from tests import sitters
 
 RECOGNISER = sitters.MODELS.recogniser
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import sitters
 from numpy.typing import NDArray
 
 from core import frame
@@ -20,6 +19,7 @@ from core.models import Models
 from core.types import FaceMap, Features
 from jobs.worker.core_studio import CoreStudio
 from jobs.worker.laid_photos import LaidPhoto
+from tests import sitters
 from tools.measure_map import share, wearing_hat
 
 RGB = sitters.RGB

@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-import sitters
 from hypothesis import given
 from hypothesis import strategies as st
 from mediapipe.tasks.python import vision
@@ -13,6 +12,7 @@ from core.face.landmarks import TRIANGLES, map_face, mesh_normals
 from core.face.mesh import EYES, FACE_OVAL
 from core.models import Models
 from core.types import FaceMap, Selfie
+from tests import sitters
 
 
 @given(st.floats(5, 4000), st.floats(5, 4000), st.floats(2, 900), st.floats(-3.1, 3.1))

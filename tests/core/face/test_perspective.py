@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-import sitters
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -14,6 +13,7 @@ from core import frame
 from core.face import perspective
 from core.intake import review
 from core.types import Selfie
+from tests import sitters
 
 NEAR_M = 0.35
 

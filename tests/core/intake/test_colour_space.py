@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sitters import MODELS, RGB, encoded, hopper
 
 from core.colour import linear, srgb
 from core.intake.colour_space import BT709, BT2020, HLG, P3_D65, PQ, SRGB, Cicp, to_srgb
 from core.intake.decode import Photo, decode
 from core.intake.review import look
 from core.types import Selfie
+from tests.sitters import MODELS, RGB, encoded, hopper
 
 HEIC = (Path(__file__).parents[2] / "pictures" / "astronaut.heic").read_bytes()
 TO_XYZ = {  # published matrices, D65 (BT.709, BT.2020, SMPTE EG 432-1)

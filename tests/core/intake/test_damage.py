@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from sitters import MODELS, RGB, encoded, hopper
 
 from core.intake import bounded
 from core.intake import decode as decoding
@@ -22,6 +21,7 @@ from core.intake.decode import Photo, decode
 from core.intake.refusals import REASONS
 from core.intake.review import look
 from core.types import Rejected, Selfie
+from tests.sitters import MODELS, RGB, encoded, hopper
 
 HEIC = (Path(__file__).parents[2] / "pictures" / "astronaut.heic").read_bytes()
 

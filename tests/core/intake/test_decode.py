@@ -14,17 +14,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import sitters
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
-from sitters import MODELS, collins, encoded, hopper
 
 from core.intake import decode as decoding
 from core.intake.decode import Photo, decode
 from core.intake.formats.pillow import MOST_PIXELS
 from core.intake.review import REASONS, look
 from core.types import Rejected, Selfie
+from tests import sitters
+from tests.sitters import MODELS, collins, encoded, hopper
 
 HEIC = (Path(__file__).parents[2] / "pictures" / "astronaut.heic").read_bytes()
 """scikit-image's astronaut, encoded once by libheif: nothing we depend on can write HEIC."""

@@ -9,11 +9,11 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sitters import MODELS
 
 from core.intake.refusals import REASONS
 from core.intake.review import look
 from core.types import Rejected, Selfie
+from tests.sitters import MODELS
 from tools.fuzz_intake import Look, mutated, seeds
 
 

@@ -11,10 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import sitters
 import skimage.data
 from PIL import Image
-from sitters import MODELS, collins, encoded, hopper
 
 from core.cli import main
 from core.face.embedding import Detection
@@ -22,6 +20,8 @@ from core.intake import review as intake
 from core.intake.review import REASONS, check, look, review
 from core.models import Models
 from core.types import Rejected, Selfie
+from tests import sitters
+from tests.sitters import MODELS, collins, encoded, hopper
 
 TILED = (Path(__file__).parents[2] / "pictures" / "phone.heic").read_bytes()
 """matplotlib's Grace Hopper at 12 megapixels with a little noise, written as phones do: 56 tiles in one grid."""

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from odd_masks import Mask, any_masks, odd_masks
 
 from core.colour import normalized_convolution
 from core.scene.backdrop import Backdrop
@@ -15,6 +14,7 @@ from core.scene.lighting import Rig, exposure, inflate, relight, rim_light
 from core.scene.stage import Choice, set_up
 from core.scene.style import load
 from core.types import Cutout, FaceMap, Layers
+from tests.odd_masks import Mask, any_masks, odd_masks
 
 HEIGHT, WIDTH = 160, 128
 LOOK = Look(Backdrop("paper", (90, 100, 110)), Rig(40, rim=0.5), seed=1)

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from live_services import make_settings
 
 from jobs.services import Services, open_services
+from tests.live_services import make_settings
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ import random
 import tracemalloc
 import zipfile
 
-from live_services import person, send_photo, working
-from lives import lived
-
 from jobs.privacy.export import archives
 from jobs.services import Services
+from tests.live_services import person, send_photo, working
+from tests.lives import lived
 
 
 async def test_an_export_holds_everything_that_is_kept_readable(services: Services) -> None:

@@ -4,9 +4,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from live_servers import kill_queue_server
-from live_services import make_settings, person, running, shoot, state_of, until, working
-from lives import SECRET, lived, rows, until_done
 from sqlalchemy import select, update
 
 from jobs.kinds.look import Look
@@ -17,6 +14,9 @@ from jobs.services import Services, open_services
 from jobs.storage import schema as t
 from jobs.storage.base import Gone
 from jobs.storage.blobs import BlobStore
+from tests.live_servers import kill_queue_server
+from tests.live_services import make_settings, person, running, shoot, state_of, until, working
+from tests.lives import SECRET, lived, rows, until_done
 
 
 async def test_forgetting_one_person_leaves_nothing_of_them_and_everything_of_others(either: Services) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 
 import pytest
-from live_services import person, until, working
-from lives import lived
 from sqlalchemy import select
 
 from jobs.privacy import retention
@@ -12,6 +10,8 @@ from jobs.queue import events
 from jobs.services import Services
 from jobs.storage import schema as t
 from jobs.storage.base import DAY_S
+from tests.live_services import person, until, working
+from tests.lives import lived
 
 
 async def test_two_workers_that_sweep_at_once_tell_once(either: Services) -> None:

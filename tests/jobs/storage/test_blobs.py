@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from live_servers import S3Server
-from live_services import make_settings
 from sqlalchemy import update
 
 from jobs.settings import SettingsWrong
@@ -20,6 +18,8 @@ from jobs.storage.base import Gone
 from jobs.storage.blobs import MANIFEST, BlobMissing, BlobStore, BlobStoreDown, BlobStoreFull, open_blob_store
 from jobs.storage.database import Database, open_database
 from jobs.storage.keys import DataIntegrityError, Keyring, open_keyring, signed_by
+from tests.live_servers import S3Server
+from tests.live_services import make_settings
 
 
 @pytest.fixture

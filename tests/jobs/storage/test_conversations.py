@@ -1,10 +1,10 @@
 """Conversations, on SQLite and on PostgreSQL alike."""
 
 import pytest
-from live_services import someone
 
 from jobs.storage.base import Conflict
 from jobs.storage.database import Database
+from tests.live_services import someone
 
 
 async def test_an_update_counts_once_and_not_at_all_when_its_effect_fails(database: Database) -> None:

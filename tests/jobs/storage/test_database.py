@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from live_services import make_settings, someone
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -16,6 +15,7 @@ from jobs.settings import Settings
 from jobs.storage import schema as t
 from jobs.storage.database import Database, migrate, open_database
 from jobs.storage.keys import open_keyring
+from tests.live_services import make_settings, someone
 
 
 async def test_the_migrations_make_exactly_the_tables_that_the_code_uses(database: Database) -> None:

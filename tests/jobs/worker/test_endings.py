@@ -6,7 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from live_services import (
+
+from jobs.kinds.enhance import Enhance
+from jobs.queue import job_store
+from jobs.queue.events import Failed
+from jobs.services import Services, open_services
+from tests.live_services import (
     children_of,
     column,
     ends,
@@ -18,11 +23,6 @@ from live_services import (
     times_drawn,
     working,
 )
-
-from jobs.kinds.enhance import Enhance
-from jobs.queue import job_store
-from jobs.queue.events import Failed
-from jobs.services import Services, open_services
 
 
 @pytest.mark.parametrize("manner", ["slow", "stuck"])
@@ -93,7 +93,7 @@ async def test_a_job_that_was_taken_from_a_living_worker_goes_on_from_its_files(
 
 async def test_a_studio_without_its_weights_says_so_of_each_job_and_no_process_dies_of_it(services: Services) -> None:
     someone = await person(services)
-    async with working(services, "fakes.quick_studio:UnreadyStudio") as front:
+    async with working(services, "tests.fakes.quick_studio:UnreadyStudio") as front:
         job_id = await place(services, someone.id, shoot())
         assert await front.words(job_id) == ["failed"]
     assert front.told[0].payload == Failed("setup", "no weights; run: atelier weights pull")

@@ -10,8 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from live_servers import Postgres, S3Server, kill_queue_server
-from live_services import (
+
+from jobs.embedded_valkey import EmbeddedValkey
+from jobs.kinds.look import Look
+from jobs.privacy import retention
+from jobs.queue import job_store
+from jobs.services import Services, open_services
+from jobs.settings import Settings
+from tests.live_servers import Postgres, S3Server, kill_queue_server
+from tests.live_services import (
     Process,
     children_of,
     ends,
@@ -27,13 +34,6 @@ from live_services import (
     told,
     until,
 )
-
-from jobs.embedded_valkey import EmbeddedValkey
-from jobs.kinds.look import Look
-from jobs.privacy import retention
-from jobs.queue import job_store
-from jobs.services import Services, open_services
-from jobs.settings import Settings
 
 
 async def holder_of(services: Services, job_id: int) -> str:

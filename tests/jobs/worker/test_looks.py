@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_services import (
+
+from jobs.kinds.look import Look
+from jobs.privacy.forget import forget
+from jobs.services import Services, open_services
+from jobs.storage.blobs import BlobStore
+from jobs.worker.child import Child
+from tests.live_services import (
     children_of,
     column,
     ends,
@@ -19,12 +25,6 @@ from live_services import (
     until,
     working,
 )
-
-from jobs.kinds.look import Look
-from jobs.privacy.forget import forget
-from jobs.services import Services, open_services
-from jobs.storage.blobs import BlobStore
-from jobs.worker.child import Child
 
 
 async def test_a_photo_is_judged_among_those_that_were_kept_before(services: Services) -> None:

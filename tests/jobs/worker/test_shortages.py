@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_services import (
+
+from jobs.queue.events import Failed
+from jobs.services import Services, open_services
+from tests.live_services import (
     column,
     ends,
     galleries,
@@ -20,9 +23,6 @@ from live_services import (
     until,
     working,
 )
-
-from jobs.queue.events import Failed
-from jobs.services import Services, open_services
 
 
 async def test_a_studio_that_finds_the_disk_full_delays_a_job_and_does_not_lose_it(services: Services) -> None:

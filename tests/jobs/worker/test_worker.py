@@ -5,7 +5,14 @@ import time
 from pathlib import Path
 
 import pytest
-from live_services import (
+
+from jobs.kinds.enhance import Enhance
+from jobs.kinds.look import Look
+from jobs.queue.events import Done
+from jobs.services import Services, open_services
+from jobs.storage import schema as t
+from jobs.worker.child import Child
+from tests.live_services import (
     QUICK,
     column,
     ends,
@@ -18,13 +25,6 @@ from live_services import (
     times_drawn,
     working,
 )
-
-from jobs.kinds.enhance import Enhance
-from jobs.kinds.look import Look
-from jobs.queue.events import Done
-from jobs.services import Services, open_services
-from jobs.storage import schema as t
-from jobs.worker.child import Child
 
 
 async def test_a_job_is_drawn_filed_and_told(services: Services) -> None:
@@ -68,7 +68,7 @@ async def test_a_sitting_without_a_good_portrait_tells_the_counts_and_keeps_no_f
 async def test_a_job_s_time_begins_when_its_process_has_loaded(tmp_path: Path) -> None:
     async with (
         open_services(make_settings(tmp_path, look_timeout_s=3.0)) as services,
-        working(services, "fakes.quick_studio:SlowToLoad"),
+        working(services, "tests.fakes.quick_studio:SlowToLoad"),
     ):
         someone = await person(services)
         await ends(services, await place(services, someone.id, Look("photos/0")))
