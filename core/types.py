@@ -133,6 +133,22 @@ class FaceMap:
     features: Features | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The body under the head, in pixels of the full print.
+
+    neckline: y where clothes begin under the chin. neck_x, neck_width: where the bare neck is widest. shoulders: left
+    and right x of the arms, None where the photo does not show them. shoulder_y: the shoulder line's height
+    frame.SHOULDER beside the neck, None where it is hidden.
+    """
+
+    neckline: float
+    neck_x: float
+    neck_width: float
+    shoulders: tuple[float, float] | None
+    shoulder_y: float | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Cutout:
     """The sitter lifted off the photo, in the frame at full print size (H, W) = (1280, 1024).
@@ -140,12 +156,9 @@ class Cutout:
     rgb: (H, W, 3) float32 sRGB in 0..1, the sitter's own colours with the old surroundings estimated away. All mattes
     (H, W) float32 in 0..1. matte: the whole person. head: face, ears, hat, and hair that no garment covers. back_hair:
     hair behind the shoulders, carried on below its end. neck: bare skin under the jaw. backdrop: where the photo shows
-    something else than the sitter. neckline: y in frame pixels where the source's clothes begin under the chin.
-    neck_x, neck_width: where the bare neck is widest. shoulders: left and right x of the arms, or None when the photo
-    does not show them. shoulder_y: the shoulder line's height frame.SHOULDER beside the neck, or None where it is
-    hidden. shown: left, top and right within which no border of the photo cuts the head. window: left, top, width and
-    height of what a print of the whole sitter in their own clothes shows (`core.cutout.whole`); None where a garment
-    is to be put on.
+    something else than the sitter. figure: the body under the head. shown: left, top and right within which no border
+    of the photo cuts the head. window: left, top, width and height of what a print of the whole sitter in their own
+    clothes shows (`core.cutout.whole`); None where a garment is to be put on.
     """
 
     rgb: F32
@@ -154,11 +167,7 @@ class Cutout:
     back_hair: F32
     neck: F32
     backdrop: F32
-    neckline: float
-    neck_x: float
-    neck_width: float
-    shoulders: tuple[float, float] | None
-    shoulder_y: float | None
+    figure: Figure
     shown: tuple[float, float, float]
     window: tuple[float, float, float, float] | None = None
 

@@ -12,6 +12,8 @@ os.environ["LC_ALL"] = "C.UTF-8"  # the terminal speaks its person's language
 import pytest
 
 from core.cutout.cutout import cut_out
+from core.engines.redress.engine import RedressEngine
+from core.engines.redress.nets import Nets
 from core.face.landmarks import map_face
 from core.models import Models
 from core.types import Cutout, FaceMap, Selfie
@@ -25,6 +27,13 @@ __all__ = ["database_url", "on_s3", "postgres", "queue_server", "ready_sqlite", 
 @pytest.fixture(scope="session")
 def models() -> Models:
     return Models("embedded")
+
+
+@pytest.fixture(scope="session")
+def nets(models: Models) -> Nets:
+    """The CPU engine's nets."""
+    assert isinstance(models.engine, RedressEngine)
+    return models.engine.nets
 
 
 def _mapped(name: str) -> FaceMap:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -18,7 +20,11 @@ def odd_masks(height: int, width: int) -> dict[str, Mask]:
             mask = np.zeros((height, width), np.float32)
             mask[height // 2 if y is None else y, width // 2 if x is None else x] = 1
             masks[f"pixel in the {row} row and {column} column"] = mask
-    bands = {"top": np.s_[: height // 3], "bottom": np.s_[-height // 3 :], "left": np.s_[:, : width // 3]}
+    bands: dict[str, Any] = {
+        "top": np.s_[: height // 3],
+        "bottom": np.s_[-height // 3 :],
+        "left": np.s_[:, : width // 3],
+    }
     for border, part in {**bands, "right": np.s_[:, -width // 3 :]}.items():
         mask = np.zeros((height, width), np.float32)
         mask[part] = 1

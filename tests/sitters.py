@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import matplotlib
@@ -22,6 +23,7 @@ from core.face.mesh import EYES
 from core.intake import review
 from core.intake.locate import LocatedFace, locate
 from core.models import Models
+from core.types import Rejected, Selfie
 
 RGB = NDArray[np.uint8]
 MODELS = Models()
@@ -52,13 +54,13 @@ def frames() -> tuple[RGB, ...]:
     )
 
 
-def encoded(rgb: RGB, kind: str = "PNG", **options: object) -> bytes:
+def encoded(rgb: RGB, kind: str = "PNG", **options: Any) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(rgb).save(file, kind, **options)  # type: ignore[arg-type]
+    Image.fromarray(rgb).save(file, kind, **options)
     return file.getvalue()
 
 
-def look(rgb: RGB, name: str = "photo") -> review.Selfie | review.Rejected:
+def look(rgb: RGB, name: str = "photo") -> Selfie | Rejected:
     return review.look(encoded(rgb, compress_level=1), name, MODELS)
 
 
@@ -125,8 +127,8 @@ def with_eyes_closed(rgb: RGB) -> RGB:
         cv2.fillConvexPoly(eyes, cv2.convexHull(points[list(lids), :2].astype(np.int32)), 255)
     eyes = cv2.dilate(eyes, np.ones((max(3, int(0.08 * distance)),) * 2, np.uint8))
     shut = cv2.inpaint(rgb, eyes, 3, cv2.INPAINT_TELEA)
-    for lids in (RIGHT_LIDS[:9], LEFT_LIDS[:9]):
-        line = points[list(lids), :2].astype(np.int32)
+    for upper in (RIGHT_LIDS[:9], LEFT_LIDS[:9]):
+        line = points[list(upper), :2].astype(np.int32)
         cv2.polylines(shut, [line], False, (60, 40, 35), max(1, int(0.025 * distance)), cv2.LINE_AA)
     return np.asarray(shut, np.uint8)
 

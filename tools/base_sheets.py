@@ -1,6 +1,6 @@
 """Draw the base model's contact sheets of the demo's two sitters: `python -m tools.base_sheets`, into docs/.
 
-base-torso.png: for each sitter what is ordered, kind by kind, and below it what the torso net drew of that, alone,
+base-torso.png: for each sitter what is asked for, kind by kind, and below it what the torso net drew of that, alone,
 at twice its size by Real-ESRGAN. base-head.png: Hopper's head as it is and spoilt at three strengths, then Collins's
 as her photo has it, 41 px between the eyes; below each what the head net makes of it.
 """
@@ -36,29 +36,29 @@ GREY: Final = 0.55
 
 def main() -> int:
     """Write both sheets."""
-    models = Models("embedded")
+    models, nets = Models("embedded"), Nets()
     maps = []
     for photo in (HOPPER, COLLINS):
         selfie = studio.look(photo.read_bytes(), photo.name, models)
         assert isinstance(selfie, Selfie)
         maps.append(studio.map_photo(selfie, models))
-    _write("base-torso.png", np.vstack([rows for face in maps for rows in torsos(face, models)]))
-    _write("base-head.png", heads(maps[0], maps[1], models.engine.nets))
+    _write("base-torso.png", np.vstack([rows for face in maps for rows in torsos(face, models, nets)]))
+    _write("base-head.png", heads(maps[0], maps[1], nets))
     return 0
 
 
-def torsos(face: FaceMap, models: Models) -> tuple[F32, F32]:
-    """Return a row of orders and a row of what the net drew of them, float32 sRGB 0..1."""
+def torsos(face: FaceMap, models: Models, nets: Nets) -> tuple[F32, F32]:
+    """Return a row of what is asked for and a row of what the net drew of it, float32 sRGB 0..1."""
     cutout, office = cut_out(face, models.parser), load("office")
-    ordered, drawn = [], []
+    asked, drawn = [], []
     for outfit in OUTFITS:
         setup = stage.set_up(face, cutout, office, stage.Choice(outfit=outfit), 0, 1, 0.0)
-        told = generate.order(setup)
-        made = generate.draw_conditioned(told, KINDS.index(setup.outfit.kind) + 1, 1, models.engine.nets, lambda: False)
-        rough = (told[:4].transpose(1, 2, 0) + 1) / 2
-        ordered.append(_on_grey(rough[..., :3], rough[..., 3]))
-        drawn.append(_on_grey(models.nets.upscale(np.ascontiguousarray(made[..., :3])), made[..., 3]))
-    return np.hstack(ordered), np.hstack(drawn)
+        packed = generate.conditioning(setup)
+        made = generate.draw_conditioned(packed, KINDS.index(setup.outfit.kind) + 1, 1, nets, lambda: False)
+        regions = (packed[:4].transpose(1, 2, 0) + 1) / 2
+        asked.append(_on_grey(regions[..., :3], regions[..., 3]))
+        drawn.append(_on_grey(nets.upscale(np.ascontiguousarray(made[..., :3])), made[..., 3]))
+    return np.hstack(asked), np.hstack(drawn)
 
 
 def _on_grey(rgb: F32, matte: F32) -> F32:

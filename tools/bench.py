@@ -21,6 +21,7 @@ from PIL import Image
 from core import studio
 from core.cutout.cutout import cut_out
 from core.engines.redress.generate import draw_torso, dress
+from core.engines.redress.nets import Nets
 from core.face.landmarks import map_face
 from core.intake import review
 from core.models import Models
@@ -51,7 +52,7 @@ def main() -> int:
     face = map_face(selfie)
     _line("cutout at print size", lambda: cut_out(face, models.parser), 3)
     setup = set_up(face, cut_out(face, models.parser), load("office"), Choice(), 0, 1, 0.3)
-    nets = models.engine.nets
+    nets = Nets()
     _line("one torso, put on", lambda: dress(setup, draw_torso(setup, nets, studio.never), nets), 3)
     with TemporaryDirectory() as folder:
         sitting = studio.Sitting(styles=("office", "founder"), count=1)

@@ -184,7 +184,7 @@ async def measure_queue(seconds: float) -> dict[str, Any]:
                 done = await finished(services, placed)
                 waits = [done[job_id][1] - at for job_id, at in zip(placed, committed, strict=True)]
             people = [await person(services, n, b"photo") for n in range(2, 12)]
-            took, by_second = [], Counter[int]()
+            took, by_second = list[float](), Counter[int]()
             began = time.monotonic()
             while (at := time.monotonic()) - began < seconds:
                 await services.job_queue.place(people[len(took) % 10], Look("photos/1"), f"p{len(took)}", "console")
@@ -274,10 +274,9 @@ def main() -> None:
     if options.photo:
         photo = options.photo.read_bytes()
     else:
-        import matplotlib.cbook
+        import matplotlib
 
-        with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
-            photo = bytes(file.read())
+        photo = (Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg").read_bytes()
     print(json.dumps(asyncio.run(measure(options.seconds, photo)), indent=1))
 
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import matplotlib
@@ -31,6 +31,8 @@ import skimage.data
 from PIL import Image, ImageCms
 from rich.console import Console
 from rich.table import Table
+
+from core.types import Rejected
 
 ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 """As the worker's child has it (`jobs.worker.child`)."""
@@ -52,9 +54,9 @@ def seeds() -> dict[str, list[bytes]]:
     exif = Image.Exif()
     exif[0x0112] = 6
 
-    def packed(picture: Image.Image, kind: str, **options: object) -> bytes:
+    def packed(picture: Image.Image, kind: str, **options: Any) -> bytes:
         file = io.BytesIO()
-        picture.save(file, kind, **options)  # type: ignore[arg-type]
+        picture.save(file, kind, **options)
         return file.getvalue()
 
     two = {"save_all": True, "append_images": [collins.rotate(9)], "duration": 90}
@@ -204,7 +206,7 @@ def _be_child() -> None:
         seconds = min(time.perf_counter() - clock, time.process_time() - processor)
         status = Path("/proc/self/status").read_text()
         peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
-        verdict = seen.reason if isinstance(seen, review.Rejected) else "kept"
+        verdict = seen.reason if isinstance(seen, Rejected) else "kept"
         print(json.dumps({"verdict": verdict, "seconds": seconds, "mb": peak}), file=answers, flush=True)
 
 
@@ -243,10 +245,10 @@ def main() -> int:
     table = Table("format", "files", "findings", "longest s", "most MB", "verdicts")
     for kind, looks in by_kind.items():
         verdicts = Counter(look.verdict for look in looks)
-        told = ", ".join(f"{verdict} {number}" for verdict, number in verdicts.most_common())
+        counts = ", ".join(f"{verdict} {number}" for verdict, number in verdicts.most_common())
         slowest, largest = max(look.seconds for look in looks), max(look.mb for look in looks)
         found = sum(look.finding for look in looks)
-        table.add_row(kind, str(len(looks)), str(found), f"{slowest:.2f}", f"{largest:.0f}", told)
+        table.add_row(kind, str(len(looks)), str(found), f"{slowest:.2f}", f"{largest:.0f}", counts)
     Console(width=160).print(table)
     return int(any(look.finding for looks in by_kind.values() for look in looks))
 

@@ -101,8 +101,8 @@ def _trained_on() -> list[pairs.Torso]:
     return [pairs.torso(example) for example in pairs.load(held_out=False)[::9]]
 
 
-def _draw(nets: Nets, told: F32, kind: int, seed: int) -> F32:
-    return draw_conditioned(told, kind, seed, nets, lambda: False)
+def _draw(nets: Nets, conditioning: F32, kind: int, seed: int) -> F32:
+    return draw_conditioned(conditioning, kind, seed, nets, lambda: False)
 
 
 def _torsos(nets: Nets, torsos: Sequence[pairs.Torso], groups: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -111,9 +111,9 @@ def _torsos(nets: Nets, torsos: Sequence[pairs.Torso], groups: Sequence[Sequence
     bank = np.stack([_thumb(t.layers[..., :3], t.layers[..., 3]) for t in _trained_on()])
     seen_necks = []
     for seed, torso in enumerate(torsos):
-        target, told, weight, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
-        drawn, real = _draw(nets, told, kind, seed), (target.transpose(1, 2, 0) + 1) / 2
-        rough = (told.transpose(1, 2, 0) + 1) / 2
+        target, conditioning, weight, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
+        drawn, real = _draw(nets, conditioning, kind, seed), (target.transpose(1, 2, 0) + 1) / 2
+        rough = (conditioning.transpose(1, 2, 0) + 1) / 2
         cloth = (real[..., 3] > 0.9) & (real[..., 4] < 0.1) & (weight > 0.9)
         labs = [rgb2lab(picture[..., :3]) for picture in (drawn, rough)]
         figures["colour"].append(float(np.median(deltaE_ciede2000(labs[0][cloth], labs[1][cloth]))))
@@ -140,7 +140,7 @@ def _thumb(rgb: F32, matte: F32) -> F32:
     return cv2.resize(rgb * matte[..., None], (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def _fine(rgb: F32, where: np.ndarray) -> float:  # type: ignore[type-arg]
+def _fine(rgb: F32, where: NDArray[np.bool_]) -> float:
     luma = rgb.mean(axis=-1)
     return float(np.abs(luma - cv2.GaussianBlur(luma, (0, 0), 2))[where].mean())
 
@@ -149,7 +149,7 @@ def _steep(matte: F32) -> float:
     return float(np.percentile(np.abs(np.diff(matte, axis=0)), 99))
 
 
-def _skin_distance(rgb: F32, neck: np.ndarray, face: np.ndarray) -> float:  # type: ignore[type-arg]
+def _skin_distance(rgb: F32, neck: NDArray[np.bool_], face: NDArray[np.bool_]) -> float:
     """CIEDE2000 between neck and face at one lightness: a neck stands in the chin's shadow by right."""
     one, other = (np.median(rgb2lab(rgb)[where], axis=0) for where in (neck, face))
     return float(deltaE_ciede2000([other[0], *one[1:]], other))
@@ -162,11 +162,11 @@ def _colours(nets: Nets, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
         seen: list[tuple[str, F32]] = []
         for number, (name, colour) in enumerate(palette.items()):
             for seed, torso in enumerate(torsos):
-                _, told, _, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
-                where = (torso.drawn[0] == cloth) & (told[3] > 0.9)
-                told = told.copy()
-                told[:3, where] = (np.array(colour, np.float32) / 127.5 - 1)[:, None]
-                drawn = _draw(nets, told, kind, 100 * number + seed)
+                _, conditioning, _, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
+                where = (torso.drawn[0] == cloth) & (conditioning[3] > 0.9)
+                conditioning = conditioning.copy()
+                conditioning[:3, where] = (np.array(colour, np.float32) / 127.5 - 1)[:, None]
+                drawn = _draw(nets, conditioning, kind, 100 * number + seed)
                 inside = cv2.erode(where.astype(np.uint8), np.ones((3, 3))) > 0
                 seen.append((name, np.median(drawn[inside][:, :3], axis=0)))
         found[what] = _nearest(palette, seen)
@@ -225,7 +225,7 @@ def _losses(nets: Nets, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
     for level in (0.3, 0.6, 0.9):
         errors = []
         for seed, torso in enumerate(torsos):
-            target, told, weight, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
+            target, conditioning, weight, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
             clean = torch.from_numpy(target[None].copy())
             noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
             share = cosine_alpha_bar(level)
@@ -234,7 +234,7 @@ def _losses(nets: Nets, torsos: Sequence[pairs.Torso]) -> dict[str, Any]:
                 out = predict_torso(
                     nets.torso,
                     noisy,
-                    torch.from_numpy(told[None].copy()),
+                    torch.from_numpy(conditioning[None].copy()),
                     torch.tensor([level]),
                     torch.tensor([kind]),
                 )
@@ -263,8 +263,8 @@ def _repairs(nets: Nets, heads: Sequence[pairs.Example], groups: Sequence[Sequen
         faces = [_embedding(recogniser, picture) for picture in (truth, rough, restored)]
         if all(face is not None for face in faces):
             ratios["identity"].append((1 - cosine(faces[0], faces[2])) / max(1 - cosine(faces[0], faces[1]), 1e-3))
-    told: dict[str, Any] = {name: interval(values) for name, values in ratios.items()}
-    return {**told, "colour_by_group": _by_group(ratios["colour"], groups)}
+    intervals: dict[str, Any] = {name: interval(values) for name, values in ratios.items()}
+    return {**intervals, "colour_by_group": _by_group(ratios["colour"], groups)}
 
 
 def _classical(rough: F32) -> F32:
@@ -289,11 +289,11 @@ def _embedding(recogniser: Recogniser, picture: F32) -> Any:
 
 
 def _seconds(nets: Nets, torso: pairs.Torso, head: pairs.Example) -> dict[str, Any]:
-    _, told, _, kind = pairs.torso_pair(torso, np.random.default_rng(0), vary=False)
+    _, conditioning, _, kind = pairs.torso_pair(torso, np.random.default_rng(0), vary=False)
     rough = head.face.astype(np.float32) / 255
 
     def torso_drawn() -> None:
-        nets.upscale(_draw(nets, told, kind, 0)[..., :3])
+        nets.upscale(_draw(nets, conditioning, kind, 0)[..., :3])
 
     def mended() -> None:
         repair.restore(partial(predict_head, nets.head), rough, 0.5)

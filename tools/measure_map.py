@@ -17,6 +17,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
@@ -108,11 +109,11 @@ def figures(seen: Sequence[Seen]) -> None:
             for item in judged
             if item.label[name] and not (name.startswith("hair") and item.label["hat"] == "yes")
         ]
-        told = [pair for pair in pairs if pair[1]]
+        answered = [pair for pair in pairs if pair[1]]
         print(f"\n{name}: told of {share([bool(said) for _, said, _ in pairs])}")
-        print(f"  right when told      {share([true == said for true, said, _ in told])}")
+        print(f"  right when told      {share([true == said for true, said, _ in answered])}")
         for word in dict.fromkeys(sorted(true for true, _, _ in pairs)):
-            precision = share([true == word for true, said, _ in told if said == word])
+            precision = share([true == word for true, said, _ in answered if said == word])
             recall = share([said == word for true, said, _ in pairs if true == word])
             unsure = sum(true == word and not said for true, said, _ in pairs)
             print(f"  {word:20} precision {precision}; recall {recall}; unsure {unsure}")
@@ -149,8 +150,8 @@ def fitted(seen: Sequence[Seen]) -> None:
         y = np.array([item.label[column] in words for item in known])
         weights = _softmax(x, y.astype(int), 2, ridge=2.0)
         odds = weights[:, 1] - weights[:, 0]
-        told = ", ".join(f'"{m}": {w:.2f}' for m, w in zip(("1", *measures), odds, strict=True))
-        print(f"{name}: Final[Rule] = {{{told}}}  # n = {len(y)}, {y.sum()} of them")
+        written = ", ".join(f'"{m}": {w:.2f}' for m, w in zip(("1", *measures), odds, strict=True))
+        print(f"{name}: Final[Rule] = {{{written}}}  # n = {len(y)}, {y.sum()} of them")
     known = [item for item in taught if _one(item.label["hair_colour"]) in features.COLOURS]
     x = np.array([[item.measured[measure] for measure in features.COLOUR_MEASURES] for item in known])
     y = np.array([features.COLOURS.index(_one(item.label["hair_colour"])) for item in known])
@@ -158,7 +159,7 @@ def fitted(seen: Sequence[Seen]) -> None:
     print(np.array2string(_softmax(x, y, len(features.COLOURS), ridge=1.0), precision=3, separator=", "))
 
 
-def _softmax(x: F32, y: np.ndarray, kinds: int, ridge: float) -> F32:  # type: ignore[type-arg]
+def _softmax(x: F32, y: NDArray[np.int_], kinds: int, ridge: float) -> F32:
     """Fit a softmax regression by gradient ascent on standardised measures; returns weights for the raw ones."""
     mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
     z = np.column_stack([np.ones(len(x)), (x - mean) / spread])

@@ -59,10 +59,10 @@ def evaluate(pack: Path, folder: Path) -> Iterator[str]:
         yield f"  {name:24} {_mean(rows[:, 0] * 1000)}   {_mean(rows[:, 1] * 1000)}   n {len(rows)}"
 
 
-def iou(found: NDArray[Any], told: F32, valid: F32) -> F32:
-    """Return one picture's IoU per row of ROWS, NaN where it has none of it. found: (H, W) classes; told: (5, H, W)."""
-    counted = (valid > 0.5) & (told.max(axis=0) > SURE)
-    true = told.argmax(axis=0)
+def iou(found: NDArray[Any], label: F32, valid: F32) -> F32:
+    """Return a picture's IoU per row of ROWS, NaN where it has none of it. found: (H, W) classes; label: (5, H, W)."""
+    counted = (valid > 0.5) & (label.max(axis=0) > SURE)
+    true = label.argmax(axis=0)
     scores = np.full(len(ROWS), np.nan, np.float32)
     for row, classes in enumerate(ROWS.values()):
         mine, theirs = np.isin(found, classes) & counted, np.isin(true, classes) & counted
@@ -72,9 +72,9 @@ def iou(found: NDArray[Any], told: F32, valid: F32) -> F32:
 
 
 @torch.inference_mode()
-def probabilities(net: nn.Module, told: Tensor) -> Tensor:
+def probabilities(net: nn.Module, inputs: Tensor) -> Tensor:
     """Ask the parser twice, once mirrored, as `core.cutout.parser` does: (B, 6, H, W) -> (B, 5, H, W)."""
-    return (net(told).softmax(1) + net(told.flip(3)).softmax(1).flip(3)) / 2
+    return (net(inputs).softmax(1) + net(inputs.flip(3)).softmax(1).flip(3)) / 2
 
 
 @torch.inference_mode()
@@ -85,9 +85,9 @@ def alpha_errors(recompose: Recomposer, parser: nn.Module, refiner: nn.Module) -
     easier one than the recomposed picture's.
     """
     rows: dict[str, list[tuple[float, float]]] = {}
-    for ids in recompose.pictures.large_held.split(8):
+    for ids in torch.split(recompose.pictures.large_held, 8):
         batch = recompose.large_batch(len(ids), ids)
-        found = resized(probabilities(parser, batch.small.told()), REFINED)
+        found = resized(probabilities(parser, batch.small.inputs()), REFINED)
         refined = refiner(torch.cat([batch.rgb * 2 - 1, found], 1))
         methods = {"parser": 1 - found[:, :1], "parser and refiner": refined}
         for radius, epsilon in GUIDED:
@@ -108,9 +108,9 @@ def _nets(folder: Path) -> tuple[nn.Module, nn.Module]:
 
 def _scores(held: Tensor, net: nn.Module, draw: Callable[[Tensor], Batch]) -> F32:
     scores = []
-    for ids in held.split(16):
+    for ids in torch.split(held, 16):
         batch = draw(ids)
-        found = probabilities(net, batch.told()).argmax(1).numpy()
+        found = probabilities(net, batch.inputs()).argmax(1).numpy()
         valid = batch.valid[:, 0].numpy()
         scores += [iou(*row) for row in zip(found, batch.parts.numpy(), valid, strict=True)]
     return np.array(scores)

@@ -1,4 +1,4 @@
-"""Portraits -> training pairs of the base model: what each net is told, and what it should have made of it.
+"""Portraits -> training pairs of the base model: what each net is given, and what it should make of it.
 
 Only `.train/`, which git ignores, holds anything made from the portraits.
 """
@@ -15,6 +15,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from core import frame
 from core.cutout.cutout import torso_of
@@ -26,7 +27,7 @@ from core.face.landmarks import map_face
 from core.intake.locate import LocatedFace, locate
 from core.models import Models
 from core.scene.stage import body_of, skin_colour
-from core.types import F32, U8, Face, Selfie
+from core.types import F32, U8, Body, Face, Selfie
 
 CACHE: Final = Path(".train")
 KINDS_FILE: Final = Path(__file__).with_name("garment_kinds.csv")
@@ -53,7 +54,7 @@ class Example:
     neck: U8
     oval: U8
     valid: U8
-    body: garment.Body
+    body: Body
     face: U8
     scale: float
     kind: str = ""
@@ -102,7 +103,7 @@ def _example(seen: LocatedFace, parser: Parser, held_out: bool, kind: str) -> Ex
         neck=small(torso.neck),
         oval=small(torso.oval),
         valid=small(torso.valid),
-        body=body_of(face, torso),
+        body=body_of(face, torso.figure),
         face=np.round(repair.head_of(seen.rgb, mesh.landmarks) * 255).astype(np.uint8),
         scale=frame.scale_of(to_head),
         kind=kind,
@@ -207,7 +208,7 @@ def recolour(rgb: F32, label: U8, cloth: F32, rng: np.random.Generator) -> F32:
 
 
 def torso_pair(example: Torso, rng: np.random.Generator, vary: bool) -> tuple[F32, F32, F32, int]:
-    """Make a training pair: target (5, 72, 128), told (10, 72, 128), both -1..1, weight (72, 128), and the kind.
+    """Make a training pair: target (5, 72, 128), conditioning (10, 72, 128), both -1..1, weight (72, 128), the kind.
 
     vary: dye, mirror, move, and bend the outlines of rough and kept neck, so that neither tells where
     the real edge was, and now and then hide the kind or the lines; off for evaluation, which paints the layout.
@@ -232,19 +233,19 @@ def torso_pair(example: Torso, rng: np.random.Generator, vary: bool) -> tuple[F3
     lines = example.lines[int(rng.integers(3)) if vary else 1]
     if vary:
         lines = lines * (rng.random() < 0.8) * _patchy(rng)
-    told = pack_conditioning(flat, np.dstack([rgb, known]).astype(np.float32), lines).transpose(1, 2, 0)
+    conditioning = pack_conditioning(flat, np.dstack([rgb, known]).astype(np.float32), lines).transpose(1, 2, 0)
     target = np.dstack([rgb, person, neck]) * 2 - 1
-    whole = np.dstack([target, told, valid * (0.12 + 0.88 * (1 - head))]).astype(np.float32)
+    whole = np.dstack([target, conditioning, valid * (0.12 + 0.88 * (1 - head))]).astype(np.float32)
     if vary:
         whole = _moved(whole, rng)
-    target, told, weight = whole[..., :5], whole[..., 5:15], whole[..., 15]
+    target, conditioning, weight = whole[..., :5], whole[..., 5:15], whole[..., 15]
     kind = example.kind if from_layout or not vary or rng.random() < 0.5 else 0
-    return target.transpose(2, 0, 1).copy(), told.transpose(2, 0, 1).copy(), weight.copy(), kind
+    return target.transpose(2, 0, 1).copy(), conditioning.transpose(2, 0, 1).copy(), weight.copy(), kind
 
 
-def _flat(rgb: F32, label: U8, bent: U8, inside: np.ndarray) -> F32:  # type: ignore[type-arg]
+def _flat(rgb: F32, label: U8, bent: U8, inside: NDArray[np.bool_]) -> F32:
     """Paint each region of a map in the median colour that the picture has there."""
-    rough: F32 = np.tile(rgb[inside].mean(axis=0) if inside.any() else np.float32([0.3] * 3), (HEIGHT, WIDTH, 1))
+    rough: F32 = np.tile(rgb[inside].mean(axis=0) if inside.any() else np.full(3, 0.3, np.float32), (HEIGHT, WIDTH, 1))
     for region in np.unique(label):
         here = (label == region) & inside
         if here.sum() > 12:
@@ -253,7 +254,7 @@ def _flat(rgb: F32, label: U8, bent: U8, inside: np.ndarray) -> F32:  # type: ig
 
 
 def _patchy(rng: np.random.Generator) -> F32:
-    """Return (72, 128) of ones with a few large holes: not every line is told."""
+    """Return (72, 128) of ones with a few large holes: not every line is given."""
     field = cv2.resize(rng.standard_normal((4, 7)).astype(np.float32), SIZE, interpolation=cv2.INTER_CUBIC)
     return (field > -1.2 if rng.random() < 0.5 else np.ones_like(field, bool)).astype(np.float32)
 
@@ -287,7 +288,7 @@ def _moved(whole: F32, rng: np.random.Generator) -> F32:
     if rng.random() < 0.5:
         whole = np.ascontiguousarray(whole[:, ::-1])
     size, dx, dy = rng.uniform(0.94, 1.08), rng.uniform(-3, 3), rng.uniform(-3, 3)
-    place = np.float32([[size, 0, (1 - size) * WIDTH / 2 + dx], [0, size, (1 - size) * HEIGHT / 2 + dy]])
+    place = np.array([[size, 0, (1 - size) * WIDTH / 2 + dx], [0, size, (1 - size) * HEIGHT / 2 + dy]], np.float32)
     parts = [whole[..., i : i + 4] for i in range(0, whole.shape[-1], 4)]
     moved = [cv2.warpAffine(part, place, SIZE, borderMode=cv2.BORDER_REPLICATE) for part in parts]
     return np.dstack(moved).astype(np.float32)
@@ -307,7 +308,7 @@ def head_pair(face: U8, rng: np.random.Generator, vary: bool) -> tuple[F32, F32,
         window = square(clean.shape, rng)
         clean, spoilt = clean[window], spoilt[window]
     return (
-        np.float32(clean * 2 - 1).transpose(2, 0, 1).copy(),
-        np.float32(spoilt * 2 - 1).transpose(2, 0, 1).copy(),
+        (clean * 2 - 1).astype(np.float32).transpose(2, 0, 1).copy(),
+        (spoilt * 2 - 1).astype(np.float32).transpose(2, 0, 1).copy(),
         strength,
     )

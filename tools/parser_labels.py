@@ -92,22 +92,24 @@ def write(records: list[Record], file: Path) -> None:
 def read(file: Path) -> list[Record]:
     """Read a pack."""
     rows: list[dict[str, Any]] = torch.load(file, weights_only=True)
-    return [
-        Record(**{key: value.numpy() if torch.is_tensor(value) else value for key, value in row.items()})
-        for row in rows
-    ]
+    return [_record(row) for row in rows]
+
+
+def _record(row: dict[str, Any]) -> Record:
+    plain: dict[str, Any] = {key: value.numpy() if torch.is_tensor(value) else value for key, value in row.items()}
+    return Record(**plain)
 
 
 def unpack(record: Record) -> Example:
     """Decode a record, mend its labels, and replace the figure's edge by the exact alpha where there is one."""
     rgb = cv2.cvtColor(cv2.imdecode(record.rgb, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     small = cv2.resize(rgb, SIZE, interpolation=cv2.INTER_AREA) if record.portrait else rgb
-    label = cv2.imdecode(record.label, cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
+    label = np.asarray(cv2.imdecode(record.label, cv2.IMREAD_GRAYSCALE), np.float32) / 255
     soft = np.stack(np.split(label, 3, axis=1))
     parts = with_backdrop(mend(soft, small, record.points, HATS_FIGURE in record.name))
     alpha = None
     if record.alpha is not None:
-        alpha = cv2.imdecode(record.alpha, cv2.IMREAD_GRAYSCALE)
+        alpha = np.asarray(cv2.imdecode(record.alpha, cv2.IMREAD_GRAYSCALE), np.uint8)
         parts = within(parts, cv2.resize(alpha, SIZE, interpolation=cv2.INTER_AREA).astype(np.float32) / 255)
     reached = cv2.warpAffine(np.ones(record.size, np.float32), record.transform, SIZE, flags=cv2.INTER_LINEAR)
     valid = cv2.erode((reached > 0.9).astype(np.uint8), np.ones((3, 3), np.uint8))

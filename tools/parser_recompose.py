@@ -31,7 +31,7 @@ HAT_AREA: Final = 0.01
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """What the parser is told (rgb, valid, person, oval) and should answer (parts); exact: (B, 1, 1, 1) of 0 and 1."""
+    """What the parser is given (rgb, valid, person, oval) and should answer (parts); exact: (B, 1, 1, 1) of 0 and 1."""
 
     rgb: Tensor
     parts: Tensor
@@ -40,20 +40,20 @@ class Batch:
     oval: Tensor
     exact: Tensor
 
-    def told(self) -> Tensor:
+    def inputs(self) -> Tensor:
         """Return the parser's input (B, 6, 320, 256) in -1..1, as `core.cutout.nets.INPUTS` says."""
-        told = [
+        inputs = [
             (self.rgb * 2 - 1) * self.valid,
             self.person * self.valid * 2 - 1,
             self.oval * 2 - 1,
             self.valid * 2 - 1,
         ]
-        return torch.cat(told, 1).contiguous(memory_format=torch.channels_last)
+        return torch.cat(inputs, 1).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LargeBatch:
-    """Portraits at REFINED with their exact alpha, before the refiner: small is what the parser is told of them."""
+    """Portraits at REFINED with their exact alpha, before the refiner: small is what the parser is given of them."""
 
     rgb: Tensor
     alpha: Tensor
@@ -93,7 +93,7 @@ class Pictures:
         self.large_rgb = [torch.from_numpy(e.large_rgb) for e in examples if e.large_rgb is not None]
         self.large_alpha = [torch.from_numpy(e.large_alpha)[None] for e in examples if e.large_alpha is not None]
         self.foreground, self.backdrop = torch.empty_like(self.rgb), torch.empty_like(self.rgb)
-        for ids in torch.arange(len(records)).split(64):
+        for ids in torch.split(torch.arange(len(records)), 64):
             rgb, parts, valid = (unit(x[ids]) for x in (self.rgb, self.parts, self.valid))
             alpha = 1 - parts[:, BACKDROP]
             self.foreground[ids] = as_bytes(foreground(rgb, alpha, valid))
@@ -186,7 +186,7 @@ class Recomposer:
         move = self._moves(count, 10, 0.13, 0.06)
         moved = moved_by(torch.cat([rgb, parts, person, own.oval], 1), move)
         valid = self._cut((moved_by(own.valid, move, "zeros") > 0.95).float())
-        rgb, parts, person, oval = moved.split((3, 5, 1, 1), 1)
+        rgb, parts, person, oval = torch.split(moved, [3, 5, 1, 1], 1)
         parts = parts / (parts.sum(1, keepdim=True) + 1e-6)
         return Batch(photographed(rgb), parts, valid, person.clamp(0, 1), oval, own.exact)
 
@@ -197,7 +197,7 @@ class Recomposer:
             ids = p.large_trained[torch.randint(len(p.large_trained), (count,), device=p.device)]
         places = [p.place[int(i)] for i in ids]
         rgb, alpha = (unit(torch.stack([x[i] for i in places]).to(p.device)) for x in (p.large_rgb, p.large_alpha))
-        size = rgb.shape[-2:]
+        size = (rgb.shape[-2], rgb.shape[-1])
         own = self.as_it_is(ids)
         front = foreground(rgb, alpha, resized(own.valid, size))
         hair = (resized(own.parts[:, HAIR], size) / (alpha + 1e-3)).clamp(0, 1)
@@ -206,10 +206,10 @@ class Recomposer:
         move = self._moves(count, 8, 0.1, 0.05)
         moved = moved_by(torch.cat([composite(alpha, front, resized(back, size).clamp(0, 1)), alpha], 1), move)
         rgb, alpha = photographed(moved[:, :3]), moved[:, 3:]
-        told = moved_by(torch.cat([own.parts, own.person, own.oval], 1), move)
+        given = moved_by(torch.cat([own.parts, own.person, own.oval], 1), move)
         valid = (moved_by(own.valid, move, "zeros") > 0.95).float()
         small = functional.interpolate(rgb, size=(HEIGHT, WIDTH), mode="area")
-        batch = Batch(small, told[:, :5], valid, told[:, 5:6], told[:, 6:], own.exact)
+        batch = Batch(small, given[:, :5], valid, given[:, 5:6], given[:, 6:], own.exact)
         rgb, alpha, person, valid = (resized(x, REFINED) for x in (rgb, alpha, batch.person, valid))
         return LargeBatch(rgb, alpha, (valid > 0.95).float(), person, batch)
 

@@ -48,13 +48,13 @@ SEED: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one net is built and trained. told, drawn: channels in and out. late: mean of the logit-normal times.
+    """How one net is built and trained. conditioning, drawn: channels in and out. late: mean of the logit-normal times.
 
     rate: AdamW's, after 50 steps of warm-up, cosine to 10 % at `steps`.
     """
 
     widths: tuple[int, ...]
-    told: int
+    conditioning: int
     drawn: int
     batch: int
     rate: float
@@ -72,7 +72,7 @@ def new_net(mode: str) -> Any:
     """Build a net whose last layer is zero, so that it begins by giving the rough back."""
     plan = PLANS[mode]
     net: Any = UNet2DModel(
-        in_channels=plan.told * PATCH[mode] ** 2,
+        in_channels=plan.conditioning * PATCH[mode] ** 2,
         out_channels=plan.drawn * PATCH[mode] ** 2,
         block_out_channels=plan.widths,
         layers_per_block=1,
@@ -156,24 +156,24 @@ def torso_batches() -> Callable[[Any, np.random.Generator, Plan], torch.Tensor]:
             pairs.torso_pair(torsos[i], rng, vary=True)
             for i in rng.choice(len(torsos), plan.batch, p=often / often.sum())
         ]
-        target, told, weight = (torch.from_numpy(np.stack(part)) for part in list(zip(*batch, strict=True))[:3])
+        target, conditioning, weight = (torch.from_numpy(np.stack(part)) for part in list(zip(*batch, strict=True))[:3])
         kinds = torch.tensor([pair[3] for pair in batch])
-        return torso_loss(net, target, told, weight[:, None], kinds, plan.late)
+        return torso_loss(net, target, conditioning, weight[:, None], kinds, plan.late)
 
     return loss
 
 
 def torso_loss(
-    net: Any, target: torch.Tensor, told: torch.Tensor, weight: torch.Tensor, kinds: torch.Tensor, late: float
+    net: Any, target: torch.Tensor, conditioning: torch.Tensor, weight: torch.Tensor, kinds: torch.Tensor, late: float
 ) -> torch.Tensor:
     """Weigh a torso's error: clothes and neck full, head and surroundings little; its edges count on their own."""
     times, left = draw_times(len(target), late)
     # where the photo ends there is no truth: the rough stands in, or its edge would come back as streaks and nothing
     # at all as pocket squares in the corners
     known = (weight > 0.05).to(target.dtype)
-    target, weight = target * known + base_torso(told) * (1 - known), weight.clamp(min=0.06)
+    target, weight = target * known + base_torso(conditioning) * (1 - known), weight.clamp(min=0.06)
     noisy = left.sqrt() * target + (1 - left).sqrt() * torch.randn_like(target)
-    error = predict_torso(net, noisy, told, times, kinds) - target
+    error = predict_torso(net, noisy, conditioning, times, kinds) - target
     matte = (target[:, 3:4] + 1) / 2
     channels = torch.cat(
         [(0.05 + 0.95 * matte).expand(-1, 3, -1, -1), torch.ones_like(matte), 0.6 * torch.ones_like(matte)], 1

@@ -162,7 +162,7 @@ def parser_step(net: nn.Module, draw: Recomposer, count: int) -> Tensor:
     """Recompose `count` people and return how wrong the parser is about them."""
     batch = draw.batch(count)
     with _bf16(draw.pictures.device):
-        logits = net(batch.told())
+        logits = net(batch.inputs())
     return parser_loss(logits.float(), batch.parts, batch.valid, batch.exact)
 
 
@@ -171,9 +171,9 @@ def refiner_step(net: nn.Module, parser: nn.Module, draw: Recomposer, count: int
     batch = draw.large_batch(count)
     with _bf16(draw.pictures.device):
         with torch.no_grad():
-            found = resized(parser(batch.small.told()).float().softmax(1), REFINED)
-        told = torch.cat([batch.rgb * 2 - 1, found], 1).contiguous(memory_format=torch.channels_last)
-        alpha = net(told)
+            found = resized(parser(batch.small.inputs()).float().softmax(1), REFINED)
+        inputs = torch.cat([batch.rgb * 2 - 1, found], 1).contiguous(memory_format=torch.channels_last)
+        alpha = net(inputs)
     return refiner_loss(alpha.float(), batch.alpha, batch.valid)
 
 
@@ -243,21 +243,21 @@ def main() -> int:
     exporting = kinds.add_parser("export", help="checkpoints -> weights")
     exporting.add_argument("--run", type=Path, default=RUN)
     exporting.add_argument("--weights", type=Path, default=BASE)
-    told = options.parse_args()
-    match told.what:
+    asked = options.parse_args()
+    match asked.what:
         case "prepare":  # each imports what the GPU machine has not
             from tools.parser_pack import prepare as make_pack
 
-            make_pack(tuple(told.faces), tuple(told.portraits), told.pack, told.every)
+            make_pack(tuple(asked.faces), tuple(asked.portraits), asked.pack, asked.every)
         case "train":
-            train(told.pack, told.run, (told.parser_seconds, told.refiner_seconds), told.batch)
+            train(asked.pack, asked.run, (asked.parser_seconds, asked.refiner_seconds), asked.batch)
         case "eval":
             from tools.measure_parser import evaluate
 
-            for line in evaluate(told.pack, told.weights):
+            for line in evaluate(asked.pack, asked.weights):
                 print(line, flush=True)
         case "export":
-            export(told.run, told.weights)
+            export(asked.run, asked.weights)
     return 0
 
 

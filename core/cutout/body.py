@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -13,29 +12,13 @@ from core import frame
 from core.cutout.parser import HALF, Parts
 from core.face.mesh import CHIN
 from core.frame import INTEROCULAR_PX
-from core.types import F32
+from core.types import F32, Figure
 
 JAW: Final = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
 """Mesh points along the jaw from ear to ear."""
 JAW_CORNERS: Final = (172, 397)
 SHOULDER_HEIGHT: Final = (-0.2, 0.65)
 """Eye distances below the chin where shoulders stand: 10th to 90th percentile of 90 portraits without long hair."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """The body under the head, in pixels of the full print.
-
-    neckline: y where clothes begin under the chin. neck_x, neck_width: where the bare neck is widest. shoulders: left
-    and right x of the arms, None where the photo does not show them. shoulder_y: the shoulder line's height
-    frame.SHOULDER beside the neck, None where it is hidden.
-    """
-
-    neckline: float
-    neck_x: float
-    neck_width: float
-    shoulders: tuple[float, float] | None
-    shoulder_y: float | None
 
 
 def figure_of(parts: Parts, landmarks: F32) -> Figure:

@@ -20,7 +20,7 @@ from core.cutout.hair import Hair, layer_hair, shown_window
 from core.cutout.parser import HALF, PARTS_SIZE, Parser, Parts
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX
-from core.types import F32, Cutout, FaceMap
+from core.types import F32, Cutout, FaceMap, Figure
 
 HAZE: Final = 0.05
 """Alpha that the guided filter leaves where there is none, and takes where there is all; seen on both demo sitters."""
@@ -36,7 +36,7 @@ class Torso:
     """A photo's neck and clothes in the frame at PARTS_SIZE (H, W) = (640, 512), for training.
 
     rgb: (H, W, 3) float32 sRGB 0..1, the person's own colours. person, head, neck: (H, W) float32
-    mattes; oval: the face's; valid: where the photo reaches. The rest as in `types.Cutout`.
+    mattes; oval: the face's; valid: where the photo reaches. figure: as in `types.Cutout`.
     """
 
     rgb: F32
@@ -45,11 +45,7 @@ class Torso:
     neck: F32
     oval: F32
     valid: F32
-    neckline: float
-    neck_x: float
-    neck_width: float
-    shoulders: tuple[float, float] | None
-    shoulder_y: float | None
+    figure: Figure
 
 
 def cut_out(face: FaceMap, parser: Parser) -> Cutout:
@@ -80,11 +76,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
         back_hair=back.astype(np.float32),
         neck=neck_large.astype(np.float32),
         backdrop=backdrop_of(valid, whole),
-        neckline=figure.neckline,
-        neck_x=figure.neck_x,
-        neck_width=figure.neck_width,
-        shoulders=figure.shoulders,
-        shoulder_y=figure.shoulder_y,
+        figure=figure,
         shown=(left, top, right),
     )
 
@@ -92,7 +84,6 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
 def torso_of(face: FaceMap, parser: Parser) -> Torso:
     """Take neck and clothes of a photo instead of the head, as the base model's training pairs need them."""
     parts = parser.parse(face)
-    figure = figure_of(parts, face.landmarks)
     guide = parts.rgb.astype(np.float32) / 255
     return Torso(
         rgb=foreground_of(guide, parts.person),
@@ -101,11 +92,7 @@ def torso_of(face: FaceMap, parser: Parser) -> Torso:
         neck=np.minimum(bare_neck(parts, face.landmarks), parts.person) * (1 - parts.head),
         oval=parts.oval,
         valid=parts.valid,
-        neckline=figure.neckline,
-        neck_x=figure.neck_x,
-        neck_width=figure.neck_width,
-        shoulders=figure.shoulders,
-        shoulder_y=figure.shoulder_y,
+        figure=figure_of(parts, face.landmarks),
     )
 
 

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.cutout.body import Figure
 from core.cutout.parser import HALF, Parts
 from core.face.mesh import CHIN
 from core.frame import INTEROCULAR_PX
-from core.types import F32
+from core.types import F32, Figure
 
 SHOULDER_Y: Final = 0.23
 """Eye distances below the chin where shoulders stand in the median of 90 portraits, where the photo hides them."""

@@ -114,20 +114,20 @@ class Parser:
         seen = cv2.resize(valid, SIZE, interpolation=cv2.INTER_AREA) > 0.9
         seen = cv2.erode(seen.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
         oval = _filled(points[list(FACE_OVAL)] * np.float32(SIZE[0] / PARTS_SIZE[0]), SIZE).astype(np.float32)
-        told = np.concatenate(
+        inputs = np.concatenate(
             [
                 ((small * 2 - 1) * seen[..., None]).transpose(2, 0, 1),
                 [person * seen * 2 - 1, oval * 2 - 1, seen * 2 - 1],
             ]
         )
         with torch.inference_mode():
-            both = self._parser(_batch(np.stack([told, told[..., ::-1]]))).softmax(1).numpy()
+            both = self._parser(_batch(np.stack([inputs, inputs[..., ::-1]]))).softmax(1).numpy()
         return np.asarray((both[0] + both[1][..., ::-1]) / 2, np.float32)
 
     def _refined(self, rgb: U8, probabilities: F32) -> F32:
-        told = np.concatenate([rgb.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1, probabilities])
+        inputs = np.concatenate([rgb.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1, probabilities])
         with torch.inference_mode():
-            return np.asarray(self._refiner(_batch(told[None]))[0, 0].numpy(), np.float32)
+            return np.asarray(self._refiner(_batch(inputs[None]))[0, 0].numpy(), np.float32)
 
 
 HOLE: Final = 0.4
@@ -142,8 +142,8 @@ def _loaded(net: torch.nn.Module, name: str) -> Any:
     return ready.to(memory_format=torch.channels_last)
 
 
-def _batch(told: F32) -> torch.Tensor:
-    return torch.from_numpy(told.astype(np.float32)).contiguous(memory_format=torch.channels_last)
+def _batch(inputs: F32) -> torch.Tensor:
+    return torch.from_numpy(inputs.astype(np.float32)).contiguous(memory_format=torch.channels_last)
 
 
 def _filled(ring: F32, size: tuple[int, int]) -> U8:

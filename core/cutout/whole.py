@@ -58,11 +58,7 @@ def cut_out_whole(face: FaceMap, parser: Parser) -> Cutout:
         back_hair=nothing,
         neck=nothing,
         backdrop=backdrop_of(valid, whole),
-        neckline=figure.neckline,
-        neck_x=figure.neck_x,
-        neck_width=figure.neck_width,
-        shoulders=figure.shoulders,
-        shoulder_y=figure.shoulder_y,
+        figure=figure,
         shown=(0.0, 0.0, float(frame.PRINT[0])),
         window=window,
     )

@@ -24,7 +24,7 @@ from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, grain_of
 from core.scene.lighting import Rig, exposure, head_normals
 from core.scene.style import OWN, Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
-from core.types import F32, U8, Body, Cutout, FaceMap, Layers
+from core.types import F32, U8, Body, Cutout, FaceMap, Figure, Layers
 
 ENLARGE_LIMIT: Final = 2.35
 """Print pixels per photo pixel up to which a face still looks photographed."""
@@ -127,7 +127,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
     rng = np.random.default_rng([seed, take])
     own_clothes = cutout.window is not None
     tilt = 0.0 if take == 0 or own_clothes else float(rng.choice([-1, 1]) * rng.uniform(1.5, 3.0))
-    window = cutout.window or window_of(cutout.shown, cutout.neck_x, frame.PRINT)
+    window = cutout.window or window_of(cutout.shown, cutout.figure.neck_x, frame.PRINT)
     zoom = frame.PRINT[1] / window[3]
     size = print_size(face.upscale_factor * zoom)
     layers, back_hair, elsewhere, window, body, skin = _layers(face, cutout, tilt, size)
@@ -212,7 +212,7 @@ def _layers(
     face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int]
 ) -> tuple[Layers, U8, U8, Window, Body, Skin]:
     """Turn the cutout into the layers of one portrait at its print size: head and own neck, no torso yet."""
-    body = body_of(face, cutout)
+    body = body_of(face, cutout.figure)
     turn = cv2.getRotationMatrix2D((body.neck_x, body.collar_y), -tilt_deg, size[0] / frame.PRINT[0])
     shift = np.array([body.neck_x, body.collar_y]) * (size[0] / frame.PRINT[0] - 1)
     turn[:, 2] += shift
@@ -270,7 +270,7 @@ def _layers(
     )
 
 
-def body_of(face: FaceMap, cutout: Cutout) -> Body:
+def body_of(face: FaceMap, figure: Figure) -> Body:
     """Lay out neck, collar and shoulders for a garment.
 
     The collar goes where the source's own clothes begin, so that bare neck is the sitter's own skin
@@ -279,13 +279,13 @@ def body_of(face: FaceMap, cutout: Cutout) -> Body:
     as in the median portrait.
     """
     chin = float(face.landmarks[CHIN, 1])
-    collar = float(np.clip(cutout.neckline, chin + 0.28 * INTEROCULAR_PX, chin + 0.62 * INTEROCULAR_PX))
-    if cutout.shoulders is None:
-        left, right = cutout.neck_x - 3.1 * INTEROCULAR_PX, cutout.neck_x + 3.1 * INTEROCULAR_PX
+    collar = float(np.clip(figure.neckline, chin + 0.28 * INTEROCULAR_PX, chin + 0.62 * INTEROCULAR_PX))
+    if figure.shoulders is None:
+        left, right = figure.neck_x - 3.1 * INTEROCULAR_PX, figure.neck_x + 3.1 * INTEROCULAR_PX
     else:
-        left, right = cutout.shoulders
-    level = chin + 0.23 * INTEROCULAR_PX if cutout.shoulder_y is None else cutout.shoulder_y
-    return Body(cutout.neck_x, cutout.neck_width, collar, chin, level, left, right)
+        left, right = figure.shoulders
+    level = chin + 0.23 * INTEROCULAR_PX if figure.shoulder_y is None else figure.shoulder_y
+    return Body(figure.neck_x, figure.neck_width, collar, chin, level, left, right)
 
 
 def _lower_face(pixels: U8, points: F32, head: F32) -> Skin:

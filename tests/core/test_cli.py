@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,18 +13,20 @@ from core import cli, settings, studio
 from core.atomic import to_json, write_json, writing
 from core.cli import main
 from core.errors import Refused
+from core.intake import review
 from tests import sitters
 
 Capture = pytest.CaptureFixture[str]
 
 
-def told(capsys: Capture) -> dict[str, object]:
+def printed(capsys: Capture) -> dict[str, Any]:
     """Return what stdout holds: one strict JSON value."""
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
 
-    return json.loads(capsys.readouterr().out, parse_constant=refuse)
+    found: dict[str, Any] = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    return found
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def worked(*_: object) -> None:
         raise AssertionError("work has begun")
 
-    monkeypatch.setattr(studio.review, "check", worked)
+    monkeypatch.setattr(review, "check", worked)
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ def test_a_refusal_is_an_error_object_and_exit_code_2(
 ) -> None:
     asked = [part.format(photo=photo, out=tmp_path / "out") for part in wrong]
     assert main([*asked, "--json"]) == 2
-    error = told(capsys)["error"]
+    error = printed(capsys)["error"]
     assert error["reason"] == reason
     assert error["message"]
 
@@ -82,12 +85,12 @@ def test_the_option_that_is_wrong_is_named(
     photo: str, tmp_path: Path, no_work: None, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main(shoot(photo, tmp_path / "out", "--seed", "-1"))
-    assert "--seed: -1 is not within 0 to 2147483647" in told(capsys)["error"]["message"]
+    assert "--seed: -1 is not within 0 to 2147483647" in printed(capsys)["error"]["message"]
     main(shoot(photo, tmp_path / "out", "--outfit", "toga"))
-    assert "outfit 'toga' is unknown, choose from" in told(capsys)["error"]["message"]
+    assert "outfit 'toga' is unknown, choose from" in printed(capsys)["error"]["message"]
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     main(shoot(photo, tmp_path / "out"))
-    assert "OMP_NUM_THREADS is 'many'" in told(capsys)["error"]["message"]
+    assert "OMP_NUM_THREADS is 'many'" in printed(capsys)["error"]["message"]
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
@@ -107,7 +110,7 @@ def test_a_fault_is_an_error_object_and_exit_code_1(
 
     monkeypatch.setattr(studio, "shoot", broken)
     assert main(shoot(photo, tmp_path / "out")) == 1
-    assert told(capsys)["error"]["reason"] == reason
+    assert printed(capsys)["error"]["reason"] == reason
 
 
 def test_numbers_that_json_does_not_have_are_null(tmp_path: Path) -> None:
@@ -119,11 +122,11 @@ def test_numbers_that_json_does_not_have_are_null(tmp_path: Path) -> None:
 
 def test_what_can_be_listed_is_listed_as_json(capsys: Capture) -> None:
     assert main(["tweaks", "--json"]) == 0
-    assert {"name": "retouch", "version": 1, "takes": "0 to 1"} in told(capsys)["tweaks"]
+    assert {"name": "retouch", "version": 1, "takes": "0 to 1"} in printed(capsys)["tweaks"]
     assert main(["tweaks"]) == 0
     assert "undo, redo" in capsys.readouterr().out
     assert main(["doctor", "--json"]) == 0
-    assert {"Python", "CPU", "weights"} <= {check["name"] for check in told(capsys)["checks"]}
+    assert {"Python", "CPU", "weights"} <= {check["name"] for check in printed(capsys)["checks"]}
 
 
 # --- files ---
@@ -152,7 +155,7 @@ def test_a_name_that_is_not_utf_8_is_told_and_not_a_fault(tmp_path: Path) -> Non
     name = os.fsencode(tmp_path) + b"/gl\xfcck.jpg"
     Path(os.fsdecode(name)).write_bytes(b"no photo")
     for more in ([b"--json"], []):
-        asked = [sys.executable, "-m", "core", "check", name, *more]
+        asked: list[str | bytes] = [sys.executable, "-m", "core", "check", name, *more]
         done = subprocess.run(asked, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8"}, timeout=300)
         assert done.returncode == 2, done.stderr.decode()
         assert b"Traceback" not in done.stderr
@@ -168,7 +171,7 @@ def test_two_photos_of_one_name_are_told_apart(tmp_path: Path, capsys: Capture) 
         Path(photo).parent.mkdir(exist_ok=True)
         Path(photo).write_bytes(sitters.encoded(rgb))
     assert main(["check", *photos, "--draw", str(tmp_path / "maps"), "--json"]) == 0
-    seen = told(capsys)["photos"]
+    seen = printed(capsys)["photos"]
     assert [photo["name"] for photo in seen] == ["IMG_0001.png", "IMG_0001 (2).png", "IMG_0001.webp"]
     assert {file.name for file in (tmp_path / "maps").iterdir()} == {
         "IMG_0001-map.jpg",

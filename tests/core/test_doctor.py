@@ -6,6 +6,7 @@ import importlib.util
 import socket
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -105,10 +106,10 @@ def test_a_card_without_weights_gets_the_command_that_fetches_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     card(tmp_path, monkeypatch, 24)
-    monkeypatch.setattr(doctor.metadata, "version", lambda name: "2.13.0+cu130")
+    monkeypatch.setattr(metadata, "version", lambda name: "2.13.0+cu130")
     monkeypatch.setenv("ATELIER_SDXL_MODEL", "nobody/ever-fetched-this")
     assert found("GPU").next_step == FETCH
-    monkeypatch.setattr(doctor.metadata, "version", lambda name: "2.13.0+cpu")
+    monkeypatch.setattr(metadata, "version", lambda name: "2.13.0+cpu")
     assert found("GPU").next_step == "install torch's CUDA build"
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def shoot(models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shoot
 
 
 @pytest.fixture
-def packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the style packs that may be edited; `reread` takes the edits."""
     shutil.copytree(style.FOLDER, tmp_path / "styles", ignore=shutil.ignore_patterns("previews"))
     monkeypatch.setattr(style, "FOLDER", tmp_path / "styles")
@@ -217,9 +217,9 @@ def test_same_photos_and_seed_in_two_processes_a_minute_apart_give_the_same_byte
         files = [file for file in sorted((tmp_path / place).rglob("*")) if file.is_file()]
         made.append({str(file.relative_to(tmp_path / place)): file.read_bytes() for file in files})
     one, other = made
-    for files in made:
-        manifest = json.loads(files["manifest.json"])
+    for sitting in made:
+        manifest = json.loads(sitting["manifest.json"])
         assert manifest.pop("timings_s")
-        files["manifest.json"] = json.dumps(manifest).encode()
+        sitting["manifest.json"] = json.dumps(manifest).encode()
     assert one.keys() == other.keys() >= {"office-01.jpg", "office-01.json", "gallery.html", "contact_sheet.jpg"}
     assert [name for name in one if one[name] != other[name]] == []

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,12 +17,13 @@ from core.deliver import files
 from core.deliver.gallery import cards_of
 from core.deliver.manifest import read_record
 from core.edit.recipe import develop
+from core.engines.redress.nets import Nets
 from core.errors import NoMajority, Refused, Stopped
 from core.judge import ranking, verdict
 from core.models import Models
 from core.scene.stage import Choice, set_up
 from core.scene.style import load
-from core.types import Portrait, Recipe, Selfie, Verdict
+from core.types import Cutout, FaceMap, Portrait, Recipe, Selfie, Verdict
 from tests import sitters
 
 COLLINS = ("collins.png", sitters.encoded(sitters.collins()))
@@ -35,8 +37,9 @@ def shot(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Path:
     return out
 
 
-def manifest_of(folder: Path) -> dict[str, object]:
-    return json.loads((folder / "manifest.json").read_text("utf-8"))
+def manifest_of(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+    return found
 
 
 def test_a_photo_becomes_a_delivered_portrait(shot: Path) -> None:
@@ -247,7 +250,7 @@ def test_the_command_line_answers_in_json_and_exit_codes(
     assert main(["weights", "verify"]) == 0
 
 
-def test_a_photo_with_more_styles_than_it_carries_says_so(collins_map: object) -> None:
+def test_a_photo_with_more_styles_than_it_carries_says_so(collins_map: FaceMap) -> None:
     from core.scene.stage import select_sources
 
     assert len(select_sources([collins_map], load("office"), Choice(), 5)) == 2
@@ -263,15 +266,15 @@ def test_ranking_keeps_neighbours_apart() -> None:
 
 
 def test_seeds_change_the_garment_and_nothing_of_the_face(
-    collins_map: object, collins_cutout: object, models: Models
+    collins_map: FaceMap, collins_cutout: Cutout, nets: Nets
 ) -> None:
     from core.engines.redress.generate import generate
 
     one = set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 1, 0.3)
     one.settings["crop"] = "portrait"
     other = replace(one, seed=2)
-    first = generate(one, "office", "job", models.engine.nets, "a", studio.never)
-    second = generate(other, "office", "job", models.engine.nets, "b", studio.never)
+    first = generate(one, "office", "job", nets, "a", studio.never)
+    second = generate(other, "office", "job", nets, "b", studio.never)
     assert isinstance(first.recipe, Recipe)
     assert not np.array_equal(first.layers.garment, second.layers.garment)
     assert np.array_equal(first.layers.head, second.layers.head)

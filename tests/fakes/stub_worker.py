@@ -39,6 +39,7 @@ async def work(services: Services) -> None:
 
 
 async def _drawn(services: Services, claimed: job_store.Claimed) -> list[Drawn]:
+    names: list[tuple[str, str, int | None]]
     match claimed.job:
         case Shoot(styles=styles, count=count):
             names = [(f"shoots/{claimed.id}/{style}-{i}.jpg", style, None) for style in styles for i in range(count)]

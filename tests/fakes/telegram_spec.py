@@ -41,9 +41,9 @@ def _fields(where: str, wanted: list[dict[str, Any]], got: Mapping[str, Any]) ->
     found += [f"{where}: {name} is required" for name, f in known.items() if f["required"] and name not in got]
     for name, value in got.items():
         if name in known:
-            tries = [_value(f"{where}.{name}", kind, value) for kind in known[name]["types"]]
+            tries: list[list[str]] = [_value(f"{where}.{name}", kind, value) for kind in known[name]["types"]]
             if all(tries):
-                found += min(tries, key=len)
+                found += sorted(tries, key=len)[0]
     return found
 
 

@@ -235,7 +235,14 @@ def test_in_compose_every_setting_is_one_that_exists() -> None:
 
 def composed(profile: str) -> dict[str, Any]:
     """The services of a profile as Compose itself reads them."""
-    command = [BIN / "docker-compose", "-f", ROOT / "docker-compose.yml", "--profile", profile, "config"]
+    command: list[str | Path] = [
+        BIN / "docker-compose",
+        "-f",
+        ROOT / "docker-compose.yml",
+        "--profile",
+        profile,
+        "config",
+    ]
     said = subprocess.run([*command, "--format=json"], capture_output=True, text=True, cwd=ROOT)
     assert said.returncode == 0, said.stderr
     found: dict[str, Any] = json.loads(said.stdout)["services"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.cutout.nets import ParserNet, RefinerNet
+from core.cutout.nets import SIZE, ParserNet, RefinerNet
 from core.face.mesh import BROWS, CHIN, FACE_OVAL, LIPS
 from core.types import F32, U8
 from tools import parser_labels, train_parser
@@ -60,7 +60,7 @@ def drawn_person() -> tuple[U8, F32]:
 
 def record(name: str, portrait: bool, held: bool) -> Record:
     rgb, label = drawn_person()
-    size = parser_labels.LARGE if portrait else parser_labels.SIZE
+    size = parser_labels.LARGE if portrait else SIZE
     alpha = cv2.resize(label.sum(axis=0), size)
 
     def webp(picture: U8 | F32) -> U8:
@@ -155,8 +155,8 @@ def test_recomposed_labels_still_sum_to_one_and_an_exact_alpha_mixes_two_colours
     draw = Recomposer(Pictures(records, "cpu"))
     batch = draw.batch(8)
     assert torch.allclose(batch.parts.sum(1), torch.ones(8, 320, 256), atol=1e-3)
-    assert batch.told().shape == (8, 6, 320, 256)
-    assert batch.told().abs().max() <= 1
+    assert batch.inputs().shape == (8, 6, 320, 256)
+    assert batch.inputs().abs().max() <= 1
     large = draw.large_batch(2)
     assert large.rgb.shape == (2, 3, 640, 512)
     assert 0.1 < large.alpha.mean() < 0.9
@@ -192,17 +192,17 @@ def test_a_run_goes_on_from_its_checkpoint_and_exports_what_it_averaged(
 
 
 def test_iou_counts_sure_pixels_the_photo_reaches() -> None:
-    told = np.zeros((5, 40, 40), np.float32)
-    told[0, :20], told[1, 20:] = 1, 1
+    label = np.zeros((5, 40, 40), np.float32)
+    label[0, :20], label[1, 20:] = 1, 1
     found = np.zeros((40, 40), int)
     found[30:] = 1
     valid = np.ones((40, 40), np.float32)
-    assert iou(found, told, valid)[1] == pytest.approx(0.5)
+    assert iou(found, label, valid)[1] == pytest.approx(0.5)
     found[20:30] = 4  # hair taken for a hat is kept with the head all the same
-    assert iou(found, told, valid)[5] == pytest.approx(1)
+    assert iou(found, label, valid)[5] == pytest.approx(1)
     valid[20:30] = 0
-    assert iou(found, told, valid)[1] == pytest.approx(1)
-    assert np.isnan(iou(found, told, valid)[4])
+    assert iou(found, label, valid)[1] == pytest.approx(1)
+    assert np.isnan(iou(found, label, valid)[4])
 
 
 def test_losses_are_least_for_the_truth() -> None:
@@ -219,8 +219,8 @@ def test_losses_are_least_for_the_truth() -> None:
 
 def test_nets_begin_without_a_change_to_the_parser_s_own_alpha() -> None:
     found = torch.rand(1, 5, 64, 64)
-    told = torch.cat([torch.zeros(1, 3, 64, 64), found], 1)
-    assert torch.allclose(RefinerNet()(told), (1 - found[:, :1]).clamp(0.02, 0.98), atol=1e-5)
+    inputs = torch.cat([torch.zeros(1, 3, 64, 64), found], 1)
+    assert torch.allclose(RefinerNet()(inputs), (1 - found[:, :1]).clamp(0.02, 0.98), atol=1e-5)
     assert ParserNet()(torch.zeros(1, 6, 320, 256)).shape == (1, 5, 320, 256)
 
 

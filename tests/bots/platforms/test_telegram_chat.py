@@ -8,6 +8,7 @@ import os
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,12 +155,13 @@ async def test_everything_else_is_answered_kindly(server: TelegramServer, tmp_pa
     async with running_bot(tmp_path, server):
         ana = server.person(7)
         await begins(ana)
-        for content, answer in [
+        contents: list[tuple[dict[str, Any], str]] = [
             ({"sticker": {"file_id": "s", "file_unique_id": "s", "width": 1, "height": 1, "is_animated": False,
                           "is_video": False, "type": "regular"}}, "Nice sticker"),
             ({"voice": {"file_id": "v", "file_unique_id": "v", "duration": 1}}, "cannot listen"),
             ({"document": {"file_id": "d", "file_unique_id": "d", "mime_type": "application/zip"}}, "cannot use this"),
-        ]:  # fmt: skip
+        ]  # fmt: skip
+        for content, answer in contents:
             await server.push("message", ana.message(**content))
             await ana.sees(answer)
         await ana.says("is anybody there?")
@@ -184,7 +186,7 @@ async def test_a_forwarded_photo_is_looked_at_and_forwarded_words_are_answered(
     async with running_bot(tmp_path, server):
         ana = server.person(7)
         await begins(ana)
-        origin = {"forward_origin": {"type": "hidden_user", "sender_user_name": "Ben", "date": 1}}
+        origin: dict[str, Any] = {"forward_origin": {"type": "hidden_user", "sender_user_name": "Ben", "date": 1}}
         await server.push("message", ana.message(text="look at this", **origin))
         await ana.sees("look closely at photos")
         await ana.sends(picture("gray"), **origin)

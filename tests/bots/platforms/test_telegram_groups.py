@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ async def test_only_what_is_addressed_to_the_bot_is_answered(server: TelegramSer
         addressed = ("/start", "/Help@Atelier_Test_Bot now", "@atelier_test_bot make me a portrait")
         for n, words in enumerate(addressed, 1):
             await ana.says(words, group=GROUP)
-            await server.until(lambda n=n: len(server.group_texts(GROUP)) == n)
+            await server.until(partial(lambda n: len(server.group_texts(GROUP)) == n, n))
         await ana.sends(picture("gray"), group=GROUP, caption="for @atelier_test_bot")
         await server.until(lambda: len(server.group_texts(GROUP)) == 4)
         assert all(LINK in text for text in server.group_texts(GROUP))

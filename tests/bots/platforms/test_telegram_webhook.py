@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession
@@ -95,7 +96,7 @@ def test_a_secret_that_telegram_does_not_take_is_refused_before_the_start(secret
         s.load(telegram_webhook="https://example.org/hook", telegram_webhook_secret=secret)
 
 
-def _settings(address: str, port: int) -> dict[str, object]:
+def _settings(address: str, port: int) -> dict[str, Any]:
     return {
         "telegram_webhook": address,
         "telegram_webhook_secret": SecretStr("quiet"),

@@ -65,7 +65,7 @@ async def test_a_forgetting_that_is_killed_is_finished_and_told_after_a_restart(
 async def test_a_forgetting_that_fails_is_tried_until_it_is_done_and_the_person_is_told(
     server: TelegramServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    real, tries = deletion.forget, list[int]()
+    real, tries = forget, list[int]()
 
     async def unlucky(*asked: Any) -> Any:
         tries.append(1)

@@ -14,6 +14,7 @@ from bots.dialogue import events as e
 from bots.dialogue.rules import RULES, Rule
 from bots.platforms.telegram import polling
 from bots.runtime import dispatcher
+from bots.runtime.retry import Backoff
 from bots.runtime.session_store import SessionStore
 from tests.chats import begins, has_photos, running_bot
 from tests.fakes.picture_studio import picture
@@ -68,7 +69,7 @@ async def test_an_update_that_always_fails_is_told_and_does_not_stop_the_bot(
             raise RuntimeError("a bug")
 
         monkeypatch.setitem(RULES, e.HelpAsked, Rule(broken, RULES[e.HelpAsked].targets))
-        monkeypatch.setattr(dispatcher, "EVENTS", dispatcher.Backoff(0.05, 2.0, 0.1))
+        monkeypatch.setattr(dispatcher, "EVENTS", Backoff(0.05, 2.0, 0.1))
         await ana.says("/help")
         await ana.sees("Something went wrong on my side")
         await server.until(lambda: server.unconfirmed == [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from bots.dialogue import effects as fx
 from bots.platforms.telegram.messages import TelegramAdapter
 from bots.runtime import executor
 from bots.runtime.retry import Backoff
+from jobs.privacy import export
 from jobs.storage.blobs import BlobStoreDown
 from tests.chats import begins, has_gallery, has_photos, running_bot
 from tests.fakes.picture_studio import picture
@@ -68,7 +70,7 @@ async def test_an_export_that_fails_is_tried_until_it_is_sent_and_the_person_is_
     server: TelegramServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     tries: list[int] = []
-    real = executor.archives
+    real = export.archives
 
     async def unlucky(*asked: Any) -> Any:
         tries.append(1)
@@ -161,7 +163,7 @@ async def test_previews_are_uploaded_once_for_everybody(server: TelegramServer, 
         for number, person in enumerate((server.person(7), server.person(9, "Ben")), 1):
             await has_photos(person)
             await person.presses("Choose looks")
-            await server.until(lambda n=number: server.count("sendMediaGroup") == n)
+            await server.until(partial(lambda n: server.count("sendMediaGroup") == n, number))
     first, second = (call.params["media"] for call in server.calls if call.method == "sendMediaGroup")
     assert "attach://" in first
     assert "attach://" not in second

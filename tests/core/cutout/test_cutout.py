@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from core import frame
 from core.cutout.cutout import cut_out
 from core.cutout.decontaminate import without_backlight
-from core.face.landmarks import FACE_OVAL, fill
+from core.face.landmarks import fill
+from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX, PRINT, framed
 from core.models import Models
 from core.studio import map_photo
@@ -63,7 +64,7 @@ def test_face_is_all_in_and_the_frame_edge_is_out(hopper_cutout: Cutout, hopper_
 
 def test_clothes_are_never_kept(hopper_cutout: Cutout, collins_cutout: Cutout) -> None:
     for cutout in (hopper_cutout, collins_cutout):
-        below = int(cutout.neckline + 0.8 * INTEROCULAR_PX)
+        below = int(cutout.figure.neckline + 0.8 * INTEROCULAR_PX)
         kept = np.maximum(cutout.head, cutout.neck)[below:]
         clothed = cutout.matte[below:]
         assert kept.sum() < 0.01 * clothed.sum()
@@ -76,8 +77,8 @@ def test_a_cap_and_hair_stay_with_the_head(hopper_cutout: Cutout, hopper_map: Fa
 
 def test_the_neckline_lies_under_the_chin(hopper_cutout: Cutout, hopper_map: FaceMap) -> None:
     chin = hopper_map.landmarks[152, 1]
-    assert chin < hopper_cutout.neckline < chin + 1.5 * INTEROCULAR_PX
-    assert 0.6 * INTEROCULAR_PX < hopper_cutout.neck_width < 2.6 * INTEROCULAR_PX
+    assert chin < hopper_cutout.figure.neckline < chin + 1.5 * INTEROCULAR_PX
+    assert 0.6 * INTEROCULAR_PX < hopper_cutout.figure.neck_width < 2.6 * INTEROCULAR_PX
 
 
 def test_edge_pixels_hold_the_sitters_colour_not_the_backdrops(collins_cutout: Cutout) -> None:

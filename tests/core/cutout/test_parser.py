@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 
 from core.cutout.nets import CLASSES, INPUTS, SIZE, ParserNet, RefinerNet
 from core.cutout.parser import BASE, HALF, PARTS_SIZE, Parser, Parts
-from core.face.landmarks import FACE_OVAL, fill
+from core.face.landmarks import fill
+from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX
 from core.types import F32, FaceMap
 

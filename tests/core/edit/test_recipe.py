@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -214,7 +215,7 @@ STEPS = (StepKind("framed", 1, picture=_framed),)
 
 
 @pytest.fixture
-def more_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def more_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A second folder of tweaks, and a table that is read anew."""
     monkeypatch.setattr(tweaks, "__path__", [*tweaks.__path__, str(tmp_path)])
     for cached in (table, newest):

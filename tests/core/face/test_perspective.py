@@ -12,7 +12,7 @@ from PIL import Image
 from core import frame
 from core.face import perspective
 from core.intake import review
-from core.types import Selfie
+from core.types import Rejected, Selfie
 from tests import sitters
 
 NEAR_M = 0.35
@@ -38,7 +38,7 @@ def as_file(rgb: NDArray[np.uint8], from_m: float, size_told: tuple[int, int] | 
     return packed.getvalue()
 
 
-def look_at(data: bytes) -> review.Selfie | review.Rejected:
+def look_at(data: bytes) -> Selfie | Rejected:
     return review.look(data, "photo", sitters.MODELS)
 
 

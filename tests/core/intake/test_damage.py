@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,10 +16,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from core.intake import bounded
-from core.intake import decode as decoding
 from core.intake.bounded import BoundedDecoder
 from core.intake.decode import Photo, decode
-from core.intake.refusals import REASONS
+from core.intake.refusals import REASONS, refuse
 from core.intake.review import look
 from core.types import Rejected, Selfie
 from tests.sitters import MODELS, RGB, encoded, hopper
@@ -187,9 +187,9 @@ class CountedBytes(bytes):
 
     looks = 0
 
-    def __getitem__(self, key: object) -> object:  # type: ignore[override]
+    def __getitem__(self, key: Any) -> Any:
         CountedBytes.looks += 1
-        return bytes.__getitem__(self, key)  # type: ignore[index]
+        return bytes.__getitem__(self, key)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_photo_that_takes_too_much_memory_costs_only_itself() -> None:
 def test_a_photo_that_takes_too_long_costs_only_itself() -> None:
     decoder = BoundedDecoder(time_s=0.001)
     try:
-        assert decoder.decode(encoded(hopper(), "JPEG"), "slow") == decoding.refuse("slow", "too_costly")
+        assert decoder.decode(encoded(hopper(), "JPEG"), "slow") == refuse("slow", "too_costly")
         decoder._time_s = bounded.TIME_S
         assert isinstance(decoder.decode(encoded(hopper(), "JPEG"), "next"), Photo)
     finally:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -24,7 +25,7 @@ from core.intake.formats.pillow import MOST_PIXELS
 from core.intake.review import REASONS, look
 from core.types import Rejected, Selfie
 from tests import sitters
-from tests.sitters import MODELS, collins, encoded, hopper
+from tests.sitters import MODELS, RGB, collins, encoded, hopper
 
 HEIC = (Path(__file__).parents[2] / "pictures" / "astronaut.heic").read_bytes()
 """scikit-image's astronaut, encoded once by libheif: nothing we depend on can write HEIC."""
@@ -133,7 +134,7 @@ def test_a_file_that_is_no_photo_never_loads_a_model() -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(orientation: int) -> None:
-    back = {
+    turns: dict[int, Callable[[RGB], RGB]] = {
         1: lambda p: p,
         2: lambda p: p[:, ::-1],
         3: lambda p: p[::-1, ::-1],
@@ -142,8 +143,8 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
         6: lambda p: np.rot90(p),
         7: lambda p: np.rot90(p, 2).transpose(1, 0, 2),
         8: lambda p: np.rot90(p, -1),
-    }[orientation]
-    stored = np.ascontiguousarray(back(hopper()))
+    }
+    stored = np.ascontiguousarray(turns[orientation](hopper()))
     exif = Image.Exif()
     exif[0x0112] = orientation
     photo = decoded(encoded(stored, "JPEG", quality=95, exif=exif))

@@ -228,7 +228,7 @@ class DetectorWithGhosts:
 
 def ghost(x: float, y: float, eyes: float) -> Detection:
     points = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32) * (2.5 * eyes)
-    return Detection((x, y, 2.5 * eyes, 2.5 * eyes), 0.9, points + np.float32((x, y)))
+    return Detection((x, y, 2.5 * eyes, 2.5 * eyes), 0.9, points + np.array((x, y), np.float32))
 
 
 @pytest.mark.parametrize("eyes", [40.0, 70.0, 120.0])

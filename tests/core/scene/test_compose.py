@@ -13,7 +13,7 @@ from core.errors import StyleWrong
 from core.scene.backdrop import Backdrop, draw_backdrop
 from core.scene.compose import retouch
 from core.scene.stage import PER_SOURCE, Choice, Setup, print_size, select_sources, set_up
-from core.scene.style import load
+from core.scene.style import Crop, load
 from core.types import Cutout, FaceMap, Layers, Recipe
 
 
@@ -102,7 +102,7 @@ def test_layers_come_back_from_disk_as_they_were(setup: Setup, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", CROPS)
-def test_crops_have_their_shape_and_hold_the_head(name: str, setup: Setup, recipe: Recipe) -> None:
+def test_crops_have_their_shape_and_hold_the_head(name: Crop, setup: Setup, recipe: Recipe) -> None:
     cut = crop(develop(setup.layers, recipe), name)
     height, width = cut.shape[:2]
     assert height == width if name in ("square", "avatar") else abs(width / height - 0.8) < 0.02

@@ -26,8 +26,8 @@ def layers_of(head: Mask, neck: Mask, garment: Mask, chin: float = 100.0) -> Lay
     cloth = np.dstack([SKIN, np.round(garment * 255).astype(np.uint8)])
     marks = np.array([[0, 0, 5], [WIDTH, HEIGHT, 9], [-20, 400, 3]], np.float32)
     light = np.array([1, 0.3, 0, 0, 0, 0, 0, 0, 0], np.float32)
-    alphas = [np.round(mask * 255).astype(np.uint8) for mask in (head, neck)]
-    return Layers(SKIN, *alphas, cloth, normals, light, marks, 1.0, 0.004, chin)
+    head_alpha, neck_alpha = (np.round(mask * 255).astype(np.uint8) for mask in (head, neck))
+    return Layers(SKIN, head_alpha, neck_alpha, cloth, normals, light, marks, 1.0, 0.004, chin)
 
 
 @given(any_masks(HEIGHT, WIDTH))

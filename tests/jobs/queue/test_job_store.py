@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import select, text
 
+from jobs.kinds.base import Drawn
 from jobs.kinds.enhance import Enhance
 from jobs.kinds.look import Look
 from jobs.queue import events, job_store
@@ -126,7 +127,7 @@ async def test_looks_of_an_account_are_claimed_one_after_another_and_shoots_side
     async def claims(queue: str) -> int | None:
         async with database.write() as tx:
             claimed = await job_store.claim_next(tx, queue, "w")
-            return claimed and claimed.id
+            return claimed.id if claimed else None
 
     async with database.write() as tx:
         ana, ben = await someone(tx, "ana"), await someone(tx, "ben")
@@ -266,7 +267,9 @@ async def test_place_and_eta_are_of_the_fair_line_and_measured(database: Databas
         for job_id, place in ((second, 1), (third, 2)):
             status = await status_of(tx, job_id)
             assert status is not None
-            assert status.payload == events.Queued(place, pytest.approx(40.0 * place))
+            assert isinstance(status.payload, events.Queued)
+            assert status.payload.place == place
+            assert status.payload.eta_s == pytest.approx(40.0 * place)
         assert [s.job_id for s in await active_jobs(tx, "telegram")] == [second, third]
 
 
@@ -277,15 +280,13 @@ async def test_an_edit_hangs_below_its_parent_and_a_deleted_parent_takes_it_alon
         account = await someone(tx)
         drawing = await job_store.claim(tx, await placed(tx, account, "a", limits), 1, "w")
         assert drawing is not None
-        done = await job_store.finish(
-            tx, drawing, [job_store.Drawn("shoots/1/p1.jpg", "founder", {})], {"folder": "shoots/1"}
-        )
+        done = await job_store.finish(tx, drawing, [Drawn("shoots/1/p1.jpg", "founder", {})], {"folder": "shoots/1"})
         assert done is not None
         root = done.portraits[0].id
         edit = Enhance(root, ("light=soft",))
         editing = await job_store.claim(tx, await placed(tx, account, "b", limits, edit), 1, "w")
         assert editing is not None
-        drawn = job_store.Drawn("shoots/1/e2.jpg", "founder", {"tweaks": ["light=soft"]}, root)
+        drawn = Drawn("shoots/1/e2.jpg", "founder", {"tweaks": ["light=soft"]}, root)
         done = await job_store.finish(tx, editing, [drawn], {})
         assert done is not None
         assert done.portraits[0].parent == root

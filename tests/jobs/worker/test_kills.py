@@ -7,6 +7,7 @@ import signal
 import sqlite3
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -83,12 +84,16 @@ async def killed_at_ten_points(services: Services, processes: list[Process], job
 
     processes: two workers and a relay first; a killed one is put in its own place again.
     """
+
+    async def held() -> bool:
+        return bool(await holder_of(services, job_id))
+
     dice = random.Random(8)
     victims = ["worker"] * 4 + ["child"] * 3 + ["relay"] + ["valkey"] * 2
     dice.shuffle(victims)
     looks = []
     for victim in victims:
-        await until(lambda: holder_of(services, job_id), 60)
+        await until(held, 60)
         await asyncio.sleep(dice.uniform(0.0, 0.6))
         looks.append(await place(services, 1, Look("photos/0")))
         holder = await holder_of(services, job_id)
@@ -194,7 +199,7 @@ async def test_a_notifier_killed_between_telling_and_noting_tells_again_and_lose
         for _ in range(3):
             notifier = Process(services.settings, "notify")
             before = len(told(services.settings))
-            await until(lambda before=before: len(told(services.settings)) > before)  # type: ignore[misc]
+            await until(partial(lambda before: len(told(services.settings)) > before, before))
             await asyncio.sleep(dice.uniform(0, 0.01))
             notifier.kill()
             if len({line["job_id"] for line in told(services.settings)}) == len(placed):
@@ -223,7 +228,7 @@ async def in_the_outbox(services: Services) -> tuple[str, float | None]:
     """The one message that has not taken effect: its id, and when a relay noted it as sent."""
     async with services.database.read() as tx:
         row = (await tx.c.exec_driver_sql("SELECT arq_id, sent_at FROM outbox")).one()
-    return row[0], row[1]
+    return row.arq_id, row.sent_at
 
 
 @pytest.mark.parametrize("moment", ["before it is in the queue", "in the queue and not noted"])
