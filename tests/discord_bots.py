@@ -10,8 +10,9 @@ from typing import Any
 import discord
 import pytest
 from discord.http import Route
-from fakes.discord_server import TOKEN, DiscordServer
-from fakes.picture_studio import picture
+
+from tests.fakes.discord_server import TOKEN, DiscordServer
+from tests.fakes.picture_studio import picture
 
 TEXT, ROW, BUTTON, SELECT, GALLERY, FILE, CONTAINER = 10, 1, 2, 3, 12, 13, 17
 PICTURE = picture("gray", (40, 50))

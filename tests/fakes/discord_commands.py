@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fakes import discord_objects as o
-from fakes.discord_objects import Clock, Form, Json, Refusal, Snowflakes
+from tests.fakes import discord_objects as o
+from tests.fakes.discord_objects import Clock, Form, Json, Refusal, Snowflakes
 
 CHAT, USER, MESSAGE = 1, 2, 3
 MOST = {CHAT: 100, USER: 15, MESSAGE: 15}
@@ -86,7 +86,7 @@ def _check(form: Form, command: Json, path: Path) -> None:
 
 
 def _named(form: Form, thing: Json, path: Path, strict: bool) -> None:
-    names = [(("name",), thing.get("name"))]
+    names: list[tuple[Path, Any]] = [(("name",), thing.get("name"))]
     names += [(("name_localizations", locale), name) for locale, name in _localised(form, thing, "name", path)]
     for where, name in names:
         at = (*path, *where)
@@ -132,10 +132,11 @@ def _options(form: Form, options: list[Json], path: Path) -> None:
                 form.length((*here, "choices", n, "name_localizations", locale), name, 1, 100)
         if option.get("type") in {1, 2}:
             _options(form, option.get("options") or [], here)
-    for locale in {locale for option in options for locale in option.get("name_localizations") or {}} | {None}:
-        names = [(option.get("name_localizations") or {}).get(locale, option.get("name")) for option in options]
+    locales: set[str | None] = {locale for option in options for locale in option.get("name_localizations") or {}}
+    for named in locales | {None}:
+        names = [(option.get("name_localizations") or {}).get(named, option.get("name")) for option in options]
         if len(set(names)) < len(names):
-            form.wrong((*path, "options"), "APPLICATION_COMMAND_OPTIONS_NAME_INVALID", f"Not unique in {locale}.")
+            form.wrong((*path, "options"), "APPLICATION_COMMAND_OPTIONS_NAME_INVALID", f"Not unique in {named}.")
 
 
 def _characters(thing: Json) -> int:

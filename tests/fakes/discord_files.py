@@ -12,7 +12,7 @@ from urllib.parse import quote
 from aiohttp import BodyPartReader, web
 from PIL import Image
 
-from fakes.discord_objects import MIB, TOO_LARGE, Clock, Json, Refusal, Snowflakes
+from tests.fakes.discord_objects import MIB, TOO_LARGE, Clock, Json, Refusal, Snowflakes
 
 LINK_S = 24 * 3600.0
 REQUEST_BYTES = 25 * MIB

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from fakes.discord_objects import APPLICATION, BOT, TOKEN, Clock, Json
+from tests.fakes.discord_objects import APPLICATION, BOT, TOKEN, Clock, Json
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
 PRESENCE, VOICE, MEMBERS = 3, 4, 8

@@ -6,13 +6,13 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fakes import discord_objects as o
-from fakes.discord_components import check_modal
-from fakes.discord_messages import EPHEMERAL, LOADING, Message, Messages, Upload
-from fakes.discord_objects import Channel, Clock, Form, Json, Refusal, Snowflakes
+from tests.fakes import discord_objects as o
+from tests.fakes.discord_components import check_modal
+from tests.fakes.discord_messages import EPHEMERAL, LOADING, Message, Messages, Upload
+from tests.fakes.discord_objects import Channel, Clock, Form, Json, Refusal, Snowflakes
 
 if TYPE_CHECKING:
-    from fakes.discord_person import Person
+    from tests.fakes.discord_person import Person
 
 ACKNOWLEDGE_S, TOKEN_S = 3.0, 15 * 60.0
 FOLLOW_UPS_OF_USER_INSTALLS = 5

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fakes import discord_objects as o
-from fakes.discord_components import check_components, media_of, shown, walk
-from fakes.discord_files import Files, Stored, check_sizes
-from fakes.discord_objects import BOT, Channel, Clock, Form, Json, Refusal, Snowflakes
+from tests.fakes import discord_objects as o
+from tests.fakes.discord_components import check_components, media_of, shown, walk
+from tests.fakes.discord_files import Files, Stored, check_sizes
+from tests.fakes.discord_objects import BOT, Channel, Clock, Form, Json, Refusal, Snowflakes
 
 SUPPRESS_EMBEDS, EPHEMERAL, LOADING, SILENT, VOICE, V2 = 1 << 2, 1 << 6, 1 << 7, 1 << 12, 1 << 13, 1 << 15
 CONTENT_CHARACTERS = 2000

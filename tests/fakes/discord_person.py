@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fakes.discord_components import BUTTON, FILE_UPLOAD, LABEL, SELECTS, STRING_SELECT, walk
-from fakes.discord_interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT, Interaction
-from fakes.discord_messages import LOADING, Message
-from fakes.discord_objects import BOT, Channel, Json, user_json
+from tests.fakes.discord_components import BUTTON, FILE_UPLOAD, LABEL, SELECTS, STRING_SELECT, walk
+from tests.fakes.discord_interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT, Interaction
+from tests.fakes.discord_messages import LOADING, Message
+from tests.fakes.discord_objects import BOT, Channel, Json, user_json
 
 if TYPE_CHECKING:
-    from fakes.discord_server import DiscordServer
+    from tests.fakes.discord_server import DiscordServer
 
 LOCALES = {"en": "en-US", "es": "es-ES"}
 ATTACHMENT_OPTION, STRING_OPTION = 11, 3

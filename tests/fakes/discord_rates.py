@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fakes.discord_objects import Clock, Json
+from tests.fakes.discord_objects import Clock, Json
 
 GLOBAL_A_SECOND = 50
 BUCKETS: dict[tuple[str, str], tuple[int, float]] = {

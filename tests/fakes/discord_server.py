@@ -28,16 +28,16 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from fakes import discord_objects as o
-from fakes.discord_commands import Commands
-from fakes.discord_files import Files, read_body
-from fakes.discord_gateway import DIRECT_MESSAGES, GUILD_MESSAGES, Gateway
-from fakes.discord_interactions import Interaction, Interactions
-from fakes.discord_messages import EPHEMERAL, Message, Messages, Upload
-from fakes.discord_objects import APPLICATION, BOT, TOKEN, Channel, Clock, Guild, Json, Refusal, Snowflakes
-from fakes.discord_person import Person
-from fakes.discord_rates import Rates
-from fakes.discord_spec import misshapen, problems
+from tests.fakes import discord_objects as o
+from tests.fakes.discord_commands import Commands
+from tests.fakes.discord_files import Files, read_body
+from tests.fakes.discord_gateway import DIRECT_MESSAGES, GUILD_MESSAGES, Gateway
+from tests.fakes.discord_interactions import Interaction, Interactions
+from tests.fakes.discord_messages import EPHEMERAL, Message, Messages, Upload
+from tests.fakes.discord_objects import APPLICATION, BOT, TOKEN, Channel, Clock, Guild, Json, Refusal, Snowflakes
+from tests.fakes.discord_person import Person
+from tests.fakes.discord_rates import Rates
+from tests.fakes.discord_spec import misshapen, problems
 
 __all__ = ["TOKEN", "DiscordServer", "Person"]
 
@@ -208,9 +208,9 @@ class DiscordServer:
             return self._failed(request, call, 503)
         in_path = path.startswith(("webhooks/", "interactions/"))
         if not in_path and request.headers.get("Authorization") != f"Bot {TOKEN}":
-            no = Refusal(*o.UNAUTHORIZED)
-            call.status = no.status
-            return _json(no.body, no.status)
+            unknown = Refusal(*o.UNAUTHORIZED)
+            call.status = unknown.status
+            return _json(unknown.body, unknown.status)
         steps = path.split("/")
         limited, headers = self.rates.take(method, _route(steps), "/".join(steps[1:3] if in_path else steps[1:2]),
                                            not in_path)  # fmt: skip

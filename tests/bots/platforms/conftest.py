@@ -8,8 +8,9 @@ import discord
 import pytest
 import yarl
 from discord.http import Route
-from discord_bots import Bot, online
-from fakes.discord_server import DiscordServer
+
+from tests.discord_bots import Bot, online
+from tests.fakes.discord_server import DiscordServer
 
 
 @pytest.fixture

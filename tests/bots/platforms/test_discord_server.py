@@ -8,7 +8,8 @@ from typing import Any
 import discord
 import pytest
 from discord import ui
-from discord_bots import (
+
+from tests.discord_bots import (
     CONTAINER,
     FILE,
     GALLERY,
@@ -21,9 +22,9 @@ from discord_bots import (
     rows,
     text,
 )
-from fakes.discord_messages import V2
-from fakes.discord_server import DiscordServer
-from fakes.picture_studio import picture
+from tests.fakes.discord_messages import V2
+from tests.fakes.discord_server import DiscordServer
+from tests.fakes.picture_studio import picture
 
 
 async def test_a_photo_in_a_dm_is_heard_and_its_link_expires(discord_server: DiscordServer, bot: Bot) -> None:
@@ -49,6 +50,7 @@ async def test_in_a_server_messages_come_without_their_content(discord_server: D
     await ana.sends(PICTURE, text="look", channel=channel)
     message = await bot.hears()
     assert (message.content, message.attachments) == ("", [])
+    assert isinstance(message.channel, discord.TextChannel)
     assert message.channel.name == "general"
 
 
@@ -56,14 +58,20 @@ async def test_a_layout_with_a_picture_is_sent_edited_and_deleted(discord_server
     ana = discord_server.person(7)
     dm = await bot.create_dm(discord.Object(7))
     view = ui.LayoutView(timeout=None)
-    gallery = ui.MediaGallery(discord.MediaGalleryItem("attachment://a.jpg", description="a portrait"))
+    gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery(
+        discord.MediaGalleryItem("attachment://a.jpg", description="a portrait")
+    )
     view.add_item(ui.Container(gallery, ui.TextDisplay("1/2"), ui.ActionRow(ui.Button(label="Next", custom_id="n"))))
     sent = await dm.send(view=view, files=[discord.File(io.BytesIO(PICTURE), "a.jpg", description="a portrait")])
     assert ana.screen() == ["1/2"]
     assert ana.buttons() == ["Next"]
-    (item,) = sent.components[0].children[0].items
-    assert (item.media.width, item.description) == (40, "a portrait")
-    assert await bot.http.get_from_cdn(item.media.url) == PICTURE
+    (container,) = sent.components
+    assert isinstance(container, discord.components.Container)
+    shown = container.children[0]
+    assert isinstance(shown, discord.components.MediaGalleryComponent)
+    (picture_shown,) = shown.items
+    assert (picture_shown.media.width, picture_shown.description) == (40, "a portrait")
+    assert await bot.http.get_from_cdn(picture_shown.media.url) == PICTURE
 
     other = picture("red", (40, 50))
     view = ui.LayoutView(timeout=None)
@@ -177,4 +185,6 @@ async def test_a_file_over_the_limit_is_refused(discord_server: DiscordServer, b
     assert len(ana.chat()) == 1
     boosted = discord_server.guild(ana, tier=2)
     await discord_server.until(lambda: bot.get_channel(int(boosted.id)) is not None)
-    await bot.get_channel(int(boosted.id)).send(file=discord.File(io.BytesIO(just + b"x"), "a.bin"))
+    channel = bot.get_channel(int(boosted.id))
+    assert isinstance(channel, discord.TextChannel)
+    await channel.send(file=discord.File(io.BytesIO(just + b"x"), "a.bin"))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import discord
 import pytest
 from discord import ui
-from discord_bots import (
+
+from tests.discord_bots import (
     PICTURE,
     Bot,
     online,
     refused,
 )
-from fakes.discord_server import DiscordServer
+from tests.fakes.discord_server import DiscordServer
 
 
 def two(bot: Bot) -> list[discord.app_commands.Command[Any, Any, Any]]:
@@ -27,6 +28,11 @@ def two(bot: Bot) -> list[discord.app_commands.Command[Any, Any, Any]]:
     return [headshot]
 
 
+def data_of(interaction: discord.Interaction[Any]) -> dict[str, Any]:
+    """What a press or a command carries, as the gateway sent it."""
+    return cast("dict[str, Any]", interaction.data)
+
+
 async def test_a_command_with_a_photo_is_answered_once_and_in_time(discord_server: DiscordServer, bot: Bot) -> None:
     two(bot)
     await bot.tree.sync()
@@ -35,7 +41,7 @@ async def test_a_command_with_a_photo_is_answered_once_and_in_time(discord_serve
     asked = await bot.is_asked()
     assert (asked.locale.value, asked.user.id, asked.context.dm_channel) == ("es-ES", 7, True)
     assert asked.filesize_limit == 10 * 1024 * 1024
-    (stored,) = asked.data["resolved"]["attachments"].values()
+    (stored,) = data_of(asked)["resolved"]["attachments"].values()
     assert await bot.http.get_from_cdn(stored["url"]) == PICTURE
     await refused(asked.followup.send("too early"), 10015)
     await asked.response.send_message("one moment", ephemeral=True)
@@ -90,7 +96,10 @@ async def test_a_button_updates_its_message_and_only_components_can(discord_serv
     await dm.send(view=view)
     await ana.presses("Go")
     pressed = await bot.is_asked()
-    assert (pressed.data["custom_id"], pressed.message.author) == ("go", bot.user)
+    assert pressed.message is not None
+    assert data_of(pressed)["custom_id"] == "go"
+    assert bot.user is not None
+    assert pressed.message.author.id == bot.user.id
     await pressed.response.defer()
     new = ui.LayoutView(timeout=None)
     new.add_item(ui.TextDisplay("gone"))
@@ -129,8 +138,8 @@ async def test_a_form_brings_files_and_choices(discord_server: DiscordServer, bo
     await ana.fills(PICTURE, PICTURE, look="office")
     sent = await bot.is_asked()
     assert sent.type is discord.InteractionType.modal_submit
-    assert len(sent.data["resolved"]["attachments"]) == 2
-    assert [c["component"].get("values") for c in sent.data["components"]][1] == ["office"]
+    assert len(data_of(sent)["resolved"]["attachments"]) == 2
+    assert [c["component"].get("values") for c in data_of(sent)["components"]][1] == ["office"]
     await refused(sent.response.send_modal(Photos()), 50035)
     await sent.response.send_message("thank you", ephemeral=True)
     assert ana.screen() == ["thank you"]

@@ -10,11 +10,12 @@ import aiohttp
 import discord
 import pytest
 from discord.http import Route
-from discord_bots import (
+
+from tests.discord_bots import (
     Bot,
     online,
 )
-from fakes.discord_server import DiscordServer
+from tests.fakes.discord_server import DiscordServer
 
 
 async def test_discord_py_keeps_to_the_buckets_and_waits_out_a_429(discord_server: DiscordServer, bot: Bot) -> None:
