@@ -10,7 +10,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[jobs,telegram,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[jobs,telegram,discord,dev]"
 	$(BIN)/atelier weights pull
 	touch $(STAMP)
 

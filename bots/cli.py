@@ -22,15 +22,24 @@ from jobs import logs
 from jobs.privacy.forget import find
 from jobs.privacy.forget import forget as forget_account
 from jobs.privacy.retention import sweep_for_ever
+from jobs.run import Bot
 from jobs.run import run as run_parts
 from jobs.services import Services, open_services
 from jobs.settings import Settings, SettingsWrong, load
 from jobs.worker.worker import CORE_STUDIO, Worker
 
-NO_TOKEN = """\
-There is no token for a chat yet. Talk to @BotFather in Telegram (/newbot), then:
-    ATELIER_TELEGRAM_TOKEN=123456:... atelier run all
-`atelier chat` is the same conversation in this terminal, without a token."""
+NO_TELEGRAM = """\
+There is no token for Telegram yet. Talk to @BotFather there (/newbot), then:
+    ATELIER_TELEGRAM_TOKEN=123456:... atelier run all"""
+NO_DISCORD = """\
+There is no token for Discord yet. Make an application at https://discord.com/developers (Bot, Reset Token), then:
+    ATELIER_DISCORD_TOKEN=... atelier run all"""
+WITHOUT = "`atelier chat` is the same conversation in this terminal, without a token."
+NO_TOKEN = {
+    "telegram": f"{NO_TELEGRAM}\n{WITHOUT}",
+    "discord": f"{NO_DISCORD}\n{WITHOUT}",
+    "all": f"{NO_TELEGRAM}\n{NO_DISCORD}\n{WITHOUT}",
+}
 
 
 def chat(argv: Sequence[str] | None = None) -> int:
@@ -96,13 +105,12 @@ def run(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("atelier run", description="run the bots, the worker, or all of it")
     parser.add_argument("what", choices=("telegram", "discord", "worker", "all"))
     what = parser.parse_args(argv).what
-    if what == "discord":
-        return _refused("the Discord bot is not there yet; Telegram and the terminal are")
     try:
         settings = load()
-        if what != "worker" and settings.telegram_token is None:
-            return _refused(NO_TOKEN)
-        run_parts(settings, [] if what == "worker" else [telegram], work=what in {"worker", "all"})
+        bots = _bots(settings, what)
+        if not bots and what != "worker":
+            return _refused(NO_TOKEN[what])
+        run_parts(settings, bots, work=what in {"worker", "all"})
     except AtelierError as wrong:
         return _refused(wrong)
     except BaseExceptionGroup as group:
@@ -111,6 +119,19 @@ def run(argv: Sequence[str] | None = None) -> int:
             raise
         return _refused(*_leaves(ours))
     return 0
+
+
+def _bots(settings: Settings, what: str) -> list[Bot]:
+    """Return the bots to run: the one that is named, or all that there is a token for."""
+    with_token = [
+        (name, bot)
+        for name, bot, token in (
+            ("telegram", telegram, settings.telegram_token),
+            ("discord", discord, settings.discord_token),
+        )
+        if token is not None
+    ]
+    return [bot for name, bot in with_token if what in {name, "all"}]
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
@@ -128,6 +149,13 @@ def _refused(*why: object) -> int:
 async def telegram(services: Services) -> None:
     """Be the Telegram bot of services until cancelled."""
     from bots.platforms.telegram import service
+
+    await service.run(services)
+
+
+async def discord(services: Services) -> None:
+    """Be the Discord bot of services until cancelled."""
+    from bots.platforms.discord import service
 
     await service.run(services)
 

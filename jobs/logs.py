@@ -64,7 +64,7 @@ def configure(as_json: bool, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("httpx", "httpcore", "arq", "alembic", "telegram", "filelock", "aiosqlite"):
+    for chatty in ("httpx", "httpcore", "arq", "alembic", "telegram", "discord", "filelock", "aiosqlite"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # httpx writes the bot's token into every INFO line
 
 

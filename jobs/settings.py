@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     telegram_webhook_host: str = "127.0.0.1"
     telegram_webhook_port: Annotated[int, Field(ge=1, le=65535)] = 8443
     discord_token: SecretStr | None = None
+    discord_api: str | None = None  # base URL in place of Discord's, such as http://127.0.0.1:9/api/v10
     operator_chat: Annotated[str, Field(pattern=r"^(telegram|discord):-?\w+$")] | None = None  # told of every /report
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None

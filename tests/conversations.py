@@ -37,27 +37,13 @@ from bots.dialogue.screens.photos import PhotoUndone
 from bots.dialogue.screens.privacy import ForgetConfirmed, KeepPicked, LanguagePicked
 from bots.dialogue.screens.welcome import CONSENT_VERSION, Agreed
 from bots.dialogue.session import Session, State
+from bots.platforms.discord import limits as discord
 from bots.platforms.telegram import messages
 from jobs.queue.events import Pictured
 
 NOW = 1_800_000_000.0
 TELEGRAM = messages.LIMITS
-DISCORD = Limits(
-    button_bytes=100,
-    label=80,
-    buttons_a_row=5,
-    components=40,
-    row_counts=True,
-    text=4000,
-    caption=4000,
-    toast=2000,
-    pictures_a_card=10,
-    album=10,
-    upload_bytes=10 * 2**20,
-    fetch_bytes=0,
-    edit_interval_s=1.0,
-    delete_days=0,
-)
+DISCORD = discord.LIMITS
 PLATFORMS = {"telegram": TELEGRAM, "discord": DISCORD}
 
 
@@ -118,6 +104,7 @@ SESSIONS: dict[State, Callable[[], Session]] = {
 }
 SAMPLES: dict[type[e.Event], e.Event] = {
     e.Started: e.Started("style_founder"),
+    e.SittingAsked: e.SittingAsked("founder", "business"),
     e.PhotoSent: photo(9),
     e.Said: e.Said("hello"),
     e.OtherSent: e.OtherSent("voice"),

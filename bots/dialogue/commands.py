@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bots.dialogue import events as e
+from bots.dialogue.screens.choices import LooksOpened
+from bots.dialogue.screens.gallery import PastOpened
 
 COMMANDS: dict[str, Callable[[str], e.Event]] = {
     "start": e.Started,
+    "looks": lambda _: LooksOpened(),
+    "gallery": lambda _: PastOpened(),
     "help": lambda _: e.HelpAsked(),
     "cancel": lambda _: e.CancelAsked(),
     "privacy": lambda _: e.PrivacyAsked(),

@@ -27,6 +27,14 @@ class Started(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SittingAsked(Event):
+    """`/headshot`: a look and a purpose picked before anything else; empty where they are left for later."""
+
+    look: str = ""
+    purpose: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PhotoSent(Event):
     """A picture arrived, not yet fetched.
 

@@ -14,15 +14,29 @@ from bots.dialogue.session import State
 @handles(e.Started, when(*EVERYWHERE))
 def _started(ctx: Context, event: e.Started) -> None:
     kind, _, look = event.payload.partition("_")
-    wanted = look if kind == "style" and look in ctx.menu else ""
-    if wanted and ctx.session.state in {WELCOME, *IDLE}:
-        if wanted not in ctx.session.styles and len(ctx.session.styles) < ctx.menu.at_most:
-            ctx.change(styles=(*ctx.session.styles, wanted))
-        ctx.say("start.style", style=choices.style_title(ctx.view, wanted))
+    if kind == "style" and look in ctx.menu and ctx.session.state in {WELCOME, *IDLE}:
+        _pick(ctx, look)
     if ctx.session.state in IDLE and (ctx.session.kept or ctx.session.galleries):
         ctx.replies.append(welcome.home(ctx.view))
         return
     _show_state(ctx)
+
+
+@handles(e.SittingAsked, when(WELCOME, *IDLE))
+def _sitting_asked(ctx: Context, event: e.SittingAsked) -> None:
+    """Note the choices; the photos that come with them are events of their own."""
+    if event.look in ctx.menu:
+        _pick(ctx, event.look)
+    elif event.look:
+        ctx.toast("looks.off_menu")
+    if event.purpose in ctx.menu.purposes:
+        ctx.change(purpose=event.purpose)
+
+
+def _pick(ctx: Context, look: str) -> None:
+    if look not in ctx.session.styles and len(ctx.session.styles) < ctx.menu.at_most:
+        ctx.change(styles=(*ctx.session.styles, look))
+    ctx.say("start.style", style=choices.style_title(ctx.view, look))
 
 
 @handles(welcome.Agreed, when(WELCOME, to=(COLLECTING,)))

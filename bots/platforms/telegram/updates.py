@@ -10,7 +10,6 @@ handed on. A file is a photo unless its type or its name says that it is somethi
 from __future__ import annotations
 
 import logging
-import mimetypes
 from typing import Any, Final
 
 from prometheus_client import Counter
@@ -20,6 +19,7 @@ from telegram.constants import ChatType
 from bots.dialogue import events as e
 from bots.dialogue.commands import command
 from bots.platforms.base import Contact
+from bots.platforms.file_types import may_be_photo
 from bots.platforms.telegram.messages import group_place
 from bots.runtime.dispatcher import Dispatcher
 
@@ -28,7 +28,6 @@ log = logging.getLogger("atelier.telegram")
 SKIPPED: Final = Counter("atelier_telegram_updates_skipped_total", "Updates that could not be read", ["error"])
 KINDS: Final = ["message", "edited_message", "callback_query", "my_chat_member"]
 """`allowed_updates`: what is asked for."""
-NO_TYPE: Final = ("", "application/octet-stream", "binary/octet-stream")
 SERVICE: Final = frozenset({"successful_payment", "invoice", "passport_data"})
 OTHER: Final = {
     "sticker": "sticker", "voice": "voice", "audio": "voice", "video": "video", "video_note": "video",
@@ -173,7 +172,7 @@ def _sent(message: Message) -> e.Event | None:
             compressed=True,
             album=album,
         )
-    if message.document is not None and message.animation is None and may_be_photo(message.document):
+    if message.document is not None and message.animation is None and _may_be_photo(message.document):
         return e.PhotoSent(
             ref=message.document.file_id,
             unique=message.document.file_unique_id,
@@ -188,13 +187,8 @@ def _sent(message: Message) -> e.Event | None:
     return e.OtherSent("file") if other is not None and not any(getattr(message, kind) for kind in SERVICE) else None
 
 
-def may_be_photo(document: Document) -> bool:
-    """Whether a file's content is to be looked at: neither its type nor its name says that it is something else."""
-    kind = (document.mime_type or "").lower()
-    if kind.startswith("image/"):
-        return True
-    guessed = mimetypes.guess_type(document.file_name or "")[0] or "image/?"
-    return kind in NO_TYPE and guessed.startswith("image/")
+def _may_be_photo(document: Document) -> bool:
+    return may_be_photo(document.mime_type or "", document.file_name or "")
 
 
 def _has_content(message: Message) -> bool:

@@ -1,0 +1,147 @@
+"""The life of Discord's interactions: acknowledged once and at once, answered within fifteen minutes.
+
+    interaction -> begin (contact) -> acknowledge -> [ the dispatcher ] -> answer, follow up -> its time is over
+
+A command is acknowledged with a line that says that the bot is thinking, a button with nothing. In a private chat
+that line goes away, because answers there are messages that stay; in a server it becomes the first answer, which the
+person alone sees. The token of a press on such a message is what edits it from then on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import discord
+
+from bots.dialogue import effects as fx
+from bots.platforms.base import Contact
+from bots.platforms.discord.layouts import Post
+from bots.platforms.discord.limits import LIMITS, TOKEN_S
+
+log = logging.getLogger("atelier.discord")
+
+REMEMBERED: Final = 5000  # interactions at most, whatever their age
+
+AnyInteraction = discord.Interaction[Any]
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """An interaction that can be answered. thinking: a line that waits to become its first answer."""
+
+    interaction: AnyInteraction
+    owner: str
+    ephemeral: bool
+    thinking: bool = False
+    over: bool = False
+    told_closed: bool = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether Discord still takes its token."""
+        age = discord.utils.utcnow() - self.interaction.created_at
+        return not self.over and age.total_seconds() < TOKEN_S
+
+
+class Interactions:
+    """The interactions that are alive, by id; and for each person whether they acted in a server last."""
+
+    def __init__(self) -> None:
+        self._live: OrderedDict[str, Live] = OrderedDict()
+        self._of_message: OrderedDict[int, str] = OrderedDict()
+        self._last: OrderedDict[str, str] = OrderedDict()
+
+    def begin(self, interaction: AnyInteraction) -> Contact:
+        """Take an interaction up; return who it is from and where it is answered."""
+        owner, number = str(interaction.user.id), str(interaction.id)
+        private_chat = in_private_chat(interaction)
+        live = Live(interaction, owner, ephemeral=not private_chat)
+        self._live[number] = live
+        if interaction.message is not None and not private_chat:
+            self._of_message[interaction.message.id] = number
+        self._last[owner] = "" if private_chat else number
+        self._prune()
+        language = str(interaction.locale)
+        if private_chat:
+            return Contact(owner, owner, number, language, number)
+        return Contact(owner, f"{owner}/{number}", number, language, number, home=owner, ephemeral=True)
+
+    def heard_at_home(self, owner: str) -> None:
+        """Note that a person wrote in the private chat."""
+        self._last[owner] = ""
+
+    def at(self, place: str) -> Live | None:
+        """Return the interaction that a place is, None for a private chat or when its time is over."""
+        return self._alive(place.partition("/")[2])
+
+    def last(self, owner: str) -> Live | None:
+        """Return the interaction that a person acted with last, None where that was in the private chat or is over."""
+        return self._alive(self._last.get(owner, ""))
+
+    def of_message(self, message: int) -> Live | None:
+        """Return the newest interaction on a message that one person alone sees: its token edits the message."""
+        return self._alive(self._of_message.get(message, ""))
+
+    def _alive(self, number: str) -> Live | None:
+        live = self._live.get(number)
+        return live if live is not None and live.alive else None
+
+    async def acknowledge(self, contact: Contact) -> None:
+        """Tell Discord that an interaction arrived; never raises."""
+        live = self._live.get(contact.interaction)
+        if live is None or live.interaction.response.is_done():
+            return
+        live.thinking = live.interaction.type is not discord.InteractionType.component
+        try:
+            await live.interaction.response.defer(ephemeral=True, thinking=live.thinking)
+        except discord.NotFound:  # it came too late
+            live.over = True
+            log.warning("interaction_too_late", extra={"kind": live.interaction.type.name})
+        except (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("not_acknowledged", extra={"error": type(error).__name__})
+
+    async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
+        """Say what is said in passing, or end the thinking in a private chat; never raises."""
+        live = self._live.get(contact.interaction)
+        if live is None or not live.alive:
+            return
+        with suppress(discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError):
+            if toast is not None:
+                await self.follow_up(live, Post(toast.text[: LIMITS.toast]))
+            elif live.thinking and not live.ephemeral:
+                live.thinking = False
+                await live.interaction.delete_original_response()
+
+    async def follow_up(self, live: Live, post: Post) -> int:
+        """Answer an interaction for the person's eyes alone; return the message's id. Raises what discord.py raises."""
+        message: discord.Message
+        thinking, live.thinking = live.thinking, False
+        if thinking:
+            try:
+                message = await live.interaction.edit_original_response(view=post.view(), attachments=post.uploads())
+            except BaseException:
+                live.thinking = True
+                raise
+        else:
+            message = await live.interaction.followup.send(
+                view=post.view(), files=post.uploads(), ephemeral=True, wait=True
+            )
+        self._of_message[message.id] = str(live.interaction.id)
+        return message.id
+
+    def _prune(self) -> None:
+        while self._live and (len(self._live) > REMEMBERED or not next(iter(self._live.values())).alive):
+            self._live.popitem(last=False)
+        for kept in (self._of_message, self._last):
+            while len(kept) > REMEMBERED:
+                kept.popitem(last=False)
+
+
+def in_private_chat(interaction: AnyInteraction) -> bool:
+    """Whether an interaction came from the private chat with the bot, where nobody else reads along."""
+    return interaction.guild_id is None and not interaction.context.private_channel

@@ -1,0 +1,308 @@
+"""Discord, what goes out: a reply becomes a message or an edit of one.
+
+    reply -> Post -> the private chat, or an interaction's answer that one person sees -> handle
+
+In a server everything is an answer to the newest interaction while its token lives; what comes later, and what lasts,
+goes to the private chat. Where that is closed, the person is told while an interaction can still be answered.
+See `bots.platforms.discord.updates` for what comes in.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import discord
+
+from bots.dialogue import effects as fx
+from bots.dialogue.text import say, spoken
+from bots.platforms.base import Contact, Load, NotNow, PhotoGone, Unreachable
+from bots.platforms.discord.interactions import Interactions, Live
+from bots.platforms.discord.layouts import Post, Upload, file_name, numbered, parts, without_buttons
+from bots.platforms.discord.limits import LIMITS, TOKEN_S
+from bots.platforms.discord.updates import attachments_of
+
+log = logging.getLogger("atelier.discord")
+
+CACHED: Final = 5000  # private channels, and what is on screen, kept in memory
+UNKNOWN_MESSAGE: Final = 10008
+CLOSED: Final = frozenset({50001, 50007, 50013, 50278})
+"""Discord's codes for a person that a bot may not write to."""
+OVER: Final = frozenset({10008, 10015, 10062, 40094, 50027})
+"""Codes for an interaction that cannot be answered any more: too late, or one follow-up too many."""
+
+T = TypeVar("T")
+
+
+class _Over(Exception):
+    """An interaction, or a message, is no longer to be answered or edited."""
+
+
+class DiscordAdapter:
+    """Discord as the dispatcher's adapter.
+
+    A place is a person's id, which means their private chat, or `person/interaction`. A handle is a private chat's
+    channel and message id, or of a message that one person sees its id, its interaction's token and when that ends.
+    """
+
+    platform = "discord"
+    limits = LIMITS
+
+    def __init__(self, client: discord.Client, interactions: Interactions) -> None:
+        self._client, self._interactions = client, interactions
+        self._channels: OrderedDict[str, int] = OrderedDict()
+        self._on_screen: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+
+    @property
+    def home_link(self) -> str:
+        """See `Adapter.home_link`: the bot's profile, which has the button to write to it."""
+        return f"https://discord.com/users/{self._client.user.id}" if self._client.user else ""
+
+    def met(self, owner: str, channel: int) -> None:
+        """Remember a person's private chat."""
+        _remember(self._channels, owner, channel)
+
+    async def acknowledge(self, contact: Contact) -> None:
+        """See `Adapter.acknowledge`."""
+        await self._interactions.acknowledge(contact)
+
+    async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
+        """See `Adapter.answer`."""
+        await self._interactions.answer(contact, toast)
+
+    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
+        """See `Adapter.show`."""
+        match reply:
+            case fx.Say():
+                return [await self._send(place, Post(reply.text, reply.rows), _quoted(old))]
+            case fx.Card():
+                return await self._card(place, reply, old, load)
+            case fx.Album():
+                uploads = await _loaded(reply.pictures, load)
+                text = "\n".join(picture.alt for picture in reply.pictures)
+                return [await self._send(place, Post(text, pictures=uploads))]
+            case fx.Files():
+                loaded = await _loaded(reply.pictures, load)
+                posts = [Post(reply.caption, files=tuple(part)) for part in parts(loaded)]
+                return [await self._send(place, post) for post in posts]
+            case fx.TextFile():
+                file = Upload(reply.name, reply.body.encode())
+                return [await self._send(place, Post(reply.caption, files=(file,)))]
+            case fx.Unbutton() if old is not None:
+                await self._unbutton(old)
+        return []
+
+    async def remove(self, place: str, handles: list[str]) -> None:
+        """See `Adapter.remove`: a bot may delete its own messages at any time, one by one."""
+        for handle in handles:
+            self._on_screen.pop(handle, None)
+            with suppress(_Over, Unreachable):
+                await _asked(self._message(handle).delete())
+
+    async def fetch(self, ref: str) -> bytes:
+        """See `Adapter.fetch`. A link that has expired is replaced by the message's new one."""
+        url, *where = json.loads(ref)
+        try:
+            return await self._download(url)
+        except PhotoGone:
+            if not where:
+                raise
+        return await self._download(await self._new_link(*where))
+
+    # --- cards -----------------------------------------------------------------------------------
+
+    async def _card(self, place: str, card: fx.Card, old: str | None, load: Load) -> list[str]:
+        """Edit a card where the person looks at it; without its pictures where these are there already."""
+        names = tuple(picture.name for picture in card.pictures)
+        if old is not None and not self._in_sight(place, old):
+            await self._unbutton(old)
+            old = None
+        if old is not None and self._on_screen.get(old) == names:
+            there = numbered([Upload(file_name(picture), b"", picture.alt) for picture in card.pictures])
+            if await self._edited(old, Post(card.text, card.rows, there)):
+                return []
+        post = Post(card.text, card.rows, await _loaded(card.pictures, load))
+        if old is not None and await self._edited(old, post, anew=True):
+            _remember(self._on_screen, old, names)
+            return []
+        handle = await self._send(place, post)
+        _remember(self._on_screen, handle, names)
+        return [handle]
+
+    def _in_sight(self, place: str, handle: str) -> bool:
+        """Whether a message is where the person acted last: in the server, or in the private chat."""
+        elsewhere = self._interactions.last(_owner(place)) is None
+        if "/" in place:
+            return _is_ephemeral(handle)
+        return not (_is_ephemeral(handle) and elsewhere)
+
+    async def _unbutton(self, handle: str) -> None:
+        """Take the buttons off a message; the rest of it stays as it is on screen."""
+        with suppress(_Over, Unreachable):
+            message = self._message(handle)
+            on_screen = await _asked(message.fetch())
+            await _asked(message.edit(view=without_buttons(on_screen)))
+
+    # --- requests --------------------------------------------------------------------------------
+
+    async def _send(self, place: str, post: Post, quoted: int | None = None) -> str:
+        """Send a message to a place; return its handle. Raises Unreachable when there is no way to the person."""
+        live = self._interactions.at(place)
+        if live is not None and live.ephemeral:
+            with suppress(_Over):
+                return await self._follow_up(live, post)
+        owner = _owner(place)
+        try:
+            return await self._write(owner, post, quoted)
+        except Unreachable:
+            last = self._interactions.last(owner)
+            if last is None:
+                raise
+            with suppress(_Over):
+                await self._say_closed(last)
+                return await self._follow_up(last, post)
+            raise
+
+    async def _write(self, owner: str, post: Post, quoted: int | None) -> str:
+        """Write to the private chat."""
+        channel = await self._channel(owner)
+        quoting: dict[str, Any] = {}
+        if quoted is not None:
+            quoting["reference"] = discord.MessageReference(
+                message_id=quoted, channel_id=channel, fail_if_not_exists=False
+            )
+        sending = self._private(channel).send(view=post.view(), files=post.uploads(), **quoting)
+        return json.dumps([channel, (await _asked(sending)).id])
+
+    async def _follow_up(self, live: Live, post: Post) -> str:
+        """Answer an interaction. Raises _Over."""
+        try:
+            message = await _asked(self._interactions.follow_up(live, post))
+        except _Over:
+            live.over = True
+            raise
+        return json.dumps([message, live.interaction.token, int(live.interaction.created_at.timestamp() + TOKEN_S)])
+
+    async def _say_closed(self, live: Live) -> None:
+        if not live.told_closed:
+            live.told_closed = True
+            await self._follow_up(live, Post(say(spoken(str(live.interaction.locale)), "discord.closed")))
+
+    async def _channel(self, owner: str) -> int:
+        if owner not in self._channels:
+            chat = await _asked(self._client.create_dm(discord.Object(int(owner))))
+            self.met(owner, chat.id)
+        return self._channels[owner]
+
+    async def _edited(self, handle: str, post: Post, anew: bool = False) -> bool:
+        """Edit a message; False when it cannot be edited any more. anew: its pictures are replaced."""
+        changed: dict[str, Any] = {"view": post.view()}
+        if anew:
+            changed["attachments"] = post.uploads()
+        try:
+            await _asked(self._message(handle).edit(**changed))
+        except (_Over, Unreachable):
+            return False
+        return True
+
+    def _message(self, handle: str) -> discord.PartialMessage | _AnswerSeenByOne:
+        """Return the message of a handle, to be edited. Raises _Over for an answer whose interaction is over."""
+        where, *more = json.loads(handle)
+        if not _is_ephemeral(handle):
+            return self._private(where).get_partial_message(more[0])
+        live, (token, until) = self._interactions.of_message(where), more
+        if live is None and time.time() > until:
+            raise _Over
+        assert self._client.application_id is not None
+        token = live.interaction.token if live is not None else token
+        return _AnswerSeenByOne(discord.Webhook.partial(self._client.application_id, token, client=self._client), where)
+
+    async def _new_link(self, channel: int, message: int, attachment: int) -> str:
+        """Ask for a message again, whose attachments have new links then."""
+        try:
+            again = await _asked(self._private(channel).fetch_message(message))
+        except (_Over, Unreachable) as gone:
+            raise PhotoGone(f"message {message}") from gone
+        link = next((a.url for a in attachments_of(again) if a.id == attachment), None)
+        if link is None:
+            raise PhotoGone(f"attachment {attachment}")
+        return link
+
+    def _private(self, channel: int) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(channel, type=discord.ChannelType.private)
+
+    async def _download(self, url: str) -> bytes:
+        try:
+            return await self._client.http.get_from_cdn(url)
+        except (discord.NotFound, discord.Forbidden) as gone:
+            raise PhotoGone(str(gone.status)) from gone
+        except (discord.HTTPException, aiohttp.ClientError, TimeoutError) as away:
+            raise NotNow(str(away)) from away
+
+
+class _AnswerSeenByOne:
+    """An interaction's answer: edited with its token, not by the bot."""
+
+    def __init__(self, webhook: discord.Webhook, message: int) -> None:
+        self._webhook, self._id = webhook, message
+
+    async def fetch(self) -> discord.Message:
+        return await self._webhook.fetch_message(self._id)
+
+    async def edit(self, **changed: Any) -> discord.Message:
+        return await self._webhook.edit_message(self._id, **changed)
+
+    async def delete(self) -> None:
+        await self._webhook.delete_message(self._id)
+
+
+async def _asked(asking: Coroutine[Any, Any, T]) -> T:
+    """Wait for Discord and turn what it says into the dispatcher's words. Raises _Over; what is wrong is raised on."""
+    try:
+        return await asking
+    except discord.RateLimited as flood:
+        raise NotNow("rate limit", flood.retry_after) from flood
+    except discord.HTTPException as no:
+        if no.code in OVER:
+            raise _Over from no
+        if no.code in CLOSED or no.status == HTTPStatus.FORBIDDEN:
+            raise Unreachable(f"{no.status} {no.code}") from no
+        if no.status == HTTPStatus.NOT_FOUND:
+            raise Unreachable(f"{no.status} {no.code}") from no
+        if no.status == HTTPStatus.TOO_MANY_REQUESTS or no.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise NotNow(f"{no.status}", float(no.response.headers.get("Retry-After") or 0.0)) from no
+        raise
+    except (aiohttp.ClientError, TimeoutError, OSError) as away:
+        raise NotNow(type(away).__name__) from away
+
+
+async def _loaded(pictures: Sequence[fx.Picture], load: Load) -> tuple[Upload, ...]:
+    return numbered([Upload(file_name(picture), await load(picture), picture.alt) for picture in pictures])
+
+
+def _owner(place: str) -> str:
+    return place.partition("/")[0]
+
+
+def _is_ephemeral(handle: str) -> bool:
+    """Whether a message is an interaction's answer."""
+    return isinstance(json.loads(handle)[1], str)
+
+
+def _quoted(handle: str | None) -> int | None:
+    """Return the message that a reply points to; one that one person sees cannot be pointed to."""
+    return None if handle is None or _is_ephemeral(handle) else json.loads(handle)[1]
+
+
+def _remember(cache: OrderedDict[str, T], key: str, value: T) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    while len(cache) > CACHED:
+        cache.popitem(last=False)
