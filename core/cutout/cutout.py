@@ -27,8 +27,6 @@ HAZE: Final = 0.05
 BORDER_PX: Final = 25
 """Width of the square that the photo's area is eroded with before it may call something backdrop; a neck's matte fades
 over eight pixels at the photo's border."""
-UNDER_HEAD: Final = 0.08
-"""Eye distances by which the neck goes on under the head."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,8 +52,8 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     picture, valid = frame.framed(face.selfie.rgb, face.transform, *frame.PRINT)
     guide = picture.astype(np.float32) / 255
     figure = figure_of(parts, face.landmarks)
-    neck = np.clip(parts.skin - parts.head, 0, 1)
-    kept = np.clip(parts.head + neck, 0, 1)
+    kept = kept_of(parts)
+    neck = kept - parts.head
     whole, large_kept = (at_print(part, guide) for part in (parts.person, kept))
     whole *= valid > 0.95
     large_kept = np.minimum(large_kept, whole)
@@ -64,9 +62,9 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     hair = layer_hair(parts, small, figure, face.landmarks)
     head = np.clip(parts.head - (parts.hair - hair.front), 0, 1)
     head_large = np.minimum(at_print(head, guide), large_kept)
-    neck_large = _under_head(np.clip(large_kept - at_print(parts.head, guide), 0, 1), large_kept)
-    back = np.clip(cv2.resize(hair.back, frame.PRINT, interpolation=cv2.INTER_LINEAR), 0, 1)
-    rgb = without_rim(rgb, guide, head_large, _jaw_edge(parts, face), neck_large)
+    back, neck_large = _behind(large_kept, head_large, hair, neck, parts)
+    hairy = np.minimum(head_large + back, large_kept)
+    rgb = without_rim(rgb, guide, hairy, _jaw_edge(parts, face), neck_large)
     rgb = without_backlight(rgb, head_large, neck_large, face)
     left, top, right = shown_window(np.maximum(parts.head, parts.hair), parts.valid)
     return Cutout(
@@ -103,12 +101,28 @@ def at_print(part: F32, guide: F32) -> F32:
     return np.clip((filtered - HAZE) / (1 - 2 * HAZE), 0, 1).astype(np.float32)
 
 
-def _under_head(neck: F32, kept: F32) -> F32:
-    """Let the neck go on a little way under the head, so that no backdrop shows in the seam between the two mattes."""
-    reach = 2 * round(UNDER_HEAD * INTEROCULAR_PX) + 1
-    grown = cv2.dilate((neck > 0.3).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    soft = cv2.GaussianBlur(grown.astype(np.float32), (0, 0), 3)
-    return np.maximum(neck, kept * soft).astype(np.float32)
+def kept_of(parts: Parts) -> F32:
+    """Return how much of each pixel is the sitter's own and no clothes: (640, 512) float32 0..1.
+
+    Where hair meets the neck's skin both count: half of one and half of the other is all of the sitter.
+    """
+    return np.clip(np.maximum(parts.head, parts.hair + parts.hat + parts.skin), 0, 1).astype(np.float32)
+
+
+def _behind(kept: F32, head: F32, hair: Hair, neck: F32, parts: Parts) -> tuple[F32, F32]:
+    """Share what is kept and is not head out to back hair and neck, so that no seam between them lets light through.
+
+    kept, head (1280, 1024), neck (640, 512). Back hair is added to the head's matte; the neck lies under both, so that
+    neck, hair and head laid over one another cover just what is kept (Porter & Duff 1984). Returns back hair, with
+    what was carried on below its end, and neck: (1280, 1024) float32 0..1.
+    """
+    own = np.minimum(hair.back, parts.hair)
+    hairy, bare = (cv2.GaussianBlur(part, (0, 0), 1.5) + least for part, least in ((own, 0.0), (neck, 1e-3)))
+    share = cv2.resize(hairy / (hairy + bare), frame.PRINT, interpolation=cv2.INTER_LINEAR)
+    back = (kept - head) * share
+    under = (kept - head - back) / np.maximum(1 - head - back, 0.02)
+    grown = cv2.resize(np.clip(hair.back - own, 0, 1), frame.PRINT, interpolation=cv2.INTER_LINEAR) * (1 - kept)
+    return np.clip(back + grown, 0, 1).astype(np.float32), np.clip(under, 0, 1).astype(np.float32)
 
 
 def foreground_of(guide: F32, matte: F32) -> F32:
@@ -138,7 +152,7 @@ def _jaw_edge(parts: Parts, face: FaceMap) -> F32:
 
 def _with_grown(rgb: F32, hair: Hair, parts: Parts) -> F32:
     """Put the colours of hair that was carried on where the photo shows none."""
-    grown = ((hair.back > 0.01) & (parts.hair < 0.3)).astype(np.float32)
+    grown = ((hair.back - parts.hair) > 0.05).astype(np.float32)
     if not grown.any():
         return rgb
     grown = cv2.GaussianBlur(cv2.resize(grown, frame.PRINT, interpolation=cv2.INTER_LINEAR), (0, 0), 2)[..., None]

@@ -23,6 +23,8 @@ GROWN: Final = 0.9
 """Eye distances by which hair behind the shoulders is carried on below its end, for a garment that begins lower."""
 LEAST_RUN: Final = 0.3
 """Eye distances of hair above its end that a column must show to be carried on: less is a shadow beside the neck."""
+END: Final = 3
+"""Rows at a column's end that clothes below shine into: they are not carried on."""
 CUT: Final = 0.2
 """Eye distances of the head that the photo's border must cut before the print follows it."""
 
@@ -72,19 +74,20 @@ def _carried_on(back: F32, rgb: F32, top: float) -> tuple[F32, F32]:
     height, width = back.shape
     solid = back > 0.5
     solid[: max(0, int(top))] = False
-    used = solid.sum(axis=0) > LEAST_RUN * eye
+    last = np.where(solid.any(axis=0), height - 1 - np.argmax(solid[::-1], axis=0), 0)
+    rows = np.arange(height)[:, None]
+    above = np.where(rows < last, ~solid, False)  # what interrupts a column's hair above its end
+    first = np.where(above.any(axis=0), height - np.argmax(above[::-1], axis=0), 0)
+    run = np.where(last > 0, last - first + 1 - END, 0)
+    used = run > LEAST_RUN * eye
     if not used.any():
         return back, rgb
-    last = height - 1 - np.argmax(solid[::-1], axis=0)
-    last = np.where(used, last, 0)
-    rows = np.arange(height)[:, None]
-    run = np.minimum(solid.sum(axis=0), length)
     over = rows - last[None]
-    inside = used[None] & (over > 0) & (over <= length)
-    period = np.maximum(run, 1)[None]
-    away = (over - 1) % (2 * period)
+    inside = used[None] & (over > -END) & (over <= length)
+    period = np.minimum(np.maximum(run, 1), length)[None]
+    away = (over + END - 1) % (2 * period)
     mirrored = np.minimum(away, 2 * period - 1 - away)  # there and back within the hair's own run
-    source = np.clip(last[None] - mirrored, 0, height - 1)
+    source = np.clip(last[None] - END - mirrored, 0, height - 1)
     filled = np.where(inside[..., None], rgb[source, np.arange(width)[None]], rgb)
     fade = np.clip((length - over) / (0.4 * length), 0, 1)
     grown = np.where(inside, np.maximum(back, fade), back).astype(np.float32)

@@ -145,11 +145,12 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     head, own = _lower(layers.head, size), _lower(layers.neck, size)
     layout = layout_of(setup, size)
     cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
-    near = _near_neck(setup.body, size, scale)
+    near = _near_neck(setup, size, scale)
     throat = throat_of(setup.body, head, scale) * (1 - _lower(setup.backdrop, size))
     neck = up_to_collar(np.maximum(throat, own * near), layout.rgba[..., 3], head, setup.body, scale)
-    sure = cv2.erode(np.minimum(own + head, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
-    own_hair = np.clip(8 * np.maximum(head, _lower(setup.back_hair, size)), 0, 1)  # its edge has its own colours too
+    hanging = _lower(setup.back_hair, size)
+    sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
+    own_hair = np.clip(8 * np.maximum(head, hanging), 0, 1)  # its edge has its own colours too
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
     made = _joined(_calm(_skin_only(large, torso[..., 4]), setup.skin), sitter[top:], sure, INTEROCULAR_PX * scale)
@@ -158,7 +159,7 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
     if soft > 0.2:
         cloth = cv2.GaussianBlur(cloth, (0, 0), soft)
-    garment, whole_neck = np.zeros((height, width, 4), np.uint8), np.zeros((height, width), np.uint8)
+    garment, whole_neck = np.zeros((height, width, 4), np.uint8), layers.neck.copy()
     garment[top:] = to_bytes(np.dstack([cloth, cover]))
     whole_neck[top:] = to_bytes(neck)
     normals = layers.normals.copy()
@@ -167,7 +168,7 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     normals[top:] = np.where(worn, surface, normals[top:])
     whole_head = layers.head.astype(np.float32) / 255
     behind = setup.back_hair.astype(np.float32) / 255
-    behind[top:] *= (1 - cover) * (1 - own * near)
+    behind[top:] *= 1 - cover
     return replace(
         layers,
         sitter=to_bytes(sitter),
@@ -204,12 +205,17 @@ def reframe(layers: Layers, window: Window) -> Layers:
     )
 
 
-def _near_neck(body: Body, size: tuple[int, int], scale: float) -> F32:
-    """Return where bare skin is neck and not shoulder: (H, W) float32 0..1 of the torso's part, soft at its sides."""
+def _near_neck(setup: Setup, size: tuple[int, int], scale: float) -> F32:
+    """Return where bare skin is neck and not shoulder: (H, W) float32 0..1 of the torso's part, soft at its sides.
+
+    Beside the jaw all skin is neck: a turned head's nape, the shade under an ear.
+    """
+    body = setup.body
     columns = np.arange(size[0], dtype=np.float32)[None] / scale
     rows = np.arange(size[1], dtype=np.float32)[:, None] / scale + frame.GARMENT_TOP * frame.PRINT[1]
     wider = np.clip((rows - body.chin_y) / INTEROCULAR_PX, 0, 1)
     reach = body.neck_width / 2 + (0.12 + 0.4 * wider) * INTEROCULAR_PX
+    reach = reach + np.clip((body.chin_y - rows) / INTEROCULAR_PX + 0.6, 0, 1) * INTEROCULAR_PX
     return np.clip((reach - np.abs(columns - body.neck_x)) / 12 + 0.5, 0, 1).astype(np.float32)
 
 

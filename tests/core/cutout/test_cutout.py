@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core import frame
-from core.cutout.cutout import cut_out
+from core.cutout.body import neck_sides
+from core.cutout.cutout import cut_out, kept_of
 from core.cutout.decontaminate import without_backlight
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
@@ -184,3 +185,37 @@ def test_a_neck_that_the_photos_border_cuts_is_not_followed_by_backdrop(hopper_m
     column = int(hopper_map.landmarks[152, 0])
     assert cut.neck[row - 30 : row - 15, column - 40 : column + 40].min() > 0.9
     assert cut.backdrop[row - 30 : row + 30, column - 40 : column + 40].max() < 0.05
+
+
+@pytest.mark.parametrize("sitter", ["hopper", "collins"])
+def test_head_hair_and_neck_together_leave_no_seam(sitter: str, models: Models, request: pytest.FixtureRequest) -> None:
+    """Where the parser is sure of hair, face or neck, what is laid over one another covers it wholly."""
+    face: FaceMap = request.getfixturevalue(f"{sitter}_map")
+    cut: Cutout = request.getfixturevalue(f"{sitter}_cutout")
+    parts = models.parser.parse(face)
+    own = ((parts.hair + parts.hat + parts.skin > 0.99) | (parts.oval > 0.99)).astype(np.uint8)
+    sure = cv2.resize(cv2.erode(own, np.ones((7, 7))), PRINT, interpolation=cv2.INTER_NEAREST) > 0
+    over = np.clip(cut.head + cut.back_hair, 0, 1)
+    covered = 1 - (1 - over) * (1 - cut.neck)
+    assert sure.sum() > 50_000
+    assert np.percentile(covered[sure], 0.1) > 0.95  # the guided filter may take a lone strand for an edge
+
+
+def test_hair_before_the_neck_is_kept_whole(hopper_map: FaceMap, models: Models) -> None:
+    """A strip beside the jaw that is half hair and half neck lets no backdrop through."""
+    parts = models.parser.parse(hopper_map)
+    half, none = np.full_like(parts.hair, 0.5), np.zeros_like(parts.hair)
+    assert kept_of(replace(parts, hair=half, skin=half, hat=none, head=half)).min() == 1
+
+
+def test_the_neck_of_a_turned_head_reaches_to_the_nape(hopper_map: FaceMap) -> None:
+    """Only on the side that the head turns away from, and not on a head seen from the front."""
+    front = hopper_map.landmarks.copy()
+    middle = (front[234, 0] + front[454, 0]) / 2
+    front[1, 0] = middle
+    left, right = neck_sides(front)
+    assert abs((right - left) - 1.24 * (front[397, 0] - front[172, 0])) < 1
+    turned = front.copy()
+    turned[1, 0] = front[234, 0] + 0.05 * (front[454, 0] - front[234, 0])  # looks to the picture's left
+    assert neck_sides(turned)[0] == left
+    assert neck_sides(turned)[1] > right + 0.7 * INTEROCULAR_PX
