@@ -92,7 +92,7 @@ async def talk(
         try:
             await dispatcher.resume()
             await (terminal.converse() if lines is None else play(lines, terminal, folder))
-            await dispatcher.settle()
+            await dispatcher.drain()
         finally:
             await dispatcher.close()
             for task in tasks:

@@ -31,7 +31,7 @@ log = structlog.get_logger("atelier.run")
 Bot = Callable[[Services], Awaitable[None]]
 
 PAUSE_S: Final = (0.5, 60.0)  # first and longest pause before something is started again
-CALM_S: Final = 300.0  # after running so long, the next failure counts as the first
+HEALTHY_S: Final = 300.0  # after running so long, the next failure counts as the first
 
 
 def run(
@@ -101,7 +101,7 @@ async def _kept(name: str, part: Callable[[], Awaitable[Any]]) -> None:
             raise wrong.exceptions[0] from None
         except* Exception:
             log.exception("part_failed", part=name, again_in_s=pause)
-        if time.monotonic() - began > CALM_S:
+        if time.monotonic() - began > HEALTHY_S:
             pause = PAUSE_S[0]
         await asyncio.sleep(pause)
         pause = min(PAUSE_S[1], pause * 2)

@@ -57,10 +57,10 @@ def main() -> int:
     with TemporaryDirectory() as folder:
         sitting = studio.Sitting(styles=("office", "founder"), count=1)
         photos = [(HOPPER.name, HOPPER.read_bytes())]
-        fresh = iter(range(9))
+        numbers = iter(range(9))
         _line(
             "two portraits, full print",
-            lambda: studio.shoot(photos, sitting, Path(folder) / str(next(fresh)), models),
+            lambda: studio.shoot(photos, sitting, Path(folder) / str(next(numbers)), models),
             2,
         )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -34,7 +34,7 @@ from jobs.storage import schema as t
 from jobs.worker.worker import CORE_STUDIO
 
 INSTANT = "tools.bench_jobs:Instant"
-START_MS, ORDERS_PER_S, LOOK_MS, BOT_MB = 150.0, 20.0, 1500.0, 150.0
+START_MS, JOBS_PER_S, LOOK_MS, BOT_MB = 150.0, 20.0, 1500.0, 150.0
 """Limits: p95 of an idle worker's start, least in any second, p95 of a look while training, a bot's memory."""
 CHAT_PX, PHONE_PX = 1280, 4032  # longest side of what Telegram makes of a photo, and of a phone's own file
 LOOKS = 30
@@ -64,7 +64,7 @@ def percentile(values: list[float], percent: int) -> float:
     return round(1000 * statistics.quantiles(values, n=100, method="inclusive")[percent - 1], 1)
 
 
-def spread(values: list[float], limit_ms: float | None = None) -> dict[str, Any]:
+def distribution(values: list[float], limit_ms: float | None = None) -> dict[str, Any]:
     """Return least, median, 95th percentile and most in milliseconds, and whether the 95th percentile keeps a limit."""
     found = {
         "min": round(1000 * min(values), 1),
@@ -194,12 +194,12 @@ async def measure_queue(seconds: float) -> dict[str, Any]:
             await asyncio.gather(relay, return_exceptions=True)
     rates = [by_second[second] for second in range(int(seconds))]
     return {
-        "commit_to_start_ms": spread(waits, START_MS),
+        "commit_to_start_ms": distribution(waits, START_MS),
         "orders_placed_in_a_second": {
             "min": min(rates), "median": statistics.median(rates), "max": max(rates),
-            "limit": ORDERS_PER_S, "kept": min(rates) >= ORDERS_PER_S,
+            "limit": JOBS_PER_S, "kept": min(rates) >= JOBS_PER_S,
         },
-        "place_ms": spread(took),
+        "place_ms": distribution(took),
     }  # fmt: skip
 
 
@@ -248,9 +248,9 @@ async def measure(seconds: float, photo: bytes) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load_before": [round(x, 1) for x in os.getloadavg()],
         **await measure_queue(seconds),
-        "look_ms": spread(await measure_looks(chat, busy=False)),
-        "look_ms_while_training": spread(await measure_looks(chat, busy=True), LOOK_MS),
-        "look_ms_at_a_phone_s_own_file_while_training": spread(await measure_looks(phone, busy=True), LOOK_MS),
+        "look_ms": distribution(await measure_looks(chat, busy=False)),
+        "look_ms_while_training": distribution(await measure_looks(chat, busy=True), LOOK_MS),
+        "look_ms_at_a_phone_s_own_file_while_training": distribution(await measure_looks(phone, busy=True), LOOK_MS),
         **await measure_bot(),
         "load_after": [round(x, 1) for x in os.getloadavg()],
     }

@@ -113,9 +113,9 @@ def _torsos(nets: Nets, torsos: Sequence[pairs.Torso], groups: Sequence[Sequence
     for seed, torso in enumerate(torsos):
         target, conditioning, weight, kind = pairs.torso_pair(torso, np.random.default_rng(seed), vary=False)
         drawn, real = _draw(nets, conditioning, kind, seed), (target.transpose(1, 2, 0) + 1) / 2
-        rough = (conditioning.transpose(1, 2, 0) + 1) / 2
+        regions = (conditioning.transpose(1, 2, 0) + 1) / 2
         cloth = (real[..., 3] > 0.9) & (real[..., 4] < 0.1) & (weight > 0.9)
-        labs = [rgb2lab(picture[..., :3]) for picture in (drawn, rough)]
+        labs = [rgb2lab(picture[..., :3]) for picture in (drawn, regions)]
         figures["colour"].append(float(np.median(deltaE_ciede2000(labs[0][cloth], labs[1][cloth]))))
         large, large_real = (
             nets.upscale(drawn[..., :3]),
@@ -254,24 +254,24 @@ def _repairs(nets: Nets, heads: Sequence[pairs.Example], groups: Sequence[Sequen
         rng = np.random.default_rng(seed)
         truth = example.face.astype(np.float32) / 255
         strength = float(rng.uniform(0.3, 1.0))
-        rough = repair.degrade(truth, strength, rng)
-        restored, classical = repair.restore(predict, rough, strength), _classical(rough)
+        spoilt = repair.degrade(truth, strength, rng)
+        restored, classical = repair.restore(predict, spoilt, strength), _classical(spoilt)
         for name, measure in (("colour", lab_error), ("gradient", _gradient_error)):
             left = measure(restored, truth)
-            ratios[name].append(left / measure(rough, truth))
+            ratios[name].append(left / measure(spoilt, truth))
             ratios[f"{name}_to_classical"].append(left / measure(classical, truth))
-        faces = [_embedding(recogniser, picture) for picture in (truth, rough, restored)]
+        faces = [_embedding(recogniser, picture) for picture in (truth, spoilt, restored)]
         if all(face is not None for face in faces):
             ratios["identity"].append((1 - cosine(faces[0], faces[2])) / max(1 - cosine(faces[0], faces[1]), 1e-3))
     intervals: dict[str, Any] = {name: interval(values) for name, values in ratios.items()}
     return {**intervals, "colour_by_group": _by_group(ratios["colour"], groups)}
 
 
-def _classical(rough: F32) -> F32:
+def _classical(spoilt: F32) -> F32:
     """Repair as one would without a net: non-local means (Buades et al. 2005), then unsharp masking."""
-    pixels = np.round(rough * 255).astype(np.uint8)
-    calm = cv2.fastNlMeansDenoisingColored(pixels, None, 3, 3, 5, 15).astype(np.float32) / 255
-    return np.clip(calm + 0.6 * (calm - cv2.GaussianBlur(calm, (0, 0), 1.2)), 0, 1).astype(np.float32)
+    pixels = np.round(spoilt * 255).astype(np.uint8)
+    smooth = cv2.fastNlMeansDenoisingColored(pixels, None, 3, 3, 5, 15).astype(np.float32) / 255
+    return np.clip(smooth + 0.6 * (smooth - cv2.GaussianBlur(smooth, (0, 0), 1.2)), 0, 1).astype(np.float32)
 
 
 def _gradient_error(one: F32, other: F32) -> float:
@@ -290,13 +290,13 @@ def _embedding(recogniser: Recogniser, picture: F32) -> Any:
 
 def _seconds(nets: Nets, torso: pairs.Torso, head: pairs.Example) -> dict[str, Any]:
     _, conditioning, _, kind = pairs.torso_pair(torso, np.random.default_rng(0), vary=False)
-    rough = head.face.astype(np.float32) / 255
+    spoilt = head.face.astype(np.float32) / 255
 
     def torso_drawn() -> None:
         nets.upscale(_draw(nets, conditioning, kind, 0)[..., :3])
 
     def mended() -> None:
-        repair.restore(partial(predict_head, nets.head), rough, 0.5)
+        repair.restore(partial(predict_head, nets.head), spoilt, 0.5)
 
     return {"torso": _timed(torso_drawn), "head": _timed(mended)}
 

@@ -161,8 +161,8 @@ def fitted(seen: Sequence[Seen]) -> None:
 
 def _softmax(x: F32, y: NDArray[np.int_], kinds: int, ridge: float) -> F32:
     """Fit a softmax regression by gradient ascent on standardised measures; returns weights for the raw ones."""
-    mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
-    z = np.column_stack([np.ones(len(x)), (x - mean) / spread])
+    mean, deviation = x.mean(axis=0), x.std(axis=0) + 1e-9
+    z = np.column_stack([np.ones(len(x)), (x - mean) / deviation])
     weights = np.zeros((z.shape[1], kinds))
     for _ in range(20000):
         odds = z @ weights
@@ -170,7 +170,7 @@ def _softmax(x: F32, y: NDArray[np.int_], kinds: int, ridge: float) -> F32:
         chance /= chance.sum(axis=1, keepdims=True)
         held = np.vstack([np.zeros(kinds), weights[1:]])
         weights += 0.02 * (z.T @ (np.eye(kinds)[y] - chance) - ridge * held) / max(1.0, len(x) / 100)
-    raw = weights / np.append(1.0, spread)[:, None]
+    raw = weights / np.append(1.0, deviation)[:, None]
     raw[0] -= (mean[:, None] * raw[1:]).sum(axis=0)
     return raw - raw.mean(axis=1, keepdims=True)
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from core.cutout.nets import CLASSES, ParserNet, RefinerNet
 from core.face.mesh import CHIN
 from core.types import F32
-from tools.parser_labels import EYE, read
+from tools.parser_labels import IOD, read
 from tools.parser_recompose import HAT_AREA, REFINED, Batch, Pictures, Recomposer, blur, resized
 
 ROWS: Final = {**{name: (c,) for c, name in enumerate(CLASSES)}, "hair or hat": (1, 4)}
@@ -121,8 +121,8 @@ def _groups(pictures: Pictures) -> dict[str, NDArray[np.bool_]]:
     long, hat, light = [], [], []
     for i in pictures.held.tolist():
         parts, oval = pictures.parts[i].numpy() / 255, pictures.oval[i, 0].numpy() > 0
-        below = parts[1, round(float(pictures.points[i, CHIN, 1]) + LONG_HAIR[0] * EYE) :] > 0.5
-        long.append(below.sum() > LONG_HAIR[1] * EYE**2)
+        below = parts[1, round(float(pictures.points[i, CHIN, 1]) + LONG_HAIR[0] * IOD) :] > 0.5
+        long.append(below.sum() > LONG_HAIR[1] * IOD**2)
         hat.append(parts[4].mean() > HAT_AREA)
         rgb = pictures.rgb[i].numpy().transpose(1, 2, 0).astype(np.float32) / 255
         light.append(np.median(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[..., 0][oval]))

@@ -35,7 +35,7 @@ WIDTH, HEIGHT = SIZE
 STORED: Final = (256, 144)
 """Torsos are kept at twice the net's size."""
 CLUSTERS: Final = (2, 3, 4, 6)
-"""How many flat regions a rough taken from the photo may have; three is a suit, a shirt and a tie."""
+"""How many flat regions may be taken from the photo; three is a suit, a shirt and a tie."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +118,7 @@ def load(held_out: bool) -> list[Example]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Torso:
-    """One example at the net's size, float32 0..1, with the region maps its roughs are painted from.
+    """One example at the net's size, float32 0..1, with the region maps its conditioning is painted from.
 
     layers: (72, 128, 8): sRGB, person, head, neck, oval, valid. lines: its seams and edges, (72, 128), few
     to many. photo: region maps (72, 128) uint8 by k-means of its own picture, one per entry of CLUSTERS.
@@ -210,7 +210,7 @@ def recolour(rgb: F32, label: U8, cloth: F32, rng: np.random.Generator) -> F32:
 def torso_pair(example: Torso, rng: np.random.Generator, vary: bool) -> tuple[F32, F32, F32, int]:
     """Make a training pair: target (5, 72, 128), conditioning (10, 72, 128), both -1..1, weight (72, 128), the kind.
 
-    vary: dye, mirror, move, and bend the outlines of rough and kept neck, so that neither tells where
+    vary: dye, mirror, move, and bend the outlines of the regions and of the kept neck, so that neither tells where
     the real edge was, and now and then hide the kind or the lines; off for evaluation, which paints the layout.
     """
     layers = example.layers
@@ -226,9 +226,9 @@ def torso_pair(example: Torso, rng: np.random.Generator, vary: bool) -> tuple[F3
     bent = cv2.remap(label, *near, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     cover = _bent((cloth > 0.5).astype(np.float32), near)
     throat = _bent((neck > 0.5).astype(np.float32), bend(0.6 if vary else 0.0)) * (cover < 0.5)
-    rough = _flat(rgb, label, bent, (cloth > 0.5) & (valid > 0.5))
-    rough = np.where((throat > 0.5)[..., None], skin_colour(rgb, (oval > 0.7) & (head > 0.7)), rough)
-    flat = np.dstack([rough, cover, throat]).astype(np.float32)
+    painted = _flat(rgb, label, bent, (cloth > 0.5) & (valid > 0.5))
+    painted = np.where((throat > 0.5)[..., None], skin_colour(rgb, (oval > 0.7) & (head > 0.7)), painted)
+    flat = np.dstack([painted, cover, throat]).astype(np.float32)
     known = np.clip(head + _known_neck(neck, rng, vary), 0, 1) * person
     lines = example.lines[int(rng.integers(3)) if vary else 1]
     if vary:
@@ -245,12 +245,14 @@ def torso_pair(example: Torso, rng: np.random.Generator, vary: bool) -> tuple[F3
 
 def _flat(rgb: F32, label: U8, bent: U8, inside: NDArray[np.bool_]) -> F32:
     """Paint each region of a map in the median colour that the picture has there."""
-    rough: F32 = np.tile(rgb[inside].mean(axis=0) if inside.any() else np.full(3, 0.3, np.float32), (HEIGHT, WIDTH, 1))
+    painted: F32 = np.tile(
+        rgb[inside].mean(axis=0) if inside.any() else np.full(3, 0.3, np.float32), (HEIGHT, WIDTH, 1)
+    )
     for region in np.unique(label):
         here = (label == region) & inside
         if here.sum() > 12:
-            rough[bent == region] = np.median(rgb[here], axis=0)
-    return rough.astype(np.float32)
+            painted[bent == region] = np.median(rgb[here], axis=0)
+    return painted.astype(np.float32)
 
 
 def _patchy(rng: np.random.Generator) -> F32:

@@ -22,7 +22,7 @@ from core.types import F32, U8
 WIDTH, HEIGHT = SIZE
 LARGE: Final = (384, 480)
 """Width and height at which portraits with an exact alpha are kept."""
-EYE: Final = frame.EYE_DISTANCE * WIDTH
+IOD: Final = frame.EYE_DISTANCE * WIDTH
 """Distance of the eyes in the parser's frame, 47.4 px: the unit of every distance below."""
 HAIR, SKIN, CLOTHES, HAT = range(4)
 FOREHEAD, NOSE = 10, 2
@@ -165,13 +165,13 @@ def _hat_or_hair(parts: F32, oval: NDArray[np.bool_], points: F32) -> None:
     """Call clothes above the brows a hat where they are many, with all that hangs on them, and hair where few."""
     rows = np.arange(HEIGHT)[:, None]
     brow, chin, top = _brow(points), points[CHIN, 1], points[FOREHEAD, 1]
-    above = (rows < brow) & ~(oval & (rows > top + 0.25 * EYE))
+    above = (rows < brow) & ~(oval & (rows > top + 0.25 * IOD))
     seed = (parts[CLOTHES] > 0.5) & above
     hair = (parts[HAIR] > 0.5) & above
-    if seed.sum() <= max(HAT_AREA * EYE**2, 0.25 * (seed.sum() + hair.sum())):
+    if seed.sum() <= max(HAT_AREA * IOD**2, 0.25 * (seed.sum() + hair.sum())):
         _move(parts, CLOTHES, HAIR, above)
         return
-    over_chin = rows < chin - 0.1 * EYE
+    over_chin = rows < chin - 0.1 * IOD
     _, blobs = cv2.connectedComponents(((parts[CLOTHES] > 0.3) & over_chin).astype(np.uint8))
     own = np.unique(blobs[seed])
     hat = cv2.dilate(np.isin(blobs, own[own > 0]).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
@@ -182,7 +182,7 @@ def _hat_over_skin(parts: F32, oval: NDArray[np.bool_], points: F32, wears_hat: 
     """Call skin over and beside the forehead a hat; in the figure of hats all that is over the forehead is one."""
     rows = np.arange(HEIGHT)[:, None]
     top = points[FOREHEAD, 1]
-    over = (rows < top + 0.05 * EYE) & ~(oval & (rows > top - 0.05 * EYE))
+    over = (rows < top + 0.05 * IOD) & ~(oval & (rows > top - 0.05 * IOD))
     beside = (rows < _brow(points)) & ~oval
     _move(parts, SKIN, HAT, over | beside)
     if wears_hat:
@@ -198,14 +198,14 @@ def _neck_by_hue(parts: F32, oval: NDArray[np.bool_], points: F32, rgb: U8) -> N
     rows, columns = np.arange(HEIGHT)[:, None], np.arange(WIDTH)[None]
     brow, chin = _brow(points), points[CHIN, 1]
     chroma = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 1:]
-    face = oval & (rows > brow + 0.3 * EYE) & (rows < points[list(LIPS), 1].mean())
+    face = oval & (rows > brow + 0.3 * IOD) & (rows < points[list(LIPS), 1].mean())
     if face.sum() <= 50 or np.hypot(*(hue := np.median(chroma[face], axis=0))) <= 8:
         return
     unlike = cv2.GaussianBlur(np.hypot(*(chroma - hue).transpose(2, 0, 1)).astype(np.float32), (0, 0), 1.5)
-    below = (rows > chin + 0.15 * EYE) & ~oval
+    below = (rows > chin + 0.15 * IOD) & ~oval
     _move(parts, SKIN, CLOTHES, np.clip((unlike - SKIN_HUE[0]) / SKIN_HUE[1], 0, 1) * below)
     middle, width = _across(points)
-    neck = (rows > chin) & (rows < chin + 0.5 * EYE) & (np.abs(columns - middle) < 0.3 * width) & ~oval
+    neck = (rows > chin) & (rows < chin + 0.5 * IOD) & (np.abs(columns - middle) < 0.3 * width) & ~oval
     sure = np.clip((NECK_HUE[0] - unlike) / NECK_HUE[1], 0, 1)
     _move(parts, CLOTHES, SKIN, sure * (neck & (parts[SKIN] > 0.25)))
 
@@ -218,7 +218,7 @@ def _face_is_skin(parts: F32, oval: NDArray[np.bool_], points: F32) -> None:
     _move(parts, CLOTHES, SKIN, inner)
     aside = np.abs(columns - middle)
     lower = inner & (rows > points[NOSE, 1]) & (aside < 0.42 * width)
-    centre = inner & (rows > brow + 0.1 * EYE) & (aside < 0.3 * width)
+    centre = inner & (rows > brow + 0.1 * IOD) & (aside < 0.3 * width)
     for source in (HAIR, HAT):
         _move(parts, source, SKIN, lower | centre)
     parts[SKIN] += np.clip(1 - parts.sum(axis=0), 0, 1) * (inner & (rows > brow))

@@ -117,7 +117,7 @@ def backdrop_alpha(rgb: U8, person: F32) -> F32 | None:
     back, noise = fitted
     off = np.abs(picture - back).max(axis=-1)
     sure = cv2.erode((person > 0.9).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=6) > 0
-    towards = _spread(picture, (sure & (off > 0.12)).astype(np.float32)) - back
+    towards = _normalized_convolution(picture, (sure & (off > 0.12)).astype(np.float32)) - back
     contrast = np.linalg.norm(towards, axis=-1)
     alpha = ((picture - back) * towards).sum(axis=-1) / np.maximum(contrast**2, 1e-4)
     alpha = np.clip((np.clip(alpha, 0, 1) - 2 * noise) / (1 - 4 * noise), 0, 1)
@@ -162,7 +162,7 @@ def _backdrop(picture: F32, person: F32) -> tuple[F32, float] | None:
     return back, max(0.012, float(np.percentile(off[plain], 90)))
 
 
-def _spread(picture: F32, known: F32) -> F32:
+def _normalized_convolution(picture: F32, known: F32) -> F32:
     """Carry the known colours outwards: from 5 px around, and faintly from 25 px where none is so near."""
     near, wide = (cv2.GaussianBlur(picture * known[..., None], (0, 0), s) for s in (5, 25))
     of_near, of_wide = (cv2.GaussianBlur(known, (0, 0), s) for s in (5, 25))

@@ -47,7 +47,7 @@ SEED: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainConfig:
     """How one net is built and trained. conditioning, drawn: channels in and out. late: mean of the logit-normal times.
 
     rate: AdamW's, after 50 steps of warm-up, cosine to 10 % at `steps`.
@@ -62,19 +62,19 @@ class Plan:
     late: float
 
 
-PLANS: Final = {
-    "torso": Plan((96, 160, 224), TORSO_CHANNELS + CONDITIONING_CHANNELS, TORSO_CHANNELS, 8, 6e-4, 3400, 0.6),
-    "head": Plan((48, 80, 128), 9, 3, 8, 1e-3, 10000, 3.0),
+CONFIGS: Final = {
+    "torso": TrainConfig((96, 160, 224), TORSO_CHANNELS + CONDITIONING_CHANNELS, TORSO_CHANNELS, 8, 6e-4, 3400, 0.6),
+    "head": TrainConfig((48, 80, 128), 9, 3, 8, 1e-3, 10000, 3.0),
 }
 
 
 def new_net(mode: str) -> Any:
-    """Build a net whose last layer is zero, so that it begins by giving the rough back."""
-    plan = PLANS[mode]
+    """Build a net whose last layer is zero, so that it begins by giving the conditioning back."""
+    config = CONFIGS[mode]
     net: Any = UNet2DModel(
-        in_channels=plan.conditioning * PATCH[mode] ** 2,
-        out_channels=plan.drawn * PATCH[mode] ** 2,
-        block_out_channels=plan.widths,
+        in_channels=config.conditioning * PATCH[mode] ** 2,
+        out_channels=config.drawn * PATCH[mode] ** 2,
+        block_out_channels=config.widths,
         layers_per_block=1,
         down_block_types=("DownBlock2D",) * 3,
         up_block_types=("UpBlock2D",) * 3,
@@ -101,10 +101,10 @@ def prepare(folder: Path) -> None:
 
 def train(mode: str, steps: int | None) -> None:
     """Train on from the last checkpoint until stopped, or up to a number of steps; a checkpoint every 50."""
-    plan, draw = PLANS[mode], {"torso": torso_batches, "head": head_batches}[mode]()
+    config, draw = CONFIGS[mode], {"torso": torso_batches, "head": head_batches}[mode]()
     net, ema = new_net(mode), new_net(mode)
     ema.load_state_dict(net.state_dict())
-    optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=config.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     step, kept = 0, CACHE / f"{mode}.pt"
     if kept.is_file():
         state = torch.load(kept)
@@ -115,12 +115,12 @@ def train(mode: str, steps: int | None) -> None:
     net = net.to(memory_format=torch.channels_last)
     losses: list[float] = []
     since, first = time.monotonic(), step
-    while step < (steps or plan.steps):
+    while step < (steps or config.steps):
         rng = np.random.default_rng([SEED, step])
         torch.manual_seed(step)
-        rate = plan.rate * min(1, (step + 1) / 50) * (0.55 + 0.45 * np.cos(np.pi * min(1, step / plan.steps)))
+        rate = config.rate * min(1, (step + 1) / 50) * (0.55 + 0.45 * np.cos(np.pi * min(1, step / config.steps)))
         optimiser.param_groups[0]["lr"] = float(rate)  # numpy's own float would not load back from the checkpoint
-        loss = draw(net, rng, plan)
+        loss = draw(net, rng, config)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -132,9 +132,9 @@ def train(mode: str, steps: int | None) -> None:
             )
         losses.append(loss.item())
         if step % 10 == 0:
-            pace = (time.monotonic() - since) / (step - first)
-            print(f"{mode} {step} loss {np.mean(losses[-50:]):.4f} {pace:.2f} s/step", file=sys.stderr, flush=True)
-        if step % 50 == 0 or step == (steps or plan.steps):
+            seconds = (time.monotonic() - since) / (step - first)
+            print(f"{mode} {step} loss {np.mean(losses[-50:]):.4f} {seconds:.2f} s/step", file=sys.stderr, flush=True)
+        if step % 50 == 0 or step == (steps or config.steps):
             state = {
                 "net": net.state_dict(),
                 "ema": ema.state_dict(),
@@ -145,20 +145,20 @@ def train(mode: str, steps: int | None) -> None:
                 torch.save(state, draft)
 
 
-def torso_batches() -> Callable[[Any, np.random.Generator, Plan], torch.Tensor]:
+def torso_batches() -> Callable[[Any, np.random.Generator, TrainConfig], torch.Tensor]:
     """Return a function that draws a batch of torsos and gives the net's loss on it."""
     torsos = [pairs.torso(example) for example in pairs.load(held_out=False)]
     count = np.bincount([torso.kind for torso in torsos])
     often = np.array([count[torso.kind] ** -0.5 for torso in torsos])  # rare kinds are shown more than their share
 
-    def loss(net: Any, rng: np.random.Generator, plan: Plan) -> torch.Tensor:
+    def loss(net: Any, rng: np.random.Generator, config: TrainConfig) -> torch.Tensor:
         batch = [
             pairs.torso_pair(torsos[i], rng, vary=True)
-            for i in rng.choice(len(torsos), plan.batch, p=often / often.sum())
+            for i in rng.choice(len(torsos), config.batch, p=often / often.sum())
         ]
         target, conditioning, weight = (torch.from_numpy(np.stack(part)) for part in list(zip(*batch, strict=True))[:3])
         kinds = torch.tensor([pair[3] for pair in batch])
-        return torso_loss(net, target, conditioning, weight[:, None], kinds, plan.late)
+        return torso_loss(net, target, conditioning, weight[:, None], kinds, config.late)
 
     return loss
 
@@ -168,8 +168,8 @@ def torso_loss(
 ) -> torch.Tensor:
     """Weigh a torso's error: clothes and neck full, head and surroundings little; its edges count on their own."""
     times, left = draw_times(len(target), late)
-    # where the photo ends there is no truth: the rough stands in, or its edge would come back as streaks and nothing
-    # at all as pocket squares in the corners
+    # where the photo ends there is no truth: the conditioning stands in, or its edge would come back as streaks and
+    # nothing at all as pocket squares in the corners
     known = (weight > 0.05).to(target.dtype)
     target, weight = target * known + base_torso(conditioning) * (1 - known), weight.clamp(min=0.06)
     noisy = left.sqrt() * target + (1 - left).sqrt() * torch.randn_like(target)
@@ -181,15 +181,15 @@ def torso_loss(
     return weighted_loss(error, weight * channels, left)
 
 
-def head_batches() -> Callable[[Any, np.random.Generator, Plan], torch.Tensor]:
+def head_batches() -> Callable[[Any, np.random.Generator, TrainConfig], torch.Tensor]:
     """Return a function that draws a batch of heads and gives the net's loss on it; enlarged photos teach nothing."""
     faces = [example.face for example in pairs.load(held_out=False) if example.scale < 1.25]
 
-    def loss(net: Any, rng: np.random.Generator, plan: Plan) -> torch.Tensor:
-        batch = [pairs.head_pair(faces[i], rng, vary=True) for i in rng.integers(0, len(faces), plan.batch)]
-        clean, rough = (torch.from_numpy(np.stack(part)) for part in list(zip(*batch, strict=True))[:2])
+    def loss(net: Any, rng: np.random.Generator, config: TrainConfig) -> torch.Tensor:
+        batch = [pairs.head_pair(faces[i], rng, vary=True) for i in rng.integers(0, len(faces), config.batch)]
+        clean, spoilt = (torch.from_numpy(np.stack(part)) for part in list(zip(*batch, strict=True))[:2])
         strength, even = torch.tensor([pair[2] for pair in batch]), torch.ones_like(clean[:, :1])
-        return head_loss(partial(predict_head, net), clean, rough, even, strength, plan.late)
+        return head_loss(partial(predict_head, net), clean, spoilt, even, strength, config.late)
 
     return loss
 
@@ -197,7 +197,7 @@ def head_batches() -> Callable[[Any, np.random.Generator, Plan], torch.Tensor]:
 def export() -> None:
     """Write the EMA weights of both nets as diffusers folders, fp16, into core/base/."""
     version = []
-    for mode in PLANS:
+    for mode in CONFIGS:
         kept, net = torch.load(CACHE / f"{mode}.pt"), new_net(mode)
         net.load_state_dict(kept["ema"])
         net.half().save_pretrained(BASE / mode)
@@ -217,7 +217,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("prepare").add_argument("folder", type=Path)
     training = commands.add_parser("train")
-    training.add_argument("mode", choices=PLANS)
+    training.add_argument("mode", choices=CONFIGS)
     training.add_argument("--steps", type=int)
     commands.add_parser("eval").add_argument("folder", type=Path)
     commands.add_parser("export")

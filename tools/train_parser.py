@@ -42,7 +42,7 @@ EDGE: Final = (0.02, 0.98)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainConfig:
     """How one net is trained. warm_up: steps. floor: of the learning rate, as a part of it. ema: the highest decay."""
 
     batch: int
@@ -53,7 +53,10 @@ class Plan:
     ema: float
 
 
-PLANS: Final = {"parser": Plan(96, 2e-3, 0.02, 200, 0.02, 0.9995), "refiner": Plan(32, 2e-3, 0.01, 50, 0.01, 0.999)}
+CONFIGS: Final = {
+    "parser": TrainConfig(96, 2e-3, 0.02, 200, 0.02, 0.9995),
+    "refiner": TrainConfig(32, 2e-3, 0.01, 50, 0.01, 0.999),
+}
 
 
 @dataclass(slots=True)
@@ -68,12 +71,12 @@ class Run:
     seconds: float = 0.0
 
     @classmethod
-    def resumed(cls, name: str, build: Callable[[], nn.Module], plan: Plan, folder: Path, device: str) -> Run:
+    def resumed(cls, name: str, build: Callable[[], nn.Module], config: TrainConfig, folder: Path, device: str) -> Run:
         """Go on from the folder's checkpoint, or begin."""
         net, average = (build().to(device).to(memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
         average.load_state_dict(net.state_dict())
         optimiser = torch.optim.AdamW(
-            net.parameters(), lr=plan.rate, weight_decay=plan.weight_decay, betas=(0.9, 0.98), fused=True
+            net.parameters(), lr=config.rate, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True
         )
         run = cls(name, net, average, optimiser)
         if (file := folder / f"{name}.pt").is_file():
@@ -102,21 +105,21 @@ class Run:
 def train(pack: Path, folder: Path, seconds: tuple[float, float], batch: int | None = None) -> None:
     """Train the parser, then the refiner on what it says, each until its budget of seconds is spent.
 
-    batch: pictures a step for both, where the plans' own are too many for the machine.
+    batch: pictures a step for both, where the configs' own are too many for the machine.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
     draw = Recomposer(Pictures(read(pack), device))
     print(f"{len(draw.pictures.trained)} pictures, {len(draw.pictures.large_trained)} with an exact alpha", flush=True)
-    plans = PLANS
-    parser = Run.resumed("parser", ParserNet, plans["parser"], folder, device)
-    refiner = Run.resumed("refiner", RefinerNet, plans["refiner"], folder, device)
-    fit(parser, plans["parser"], seconds[0], folder, lambda n: parser_step(parser.net, draw, n), batch)
+    configs = CONFIGS
+    parser = Run.resumed("parser", ParserNet, configs["parser"], folder, device)
+    refiner = Run.resumed("refiner", RefinerNet, configs["refiner"], folder, device)
+    fit(parser, configs["parser"], seconds[0], folder, lambda n: parser_step(parser.net, draw, n), batch)
     parser.average.eval()
     fit(
         refiner,
-        plans["refiner"],
+        configs["refiner"],
         seconds[1],
         folder,
         lambda n: refiner_step(refiner.net, parser.average, draw, n),
@@ -124,7 +127,9 @@ def train(pack: Path, folder: Path, seconds: tuple[float, float], batch: int | N
     )
 
 
-def fit(run: Run, plan: Plan, budget: float, folder: Path, loss_of: Callable[[int], Tensor], batch: int | None) -> None:
+def fit(
+    run: Run, config: TrainConfig, budget: float, folder: Path, loss_of: Callable[[int], Tensor], batch: int | None
+) -> None:
     """Take steps until the run has spent its budget of seconds, over all its starts: AdamW, warm-up, cosine."""
     torch.manual_seed(run.step)
     before, since = run.seconds, time.monotonic()
@@ -132,16 +137,16 @@ def fit(run: Run, plan: Plan, budget: float, folder: Path, loss_of: Callable[[in
     losses: list[Tensor] = []
     while run.seconds < budget:
         way = 0.5 * (1 + math.cos(math.pi * run.seconds / budget))
-        rate = plan.rate * min(1, (run.step + 1) / plan.warm_up) * (plan.floor + (1 - plan.floor) * way)
+        rate = config.rate * min(1, (run.step + 1) / config.warm_up) * (config.floor + (1 - config.floor) * way)
         for group in run.optimiser.param_groups:
             group["lr"] = rate
-        loss = loss_of(batch or plan.batch)
+        loss = loss_of(batch or config.batch)
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(run.net.parameters(), 1.0)
         run.optimiser.step()
         run.step += 1
-        decay = min(plan.ema, 1 - 1 / (run.step / 3 + 10))
+        decay = min(config.ema, 1 - 1 / (run.step / 3 + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(run.average.parameters()), list(run.net.parameters()), 1 - decay)
         losses.append(loss.detach())
@@ -220,7 +225,7 @@ def export(folder: Path, target: Path) -> None:
     from safetensors.torch import save_file
 
     target.mkdir(parents=True, exist_ok=True)
-    for name in PLANS:
+    for name in CONFIGS:
         average: dict[str, Any] = torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True)["average"]
         save_file({key: value.half().contiguous() for key, value in average.items()}, target / f"{name}.safetensors")
 

@@ -248,9 +248,9 @@ class Dispatcher:
             self._outbox.begin(wished.account, 0, self._deletion.finish(wished))
         return {wished.account for wished in left}
 
-    async def settle(self) -> None:
+    async def drain(self) -> None:
         """Wait until nothing is under way."""
-        await self._outbox.settle()
+        await self._outbox.drain()
 
     async def close(self) -> None:
         """Stop; what is under way is done by the next process."""

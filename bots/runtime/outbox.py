@@ -133,7 +133,7 @@ class Outbox:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def settle(self) -> None:
+    async def drain(self) -> None:
         """Wait until nothing is under way."""
         while tasks := self._tasks():
             await asyncio.gather(*tasks, return_exceptions=True)

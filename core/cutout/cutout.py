@@ -14,7 +14,7 @@ import numpy as np
 
 from core import frame
 from core.cutout.body import bare_neck, figure_of
-from core.cutout.decontaminate import without_backlight, without_rim
+from core.cutout.decontaminate import decontaminate, without_backlight
 from core.cutout.foreground import estimate_foreground_ml
 from core.cutout.hair import Hair, layer_hair, shown_window
 from core.cutout.parser import HALF, PARTS_SIZE, Parser, Parts
@@ -64,7 +64,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     head_large = np.minimum(at_print(head, guide), large_kept)
     back, neck_large = _behind(large_kept, head_large, hair, neck, parts)
     hairy = np.minimum(head_large + back, large_kept)
-    rgb = without_rim(rgb, guide, hairy, _jaw_edge(parts, face), neck_large)
+    rgb = decontaminate(rgb, guide, hairy, _jaw_edge(parts, face), neck_large)
     rgb = without_backlight(rgb, head_large, neck_large, face)
     left, top, right = shown_window(np.maximum(parts.head, parts.hair), parts.valid)
     return Cutout(

@@ -1,6 +1,6 @@
-"""What surroundings leave on a head: their colour in its rim, and a lamp's light from behind along its jaw.
+"""What surroundings leave on a head: their colour in its edge, and a lamp's light from behind along its jaw.
 
-Both would give away where the head was before: a white collar's glow under the chin, a blue rim round the hair.
+Both would give away where the head was before: a white collar's glow under the chin, a blue edge round the hair.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.colour import LUMINANCE, linear
-from core.colour import normalized_convolution as spread
+from core.colour import LUMINANCE, linear, normalized_convolution
 from core.face.landmarks import WORK
 from core.face.mesh import FACE_OVAL
 from core.types import F32, FaceMap
@@ -24,8 +23,8 @@ LEAST: Final = 0.03
 0.0095; a speaker before a stage lamp has 0.14."""
 
 
-def without_rim(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
-    """Take the surroundings' light out of the head's rim: a white collar, a backlight, a blue backdrop.
+def decontaminate(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
+    """Take the surroundings' light out of the head's edge: a white collar, a backlight, a blue backdrop.
 
     rgb: the estimated foreground, photo: the picture, both (1280, 1024, 3) float32 0..1; head, jaw, neck (1280, 1024).
     Near the edge a colour that leaves the head's own (12 px further in) towards what lies outside it
@@ -35,8 +34,8 @@ def without_rim(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
     small = cv2.resize(head, WORK, interpolation=cv2.INTER_AREA)
     depth = cv2.distanceTransform((small > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     colours = cv2.resize(photo, WORK, interpolation=cv2.INTER_AREA)
-    within = spread(colours, ((depth > 6) & (depth < 22)).astype(np.float32), 7)
-    outside = spread(colours, (cv2.dilate(small, np.ones((7, 7))) < 0.02).astype(np.float32), 7)
+    within = normalized_convolution(colours, ((depth > 6) & (depth < 22)).astype(np.float32), 7)
+    outside = normalized_convolution(colours, (cv2.dilate(small, np.ones((7, 7))) < 0.02).astype(np.float32), 7)
     own, other = (cv2.resize(c, frame.PRINT, interpolation=cv2.INTER_LINEAR) for c in (within, outside))
     towards = other - own
     far = (towards**2).sum(axis=-1)
@@ -75,15 +74,15 @@ def without_backlight(rgb: F32, head: F32, neck: F32, face: FaceMap) -> F32:
     band = np.clip((0.28 * eye - np.maximum(depth, away)) / (0.06 * eye), 0, 1) * below
     band *= np.where(oval > 0, skin, bare)  # what shines beside the jaw and is no neck is an earring
     inner = (depth > 0.3 * eye) & (depth < 0.6 * eye) & below
-    own = spread(small, inner.astype(np.float32), 0.5 * eye)
+    own = normalized_convolution(small, inner.astype(np.float32), 0.5 * eye)
     ratio = cv2.GaussianBlur((linear(small) @ LUMINANCE + 0.01) / (linear(own) @ LUMINANCE + 0.01), (0, 0), 1)
     pale = _saturation(small) / np.maximum(_saturation(own), 1e-3)
     lit = np.clip((ratio - BACKLIT[0]) / (BACKLIT[1] - BACKLIT[0]), 0, 1) * np.clip((0.8 - pale) / 0.2, 0, 1) * band
     if lit.sum() < LEAST * eye**2:
         return rgb
     lit = np.clip(1.6 * cv2.GaussianBlur(cv2.dilate(lit, np.ones((5, 5), np.uint8)), (0, 0), 1.5), 0, 1)
-    clean = (1 - lit) * (np.maximum(skin, bare) > 0.9)
-    filled = spread(small, clean.astype(np.float32) ** 4, 0.12 * eye)
+    unlit = (1 - lit) * (np.maximum(skin, bare) > 0.9)
+    filled = normalized_convolution(small, unlit.astype(np.float32) ** 4, 0.12 * eye)
     fine = small / np.maximum(cv2.GaussianBlur(small, (0, 0), 2), 1e-3)  # its grain stays, or it would look painted
     filled = np.clip(filled * np.clip(fine, 0.9, 1.1), 0, 1)
     change = cv2.resize((filled - small) * lit[..., None], frame.PRINT, interpolation=cv2.INTER_LINEAR)

@@ -191,7 +191,7 @@ class Trainer:
     def _resume(self) -> bool:
         """Load a checkpoint of the same key; one that is missing, of another key or unreadable is begun anew."""
         kept = self._folder / CHECKPOINT
-        fresh = self._optimiser.state_dict(), self._lora()
+        untrained = self._optimiser.state_dict(), self._lora()
         try:
             state = torch.load(kept, map_location="cpu")
             if state["key"] != self._key:
@@ -202,8 +202,8 @@ class Trainer:
             best_error, best = float(state["best_error"]), dict(state["best"])
         except Exception:  # torch.load raises anything on a damaged file: EOFError, UnpicklingError, RuntimeError ...
             kept.unlink(missing_ok=True)
-            self._optimiser.load_state_dict(fresh[0])
-            set_peft_model_state_dict(self._task.model, fresh[1])
+            self._optimiser.load_state_dict(untrained[0])
+            set_peft_model_state_dict(self._task.model, untrained[1])
             return False
         self.step, self._idle, self._without, self.best_error, self._best = step, idle, without, best_error, best
         return True

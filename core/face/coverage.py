@@ -125,7 +125,7 @@ def _worn(face: FaceMap) -> list[F32]:
     rings: list[F32] = []
     if seen and seen.glasses:
         turn = np.linspace(0, 2 * np.pi, 37)
-        lens = 2 * features.EYE * np.stack([0.42 * np.cos(turn), 0.06 + 0.3 * np.sin(turn)], axis=1)
+        lens = 2 * features.IOD * np.stack([0.42 * np.cos(turn), 0.06 + 0.3 * np.sin(turn)], axis=1)
         rings += [eye + lens for eye in frame.eye_centres(points)]
     if seen and seen.facial_hair in {"moustache", "beard"}:
         rings.append(points[list(features.UPPER_LIP)])

@@ -26,7 +26,7 @@ from core.face.landmarks import fill
 from core.face.mesh import CHIN as CHIN_TIP
 from core.types import F32, FaceMap, Features
 
-EYE: Final = frame.EYE_DISTANCE * PARTS_SIZE[0]
+IOD: Final = frame.EYE_DISTANCE * PARTS_SIZE[0]
 """Distance between the eyes where all is measured, 94.7 px."""
 UPPER_LIP: Final = (98, 97, 2, 326, 327, 391, 269, 267, 0, 37, 39, 165)
 CHIN: Final = (204, 106, 182, 83, 18, 313, 406, 335, 424, 431, 395, 369, 396, 175, 171, 140, 170, 211)
@@ -108,8 +108,8 @@ def measure(parts: Parts, landmarks: F32) -> dict[str, float]:
     """
     points = landmarks[:, :2] * np.float32(PARTS_SIZE[0] / frame.PRINT[0])
     light = linear(parts.rgb)
-    calm = cv2.GaussianBlur(light, (0, 0), 0.7) + 0.004
-    dark = np.log(calm @ LUMINANCE)
+    smooth = cv2.GaussianBlur(light, (0, 0), 0.7) + 0.004
+    dark = np.log(smooth @ LUMINANCE)
     fine = (dark - cv2.GaussianBlur(dark, (0, 0), 2)) ** 2
     smooth = cv2.GaussianBlur(light, (0, 0), 2) + 0.004
     tint = np.log(smooth[..., ::2] / smooth[..., 1:2])  # red over green, blue over green
@@ -137,13 +137,13 @@ def _lines(light: F32, points: F32) -> dict[str, float]:
 
     def strip(left: float, right: float, above: float, below: float) -> F32:
         cut = steep[
-            round(level + above * EYE) : round(level + below * EYE), round(left) : max(round(right), round(left) + 4)
+            round(level + above * IOD) : round(level + below * IOD), round(left) : max(round(right), round(left) + 4)
         ]
         return cut if cut.size else np.zeros((1, 1), np.float32)
 
-    bridge = strip(points[168, 0] - 0.1 * EYE, points[168, 0] + 0.1 * EYE, -0.25, 0.3).mean(axis=1).max()
-    under = np.mean([np.median(strip(x - 0.25 * EYE, x + 0.25 * EYE, 0.16, 0.55).max(axis=0)) for x in eyes[:, 0]])
-    beside = ((points[127, 0], points[33, 0] - 0.06 * EYE), (points[263, 0] + 0.06 * EYE, points[356, 0]))
+    bridge = strip(points[168, 0] - 0.1 * IOD, points[168, 0] + 0.1 * IOD, -0.25, 0.3).mean(axis=1).max()
+    under = np.mean([np.median(strip(x - 0.25 * IOD, x + 0.25 * IOD, 0.16, 0.55).max(axis=0)) for x in eyes[:, 0]])
+    beside = ((points[127, 0], points[33, 0] - 0.06 * IOD), (points[263, 0] + 0.06 * IOD, points[356, 0]))
     side = np.mean([np.median(strip(left, right, -0.3, 0.3), axis=1).max() for left, right in beside])
     names = ("bridge", "under", "side")
     return {name: float(np.log(value + 0.02)) for name, value in zip(names, (bridge, under, side), strict=True)}
@@ -190,27 +190,27 @@ def _hair(parts: Parts, dark: F32, fine: F32, tint: F32, points: F32) -> dict[st
     reach = np.dstack([np.where(off[..., 0] < 0, 0.5, 0.8), np.full_like(dark, 0.13), np.full_like(dark, 0.18)])
     skinlike = np.exp(-0.5 * ((off / reach) ** 2).sum(axis=-1))
     depth = cv2.distanceTransform(head.astype(np.uint8), cv2.DIST_L2, 5)
-    band = head & outside & (depth > 0.06 * EYE) & (depth < 0.32 * EYE) & (rows < points[[33, 263], 1].mean())
+    band = head & outside & (depth > 0.06 * IOD) & (depth < 0.32 * IOD) & (rows < points[[33, 263], 1].mean())
     hair = band & (skinlike < 0.3)
     hair = hair if hair.sum() >= 150 else band
     colour = lab[hair] if hair.sum() >= 30 else np.zeros((1, 3), np.float32)
     inner = cv2.erode(head.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-    crown = inner & (rows < points[10, 1]) & (np.abs(columns - points[10, 0]) < 0.75 * EYE)
-    beside = head & (depth > 0.03 * EYE) & (rows > points[159, 1]) & (rows < points[CHIN_TIP, 1]) & (skinlike < 0.3)
-    beside &= (columns < points[234, 0] - 0.06 * EYE) | (columns > points[454, 0] + 0.06 * EYE)
-    taught = beside if beside.sum() > 0.15 * EYE**2 else hair
+    crown = inner & (rows < points[10, 1]) & (np.abs(columns - points[10, 0]) < 0.75 * IOD)
+    beside = head & (depth > 0.03 * IOD) & (rows > points[159, 1]) & (rows < points[CHIN_TIP, 1]) & (skinlike < 0.3)
+    beside &= (columns < points[234, 0] - 0.06 * IOD) | (columns > points[454, 0] + 0.06 * IOD)
+    taught = beside if beside.sum() > 0.15 * IOD**2 else hair
     return {
         "crown_texture": _texture(fine[crown], float(np.minimum(fine[skin], 0.01).mean()))
         if crown.sum() > 20
         else -4.6,
-        "crown_height": float(points[10, 1] - np.flatnonzero(crown.any(axis=1)).min(initial=10**4)) / EYE,
+        "crown_height": float(points[10, 1] - np.flatnonzero(crown.any(axis=1)).min(initial=10**4)) / IOD,
         "crown_contrast": float(np.subtract(*np.percentile(lab[crown][:, 0], (90, 10)))) if crown.any() else 0.0,
-        "hair_seen": float(hair.sum()) / EYE**2,
+        "hair_seen": float(hair.sum()) / IOD**2,
         "hair_light": float(np.median(colour[:, 0])),
         "hair_bright": float(np.percentile(colour[:, 0], 75)),
         "hair_a": float(np.median(colour[:, 1])),
         "hair_b": float(np.median(colour[:, 2])),
-        "hair_beside": float(beside.sum()) / EYE**2,
+        "hair_beside": float(beside.sum()) / IOD**2,
         "hair_below": _below_chin(
             lab, (parts.person > 0.5) & outside & (skinlike < 0.5), taught, points, columns, rows
         ),
@@ -224,16 +224,16 @@ def _below_chin(
     if not taught.any():
         return 0.0
     usual = np.median(lab[taught], axis=0)
-    spread = 1.4826 * np.median(np.abs(lab[taught] - usual), axis=0) + np.array([6, 3, 3], np.float32)
-    alike = (may & ((((lab - usual) / spread) ** 2).sum(axis=-1) < 9)).astype(np.uint8)
+    deviation = 1.4826 * np.median(np.abs(lab[taught] - usual), axis=0) + np.array([6, 3, 3], np.float32)
+    alike = (may & ((((lab - usual) / deviation) ** 2).sum(axis=-1) < 9)).astype(np.uint8)
     alike = cv2.morphologyEx(cv2.morphologyEx(alike, cv2.MORPH_CLOSE, np.ones((5, 5))), cv2.MORPH_OPEN, np.ones((5, 5)))
     _, blobs = cv2.connectedComponents(alike)
     roots = np.unique(blobs[taught & (alike > 0)])
     falling = np.isin(blobs, roots[roots > 0])
     x, y = points[CHIN_TIP]
     neck = 0.375 * float(points[397, 0] - points[172, 0])
-    falling &= (rows > y) & (rows <= y + 0.5 * EYE) & (np.abs(columns - x) > neck) & (np.abs(columns - x) < 2 * EYE)
-    return float(max((falling & side).sum() for side in (columns < x, columns > x))) / EYE**2
+    falling &= (rows > y) & (rows <= y + 0.5 * IOD) & (np.abs(columns - x) > neck) & (np.abs(columns - x) < 2 * IOD)
+    return float(max((falling & side).sum() for side in (columns < x, columns > x))) / IOD**2
 
 
 def _hat_edge(rgb: NDArray[np.uint8], light: F32, points: F32) -> dict[str, float]:
@@ -246,18 +246,18 @@ def _hat_edge(rgb: NDArray[np.uint8], light: F32, points: F32) -> dict[str, floa
     steep = np.abs(cv2.Sobel(cv2.GaussianBlur(np.log(light + 0.01), (0, 0), 1.2), cv2.CV_32F, 0, 1)).max(axis=-1)
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     brow = float(points[[105, 334], 1].min())
-    top = int(max(points[10, 1] - 0.35 * EYE, 0))
-    foot = max(int(brow - 0.04 * EYE), top + 6)
+    top = int(max(points[10, 1] - 0.35 * IOD, 0))
+    foot = max(int(brow - 0.04 * IOD), top + 6)
     found: dict[str, float] = {}
     for name, reach, share in (("edge", 0.55, 50), ("edge_wide", 0.8, 20)):
-        x = np.linspace(points[10, 0] - reach * EYE, points[10, 0] + reach * EYE, 31).astype(int)
+        x = np.linspace(points[10, 0] - reach * IOD, points[10, 0] + reach * IOD, 31).astype(int)
         x = np.clip(x, 0, PARTS_SIZE[0] - 1)
         cut = steep[top:foot][:, x]
         path = _ridge(cut)
         found[name] = float(np.log(np.percentile(cut[path, np.arange(len(x))], share) + 0.02))
         if name == "edge":
-            found["edge_height"] = (brow - top - float(path.mean())) / EYE
-    over = [lab[max(top + y - int(0.25 * EYE), 0) : top + y - 3, column] for y, column in zip(path, x, strict=True)]
+            found["edge_height"] = (brow - top - float(path.mean())) / IOD
+    over = [lab[max(top + y - int(0.25 * IOD), 0) : top + y - 3, column] for y, column in zip(path, x, strict=True)]
     colour = np.concatenate(over)
     colour = np.median(colour, axis=0) if len(colour) else np.zeros(3)
     return {**found, "over_l": float(colour[0]), "over_a": float(colour[1]), "over_b": float(colour[2])}

@@ -144,8 +144,8 @@ def face_skin(rgb: U8, points: F32) -> NDArray[np.bool_]:
         inside &= ~fill(shape, points, ring, grow)
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     distance = np.abs(lab - np.median(lab[inside], axis=0))
-    spread = np.median(distance[inside], axis=0)
-    plain = inside & np.all(distance < 2.5 * spread + 3, axis=-1)
+    deviation = np.median(distance[inside], axis=0)
+    plain = inside & np.all(distance < 2.5 * deviation + 3, axis=-1)
     return plain if plain.sum() > 0.1 * inside.sum() else inside
 
 
@@ -171,7 +171,7 @@ def harmonics(normals: F32) -> F32:
     return np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], axis=-1)
 
 
-def spread_normals(points: F32, width: int, height: int) -> F32:
+def normals_of_mesh(points: F32, width: int, height: int) -> F32:
     """Return (height, width, 3) normals of the mesh, interpolated inside it and zero outside."""
     columns, rows = np.meshgrid(np.arange(width), np.arange(height))
     field = LinearNDInterpolator(points[:, :2], mesh_normals(points), fill_value=0.0)
@@ -184,7 +184,7 @@ def _light(rgb: U8, points: F32, skin: NDArray[np.bool_]) -> F32:
     size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
     small = linear(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)) @ LUMINANCE
     where = cv2.resize(skin.astype(np.uint8), size, interpolation=cv2.INTER_AREA).astype(bool)
-    normals = spread_normals(points * np.float32(scale), *size)
+    normals = normals_of_mesh(points * np.float32(scale), *size)
     where &= np.abs(normals).sum(-1) > 0
     basis = harmonics(normals[where])
     value = small[where] / max(float(small[where].mean()), 1e-4)

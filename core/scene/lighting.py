@@ -15,7 +15,7 @@ import numpy as np
 
 from core import frame
 from core.colour import LUMINANCE, linear
-from core.face.landmarks import harmonics, spread_normals
+from core.face.landmarks import harmonics, normals_of_mesh
 from core.types import F32, Cutout, FaceMap
 
 LIMITS: Final = (0.6, 1.6)
@@ -51,7 +51,7 @@ def head_normals(face: FaceMap, cutout: Cutout) -> F32:
     balloon = inflate(
         cv2.resize(np.clip(cutout.head + cutout.neck, 0, 1), (width, height), interpolation=cv2.INTER_AREA)
     )
-    mesh = spread_normals(face.landmarks / 4, width, height)
+    mesh = normals_of_mesh(face.landmarks / 4, width, height)
     inside = (np.abs(mesh).sum(axis=-1) > 0).astype(np.uint8)
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
     mesh_weight = np.clip(depth / 12, 0, 1)[..., None]

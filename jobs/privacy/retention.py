@@ -32,7 +32,7 @@ ROUND_S: Final = 600.0
 DELETION_RETRY_S: Final = 5.0  # first pause before an interrupted or failed deletion is gone on with
 CLOCKS_AGREE_S: Final = 60.0
 UPDATES_KEPT_S: Final = 14 * DAY_S  # no platform sends an update again after that
-ORDERS_KEPT_S: Final = 90 * DAY_S  # finished jobs without pictures, kept for the ETA and for /report
+JOBS_KEPT_S: Final = 90 * DAY_S  # finished jobs without pictures, kept for the ETA and for /report
 STRAGGLERS_S: Final = 120.0  # a file that was on its way when its account went has arrived by then
 
 
@@ -115,7 +115,7 @@ async def sweep(services: Services, now: float) -> dict[str, int]:
         await tx.c.execute(delete(t.seen_updates).where(t.seen_updates.c.at < now - UPDATES_KEPT_S))
         o = t.jobs.c
         with_pictures = select(t.portraits.c.job_id).union(select(t.sittings.c.job_id))
-        old = (o.finished_at < now - ORDERS_KEPT_S, o.id.not_in(with_pictures))
+        old = (o.finished_at < now - JOBS_KEPT_S, o.id.not_in(with_pictures))
         await tx.c.execute(delete(t.jobs).where(*old))
         if removed := await pending_receipt.remove_old(tx, now):
             counts["pending_receipts"] = removed

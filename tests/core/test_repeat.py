@@ -50,10 +50,10 @@ class Sketch:
         return Portrait(name, develop(setup.layers, recipe), setup.layers, recipe)
 
 
-ONCE: dict[str, dict[bytes, Any]] = {}
+CACHE: dict[str, dict[bytes, Any]] = {}
 
 
-def once(work: Callable[..., Any], done: dict[bytes, Any]) -> Callable[..., Any]:
+def cached(work: Callable[..., Any], done: dict[bytes, Any]) -> Callable[..., Any]:
     """Do work on a photo once, whatever is asked of it later; keyed by its pixels."""
 
     def remembered(of: Any, *more: Any) -> Any:
@@ -73,7 +73,7 @@ def shoot(models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shoot
     """Shoot into one folder with a sketch; returns which portraits were drawn, and the manifest."""
     monkeypatch.setattr("core.shoot.REDRAWS", 0)
     for module, name in ((studio, "map_photo"), (cutout, "cut_out")):  # each photo is mapped and cut out once
-        monkeypatch.setattr(module, name, once(getattr(module, name), ONCE.setdefault(name, {})))
+        monkeypatch.setattr(module, name, cached(getattr(module, name), CACHE.setdefault(name, {})))
     own = copy.copy(models)
     vars(own).update(recogniser=models.recogniser, landmarker=models.landmarker, parser=models.parser)
 

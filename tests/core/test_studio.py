@@ -261,8 +261,8 @@ def test_ranking_keeps_neighbours_apart() -> None:
         recipe = {"style": "office", "source": source}
         return {"file": name, "percent_of_baseline": percent, "measures": {"sharpness": 1.0}, "recipe": recipe}
 
-    order = ranking.rank_records([record("a", "1", 100), record("b", "1", 99), record("c", "2", 97)])
-    assert [entry["file"] for entry in order] == ["a", "c", "b"]
+    ranked = ranking.rank_records([record("a", "1", 100), record("b", "1", 99), record("c", "2", 97)])
+    assert [entry["file"] for entry in ranked] == ["a", "c", "b"]
 
 
 def test_seeds_change_the_garment_and_nothing_of_the_face(

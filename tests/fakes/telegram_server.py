@@ -78,7 +78,7 @@ class TelegramServer:
         self._query_ids = itertools.count(100)
         self._updates: list[dict[str, Any]] = []
         self._update_ids = itertools.count(1)
-        self._news = asyncio.Event()
+        self._arrived = asyncio.Event()
         self._polling = 0
         self._queries: dict[str, tuple[float, Person]] = {}
         self._floods: dict[str, list[int]] = {}
@@ -100,7 +100,7 @@ class TelegramServer:
 
     async def __aexit__(self, *_: object) -> None:
         self._closing = True
-        self._news.set()
+        self._arrived.set()
         await self._runner.cleanup()
 
     def person(self, id: int, name: str = "Ana", language: str = "en", patience_s: float = 20.0) -> Person:
@@ -186,7 +186,7 @@ class TelegramServer:
                     await self._deliver(update)
                 else:
                     self._updates.append(update)
-        self._news.set()
+        self._arrived.set()
 
     async def _deliver(self, update: dict[str, Any]) -> None:
         """Offer an update to the webhook until it answers with 2xx."""
@@ -208,14 +208,14 @@ class TelegramServer:
             raise Refusal(409, "Conflict: can't use getUpdates method while webhook is active")
         self._polling += 1
         mine = self._polling
-        self._news.set()
+        self._arrived.set()
         offset, deadline = int(params.get("offset", 0)), time.monotonic() + float(params.get("timeout", 0))
         self._updates = [u for u in self._updates if u["update_id"] >= offset]
         wanted = json.loads(params.get("allowed_updates", "[]"))
         while not self._updates and time.monotonic() < deadline and not getattr(self, "_closing", False):
-            self._news.clear()
+            self._arrived.clear()
             try:
-                await asyncio.wait_for(self._news.wait(), max(0.0, deadline - time.monotonic()))
+                await asyncio.wait_for(self._arrived.wait(), max(0.0, deadline - time.monotonic()))
             except TimeoutError:
                 break
             if mine != self._polling:

@@ -153,7 +153,8 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     own_hair = np.clip(8 * np.maximum(head, hanging), 0, 1)  # its edge has its own colours too
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
-    made = _joined(_calm(_skin_only(large, torso[..., 4]), setup.skin), sitter[top:], sure, INTEROCULAR_PX * scale)
+    skin = _towards_own_hue(_skin_only(large, torso[..., 4]), setup.skin)
+    made = _joined(skin, sitter[top:], sure, INTEROCULAR_PX * scale)
     made *= 1 + _pores(sitter[top:], sure, scale, setup.seed)[..., None]
     sitter[top:] = sitter[top:] * keep + made * (1 - keep)
     cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
@@ -254,7 +255,7 @@ def _skin_only(rgb: F32, drawn_neck: F32) -> F32:
     return (around + (rgb - around) * sure[..., None]).astype(np.float32)
 
 
-def _calm(rgb: F32, skin: Skin) -> F32:
+def _towards_own_hue(rgb: F32, skin: Skin) -> F32:
     """Bring drawn skin's hue and saturation six tenths of the way to the face's own: the net overdoes both in shade."""
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
     own = cv2.cvtColor(np.array([[skin]], np.float32), cv2.COLOR_RGB2LAB)[0, 0]

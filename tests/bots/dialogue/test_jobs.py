@@ -92,9 +92,9 @@ def test_a_sitting_without_one_good_portrait_says_so_and_leads_back_to_the_looks
 
 
 def test_a_gallery_that_comes_twice_is_shown_once() -> None:
-    news = e.GalleryCame(1, (portrait(11),))
-    step = walk(waiting(), news)
-    again = advance(step.session, news, NOW + 9)
+    came = e.GalleryCame(1, (portrait(11),))
+    step = walk(waiting(), came)
+    again = advance(step.session, came, NOW + 9)
     assert again == Step(step.session, (), ())
 
 

@@ -90,12 +90,12 @@ def any_of(kind: type[e.Event]) -> st.SearchStrategy[e.Event]:
     return SPECIAL.get(kind, st.builds(kind, **fields))
 
 
-NEWS = [e.PhotoLooked, e.JobMoved, e.GalleryCame, e.PortraitCame, e.JobFailed, e.JobStopped]
+JOB_EVENTS = [e.PhotoLooked, e.JobMoved, e.GalleryCame, e.PortraitCame, e.JobFailed, e.JobStopped]
 
 
 def any_event() -> st.SearchStrategy[e.Event]:
     """Any event, those that move things on more often than their share."""
-    often = [*NEWS, e.PhotoSent, StylePicked, GoPressed, Tweaked, EditUndone]
+    often = [*JOB_EVENTS, e.PhotoSent, StylePicked, GoPressed, Tweaked, EditUndone]
     return (st.sampled_from(list(RULES)) | st.sampled_from(often)).flatmap(any_of)
 
 

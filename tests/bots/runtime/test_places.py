@@ -98,14 +98,14 @@ def press(contact: Contact) -> Contact:
 
 async def test_a_button_is_its_owners_only(dispatcher: Dispatcher, room: Room) -> None:
     await dispatcher.hear(ANA, e.Started())
-    await dispatcher.settle()
+    await dispatcher.drain()
     agree = room.button("I agree")
     await dispatcher.hear(press(BEN), agree)
     assert room.toasts == [("ben", fx.Toast(say("en", "stale.other"), alert=True))]
-    await dispatcher.settle()
+    await dispatcher.drain()
     assert not any("Thank you" in text for text in room.texts("dm-ana") + room.texts("dm-ben"))
     await dispatcher.hear(press(ANA), agree)
-    await dispatcher.settle()
+    await dispatcher.drain()
     assert any("Thank you" in text for text in room.texts("dm-ana"))
 
 
@@ -123,7 +123,7 @@ async def test_a_press_is_acknowledged_before_the_database_is_opened(
     services: Services, dispatcher: Dispatcher, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await dispatcher.hear(ANA, e.Started())
-    await dispatcher.settle()
+    await dispatcher.drain()
     for name in ("read", "write"):
         monkeypatch.setattr(services.database, name, logged(getattr(services.database, name), room.log))
     await dispatcher.hear(press(ANA), room.button("I agree"))
@@ -140,7 +140,7 @@ async def test_photos_where_others_read_along_are_neither_fetched_nor_remembered
         contact = Contact("ana", "channel", key=key, home="dm-ana", private=False)
         await dispatcher.hear(contact, e.PhotoSent(f"ref{key}", f"unique{key}", album="a"))
     await dispatcher.hear(press(there), "2yes:1:k3f9:1")
-    await dispatcher.settle()
+    await dispatcher.drain()
     assert [reply for _, reply in room.shown] == [fx.Say(say("en", "group.private", link=room.home_link))]
     assert room.toasts[-1][1] == fx.Toast(say("en", "group.private", link=room.home_link), alert=True)
     assert not any(line.startswith("fetch") for line in room.log)
@@ -151,14 +151,14 @@ async def test_answers_in_an_interaction_are_for_its_owner_alone_and_later_news_
     services: Services, dispatcher: Dispatcher, room: Room
 ) -> None:
     await dispatcher.hear(Contact("ana", "interaction", home="dm-ana", ephemeral=True), e.Started())
-    await dispatcher.settle()
+    await dispatcher.drain()
     assert {place for place, _ in room.shown} == {"interaction"}
     assert all(reply.ephemeral for _, reply in room.shown)
     room.shown.clear()
     async with services.database.read() as tx:
         account = (await tx.c.execute(select(t.accounts.c.id))).scalar_one()
     await dispatcher.tell(account, e.Said("hello"))
-    await dispatcher.settle()
+    await dispatcher.drain()
     assert {place for place, _ in room.shown} == {"dm-ana"}
     assert not any(reply.ephemeral for _, reply in room.shown)
 
@@ -167,12 +167,12 @@ async def test_several_events_of_one_update_are_handled_in_order_and_once(
     services: Services, dispatcher: Dispatcher, room: Room
 ) -> None:
     await dispatcher.hear(ANA, e.Started())
-    await dispatcher.settle()
+    await dispatcher.drain()
     await dispatcher.hear(press(ANA), room.button("I agree"))
     photos = [e.PhotoSent(f"ref{n}", f"unique{n}", album="a") for n in range(1, 5)]
     update = Contact("ana", "dm-ana", key="7")
     await dispatcher.hear(update, *photos, e.HelpAsked())
     await dispatcher.hear(update, *photos, e.HelpAsked())
-    await dispatcher.settle()
+    await dispatcher.drain()
     assert sorted(line for line in room.log if line.startswith("fetch")) == [f"fetch ref{n}" for n in range(1, 5)]
     assert sum("How it works" in text for text in room.texts("dm-ana")) == 1

@@ -131,19 +131,19 @@ def clean_head() -> F32:
 def test_spoilt_heads_come_back_nearer_to_the_truth(nets: Nets, strength: float) -> None:
     truth, left = clean_head(), []
     for seed in (3, 4):
-        rough = repair.degrade(truth, strength, np.random.default_rng(seed))
-        restored = repair.restore(partial(predict_head, nets.head), rough, strength)
-        left.append(lab_error(restored, truth) / lab_error(rough, truth))
+        spoilt = repair.degrade(truth, strength, np.random.default_rng(seed))
+        restored = repair.restore(partial(predict_head, nets.head), spoilt, strength)
+        left.append(lab_error(restored, truth) / lab_error(spoilt, truth))
     assert np.mean(left) < 0.95
 
 
 def test_a_clean_head_is_left_exactly_as_it_is(nets: Nets) -> None:
     truth = clean_head()
     assert repair.restore(partial(predict_head, nets.head), truth, 0.0) is truth
-    rough = torch.rand(1, 3, 64, 64)
+    spoilt = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        out = predict_head(nets.head, torch.randn(1, 3, 64, 64), rough, torch.ones(1), torch.zeros(1))
-    assert torch.equal(out, rough)  # even when asked
+        out = predict_head(nets.head, torch.randn(1, 3, 64, 64), spoilt, torch.ones(1), torch.zeros(1))
+    assert torch.equal(out, spoilt)  # even when asked
 
 
 def test_stop_is_obeyed_between_two_denoising_steps() -> None:

@@ -54,7 +54,7 @@ def test_the_judge_measures_any_layers(head: Mask, other: Mask) -> None:
     assert np.isfinite(realism._neck_distance(rgb, second, first, first, other > 0.5))
 
 
-class Enlarged:
+class UpscalerAlone:
     """Stands for the nets where only Real-ESRGAN is asked."""
 
     def upscale(self, rgb: F32) -> F32:
@@ -78,6 +78,6 @@ def test_any_head_and_neck_are_dressed(head: str, neck: str, setup: Setup) -> No
     odd = replace(setup, layers=replace(setup.layers, head=first, neck=second))
     torso = np.full((72, 128, 5), 0.5, np.float32)
     assert np.isfinite(generate.conditioning(odd)).all()
-    layers = generate.dress(odd, torso, Enlarged())  # type: ignore[arg-type]
+    layers = generate.dress(odd, torso, UpscalerAlone())  # type: ignore[arg-type]
     assert layers.sitter.shape == setup.layers.sitter.shape
     assert np.isfinite(figure_of(layers)).all()

@@ -14,7 +14,7 @@ from core import frame
 from core.cli import main
 from core.cutout.parser import Parts
 from core.face.coverage import coverage, draw_map
-from core.face.features import CHIN, EYE, JAW, UPPER_LIP, judge, measure, observe, words
+from core.face.features import CHIN, IOD, JAW, UPPER_LIP, judge, measure, observe, words
 from core.models import Models
 from core.types import FaceMap, Features
 from jobs.worker.core_studio import CoreStudio
@@ -52,9 +52,9 @@ def painted(sight: Sight, rgb: RGB) -> Sight:
 def wearing_glasses(sight: Sight, colour: tuple[int, int, int] = (70, 52, 45)) -> Sight:
     """Two rims, a bridge over the nose and temples to the ears."""
     points, worn = sight[1][:, :2] / 2, sight[0].rgb.copy()
-    eyes, reach = frame.eye_centres(points), round(0.36 * EYE)
+    eyes, reach = frame.eye_centres(points), round(0.36 * IOD)
     for (x, y), ear in zip(eyes, points[[127, 356], 0], strict=True):
-        cv2.ellipse(worn, (round(x), round(y + 0.08 * EYE)), (reach, round(0.27 * EYE)), 0, 0, 360, colour, 5, 16)
+        cv2.ellipse(worn, (round(x), round(y + 0.08 * IOD)), (reach, round(0.27 * IOD)), 0, 0, 360, colour, 5, 16)
         cv2.line(worn, (round(x + np.sign(ear - x) * reach), round(y)), (round(ear), round(y)), colour, 5, 16)
     (left, y), (right, _) = eyes
     cv2.line(worn, (round(left + reach), round(y)), (round(right - reach), round(y)), colour, 5, 16)

@@ -43,11 +43,11 @@ async def test_the_same_job_sent_twice_at_once_is_one_job(database: Database, li
     async with database.write() as tx:
         account = await someone(tx)
 
-    async def tap() -> int:
+    async def press() -> int:
         async with database.write() as tx:
             return await placed(tx, account, "go:1", limits)
 
-    assert len(set(await asyncio.gather(*(tap() for _ in range(8))))) == 1
+    assert len(set(await asyncio.gather(*(press() for _ in range(8))))) == 1
 
 
 async def test_jobs_beyond_a_limit_are_declined_and_leave_nothing(database: Database, limits: Settings) -> None:
