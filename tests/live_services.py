@@ -47,7 +47,7 @@ def make_settings(folder: Path, **more: Any) -> settings.Settings:
 
 
 async def person(services: Services, user: str = "1", photos: int = 1) -> Account:
-    """Open an account with consent and photos on the blob_store."""
+    """Open an account with consent and photos in the blob store."""
     async with services.database.write() as tx:
         account = await tx.account("telegram", user, user)
         await tx.consent(account.id, 1, 30)
@@ -82,7 +82,7 @@ async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool], within
 
 
 async def state_of(services: Services, job_id: int) -> str:
-    """The state of an job_id in the database."""
+    """The state of a job in the database."""
     async with services.database.read() as tx:
         status = await status_of(tx, job_id)
     return status.state if status else "gone"

@@ -177,7 +177,7 @@ async def _sweep_stragglers(services: Services, now: float) -> None:
 
 
 async def _tidy_work_folder(services: Services) -> None:
-    """Delete working folders whose order is over: what a killed process could not clear away.
+    """Delete working folders whose job is over: what a killed process could not clear away.
 
     First the folders, then the jobs: so a folder that is found here was claimed before the database is asked.
     """

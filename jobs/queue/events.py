@@ -38,7 +38,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Pictured:
-    """One portrait as it lies on the blob_store.
+    """One portrait as it lies in the blob store.
 
     id: in the database. file: its name on the account's blob store. percent: of the person's own baseline,
     None with one photo. parent: the portrait it was edited from.

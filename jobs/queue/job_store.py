@@ -48,7 +48,7 @@ class Accepted:
 class Declined:
     """A job that was not taken, and nothing was written.
 
-    reason: `too_many` (limit: orders at once of one account) or `queue_full` (limit: orders waiting in all).
+    reason: `too_many` (limit: jobs at once of one account) or `queue_full` (limit: jobs waiting in all).
     """
 
     reason: str

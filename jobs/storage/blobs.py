@@ -51,7 +51,7 @@ class BlobStoreFull(BlobStoreDown):
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """A file as it was put on the blob_store."""
+    """A file as it was put in the blob store."""
 
     name: str
     sha256: str

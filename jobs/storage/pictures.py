@@ -37,7 +37,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """What a shoot left: its job, its folder on the blob_store, the counts."""
+    """What a shoot left: its job, its folder in the blob store, the counts."""
 
     id: int
     job_id: int

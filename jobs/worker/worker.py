@@ -46,7 +46,7 @@ QUEUES: Final[tuple[Queue, ...]] = ("look", "studio")
 
 @dataclass(slots=True)
 class _Run:
-    """One order being done: the child that does it, how far it is, and why it ends."""
+    """One job being done: the child that does it, how far it is, and why it ends."""
 
     claimed: Claimed
     child: Child

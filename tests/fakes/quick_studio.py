@@ -1,7 +1,7 @@
 """A stand-in for the studio's work, for tests of the jobs alone: it writes small files instead of drawing.
 
 It keeps the studio's habits: finished files are reused, the manifest comes last, `should_stop` is asked
-between portraits. Orders steer it by the purpose word: `fast`, `slow`, `stuck` (never asks), `dies` (kills
+between portraits. Jobs steer it by the purpose word: `fast`, `slow`, `stuck` (never asks), `dies` (kills
 its own process), `full` (disk full), `refused`, `broken`, `none` (no portrait is good enough). Every
 portrait really drawn leaves a line in $QUICK_LOG.
 """

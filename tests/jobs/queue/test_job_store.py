@@ -89,7 +89,7 @@ async def test_who_asks_for_much_waits_behind_who_asks_for_little_and_nobody_for
         assert line.index(late) == 1
         for job_id in (theirs[0], late):
             await job_store.claim(tx, job_id, 1, "w")
-        # newcomers keep coming; the greedy one's second order still has its turn after a bounded number of them
+        # newcomers keep coming; the greedy one's second job still has its turn after a bounded number of them
         for n in range(20):
             await placed(tx, await someone(tx, f"n{n}"), "x", many, shoot(count=4))
         line = (

@@ -1,4 +1,4 @@
-"""Orders through a real worker: drawn, filed and told; cancelled, too slow, doomed, or short of something."""
+"""Jobs through a real worker: drawn, filed and told; cancelled, too slow, doomed, or short of something."""
 
 import os
 import time
