@@ -106,7 +106,7 @@ def _draw(nets: Nets, conditioning: F32, kind: int, seed: int) -> F32:
 
 
 def _torsos(nets: Nets, torsos: Sequence[pairs.Torso], groups: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Detail and edges against the real picture's own, colour against the conditioning, neck against the face, copies."""
+    """Detail and edges against the real picture's, colour against the conditioning, neck against the face, copies."""
     figures: dict[str, list[float]] = {name: [] for name in ("colour", "detail", "edge", "neck_to_face", "nearest")}
     bank = np.stack([_thumb(t.layers[..., :3], t.layers[..., 3]) for t in _trained_on()])
     seen_necks = []
