@@ -145,7 +145,8 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     head, own = _lower(layers.head, size), _lower(layers.neck, size)
     layout = layout_of(setup, size)
     cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
-    near = _near_neck(setup, size, scale)
+    bare = near_neck(setup.body, layers.head, layers.neck)
+    near = bare[top:]
     throat = throat_of(setup.body, head, scale) * (1 - _lower(setup.backdrop, size))
     neck = up_to_collar(np.maximum(throat, own * near), layout.rgba[..., 3], head, setup.body, scale)
     hanging = _lower(setup.back_hair, size)
@@ -160,7 +161,7 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
     if soft > 0.2:
         cloth = cv2.GaussianBlur(cloth, (0, 0), soft)
-    garment, whole_neck = np.zeros((height, width, 4), np.uint8), layers.neck.copy()
+    garment, whole_neck = np.zeros((height, width, 4), np.uint8), to_bytes(layers.neck / 255 * bare)
     garment[top:] = to_bytes(np.dstack([cloth, cover]))
     whole_neck[top:] = to_bytes(neck)
     normals = layers.normals.copy()
@@ -206,17 +207,26 @@ def reframe(layers: Layers, window: Window) -> Layers:
     )
 
 
-def _near_neck(setup: Setup, size: tuple[int, int], scale: float) -> F32:
-    """Return where bare skin is neck and not shoulder: (H, W) float32 0..1 of the torso's part, soft at its sides.
+def near_neck(body: Body, head: U8, skin: U8) -> F32:
+    """Return where bare skin is neck and not shoulder: (H, W) float32 0..1 of the print, soft at its sides.
 
-    Beside the jaw all skin is neck: a turned head's nape, the shade under an ear.
+    head, skin: (H, W) uint8 mattes of the print.
+
+    Beside the jaw what hangs from the head is neck, column by column: a turned head's nape, the shade under an ear. A
+    bare shoulder stands before the backdrop.
     """
-    body = setup.body
-    columns = np.arange(size[0], dtype=np.float32)[None] / scale
-    rows = np.arange(size[1], dtype=np.float32)[:, None] / scale + frame.GARMENT_TOP * frame.PRINT[1]
+    height, width = head.shape
+    scale = width / frame.PRINT[0]
+    columns = np.arange(width, dtype=np.float32)[None] / scale
+    rows = np.arange(height, dtype=np.float32)[:, None] / scale
     wider = np.clip((rows - body.chin_y) / INTEROCULAR_PX, 0, 1)
     reach = body.neck_width / 2 + (0.12 + 0.4 * wider) * INTEROCULAR_PX
-    reach = reach + np.clip((body.chin_y - rows) / INTEROCULAR_PX + 0.6, 0, 1) * INTEROCULAR_PX
+    hanging = head > 127
+    kept = hanging | (skin > 127)
+    for row in range(round(frame.EYE_LINE * height), height):
+        hanging[row] |= kept[row] & hanging[row - 1]
+    beside = np.clip((body.chin_y - rows) / INTEROCULAR_PX + 0.6, 0, 1) * INTEROCULAR_PX
+    reach = reach + beside * cv2.GaussianBlur(hanging.astype(np.float32), (0, 0), 2 * scale)
     return np.clip((reach - np.abs(columns - body.neck_x)) / 12 + 0.5, 0, 1).astype(np.float32)
 
 

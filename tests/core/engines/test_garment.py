@@ -10,7 +10,7 @@ import pytest
 from core import frame
 from core.engines.redress.drape import drape
 from core.engines.redress.garment import JACKET, KINDS, SHIRT, SIZE, TIE, TOP, Cloth, Layout, cloths_of, lay_out
-from core.engines.redress.generate import up_to_collar
+from core.engines.redress.generate import near_neck, up_to_collar
 from core.types import Body
 
 BODY = Body(neck_x=512, neck_width=190, collar_y=945, chin_y=858, shoulder_y=900, left=-9, right=1033)
@@ -93,6 +93,17 @@ def test_the_neck_fills_what_lies_between_a_turned_jaw_and_its_collar() -> None:
     narrow = up_to_collar(throat, cover, head, BODY, 1.0)
     assert narrow[10:, 403:440].min() == 1
     assert narrow[:, :403].max() == 0, "and no skin shines through the collar's outer edge"
+
+
+def test_a_turned_head_keeps_its_nape_and_no_bare_shoulder() -> None:
+    head, skin = (np.zeros((1280, 1024), np.uint8) for _ in range(2))
+    head[300:780, 380:720] = 255
+    skin[780:1000, 420:720] = 255  # 150 px beside the narrow neck's side, under the ear
+    skin[800:1000, 760:1000] = 255  # a shoulder before the backdrop
+    near = near_neck(BODY, head, skin)
+    assert near[785:800, 440:700].min() > 0.9
+    assert near[:, 770:].max() == 0
+    assert near[1000:, 680:].max() == 0, "below the collar only what lies under the chin"
 
 
 @pytest.mark.parametrize("colour", [(20, 20, 24), (120, 30, 60), (200, 190, 170), (60, 110, 80)])
