@@ -103,7 +103,7 @@ def test_a_turned_head_keeps_its_nape_and_no_bare_shoulder() -> None:
     near = near_neck(BODY, head, skin)
     assert near[785:800, 440:700].min() > 0.9
     assert near[:, 770:].max() == 0
-    assert near[1000:, 680:].max() == 0, "below the collar only what lies under the chin"
+    assert near[1000:, 715:].max() == 0, "below the collar only what lies under the chin"
 
 
 @pytest.mark.parametrize("colour", [(20, 20, 24), (120, 30, 60), (200, 190, 170), (60, 110, 80)])
