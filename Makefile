@@ -18,7 +18,7 @@ demo: $(STAMP)
 	$(BIN)/python -m tools.demo
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

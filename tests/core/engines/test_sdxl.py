@@ -374,20 +374,5 @@ def test_a_sitting_runs_from_photo_to_gallery_and_delivers_no_noise(
     assert "drawn anew" in (tmp_path / "out" / "gallery.html").read_text("utf-8")
 
 
-def test_finished_portraits_of_another_engine_are_not_taken_up(
-    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def draw(*_: object) -> None:
-        raise Stopped("drawn anew")
-
-    sitting = studio.Sitting(styles=("office",), count=1, train=False)
-    studio.shoot([COLLINS], sitting, tmp_path, models)
-    monkeypatch.setattr("core.engines.redress.generate.generate", draw)
-    studio.shoot([COLLINS], sitting, tmp_path, models)
-    monkeypatch.setattr(RedressEngine, "version", "1.0")
-    with pytest.raises(Stopped, match="drawn anew"):
-        studio.shoot([COLLINS], sitting, tmp_path, models)
-
-
 def test_the_embedded_engine_needs_no_model_of_the_family(models: Models) -> None:
     assert isinstance(models.engine, RedressEngine)
