@@ -81,7 +81,7 @@ async def bench(people: int, think_s: float) -> dict[str, object]:
         async with TelegramServer() as server:
             environment = {
                 **os.environ, "ATELIER_DATA": folder, "ATELIER_TELEGRAM_TOKEN": TOKEN,
-                "ATELIER_TELEGRAM_API": server.url, "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}",
+                "ATELIER_TELEGRAM_API": server.url, "PYTHONPATH": str(ROOT),
             }  # fmt: skip
             bot, worker = [
                 await asyncio.create_subprocess_exec(
