@@ -1,6 +1,6 @@
 """Measure the bot with many people at once, over a loopback Bot API; the studio's work is stubbed.
 
-    python tools/bench_bots.py [--people 200] [--think 15]
+    python -m tools.bench_bots [--people 200] [--think 15]
 
 Everybody goes through a whole chat (consent, four photos, a look, a gallery, an edit, files), thinking for an
 exponentially distributed time between acts. The bot with its database and queue is a process of its own, a worker that
@@ -25,11 +25,10 @@ from collections import Counter
 from collections.abc import Awaitable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+from tests.fakes.picture_studio import picture
+from tests.fakes.telegram_server import TOKEN, Person, TelegramServer
 
-from tests.fakes.picture_studio import picture  # noqa: E402
-from tests.fakes.telegram_server import TOKEN, Person, TelegramServer  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class Stopwatch:

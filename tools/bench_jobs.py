@@ -224,7 +224,7 @@ async def measure_looks(photo: bytes, busy: bool) -> list[float]:
 
 
 async def measure_bot() -> dict[str, Any]:
-    """Look at a bot that nobody talks to (tools/bench_bots.py has one with two hundred people)."""
+    """Look at a bot that nobody talks to (`tools.bench_bots` has one with two hundred people)."""
     with tempfile.TemporaryDirectory() as folder, process(settings.load(data=Path(folder)), None) as pid:
         await asyncio.sleep(8)
         before = _cpu_s(pid)
