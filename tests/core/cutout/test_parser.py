@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -63,3 +67,18 @@ def test_parts_of_a_sitter_sum_to_the_sitter(parts: Parts) -> None:
     total = parts.hair + parts.hat + parts.clothes + parts.skin
     assert (total <= parts.person + 1e-3).all()  # skin beside the clothes is left out on purpose
     assert parts.person[5, 5] == 0
+
+
+def test_a_photo_is_parsed_once_while_it_is_in_use_and_nothing_of_it_is_held_after(hopper_map: FaceMap) -> None:
+    parser = Parser()
+    photo = hopper_map.selfie.rgb.copy()
+    face = replace(hopper_map, selfie=replace(hopper_map.selfie, rgb=photo))
+    first = parser.parse(face)
+    assert parser.parse(face) is first
+    moved = replace(face, transform=face.transform + np.float32(1))
+    assert parser.parse(moved) is not first, "another place in the frame is another parse"
+    gone = weakref.ref(photo)
+    del photo, face, moved
+    gc.collect()
+    assert gone() is None
+    assert not parser._held
