@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from core import frame, weights
 from core.cutout.nets import SIZE, ParserNet, RefinerNet
 from core.face.landmarks import skip_close_at_exit
-from core.face.mesh import FACE_OVAL
+from core.face.mesh import CHIN, FACE_OVAL
 from core.frame import INTEROCULAR_PX
 from core.types import F32, U8, FaceMap
 
@@ -122,6 +122,7 @@ class Parser:
         total = np.maximum(hair + skin + clothes + hat, 1e-3)
         hair, skin, clothes, hat = (part / total * person for part in (hair, skin, clothes, hat))
         oval = _face(points, person, skin)
+        hair, skin = by_colour(rgb, hair, skin, oval, points)
         skin = skin * (1 - _beside_clothes(clothes) * (1 - oval))
         head = _head(points, hair + hat, skin, oval * person)
         return Parts(
@@ -154,6 +155,10 @@ class Parser:
             return np.asarray(self._refiner(_batch(inputs[None]))[0, 0].numpy(), np.float32)
 
 
+NO_SKIN: Final = 24.0
+"""Distance in the a*b* plane from the face's own skin beyond which nothing is skin; necks in shade keep within 15."""
+VIVID: Final = 40.0
+"""The same distance beyond which hair is dyed: brown and red hair lie within 30 of their skin."""
 HELD: Final = 8
 """Photos whose parts are kept, 11 MB each: a photo is parsed when it is mapped and again when it is cut out."""
 HOLE: Final = 0.4
@@ -213,6 +218,32 @@ def _holes_filled(probabilities: F32, coarse: F32) -> F32:
     lifted = np.maximum(person, 0.98 * cv2.GaussianBlur(sure.astype(np.float32), (0, 0), 2))
     parts = probabilities[1:] * (lifted / np.maximum(person, 1e-3))
     return np.concatenate([1 - lifted[None], parts]).astype(np.float32)
+
+
+def by_colour(rgb: U8, hair: F32, skin: F32, oval: F32, points: F32) -> tuple[F32, F32]:
+    """Take for hair what the nets call skin and is of no skin's colour: hair and skin, (640, 512) float32 0..1.
+
+    Dyed hair and straw brims are taken for skin. Above the chin they are hair, which is kept with the head; below it
+    only what has the colour of vividly dyed hair is: a neck in coloured light is none. Colours are compared in the
+    a*b* plane of CIELAB, where shade moves little.
+    """
+    plane = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 1:]
+    face = (oval > 0.9) & (skin > 0.8)
+    if face.sum() < 100:
+        return hair, skin
+    own = np.median(plane[face], axis=0)
+    away = np.linalg.norm(plane - own, axis=-1)
+    limit = max(NO_SKIN, 3 * float(np.median(away[face])))
+    foreign = np.clip((away - limit) / (0.3 * NO_SKIN), 0, 1) * (1 - oval)
+    moved = skin * cv2.GaussianBlur(foreign, (0, 0), 1.5)
+    where = np.repeat(np.arange(len(skin))[:, None] < points[CHIN, 1], skin.shape[1], axis=1)
+    sample = np.maximum(hair, moved * where) > 0.5
+    if sample.sum() > 100:
+        colour = np.median(plane[sample], axis=0)
+        if np.linalg.norm(colour - own) > VIVID:
+            where |= np.linalg.norm(plane - colour, axis=-1) < NO_SKIN
+    moved = moved * where
+    return hair + moved, skin - moved
 
 
 def _snapped(part: F32, rgb: U8) -> F32:

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from core.cutout.nets import CLASSES, INPUTS, SIZE, ParserNet, RefinerNet
-from core.cutout.parser import BASE, HALF, PARTS_SIZE, Parser, Parts
+from core.cutout.parser import BASE, HALF, PARTS_SIZE, Parser, Parts, by_colour
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX
@@ -82,3 +82,19 @@ def test_a_photo_is_parsed_once_while_it_is_in_use_and_nothing_of_it_is_held_aft
     gc.collect()
     assert gone() is None
     assert not parser._held
+
+
+def test_what_is_of_no_skin_s_colour_is_hair_above_the_chin_and_a_lit_neck_stays_skin(points: F32) -> None:
+    """Dyed hair that the nets call skin is taken for hair; a neck in orange light is not."""
+    height, width = PARTS_SIZE[1], PARTS_SIZE[0]
+    rgb = np.full((height, width, 3), (205, 160, 140), np.uint8)
+    chin = round(float(points[152, 1]))
+    rgb[:, :100] = (230, 30, 160)
+    rgb[chin:, 200:320] = (250, 160, 60)
+    skin, none = np.ones((height, width), np.float32), np.zeros((height, width), np.float32)
+    oval = none.copy()
+    oval[chin - 150 : chin, 200:320] = 1
+    hair, left = by_colour(rgb, none, skin, oval, points)
+    assert hair[:, :95].min() > 0.95, "and below the chin, for it has the dyed hair's colour"
+    assert hair[chin + 5 :, 200:320].max() < 0.05
+    np.testing.assert_allclose(hair + left, 1, atol=1e-5)
