@@ -80,9 +80,11 @@ SHORTER = """
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Grace Hopper, the same photo saved again, one of her out of focus, and Eileen Collins as the stranger."""
+    """Grace Hopper at the smallest print's size, the same photo saved again, one of her out of focus, and Collins
+    as the stranger.
+    """
     folder = tmp_path_factory.mktemp("photos")
-    me = sitters.hopper()
+    me = sitters.frames()[0]
     stranger = np.asarray(Image.fromarray(sitters.collins()).resize((1024, 1024)))
     named = {
         "me": me,
