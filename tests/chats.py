@@ -1,4 +1,4 @@
-"""Services with its bot on a loopback Bot API and its worker, all in this process."""
+"""Services with their bot on a loopback Telegram or Discord and their worker, all in this process."""
 
 from __future__ import annotations
 
@@ -10,33 +10,40 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from bots.dialogue.menu import Menu
-from bots.platforms.telegram import service
+from bots.platforms.discord import service as discord
+from bots.platforms.telegram import service as telegram
 from bots.runtime.retry import Backoff
 from jobs import settings as s
 from jobs.services import Services, open_services
 from jobs.worker.worker import Worker
+from tests.fakes import discord_person, discord_server, telegram_server
+from tests.fakes.discord_server import DiscordServer
 from tests.fakes.picture_studio import picture
-from tests.fakes.telegram_server import TOKEN, Person, TelegramServer
+from tests.fakes.telegram_server import TelegramServer
 
+Person = telegram_server.Person | discord_person.Person
 STUDIO = "tests.fakes.picture_studio:PictureStudio"
 
 
 @asynccontextmanager
 async def running_bot(
     folder: Path,
-    server: TelegramServer,
+    server: TelegramServer | DiscordServer,
     studio: str = STUDIO,
     menu: Menu | None = None,
     backoff: Backoff | None = None,
     **more: object,
 ) -> AsyncIterator[Services]:
     """Services in a folder, its bot and worker running; a life that ends without goodbye."""
-    config = s.load(data=folder, telegram_token=SecretStr(TOKEN), telegram_api=server.url, lease_s=2.0, **more)
+    service = discord if isinstance(server, DiscordServer) else telegram
+    config = s.load(data=folder, lease_s=2.0, **addressed(server), **more)
     async with open_services(config) as services:
         worker = Worker(config, services.database, services.blob_store, services.job_queue, studio)
         parts = [services.job_queue.relay(), worker.run(), service.run(services, menu, backoff)]
         tasks = [asyncio.create_task(part) for part in parts]
         try:
+            if isinstance(server, DiscordServer):  # what happens before that is lost, as on the real one
+                await server.until(lambda: server.gateway.listening or any(task.done() for task in tasks))
             yield services
         finally:
             for task in tasks:
@@ -44,6 +51,13 @@ async def running_bot(
             for answer in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(answer, Exception):
                     raise answer
+
+
+def addressed(server: TelegramServer | DiscordServer) -> dict[str, object]:
+    """Return the settings that lead a bot to a server."""
+    if isinstance(server, DiscordServer):
+        return {"discord_token": SecretStr(discord_server.TOKEN), "discord_api": server.url}
+    return {"telegram_token": SecretStr(telegram_server.TOKEN), "telegram_api": server.url}
 
 
 async def begins(person: Person) -> None:

@@ -78,15 +78,20 @@ class Dispatcher:
     async def hear(self, contact: Contact, *happened: e.Event | str) -> None:
         """Take the events of one update, or a button's data. Returns once their effect is safe; answering goes on.
 
-        A press is acknowledged before anything is read or written.
+        A press is acknowledged at once, before anything is read or written, and keeps its place among what the person
+        does: a message that comes while the platform takes the acknowledgement is handled after it.
         """
-        if contact.interaction:
-            await self._adapter.acknowledge(contact)
+        acknowledged = asyncio.create_task(self._acknowledge(contact))
         answer = self._heard if contact.private else self._point_home
         async with self._one_at_a_time(contact.owner):
+            await acknowledged
             toast = await self._until_safe(contact, partial(answer, contact, happened))
         if contact.interaction:
             await self._adapter.answer(contact, toast)
+
+    async def _acknowledge(self, contact: Contact) -> None:
+        if contact.interaction:
+            await self._adapter.acknowledge(contact)
 
     @asynccontextmanager
     async def _one_at_a_time(self, owner: str) -> AsyncIterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -23,6 +23,11 @@ class Conversations(OpenTransaction):
         into = sqlite.insert if self.c.dialect.name == "sqlite" else postgresql.insert
         seen = into(t.seen_updates).values(platform=platform, key=key, at=time.time())
         return (await self.c.execute(seen.on_conflict_do_nothing())).rowcount > 0
+
+    async def last_seen(self, platform: str) -> float:
+        """Return when the newest update came, in seconds since 1970, 0 before the first."""
+        newest = select(func.max(t.seen_updates.c.at)).where(t.seen_updates.c.platform == platform)
+        return (await self.c.execute(newest)).scalar() or 0.0
 
     async def conversation(self, account: int, platform: str) -> tuple[str, int]:
         """Return a conversation's data and version, ("", 0) before the first."""

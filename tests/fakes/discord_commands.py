@@ -132,11 +132,14 @@ def _options(form: Form, options: list[Json], path: Path) -> None:
                 form.length((*here, "choices", n, "name_localizations", locale), name, 1, 100)
         if option.get("type") in {1, 2}:
             _options(form, option.get("options") or [], here)
-    locales: set[str | None] = {locale for option in options for locale in option.get("name_localizations") or {}}
-    for named in locales | {None}:
-        names = [(option.get("name_localizations") or {}).get(named, option.get("name")) for option in options]
-        if len(set(names)) < len(names):
-            form.wrong((*path, "options"), "APPLICATION_COMMAND_OPTIONS_NAME_INVALID", f"Not unique in {named}.")
+    for locale in sorted({locale for option in options for locale in option.get("name_localizations") or {}}) or [""]:
+        seen: set[str] = set()
+        for i, option in enumerate(options):
+            name = (option.get("name_localizations") or {}).get(locale, option.get("name"))
+            if name in seen:
+                text = f"Option name is there twice: {name} {locale}"
+                form.wrong((*path, "options", i, "name"), "APPLICATION_COMMAND_OPTIONS_NAME_INVALID", text)
+            seen.add(name)
 
 
 def _characters(thing: Json) -> int:

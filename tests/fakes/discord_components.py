@@ -105,13 +105,16 @@ def media_of(components: list[Json]) -> Iterator[Json]:
                 yield component.get("file") or {}
 
 
-def shown(components: list[Json], resolve: Callable[[str], Json]) -> list[Json]:
-    """Return components as the server gives them back: numbered, without nulls, their media resolved."""
+def shown(components: list[Json], resolve: Callable[[str], Json], sizes: dict[str, int]) -> list[Json]:
+    """Return components as the server gives them back: numbered, without nulls, their media resolved.
+
+    sizes: bytes of the files that `attachment://` leads to, by name.
+    """
     taken = {c["id"] for c in walk(components) if c.get("id")}
     numbers = (n for n in itertools.count(1) if n not in taken)
 
     def one(component: Json) -> Json:
-        made = {key: value for key, value in component.items() if value is not None}
+        made: Json = {key: value for key, value in component.items() if value is not None}
         made["id"] = component.get("id") or next(numbers)
         if component["type"] == GALLERY:
             made["items"] = [{"description": None, "spoiler": False, **i, "media": resolve(i["media"]["url"])}
@@ -120,6 +123,9 @@ def shown(components: list[Json], resolve: Callable[[str], Json]) -> list[Json]:
             key = "media" if component["type"] == THUMBNAIL else "file"
             made = {"spoiler": False, **({"description": None} if key == "media" else {}), **made}
             made[key] = resolve(component[key]["url"])
+            if key == "file":
+                name = component[key]["url"].removeprefix("attachment://")
+                made |= {"name": name, "size": sizes.get(name)}
         elif component["type"] == CONTAINER:
             made = {"accent_color": None, "spoiler": False, **made}
         elif component["type"] == SEPARATOR:

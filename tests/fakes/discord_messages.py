@@ -42,10 +42,14 @@ class Message:
     nonce: str | int | None = None
 
     @property
+    def raw(self) -> str:
+        """Everything written in it."""
+        return "\n".join([self.content, *(c["content"] for c in walk(self.components) if c.get("content"))])
+
+    @property
     def text(self) -> str:
-        """Everything a person reads in it."""
-        parts = [self.content] + [c["content"] for c in walk(self.components) if c.get("content")]
-        return "\n".join(part for part in parts if part)
+        """Everything a person reads in it; a backslash before a sign only keeps it from being formatting."""
+        return re.sub(r"\\([^\w\s])", r"\1", self.raw).strip()
 
 
 class Messages:
@@ -175,7 +179,11 @@ class Messages:
             "mention_everyone": message.mentions_everyone, "mentions": [], "mention_roles": [],
             "attachments": [self._files.json(s) for s in message.attachments], "embeds": [], "pinned": False,
             "flags": message.flags,
-            "components": shown(message.components, lambda url: self._files.media(url, message.attachments)),
+            "components": shown(
+                message.components,
+                lambda url: self._files.media(url, message.attachments),
+                {stored.name: len(stored.data) for stored in message.attachments},
+            ),
         }  # fmt: skip
         if message.token:
             body |= {"webhook_id": o.APPLICATION, "application_id": o.APPLICATION}
@@ -198,7 +206,7 @@ class Messages:
         message.content, message.components, message.attachments = content, components, attached
         allowed = body.get("allowed_mentions")
         pings = allowed is None or "everyone" in (allowed.get("parse") or [])
-        message.mentions_everyone = pings and re.search(r"@(everyone|here)", message.text) is not None
+        message.mentions_everyone = pings and re.search(r"@(everyone|here)", message.raw) is not None
 
     def _refuse_legacy(self, form: Form, body: Json, path: tuple[str, ...]) -> None:
         for key in LEGACY:

@@ -150,7 +150,9 @@ class Person:
             self._press(message, component, [value] if value is not None else None)
 
     async def presses_data(self, custom_id: str, message: Message) -> None:
-        """Press a button by its id, even one that is not on screen any more."""
+        """Press a button by its id, even on somebody else's message; Discord takes only ids that are on it."""
+        if all(component.get("custom_id") != custom_id for component in walk(message.components)):
+            raise LookupError(f"{custom_id!r} is not on {message.text!r}")
         self._press(message, {"type": BUTTON, "custom_id": custom_id}, None)
 
     async def chooses(self, *labels: str) -> None:
@@ -202,8 +204,9 @@ class Person:
         """The bot's messages that this person sees, oldest first."""
         return [
             m for m in self.server.messages.all.values()
-            if m.author is BOT and not m.flags & LOADING and m.ephemeral_for in {"", self.id_text}
-            and (m.channel is channel if channel else self.id_text in m.channel.people)
+            if m.author is BOT and not m.flags & LOADING
+            and (m.ephemeral_for == self.id_text if m.ephemeral_for else self.id_text in m.channel.people)
+            and (channel is None or m.channel is channel)
         ]  # fmt: skip
 
     def screen(self) -> list[str]:

@@ -14,6 +14,7 @@ from bots.dialogue.menu import Menu, default_menu
 from bots.platforms.discord.commands import FORM, Tree, Words, add_commands, form_sent, sync
 from bots.platforms.discord.interactions import AnyInteraction, Interactions
 from bots.platforms.discord.messages import DiscordAdapter
+from bots.platforms.discord.missed import read_missed
 from bots.platforms.discord.presses import press_of
 from bots.platforms.discord.updates import Receiver
 from bots.runtime.dispatcher import Dispatcher
@@ -38,7 +39,8 @@ class Client(discord.AutoShardedClient):
 
     receiver: Receiver
 
-    def __init__(self) -> None:
+    def __init__(self, services: Services) -> None:
+        self._services = services
         super().__init__(
             intents=discord.Intents(dm_messages=True),
             max_messages=None,
@@ -47,6 +49,11 @@ class Client(discord.AutoShardedClient):
             allowed_mentions=discord.AllowedMentions.none(),
             max_ratelimit_timeout=RATE_LIMIT_S,
         )
+
+    async def on_shard_connect(self, shard: int) -> None:
+        """Read what was missed when a new session begins; private chats are the first shard's."""
+        if shard == 0:
+            await read_missed(self, self._services, self.receiver)
 
     async def on_message(self, message: discord.Message) -> None:
         """Take a message."""
@@ -74,7 +81,7 @@ async def run(services: Services, menu: Menu | None = None, backoff: Backoff | N
     Route.BASE = (settings.discord_api or API).rstrip("/")
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody speaks here
     logging.getLogger("discord.state").setLevel(logging.ERROR)  # it warns that guilds are not asked for
-    client, interactions = Client(), Interactions()
+    client, interactions = Client(services), Interactions()
     adapter = DiscordAdapter(client, interactions)
     dispatcher = Dispatcher(services, adapter, menu, backoff)
     client.receiver = Receiver(dispatcher, interactions, adapter.met)

@@ -1,0 +1,210 @@
+"""Whole chats over a loopback Discord: real discord.py, database, queue and worker; only pictures are quick."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import zipfile
+from pathlib import Path
+
+from jobs.storage.keys import signed_by
+from tests.chats import begins, has_gallery, has_photos, running_bot
+from tests.fakes.discord_messages import V2, pictures_shown
+from tests.fakes.discord_server import DiscordServer
+from tests.fakes.picture_studio import picture
+
+
+async def test_a_whole_chat_in_the_dm_from_consent_to_receipt(discord_server: DiscordServer, tmp_path: Path) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        ana = server.person(7)
+        await ana.says("/start")
+        await ana.sees("I am Atelier")
+        await ana.sends(picture("gray"))
+        await ana.sees("I have not opened your photo")
+        assert server.files.fetched == [], "nothing is fetched before consent"
+        await ana.presses("I agree")
+        await ana.sees("Thank you. Now send me")
+
+        good = [picture("gray", mark=str(i)) for i in range(3)]
+        await ana.sends(*good, picture("black"), picture("red"))
+        await ana.sees("I have 3 good photos")
+        await ana.sees("It is too dark")
+        await ana.sees("somebody else")
+        assert len([text for text in ana.screen() if "Photo 1" in text]) == 1, "one card for the album"
+
+        await ana.presses("Take back")
+        await ana.can_press("Choose looks")
+        await ana.presses("Choose looks")
+        await ana.presses("Founder")
+        await ana.sees("Picked: Founder")
+        await ana.presses("Office")
+        await ana.sees("Picked: Founder, Office")
+        await ana.presses("Change details")
+        await ana.presses("Outfit")
+        await ana.presses("Navy suit")
+        await ana.sees("Outfit: Navy suit")
+        await ana.presses("◂ Back")
+        await ana.can_press("Go: 8")
+        await ana.presses("Go: 8", copies=3)
+
+        await ana.sees("Your 6 portraits are ready")
+        gallery = await ana.sees("Founder · 97 % of your own baseline")
+        assert 1 <= pictures_shown(gallery) <= 10
+        assert all(stored.description for stored in gallery.attachments), "every picture has an alt text"
+        await ana.presses("▶")
+        await ana.sees("2/6")
+        await ana.presses("◀")
+        await ana.sees("1/6")
+        await ana.presses("♡ Favourite")
+        await ana.sees("one of your favourites")
+        await ana.presses("Edit")
+        await ana.presses("Warmer")
+        await ana.sees("Edited: Warmer")
+        await ana.presses("Brighter")
+        await ana.sees("Edited: Warmer, Brighter")
+        await ana.presses("↶ Undo")
+        await ana.can_press("↷ Redo")
+        await ana.presses("Compare")
+        await ana.can_press("Show the edit")
+        assert pictures_shown(ana.find("Show the edit")[0]) == 2, "before and after, side by side"
+        await ana.presses("Show the edit")
+        await ana.presses("Close edits")
+        await ana.presses("All 6 files")
+        files = await ana.sees("Your portraits in full quality")
+        assert len(files.attachments) == 6
+
+        await ana.says("/export")
+        archive = await ana.sees("Everything I keep of you")
+        names = zipfile.ZipFile(io.BytesIO(archive.attachments[0].data)).namelist()
+        assert {"account.json", "photos/1", "photos/2"} <= set(names)
+
+        await ana.says("/forget")
+        await ana.presses("Delete everything")
+        last = await ana.sees("Everything is deleted")
+        receipt = json.loads(last.attachments[0].data)
+        assert signed_by(receipt["public_key"], receipt["body"].encode(), receipt["signature"])
+        assert json.loads(receipt["body"])["deleted"]["photos"] == 4
+        await server.until(lambda: [m.id for m in ana.chat() if not m.ephemeral_for] == [last.id])
+        assert [file for file in (tmp_path / "shelf").rglob("*") if file.is_file()] == []
+        assert server.interactions.unanswered() == []
+
+
+async def test_buttons_work_after_a_restart_and_for_their_owner_only(
+    discord_server: DiscordServer, tmp_path: Path
+) -> None:
+    server = discord_server
+    ana, ben = server.person(7), server.person(9, "Ben")
+    async with running_bot(tmp_path, server):
+        await has_gallery(ana)
+        await ana.sees("1/3")
+        message, button, _ = ana.find("▶")
+        await begins(ben)
+    async with running_bot(tmp_path, server):
+        await ana.presses("▶")
+        await ana.sees("2/3")
+        await ben.presses_data(button["custom_id"], message)
+        await ben.sees("This button is not valid any more")
+        assert all(pictures_shown(m) == 0 for m in ben.chat())
+        row = {"type": 1, "components": [{"type": 2, "style": 1, "label": "Long ago", "custom_id": "0old:xxxx:1"}]}
+        server.messages.send(ana.dm, {"flags": V2, "components": [row]}, {})
+        await ana.presses("Long ago")
+        await ana.sees("This button is from an earlier version")
+        await ana.presses("▶")
+        await ana.sees("3/3")
+
+
+async def test_what_happens_while_the_bot_is_away_is_found_when_it_returns(
+    discord_server: DiscordServer, tmp_path: Path
+) -> None:
+    server = discord_server
+    ana = server.person(7)
+    async with running_bot(tmp_path, server):
+        await has_photos(ana)
+    await ana.sends(picture("gray", mark="sent into the void"))
+    async with running_bot(tmp_path, server):
+        await ana.sees("I have 3 good photos")
+
+
+async def test_a_whole_outage_delays_a_gallery_and_shows_it_once(discord_server: DiscordServer, tmp_path: Path) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        ana = server.person(7, patience_s=90)
+        await has_photos(ana)
+        await ana.presses("Choose looks")
+        await ana.presses("Office")
+        await ana.can_press("Go: 4")
+        await ana.presses("Go: 4")
+        await ana.sees("Your portraits")
+        await server.outage()
+        await asyncio.sleep(2)
+        await server.outage(False)
+        await ana.sees("Your 3 portraits are ready")
+        await ana.sees("1/3 · Office")
+        assert len([text for text in ana.screen() if "1/3 · Office" in text]) == 1
+
+
+async def test_closed_dms_are_told_in_time_and_the_gallery_waits(discord_server: DiscordServer, tmp_path: Path) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        ana = server.person(7)
+        team = server.guild(ana)
+        await ana.says("/start", team)
+        await ana.presses("I agree")
+        await ana.sees("Thank you. Now")
+        ana.closed = True
+        photos = {f"photo{i}": picture("gray", mark=str(i)) for i in (1, 2)}
+        await ana.commands("headshot", team, **photos)
+        await ana.sees("I have 2 good photos")
+        await ana.presses("Choose looks")
+        await ana.presses("Office")
+        await ana.presses("Go: 4")
+        await ana.sees("I cannot write to you in private")
+        server.interactions.forget()  # fifteen minutes are over
+        shown = len(ana.chat())
+        await ana.says("/gallery", team)
+        await server.until(lambda: any("1/3 · Office" in text for text in ana.screen()[shown:]))
+
+
+async def test_in_a_server_everything_is_for_the_eyes_of_one(discord_server: DiscordServer, tmp_path: Path) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        ana, ben = server.person(7), server.person(9, "Ben")
+        team = server.guild(ana, ben)
+        await ana.says("/help", team)
+        await ana.sees("How it works")
+        await ana.commands("headshot", team, **{name: picture("gray", mark=name) for name in ("photo1", "photo2")})
+        await ana.presses("I agree")
+        await ana.sees("Thank you")
+        assert ben.chat() == []
+        assert all(message.ephemeral_for == "7" for message in ana.chat(team))
+
+
+async def test_the_form_brings_photos_and_a_look(discord_server: DiscordServer, tmp_path: Path) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        ana = server.person(7)
+        await begins(ana)
+        await ana.commands("headshot")
+        await ana.fills(picture("gray", mark="1"), picture("gray", mark="2"), look="founder")
+        await ana.sees("I have 2 good photos")
+        await ana.presses("Choose looks")
+        await ana.sees("Picked: Founder")
+
+
+async def test_spanish_is_spoken_to_who_comes_with_it(discord_server: DiscordServer, tmp_path: Path) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        luz = server.person(8, "Luz", "es")
+        await luz.says("/start")
+        await luz.sees("Soy Atelier")
+        await luz.presses("English")
+        await luz.sees("I am Atelier, an AI system")
+        names = {c["name"]: c["name_localizations"] for c in server.commands.all}
+        assert names["gallery"]["es-ES"] != "gallery"
+    writes = server.commands.writes
+    async with running_bot(tmp_path, server):
+        await luz.says("/start")
+        await luz.sees("I am Atelier, an AI system")
+    assert server.commands.writes == writes, "the commands have not changed: they are not written again"
