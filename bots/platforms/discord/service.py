@@ -27,6 +27,7 @@ log = logging.getLogger("atelier.discord")
 
 API: Final = "https://discord.com/api/v10"
 RATE_LIMIT_S: Final = 30.0  # a longer rate limit is not slept through: the outbox waits, for that person alone
+CANCELLED_S: Final = 0.5  # between two tries to end the gateway's connection
 REFUSED: Final = 4004  # the gateway's code for a token it does not know
 
 
@@ -117,9 +118,19 @@ async def introduce(client: Client, tree: Tree, services: Services) -> None:
 
 
 async def _connect(client: Client) -> None:
-    """Hold the gateway; the library resumes it when it breaks. Raises when it is over for good."""
+    """Hold the gateway; the library resumes it when it breaks. Raises when it is over for good.
+
+    The library takes a cancellation while it reconnects for the end of that try alone: it is cancelled until it ends.
+    """
+    connecting = asyncio.create_task(client.connect())
     try:
-        await client.connect()
+        await asyncio.wait({connecting})
+    finally:
+        while not connecting.done():
+            connecting.cancel()
+            await asyncio.wait({connecting}, timeout=CANCELLED_S)
+    try:
+        await connecting
     except discord.ConnectionClosed as closed:
         if closed.code == REFUSED:
             raise discord.LoginFailure("the gateway refused the token") from closed
