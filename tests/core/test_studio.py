@@ -206,8 +206,10 @@ def test_an_edit_of_a_set_is_scored_as_its_draw_was(set_shot: Path, tmp_path: Pa
     record, _ = read_record(set_shot / "office-01.jpg")
     edited = studio.enhance(set_shot / "office-01.jpg", ["crop=portrait"], tmp_path / "same.jpg", models)
     assert edited["likeness"] == pytest.approx(record["likeness"], abs=2e-4)
+    noted = json.loads((tmp_path / "same.json").read_text("utf-8"))
+    (tmp_path / "same.json").write_text(json.dumps({**noted, "likeness": 0.1}), "utf-8")
     warm = studio.enhance(tmp_path / "same.jpg", ["warmer"], tmp_path / "warm.jpg", models)
-    assert warm["likeness"] != edited["likeness"], "an edit of an edit elsewhere finds the set's photos too"
+    assert warm["likeness"] > 0.7, "an edit of an edit elsewhere finds the set's photos too, and is measured anew"
 
 
 def test_a_strangers_head_and_a_stretched_face_fall_through(set_shot: Path, models: Models) -> None:

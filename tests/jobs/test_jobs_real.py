@@ -28,6 +28,8 @@ from tests.live_services import Process, make_settings, person, running, send_ph
 SHORT_TRAINING = "tests.fakes.short_training:ShortTraining"
 PATIENCE_S = 540.0
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1700)]
+
 
 async def place(services: Services, account: int, job: Job) -> int:
     accepted = await services.job_queue.place(account, job, job.kind, "telegram")
@@ -92,7 +94,6 @@ def kill_one_of(others: list[Process], which: int, config: Settings) -> None:
     others[which] = Process(config, ("notify", "relay")[which])
 
 
-@pytest.mark.slow
 async def test_a_real_photo_is_looked_at_shot_under_kills_at_every_stage_edited_and_delivered_once(
     tmp_path: Path,
 ) -> None:
@@ -146,7 +147,6 @@ async def test_a_real_photo_is_looked_at_shot_under_kills_at_every_stage_edited_
     assert [line["word"] for line in told(config)] == ["done"] * 3
 
 
-@pytest.mark.slow
 async def test_the_full_recipe_survives_a_kill_in_training_and_one_in_drawing(tmp_path: Path) -> None:
     """A sharp photo teaches, a small one of another angle needs what it taught: the LoRA is learnt and used."""
     clear = np.asarray(cv2.bilateralFilter(sitters.hopper(), 7, 45, 3), np.uint8)

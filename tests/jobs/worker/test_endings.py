@@ -21,6 +21,7 @@ from tests.live_services import (
     shoot,
     stands_at,
     times_drawn,
+    until,
     working,
 )
 
@@ -41,7 +42,7 @@ async def test_cancelling_a_running_job_ends_its_work_whether_it_listens_or_not(
         await ends(services, await place(services, someone.id, shoot()))  # and the slot is free again
         async with services.database.read() as tx:
             token = (await tx.account_of(someone.id)).token
-        assert not list((services.settings.work_folder / token).glob("*"))
+        await until(lambda: not list((services.settings.work_folder / token).glob("*")))
 
 
 async def test_a_child_that_dies_once_costs_nothing_and_a_job_that_kills_every_one_is_given_up(
