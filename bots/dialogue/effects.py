@@ -59,7 +59,8 @@ class Card(Reply):
     pictures: at most `Limits.pictures_a_card`, and always as many.
 
     repost: take the old one's buttons away and send it anew at the end of the chat. throttled: it reports progress, so
-    it may wait a moment for its own next state.
+    it may wait a moment for its own next state. lasting: it goes on changing for so long that it belongs into the
+    private chat, wherever it began.
     """
 
     slot: str
@@ -68,6 +69,7 @@ class Card(Reply):
     pictures: tuple[Picture, ...] = ()
     repost: bool = False
     throttled: bool = False
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

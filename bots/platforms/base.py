@@ -74,11 +74,12 @@ class Adapter(Protocol):
     async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
         """End what `acknowledge` began, with words or without; never raises."""
 
-    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load, key: str = "") -> list[str]:
         """Send a reply, or edit its old self; return the handles of messages that are new.
 
         place: `Contact.place` or `Contact.home`. old: of a Card or an Unbutton the message it is on, of a Say the
-        message it answers.
+        message it answers. key: the same for every try to show this reply and for no other reply, empty where it is
+        tried once: a platform that knows repeated requests by such a key shows the reply once.
         """
 
     async def remove(self, place: str, handles: list[str]) -> None:

@@ -60,7 +60,7 @@ class Terminal:
 
     # --- as an adapter ---------------------------------------------------------------------------
 
-    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load, key: str = "") -> list[str]:
         """See `Adapter.show`: there is no editing in a terminal, the newest state is printed again."""
         saved: list[Path] = []
         match reply:

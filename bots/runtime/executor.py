@@ -67,8 +67,11 @@ class Executor:
 
     # --- replies ---------------------------------------------------------------------------------
 
-    async def show(self, account: int, place: str, cards: dict[str, str], reply: fx.Reply) -> list[str]:
-        """Show a reply, or edit its card; return the handles of new messages. Raises what `Adapter.show` does, Gone."""
+    async def show(self, account: int, place: str, cards: dict[str, str], reply: fx.Reply, key: str) -> list[str]:
+        """Show a reply, or edit its card; return the handles of new messages. Raises what `Adapter.show` does, Gone.
+
+        key: as `Adapter.show`.
+        """
         load = self.loader(account)
         if isinstance(reply, fx.Sweep):
             return []
@@ -81,11 +84,10 @@ class Executor:
             await self._adapter.show(place, fx.Unbutton(reply.slot), old, load)
             old = None
         try:
-            return await self._adapter.show(place, reply, old, load)
+            return await self._adapter.show(place, reply, old, load, key)
         except BlobMissing:
-            return await self._adapter.show(
-                place, fx.Say(say(await self._language(account), "failed.gone")), None, load
-            )
+            gone = fx.Say(say(await self._language(account), "failed.gone"))
+            return await self._adapter.show(place, gone, None, load, key)
 
     def loader(self, account: int) -> Load:
         """Return what brings the bytes of an account's pictures and of style previews."""

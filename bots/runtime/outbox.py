@@ -35,8 +35,8 @@ SAVE_TRIES = 4  # when another process saved the conversation first
 REPLY_TRIES = 3  # of a reply that fails for an unknown reason
 LAST_WORDS_S = 10.0  # how long replies and exports under way may take before a deletion stops them
 
-Show = Callable[[int, str, dict[str, str], fx.Reply], Awaitable[list[str]]]
-"""Shows an account, in a chat, with the handles of its cards, a reply; returns the handles of new messages."""
+Show = Callable[[int, str, dict[str, str], fx.Reply, str], Awaitable[list[str]]]
+"""Shows an account, in a chat, with the handles of its cards, a reply by its key; returns handles of new messages."""
 Do = Callable[[int, str, int, fx.Effect, list[asyncio.Task[None]]], Coroutine[Any, Any, None]]
 """Does an account's effect, by chat and entry number, and acknowledges it; the tasks are effects it may wait for."""
 Within = Callable[[Transaction, Record], Awaitable[None]]
@@ -46,11 +46,13 @@ Within = Callable[[Transaction, Record], Awaitable[None]]
 class _Replies:
     """The replies of one account that are under way in this process.
 
-    done: entry number -> (slot, handle) of its messages, shown and not acknowledged yet.
+    nonce: the session's, because entries are numbered anew after a deletion. done: entry number -> (slot, handle) of
+    its messages, shown and not acknowledged yet.
     """
 
     chat: str
     cards: dict[str, str]
+    nonce: str
     waiting: dict[int, fx.Reply] = field(default_factory=dict)
     done: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
     failures: dict[int, int] = field(default_factory=dict)
@@ -75,7 +77,7 @@ class Outbox:
 
     def start(self, account: int, chat: str, record: Record, reachable: bool = True) -> None:
         """Begin the entries that are not under way; the replies of who cannot be reached wait in the record."""
-        replies = self._replies.get(account) or _Replies(chat, dict(record.cards))
+        replies = self._replies.get(account) or _Replies(chat, dict(record.cards), record.session.nonce)
         replies.chat = chat
         for entry in record.outbox:
             if (account, entry.number) in self._effects or entry.number in replies.done:
@@ -224,7 +226,8 @@ class Outbox:
 
     async def _shown(self, account: int, replies: _Replies, number: int, reply: fx.Reply) -> list[str]:
         try:
-            return await self._show(account, replies.chat, replies.cards, reply)
+            key = f"{replies.nonce}-{account:x}-{number}"
+            return await self._show(account, replies.chat, replies.cards, reply, key)
         except (Unreachable, Gone, *TRANSIENT):
             raise
         except Exception as error:

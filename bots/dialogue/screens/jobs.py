@@ -36,7 +36,7 @@ def progress(view: View, running: Running, eta_s: float | None = None) -> Card:
     if eta_s is not None and not running.stopping:
         lines.append(view.words("progress.eta", time=duration(view.session.language, eta_s)))
     rows: Rows = () if running.stopping else ((view.button("cancel", CancelPressed(running.job)),),)
-    return view.card(slot(running), lines, rows, throttled=True)
+    return view.card(slot(running), lines, rows, throttled=True, lasting=running.kind == "shoot")
 
 
 def slot(running: Running) -> str:

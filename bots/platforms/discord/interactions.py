@@ -32,14 +32,17 @@ AnyInteraction = discord.Interaction[Any]
 
 @dataclass(slots=True, eq=False)
 class Live:
-    """An interaction that can be answered. thinking: a line that waits to become its first answer."""
+    """An interaction that can be answered.
+
+    thinking: a line waits to become its first answer. told: whether it was said where later answers come, or cannot.
+    """
 
     interaction: AnyInteraction
     owner: str
     ephemeral: bool
     thinking: bool = False
     over: bool = False
-    told_closed: bool = False
+    told: bool = False
 
     @property
     def alive(self) -> bool:
@@ -55,6 +58,7 @@ class Interactions:
         self._live: OrderedDict[str, Live] = OrderedDict()
         self._of_message: OrderedDict[int, str] = OrderedDict()
         self._last: OrderedDict[str, str] = OrderedDict()
+        self._in_server: OrderedDict[str, str] = OrderedDict()
 
     def begin(self, interaction: AnyInteraction) -> Contact:
         """Take an interaction up; return who it is from and where it is answered."""
@@ -64,7 +68,8 @@ class Interactions:
         self._live[number] = live
         if interaction.message is not None and not private_chat:
             self._of_message[interaction.message.id] = number
-        self._last[owner] = "" if private_chat else number
+        self._last[owner] = number
+        self._in_server[owner] = "" if private_chat else number
         self._prune()
         language = str(interaction.locale)
         if private_chat:
@@ -73,15 +78,19 @@ class Interactions:
 
     def heard_at_home(self, owner: str) -> None:
         """Note that a person wrote in the private chat."""
-        self._last[owner] = ""
+        self._in_server[owner] = ""
 
     def at(self, place: str) -> Live | None:
         """Return the interaction that a place is, None for a private chat or when its time is over."""
         return self._alive(place.partition("/")[2])
 
     def last(self, owner: str) -> Live | None:
-        """Return the interaction that a person acted with last, None where that was in the private chat or is over."""
+        """Return the interaction that a person acted with last, None when its time is over."""
         return self._alive(self._last.get(owner, ""))
+
+    def in_server(self, owner: str) -> Live | None:
+        """Return the same, None where the person has been in the private chat since."""
+        return self._alive(self._in_server.get(owner, ""))
 
     def of_message(self, message: int) -> Live | None:
         """Return the newest interaction on a message that one person alone sees: its token edits the message."""
@@ -137,7 +146,7 @@ class Interactions:
     def _prune(self) -> None:
         while self._live and (len(self._live) > REMEMBERED or not next(iter(self._live.values())).alive):
             self._live.popitem(last=False)
-        for kept in (self._of_message, self._last):
+        for kept in (self._of_message, self._last, self._in_server):
             while len(kept) > REMEMBERED:
                 kept.popitem(last=False)
 

@@ -49,7 +49,7 @@ class Post:
         ]
 
     def view(self) -> ui.LayoutView:
-        """Return its components; a new view each time. Buttons are taken by `bots.platforms.discord.presses` alone."""
+        """Return its components; a new view each time. See `data_of` for its buttons."""
         inside: list[ui.Item[ui.LayoutView]] = []
         if self.pictures:
             shown = [discord.MediaGalleryItem(_link(p), description=p.alt[:ALT] or None) for p in self.pictures]

@@ -31,12 +31,14 @@ from bots.platforms.discord.updates import attachments_of
 
 log = logging.getLogger("atelier.discord")
 
+CHATS: Final = "https://discord.com/channels/@me"  # before a private channel's id: a link to it
 CACHED: Final = 5000  # private channels, and what is on screen, kept in memory
-UNKNOWN_MESSAGE: Final = 10008
 CLOSED: Final = frozenset({50001, 50007, 50013, 50278})
 """Discord's codes for a person that a bot may not write to."""
 OVER: Final = frozenset({10008, 10015, 10062, 40094, 50027})
 """Codes for an interaction that cannot be answered any more: too late, or one follow-up too many."""
+AGAIN: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS})
+"""A token that was reset ends the process; what is left to say waits for the next."""
 
 T = TypeVar("T")
 
@@ -77,24 +79,24 @@ class DiscordAdapter:
         """See `Adapter.answer`."""
         await self._interactions.answer(contact, toast)
 
-    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load, key: str = "") -> list[str]:
         """See `Adapter.show`."""
         match reply:
             case fx.Say():
-                return [await self._send(place, Post(reply.text, reply.rows), _quoted(old))]
+                return [await self._send(place, Post(reply.text, reply.rows), key, _quoted(old))]
             case fx.Card():
-                return await self._card(place, reply, old, load)
+                return await self._card(place, reply, old, load, key)
             case fx.Album():
                 uploads = await _loaded(reply.pictures, load)
                 text = "\n".join(picture.alt for picture in reply.pictures)
-                return [await self._send(place, Post(text, pictures=uploads))]
+                return [await self._send(place, Post(text, pictures=uploads), key)]
             case fx.Files():
                 loaded = await _loaded(reply.pictures, load)
                 posts = [Post(reply.caption, files=tuple(part)) for part in parts(loaded)]
-                return [await self._send(place, post) for post in posts]
+                return [await self._send(place, post, key and f"{key}-{i}") for i, post in enumerate(posts)]
             case fx.TextFile():
                 file = Upload(reply.name, reply.body.encode())
-                return [await self._send(place, Post(reply.caption, files=(file,)))]
+                return [await self._send(place, Post(reply.caption, files=(file,)), key)]
             case fx.Unbutton() if old is not None:
                 await self._unbutton(old)
         return []
@@ -118,11 +120,10 @@ class DiscordAdapter:
 
     # --- cards -----------------------------------------------------------------------------------
 
-    async def _card(self, place: str, card: fx.Card, old: str | None, load: Load) -> list[str]:
+    async def _card(self, place: str, card: fx.Card, old: str | None, load: Load, key: str) -> list[str]:
         """Edit a card where the person looks at it; without its pictures where these are there already."""
         names = tuple(picture.name for picture in card.pictures)
-        if old is not None and not self._in_sight(place, old):
-            await self._unbutton(old)
+        if old is not None and not self._in_sight(place, old, card.lasting):
             old = None
         if old is not None and self._on_screen.get(old) == names:
             there = numbered([Upload(file_name(picture), b"", picture.alt) for picture in card.pictures])
@@ -132,16 +133,15 @@ class DiscordAdapter:
         if old is not None and await self._edited(old, post, anew=True):
             _remember(self._on_screen, old, names)
             return []
-        handle = await self._send(place, post)
+        handle = await self._send(place, post, key, lasting=card.lasting)
         _remember(self._on_screen, handle, names)
         return [handle]
 
-    def _in_sight(self, place: str, handle: str) -> bool:
+    def _in_sight(self, place: str, handle: str, lasting: bool) -> bool:
         """Whether a message is where the person acted last: in the server, or in the private chat."""
-        elsewhere = self._interactions.last(_owner(place)) is None
         if "/" in place:
-            return _is_ephemeral(handle)
-        return not (_is_ephemeral(handle) and elsewhere)
+            return _is_ephemeral(handle) or lasting
+        return not _is_ephemeral(handle) or self._interactions.in_server(_owner(place)) is not None
 
     async def _unbutton(self, handle: str) -> None:
         """Take the buttons off a message; the rest of it stays as it is on screen."""
@@ -152,34 +152,46 @@ class DiscordAdapter:
 
     # --- requests --------------------------------------------------------------------------------
 
-    async def _send(self, place: str, post: Post, quoted: int | None = None) -> str:
-        """Send a message to a place; return its handle. Raises Unreachable when there is no way to the person."""
-        live = self._interactions.at(place)
-        if live is not None and live.ephemeral:
+    async def _send(
+        self, place: str, post: Post, key: str = "", quoted: int | None = None, lasting: bool = False
+    ) -> str:
+        """Send a message to a place; return its handle. Raises Unreachable when there is no way to the person.
+
+        key: as `Adapter.show`. lasting: to the private chat all the same, and the person is told where it is.
+        """
+        owner, live = _owner(place), self._interactions.at(place)
+        if live is not None and not lasting:
             with suppress(_Over):
                 return await self._follow_up(live, post)
-        owner = _owner(place)
         try:
-            return await self._write(owner, post, quoted)
+            handle = await self._write(owner, post, key, quoted)
         except Unreachable:
-            last = self._interactions.last(owner)
+            last = live or self._interactions.last(owner)
             if last is None:
                 raise
             with suppress(_Over):
-                await self._say_closed(last)
+                await self._say_once(last, "discord.closed")
                 return await self._follow_up(last, post)
             raise
+        if live is not None:
+            with suppress(_Over):
+                await self._say_once(live, "discord.at_home", link=f"{CHATS}/{self._channels[owner]}")
+        return handle
 
-    async def _write(self, owner: str, post: Post, quoted: int | None) -> str:
-        """Write to the private chat."""
-        channel = await self._channel(owner)
-        quoting: dict[str, Any] = {}
+    async def _write(self, owner: str, post: Post, key: str, quoted: int | None) -> str:
+        """Write to the private chat; Discord takes a second request with the same key for the same message."""
+        channel, more = await self._channel(owner), dict[str, Any]()
         if quoted is not None:
-            quoting["reference"] = discord.MessageReference(
+            more["reference"] = discord.MessageReference(
                 message_id=quoted, channel_id=channel, fail_if_not_exists=False
             )
-        sending = self._private(channel).send(view=post.view(), files=post.uploads(), **quoting)
-        return json.dumps([channel, (await _asked(sending)).id])
+        if key:
+            more["nonce"] = key
+        try:
+            sent = await _asked(self._private(channel).send(view=post.view(), files=post.uploads(), **more))
+        except _Over as gone:
+            raise NotNow("the message it answers is gone") from gone
+        return json.dumps([channel, sent.id])
 
     async def _follow_up(self, live: Live, post: Post) -> str:
         """Answer an interaction. Raises _Over."""
@@ -190,10 +202,11 @@ class DiscordAdapter:
             raise
         return json.dumps([message, live.interaction.token, int(live.interaction.created_at.timestamp() + TOKEN_S)])
 
-    async def _say_closed(self, live: Live) -> None:
-        if not live.told_closed:
-            live.told_closed = True
-            await self._follow_up(live, Post(say(spoken(str(live.interaction.locale)), "discord.closed")))
+    async def _say_once(self, live: Live, key: str, **values: object) -> None:
+        """Say something about the way to the person, once an interaction."""
+        if not live.told:
+            live.told = True
+            await self._follow_up(live, Post(say(spoken(str(live.interaction.locale)), key, **values)))
 
     async def _channel(self, owner: str) -> int:
         if owner not in self._channels:
@@ -276,7 +289,7 @@ async def _asked(asking: Coroutine[Any, Any, T]) -> T:
             raise Unreachable(f"{no.status} {no.code}") from no
         if no.status == HTTPStatus.NOT_FOUND:
             raise Unreachable(f"{no.status} {no.code}") from no
-        if no.status == HTTPStatus.TOO_MANY_REQUESTS or no.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if no.status in AGAIN or no.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise NotNow(f"{no.status}", float(no.response.headers.get("Retry-After") or 0.0)) from no
         raise
     except (aiohttp.ClientError, TimeoutError, OSError) as away:

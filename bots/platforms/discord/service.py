@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from typing import Any, Final
 
 import aiohttp
 import discord
+from discord.gateway import DiscordWebSocket, KeepAliveHandler
 from discord.http import Route
+from yarl import URL
 
 from bots.dialogue.menu import Menu, default_menu
 from bots.platforms.discord.commands import FORM, Tree, Words, add_commands, form_sent, sync
 from bots.platforms.discord.interactions import AnyInteraction, Interactions
+from bots.platforms.discord.layouts import data_of
 from bots.platforms.discord.messages import DiscordAdapter
 from bots.platforms.discord.missed import read_missed
-from bots.platforms.discord.presses import press_of
 from bots.platforms.discord.updates import Receiver
 from bots.runtime.dispatcher import Dispatcher
 from bots.runtime.reports import announce_reports
@@ -65,8 +68,14 @@ class Client(discord.AutoShardedClient):
         await self.receiver.edited(payload)
 
     async def on_interaction(self, interaction: AnyInteraction) -> None:
-        """Take a form; commands and buttons come by the tree and by `presses`."""
-        if interaction.type is discord.InteractionType.modal_submit and interaction.custom_id == FORM:
+        """Take a button or a form; commands come by the tree.
+
+        Not by the library's views: those lose what was opened before a restart, and a press on a button that the
+        message has no longer, because it was edited in the same moment.
+        """
+        if interaction.type is discord.InteractionType.component:
+            await self.receiver.interaction(interaction, data_of(interaction.custom_id or ""))
+        elif interaction.type is discord.InteractionType.modal_submit and interaction.custom_id == FORM:
             await form_sent(self.receiver, interaction)
 
     async def on_error(self, event: str, /, *args: Any, **kwargs: Any) -> None:
@@ -88,23 +97,34 @@ async def run(services: Services, menu: Menu | None = None, backoff: Backoff | N
     client.receiver = Receiver(dispatcher, interactions, adapter.met)
     tree = Tree(client)
     add_commands(tree, client.receiver, menu)
-    client.add_dynamic_items(press_of(client.receiver))
     try:
         async with client:
             await client.login(settings.discord_token.get_secret_value())
             await introduce(client, tree, services)
-            await dispatcher.resume()
-            async with asyncio.TaskGroup() as together:
-                together.create_task(services.job_queue.listen(adapter.platform, dispatcher.bring))
-                together.create_task(dispatcher.watch_deletions())
-                together.create_task(announce_reports(services, adapter))
-                together.create_task(_connect(client))
+            if settings.discord_api is not None:  # where a session that cannot be resumed begins anew
+                _, address, _ = await client.http.get_bot_gateway()
+                DiscordWebSocket.DEFAULT_GATEWAY = URL(address)
+            try:
+                await dispatcher.resume()
+                async with asyncio.TaskGroup() as together:
+                    together.create_task(services.job_queue.listen(adapter.platform, dispatcher.bring))
+                    together.create_task(dispatcher.watch_deletions())
+                    together.create_task(announce_reports(services, adapter))
+                    together.create_task(_connect(client))
+            finally:
+                await dispatcher.close()  # before the connection goes
+                _stop_heartbeats()
     except* discord.LoginFailure:
         raise TokenWrong(
             "Discord does not know ATELIER_DISCORD_TOKEN; take it from the developer portal again"
         ) from None
-    finally:
-        await dispatcher.close()
+
+
+def _stop_heartbeats() -> None:
+    """Stop the threads of connections that were ended while they began: the library forgets those."""
+    for thread in threading.enumerate():
+        if isinstance(thread, KeepAliveHandler) and thread.ws.loop is asyncio.get_running_loop():
+            thread.stop()
 
 
 async def introduce(client: Client, tree: Tree, services: Services) -> None:

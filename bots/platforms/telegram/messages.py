@@ -74,7 +74,7 @@ class TelegramAdapter:
         self._file_ids: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._on_screen: OrderedDict[str, str] = OrderedDict()
 
-    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load, key: str = "") -> list[str]:
         """See `Adapter.show`."""
         match reply:
             case fx.Say():

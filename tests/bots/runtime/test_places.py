@@ -44,7 +44,7 @@ class Room:
         self.toasts.append((contact.owner, toast))
         self.log.append("answer")
 
-    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load) -> list[str]:
+    async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load, key: str = "") -> list[str]:
         self.shown.append((place, reply))
         return [] if old is not None else [str(len(self.shown))]
 
