@@ -23,6 +23,8 @@ from core.types import Cutout, FaceMap, Identity
 Progress = Callable[[str, int, int], None]
 """Called with stage, step and total."""
 Stop = Callable[[], bool]
+OnPortrait = Callable[[dict[str, Any], int], None]
+"""Called with the record of a portrait, kept or not, as soon as it is saved, and with how many are still to come."""
 
 REDRAWS: Final = 2
 """How often a portrait that was dropped is drawn again, with a new seed; after that fewer are delivered, and said."""
@@ -86,6 +88,7 @@ def shoot_styles(
     models: Models,
     on_progress: Progress,
     should_stop: Stop,
+    on_portrait: OnPortrait,
 ) -> list[dict[str, Any]]:
     """Draw and judge every style's portraits; returns their records, kept or not. Raises Stopped between portraits."""
     from core.cutout.cutout import cut_out
@@ -102,9 +105,11 @@ def shoot_styles(
         cut, [(face, whole_by_style[style.id]) for style, sources in sources_by_style for face, _ in sources]
     )
     records: list[dict[str, Any]] = []
+    to_come = sum(len(sources) for _, sources in sources_by_style)
     for style, sources in sources_by_style:
         request, whole = _request(who, style, choice, sitting, models), whole_by_style[style.id]
         for number, (face, take) in enumerate(sources, start=1):
+            to_come -= 1
             for redraw in range(REDRAWS + 1):
                 if should_stop():
                     raise Stopped(f"stopped at portrait {number} of {len(sources)} in style {style.id}")
@@ -120,6 +125,7 @@ def shoot_styles(
                     setup.settings["relight"] = GENTLER**redraw
                     record = _draw(setup, style, sitting, who, name, out, digest, models, should_stop)
                 records.append(record)
+                on_portrait(record, to_come)
                 if record["kept"]:
                     break
             cutouts.done(face, whole)

@@ -27,13 +27,17 @@ from core.intake.refusals import refusal_of
 from core.judge.likeness import references_of, rescored
 from core.models import Models
 from core.scene.style import ROLES, load, pick, purpose_of
-from core.shoot import Progress, Stop, shoot_styles
+from core.shoot import OnPortrait, Progress, Stop, shoot_styles
 from core.shoot import Sitting as Sitting
 from core.types import FaceMap, Identity, Rejected, Selfie
 
 
 def silent(stage: str, step: int, total: int) -> None:
     """Report progress to nobody."""
+
+
+def ignore(record: dict[str, Any], to_come: int) -> None:
+    """Take no notice of a portrait before all are there."""
 
 
 def never() -> bool:
@@ -79,6 +83,7 @@ def shoot(
     models: Models | None = None,
     on_progress: Progress = silent,
     should_stop: Stop = never,
+    on_portrait: OnPortrait = ignore,
 ) -> dict[str, Any]:
     """Turn photos (name, bytes) into delivered portraits; returns the manifest, which is written last.
 
@@ -102,7 +107,7 @@ def shoot(
     if sitting.train:
         who = train(who, out / "identity", models, on_progress, should_stop)
     timings.lap("train")
-    records = shoot_styles(who, styles, sitting, out, models, on_progress, should_stop)
+    records = shoot_styles(who, styles, sitting, out, models, on_progress, should_stop, on_portrait)
     timings.lap("shoot")
     manifest = build_manifest(asdict(sitting), models.engine.name, who, report.rejected, records, timings.seconds)
     write_gallery(manifest, models.engine.honesty, out)

@@ -38,7 +38,7 @@ STAGE_SECONDS: Final = Histogram(
     "atelier_stage_seconds", "Seconds spent in a stage", ["kind", "stage"], buckets=BUCKETS
 )
 FIRST_PORTRAIT: Final = Histogram(
-    "atelier_first_portrait_seconds", "From placing a shoot to its portraits", buckets=BUCKETS
+    "atelier_first_portrait_seconds", "From placing a shoot to its first portrait", buckets=BUCKETS
 )
 DEPTH: Final = Gauge("atelier_queue_depth", "Jobs by queue and state", ["queue", "state"])
 AGE: Final = Gauge("atelier_queue_age_seconds", "Age of the oldest waiting job", ["queue"])

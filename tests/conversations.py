@@ -39,7 +39,7 @@ from bots.dialogue.screens.welcome import CONSENT_VERSION, Agreed
 from bots.dialogue.session import Session, State
 from bots.platforms.discord import limits as discord
 from bots.platforms.telegram import messages
-from jobs.queue.events import Pictured
+from jobs.queue.events import FirstPortrait, Pictured
 
 NOW = 1_800_000_000.0
 TELEGRAM = messages.LIMITS
@@ -134,6 +134,7 @@ SAMPLES: dict[type[e.Event], e.Event] = {
     e.PhotoFailed: e.PhotoFailed(1, "gone"),
     e.PhotoLooked: e.PhotoLooked(e.Verdict(1, False, "blurred", 0.1, 0.3)),
     e.JobMoved: e.JobMoved(1, place=3),
+    e.FirstPortraitCame: e.FirstPortraitCame(1, FirstPortrait("shoots/1/11.png", "office", 93.0)),
     e.GalleryCame: e.GalleryCame(1, (portrait(11),)),
     e.PortraitCame: e.PortraitCame(2, portrait(21, parent=11)),
     e.JobFailed: e.JobFailed(1, "timeout"),

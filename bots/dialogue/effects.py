@@ -56,7 +56,7 @@ class Say(Reply):
 class Card(Reply):
     """A message that is kept up to date: sent once, then edited in place. Its slot is its name for ever.
 
-    pictures: at most `Limits.pictures_a_card`, and always as many.
+    pictures: at most `Limits.pictures_a_card`; a card may come by them and lose them.
 
     repost: take the old one's buttons away and send it anew at the end of the chat. throttled: it reports progress, so
     it may wait a moment for its own next state. lasting: it goes on changing for so long that it belongs into the

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.queue.events import Pictured
+from jobs.queue.events import FirstPortrait, Pictured
 
 # --- what a person did -------------------------------------------------------------------------------
 
@@ -165,6 +165,14 @@ class JobMoved(Event):
     stage: str = ""
     percent: int = 0
     eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPortraitCame(Event):
+    """The first portrait of a sitting is there, while the others are being drawn."""
+
+    job: int
+    portrait: FirstPortrait
 
 
 @dataclass(frozen=True, slots=True)

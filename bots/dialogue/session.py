@@ -52,6 +52,7 @@ class Running:
     """The job being worked on, and what its card last said (so that it is edited seldom).
 
     kind: `shoot`, `enhance` or `avatar`. job: its number in this conversation. gallery, portrait: what an edit is of.
+    first: file of the first portrait, which the card shows from then on; empty before.
     """
 
     job: int
@@ -65,6 +66,7 @@ class Running:
     percent: int = 0
     shown_at: float = 0.0
     stopping: bool = False
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)

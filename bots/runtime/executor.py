@@ -86,6 +86,8 @@ class Executor:
         try:
             return await self._adapter.show(place, reply, old, load, key)
         except BlobMissing:
+            if isinstance(reply, fx.Card) and reply.throttled:
+                return []  # the first portrait of a job that was stopped meanwhile; the card's next state says so
             gone = fx.Say(say(await self._language(account), "failed.gone"))
             return await self._adapter.show(place, gone, None, load, key)
 

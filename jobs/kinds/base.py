@@ -31,6 +31,8 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^
 
 Progress = Callable[[str, int, int], None]
 Stop = Callable[[], bool]
+OnPortrait = Callable[[dict[str, Any], int], None]
+"""Called with a portrait's record as soon as it is judged, and with how many are still to come."""
 Photos = Sequence[tuple[str, bytes]]
 
 
@@ -67,7 +69,13 @@ class Studio(Protocol):
         """Hold nothing any more of the photos with these sha256: they are deleted."""
 
     def shoot(
-        self, photos: Photos, asked: ShootRequest, out: Path, on_progress: Progress, should_stop: Stop
+        self,
+        photos: Photos,
+        asked: ShootRequest,
+        out: Path,
+        on_progress: Progress,
+        should_stop: Stop,
+        on_portrait: OnPortrait,
     ) -> dict[str, Any]:
         """Fill a folder with portraits, its manifest last, and return the manifest."""
 
@@ -116,8 +124,17 @@ class Job(ABC):
         """Lay ready what `run` needs, in the worker; raises BlobMissing, BlobStoreDown, Gone."""
 
     @abstractmethod
-    def run(self, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
+    def run(
+        self, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop, on_portrait: OnPortrait
+    ) -> dict[str, Any]:
         """Do the work, in the child process; return what JSON can hold."""
+
+    async def publish_portrait(self, workspace: Workspace, record: dict[str, Any]) -> Drawn:
+        """Put the picture of one portrait into the blob store while others are being drawn, in the worker.
+
+        Asked of kinds that call `on_portrait` alone; done twice, it must come to the same.
+        """
+        raise NotImplementedError(self.kind)
 
     @abstractmethod
     async def publish(self, workspace: Workspace, result: dict[str, Any]) -> Published:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from jobs.kinds.base import Job, Progress, Published, Stop, Studio, Word, drawn_of
+from jobs.kinds.base import Job, OnPortrait, Progress, Published, Stop, Studio, Word, drawn_of
 
 if TYPE_CHECKING:
     from jobs.worker.workspace import Workspace
@@ -28,7 +28,9 @@ class Enhance(Job):
         await workspace.blob_store.get_folder(workspace.account, folder, workspace.out)
         await workspace.write("names", f"{file} e{workspace.job_id}{Path(file).suffix}".encode())
 
-    def run(self, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
+    def run(
+        self, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop, on_portrait: OnPortrait
+    ) -> dict[str, Any]:
         """Return the record of the edit."""
         on_progress("enhance", 0, 1)
         portrait, edit = (folder / "names").read_text("utf-8").split()

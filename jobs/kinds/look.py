@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jobs.kinds.base import Job, Name, Progress, Published, Queue, Stop, Studio
+from jobs.kinds.base import Job, Name, OnPortrait, Progress, Published, Queue, Stop, Studio
 from jobs.worker.laid_photos import laid_set
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ class Look(Job):
         others = [(photo.name, photo.sha256) for photo in photos if photo.votes and photo.name != self.photo]
         await workspace.lay_set(others, self.photo)
 
-    def run(self, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
+    def run(
+        self, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop, on_portrait: OnPortrait
+    ) -> dict[str, Any]:
         """Return the verdict on the photo, and under `others` those that it changed."""
         return studio.look(laid_set(folder))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
-from jobs.kinds.base import Job, Name, Progress, Published, Stop, Studio, Word, drawn_of
+from jobs.kinds.base import Drawn, Job, Name, OnPortrait, Progress, Published, Stop, Studio, Word, drawn_of
 from jobs.worker.laid_photos import laid_photos
 
 if TYPE_CHECKING:
@@ -67,9 +67,16 @@ class Shoot(Job):
             if known is not None and not await asyncio.to_thread(_learnt_in, workspace.out / "identity"):
                 await workspace.blob_store.get_folder(workspace.account, known, workspace.out / "identity")
 
-    def run(self, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop) -> dict[str, Any]:
+    def run(
+        self, folder: Path, studio: Studio, on_progress: Progress, should_stop: Stop, on_portrait: OnPortrait
+    ) -> dict[str, Any]:
         """Return the manifest."""
-        return studio.shoot(laid_photos(folder), self, folder / "out", on_progress, should_stop)
+        return studio.shoot(laid_photos(folder), self, folder / "out", on_progress, should_stop, on_portrait)
+
+    async def publish_portrait(self, workspace: Workspace, record: dict[str, Any]) -> Drawn:
+        """Put one portrait's picture where `publish` puts it too; its record and layers can wait."""
+        await workspace.publish_file(record["file"])
+        return drawn_of(record, workspace.shared_folder)
 
     async def publish(self, workspace: Workspace, result: dict[str, Any]) -> Published:
         """Put the sitting into the blob store, manifest last, and what was learnt where every later one finds it."""

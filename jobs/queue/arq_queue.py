@@ -74,7 +74,8 @@ class JobQueue(Protocol):
         """Hand over the events of jobs placed from a platform, until cancelled.
 
         Last ones (Done, Failed, Cancelled, Expired) come at least once, also after a restart, and again if
-        deliver raises: it must be idempotent. Queued and Step come when they have changed.
+        deliver raises: it must be idempotent. So does FirstPortrait, unless a last one comes before it. Queued and
+        Step come when they have changed.
         """
 
 

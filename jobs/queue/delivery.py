@@ -41,7 +41,8 @@ class Delivery:
             found = await outbox.job_event(tx, row_id)
         if found is None:
             return
-        self._over[found.job_id] = None
+        if not isinstance(found.payload, events.FirstPortrait):
+            self._over[found.job_id] = None
         while len(self._over) > REMEMBERED:
             del self._over[next(iter(self._over))]
         async with self._locks.setdefault(found.job_id, asyncio.Lock()):

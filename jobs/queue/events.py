@@ -1,7 +1,7 @@
 """Job events: frozen values that travel as JSON.
 
-`Done`, `Failed`, `Cancelled` and `Expired` are final and delivered at least once. `Queued` and `Step` report progress:
-only the newest counts, and one that is lost is not sent again.
+`Done`, `Failed`, `Cancelled` and `Expired` are final and delivered at least once; so is `FirstPortrait`, unless its job
+is over before. `Queued` and `Step` report progress: only the newest counts, and one that is lost is not sent again.
 """
 
 from __future__ import annotations
@@ -53,6 +53,18 @@ class Pictured:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstPortrait:
+    """The first portrait that is kept is in the blob store; others are being drawn. It has no number before all are.
+
+    file, style, percent: as in `Pictured`. Every attempt tells it once, so it may come again after a worker was killed.
+    """
+
+    file: str
+    style: str
+    percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """It is there.
 
@@ -98,11 +110,12 @@ class Expired:
     portraits: tuple[int, ...] = ()
 
 
-Payload = Queued | Step | Done | Failed | Cancelled | Expired
+Payload = Queued | Step | FirstPortrait | Done | Failed | Cancelled | Expired
 
 WORDS: Final[dict[str, type[Payload]]] = {
     "queued": Queued,
     "step": Step,
+    "firstportrait": FirstPortrait,
     "done": Done,
     "failed": Failed,
     "cancelled": Cancelled,

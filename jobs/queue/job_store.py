@@ -178,6 +178,17 @@ async def beat(tx: Transaction, job_id: int, attempt: int, step: n.Step) -> str:
     return "lost" if row is None else "cancel" if row[0] else "go on"
 
 
+async def tell_first(tx: Transaction, claimed: Claimed, first: Drawn) -> bool:
+    """Tell the owner of a running job's first portrait; False when it is not ours any more or is to be stopped."""
+    await outbox.lock_account(tx, claimed.account)
+    ours = select(_j.id).where(*_ours(claimed.id, claimed.attempt), _j.cancel.is_(False))
+    if (await tx.c.execute(ours)).first() is None:
+        return False
+    percent = first.facts.get("percent_of_baseline")
+    await outbox.tell(tx, claimed.id, n.FirstPortrait(first.file, first.style, percent))
+    return True
+
+
 async def finish(tx: Transaction, claimed: Claimed, drawn: Sequence[Drawn], facts: dict[str, Any]) -> n.Done | None:
     """Close a job with what it made and tell its owner; None when it was not ours any more."""
     if not await _close(tx, _ours(claimed.id, claimed.attempt), "done"):
@@ -280,6 +291,7 @@ async def _close(tx: Transaction, ours: Sequence[ColumnElement[bool]], state: st
     row = closed.first()
     if row is not None:
         await outbox.drop_work(tx, row[0])
+        await outbox.drop_first_portrait(tx, row[0])
         if owner.queue in outbox.SERIAL:
             await outbox.send_next(tx, owner.account_id, owner.queue, row[0])
     return row is not None

@@ -18,6 +18,7 @@ from jobs.storage.transaction import Transaction
 ACTIVE: Final = ("queued", "running")
 SERIAL: Final = frozenset({"look"})
 """Queues in which an account's jobs are done one after another, oldest first: photos judge each other."""
+FIRST_PORTRAIT: Final = "firstportrait"
 _j, _x = t.jobs.c, t.outbox.c
 
 
@@ -84,10 +85,16 @@ async def next_job(tx: Transaction, queue: str) -> int | None:
     return (await tx.c.execute(due)).scalar_one_or_none()
 
 
+async def drop_first_portrait(tx: Transaction, job_id: int) -> None:
+    """Delete what was to tell of a job's first portrait: the job is over, and its last event says more."""
+    await tx.c.execute(delete(t.outbox).where(_x.job_id == job_id, _x.type == FIRST_PORTRAIT))
+
+
 async def tell(tx: Transaction, job_id: int, payload: events.Payload) -> None:
-    """Write a durable event of a job for the platform it was placed from."""
+    """Write a durable event of a job for the platform it was placed from; of each type one an attempt."""
     row = (await tx.c.execute(select(_j.account_id, _j.platform, _j.attempt).where(_j.id == job_id))).one()
-    await _post(tx, row.account_id, row.platform, f"event:{job_id}:{row.attempt}", payload, job_id)
+    arq_id = f"event:{events.type_of(payload)}:{job_id}:{row.attempt}"
+    await _post(tx, row.account_id, row.platform, arq_id, payload, job_id)
 
 
 async def tell_account(tx: Transaction, account: int, payload: events.Payload) -> None:

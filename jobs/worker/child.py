@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.errors import AtelierError, Refused, Stopped
-from jobs.kinds.base import NotHeld
+from jobs.kinds.base import NotHeld, OnPortrait
 
 NICE: Final = 10  # the studio's work gives way to everything a person is waiting for
 LOAD_S: Final = 600.0  # for libraries and models; the first start on a machine compiles some, over a minute on one core
@@ -96,7 +96,12 @@ class Child:
                 raise Died(await process.wait())
 
     async def do(
-        self, kind: str, job: str, folder: Path, on_progress: Callable[[str, int, int], None]
+        self,
+        kind: str,
+        job: str,
+        folder: Path,
+        on_progress: Callable[[str, int, int], None],
+        on_portrait: OnPortrait,
     ) -> dict[str, Any]:
         """Have one task done and return its result; raises Stopped, TaskFailed, Died."""
         await self.ready()
@@ -110,6 +115,8 @@ class Child:
             if "step" in word:
                 self.gpu_bytes = tuple(word["gpu"]) if word["gpu"] else None
                 on_progress(*word["step"])
+            elif "portrait" in word:
+                on_portrait(word["portrait"], word["to_come"])
             elif "done" in word:
                 done: dict[str, Any] = word["done"]
                 return done
@@ -164,13 +171,16 @@ def main(queue: str, studio: str) -> None:
     def on_progress(stage: str, step: int, total: int) -> None:
         say(step=[stage, step, total], gpu=gpu_bytes())
 
+    def on_portrait(record: dict[str, Any], to_come: int) -> None:
+        say(portrait=record, to_come=to_come)
+
     while True:
         word = _tasks_in.take()
         try:
             if "drop" in word:
                 real.drop(word["drop"])
                 continue
-            done = _done(word, real, on_progress, _tasks_in.stopped)
+            done = _done(word, real, on_progress, _tasks_in.stopped, on_portrait)
             say(done=done, held=real.held())
         except Stopped as stopped:
             say(stopped=str(stopped))
@@ -206,11 +216,13 @@ def failure_of(error: Exception) -> dict[str, Any]:
     return {"reason": "fault", "message": where[-4000:], "later": False}  # the same bytes would fail the same way
 
 
-def _done(word: dict[str, Any], studio: Any, on_progress: Any, should_stop: Any) -> dict[str, Any]:
+def _done(
+    word: dict[str, Any], studio: Any, on_progress: Any, should_stop: Any, on_portrait: OnPortrait
+) -> dict[str, Any]:
     from jobs.kinds import registry
 
     job = registry.from_json(word["kind"], word["job"])
-    return job.run(Path(word["folder"]), studio, on_progress, should_stop)
+    return job.run(Path(word["folder"]), studio, on_progress, should_stop, on_portrait)
 
 
 class _Inbox:

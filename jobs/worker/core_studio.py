@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core.intake.bounded import BoundedDecoder
-from jobs.kinds.base import NotHeld, Photos, Progress, ShootRequest, Stop
+from jobs.kinds.base import NotHeld, OnPortrait, Photos, Progress, ShootRequest, Stop
 from jobs.worker.laid_photos import LaidPhoto
 
 if TYPE_CHECKING:
@@ -76,7 +76,13 @@ class CoreStudio:
         return {**verdict, "missing": list(shown.missing), "of_set": list(shown.notes), "others": facts}
 
     def shoot(
-        self, photos: Photos, asked: ShootRequest, out: Path, on_progress: Progress, should_stop: Stop
+        self,
+        photos: Photos,
+        asked: ShootRequest,
+        out: Path,
+        on_progress: Progress,
+        should_stop: Stop,
+        on_portrait: OnPortrait,
     ) -> dict[str, Any]:
         """See `Studio.shoot`."""
         from core import studio
@@ -90,7 +96,7 @@ class CoreStudio:
             **purpose,  # type: ignore[arg-type]
             **dict(asked.details),  # type: ignore[arg-type]
         )
-        return studio.shoot(photos, sitting, out, self._models, on_progress, should_stop)
+        return studio.shoot(photos, sitting, out, self._models, on_progress, should_stop, on_portrait)
 
     def enhance(self, portrait: Path, tweaks: Sequence[str], out: Path) -> dict[str, Any]:
         """See `Studio.enhance`."""

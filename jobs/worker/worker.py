@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -53,6 +53,8 @@ class _Run:
     workspace: Workspace
     step: events.Step = field(default_factory=events.Step)
     verdict: str = "go on"
+    first: asyncio.Task[None] | None = None  # tells of the first portrait
+    first_told: bool = False
     since: float = field(default_factory=time.monotonic)
     stage_since: float = field(default_factory=time.monotonic)
 
@@ -149,28 +151,16 @@ class Worker:
         limit_s = (
             self._settings.look_timeout_s if claimed.queue == "look" else self._settings.studio_timeout_minutes * 60
         )
-        mirror: asyncio.Task[None] | None = None
-        if job.mirrored:
-            mirror = asyncio.create_task(run.workspace.mirror(self._settings.mirror_s))
         try:
-            await run.child.ready()
-            run.workspace.held = run.child.held
-            await run.workspace.inherit()
-            await job.prepare(run.workspace)
-            async with asyncio.timeout(limit_s):
-                result = await run.child.do(
-                    claimed.kind, registry.to_json(job), run.workspace.folder, self._progress(run)
-                )
-            if mirror is not None:
-                mirror.cancel()
-                await asyncio.gather(mirror, return_exceptions=True)
+            result = await self._drawn(run, limit_s)
             run.step = events.Step("publish", 0, 1)
             published = await job.publish(run.workspace, result)
             async with self._database.write() as tx:
                 for name, verdict in published.verdicts.items():
                     await tx.judge_photo(claimed.account, name, verdict)
                 done = await job_store.finish(tx, claimed, published.portraits, published.facts)
-            if done is not None and any(drawn.parent is None for drawn in published.portraits):
+            first_shown = not run.first_told and any(drawn.parent is None for drawn in published.portraits)
+            if done is not None and first_shown:
                 metrics.FIRST_PORTRAIT.observe(max(0.0, time.time() - claimed.placed_at))
             return "lost" if done is None else "done"
         except Stopped:
@@ -207,10 +197,54 @@ class Worker:
                 await take_down(self._blob_store, claimed.account, claimed.id)
             log.warning("child_died", job=claimed.id, signal=error.signal, then=taken)
             return {"queued": "again", "alive": "lost"}.get(taken, taken)
+
+    async def _drawn(self, run: _Run, limit_s: float) -> dict[str, Any]:
+        """Have the child do the job. Whatever puts files into the blob store meanwhile has ended when this returns or
+        raises: none arrives after the job's files are taken down.
+        """
+        claimed, job = run.claimed, run.claimed.job
+        mirror: asyncio.Task[None] | None = None
+        if job.mirrored:
+            mirror = asyncio.create_task(run.workspace.mirror(self._settings.mirror_s))
+        try:
+            await run.child.ready()
+            run.workspace.held = run.child.held
+            await run.workspace.inherit()
+            await job.prepare(run.workspace)
+            async with asyncio.timeout(limit_s):
+                return await run.child.do(
+                    claimed.kind,
+                    registry.to_json(job),
+                    run.workspace.folder,
+                    self._progress(run),
+                    partial(self._judged, run),
+                )
         finally:
             if mirror is not None:
                 mirror.cancel()
-                await asyncio.gather(mirror, return_exceptions=True)
+            beside = [task for task in (mirror, run.first) if task is not None]
+            await asyncio.gather(*beside, return_exceptions=True)
+
+    def _judged(self, run: _Run, record: dict[str, Any], to_come: int) -> None:
+        """Take a portrait that the child has judged: the first that is kept is told at once, if others are to come."""
+        if record["kept"] and to_come and run.first is None:
+            run.first = asyncio.create_task(self._tell_first(run, record))
+
+    async def _tell_first(self, run: _Run, record: dict[str, Any]) -> None:
+        """Put the first portrait into the blob store and tell its owner; if that fails, the next is the first."""
+        claimed = run.claimed
+        try:
+            drawn = await claimed.job.publish_portrait(run.workspace, record)
+            async with self._database.write() as tx:
+                tx.after.append(self._job_queue.wake)
+                run.first_told = await job_store.tell_first(tx, claimed, drawn)
+        except Gone:
+            return
+        except Exception:  # the portrait is not lost: it comes with the others
+            log.exception("first_portrait_not_told", job=claimed.id)
+            run.first = None
+        if run.first_told:
+            metrics.FIRST_PORTRAIT.observe(max(0.0, time.time() - claimed.placed_at))
 
     async def _heart(self, run: _Run, doing: asyncio.Task[str]) -> None:
         """Beat, and carry back what the database says: go on, let go, or it is not yours any more."""

@@ -116,6 +116,12 @@ class Workspace:
         async with self.database.write() as tx:
             await tx.add_identity(self.account, digest, folder)
 
+    async def publish_file(self, name: str) -> None:
+        """Put one finished file of `out` into the blob store."""
+        data = await asyncio.to_thread((self.out / name).read_bytes)
+        blob = await self.blob_store.put(self.account, f"{self.shared_folder}/{name}", data)
+        self.stored[name] = blob.sha256
+
     async def publish_out(self) -> None:
         """Put `out` into the blob store, manifest last, and delete there what is not in it any more."""
         there = set(self.stored)

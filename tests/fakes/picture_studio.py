@@ -63,7 +63,9 @@ class PictureStudio:
     def drop(self, digests: Any) -> None:
         """There is nothing to drop."""
 
-    def shoot(self, photos: Any, asked: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
+    def shoot(
+        self, photos: Any, asked: Any, out: Path, on_progress: Any, should_stop: Any, on_portrait: Any
+    ) -> dict[str, Any]:
         out.mkdir(parents=True, exist_ok=True)
         portraits = []
         for style in asked.styles:
@@ -81,6 +83,7 @@ class PictureStudio:
                 }  # fmt: skip
                 (out / f"{name}.json").write_text(json.dumps(record))
                 portraits.append(record)
+                on_portrait(record, asked.count * len(asked.styles) - len(portraits))
         manifest = {"portraits": portraits, "drawn": len(portraits)}
         (out / "manifest.json").write_text(json.dumps(manifest))
         return manifest

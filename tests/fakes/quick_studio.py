@@ -2,8 +2,8 @@
 
 It keeps the studio's habits: finished files are reused, the manifest comes last, `should_stop` is asked
 between portraits. Jobs steer it by the purpose word: `fast`, `slow`, `stuck` (never asks), `dies` (kills
-its own process), `full` (disk full), `refused`, `broken`, `none` (no portrait is good enough). Every
-portrait really drawn leaves a line in $QUICK_LOG.
+its own process), `full` (disk full), `refused`, `broken`, `breaks` (at the second portrait, after a while), `none` (no
+portrait is good enough). Every portrait really drawn leaves a line in $QUICK_LOG.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class QuickStudio:
             return {"kept": False, "name": name, "reason": "no_face", "measured": 0.0, "limit": 1.0, "missing": []}
         return {"kept": True, "notes": [], "missing": ["left"], "others": {}, "set": [photo.name for photo in photos]}
 
-    def shoot(self, photos: Any, asked: Any, out: Path, on_progress: Any, should_stop: Any) -> dict[str, Any]:
+    def shoot(
+        self, photos: Any, asked: Any, out: Path, on_progress: Any, should_stop: Any, on_portrait: Any
+    ) -> dict[str, Any]:
         manner = asked.purpose or "fast"
         if manner == "refused":
             raise Refused("no_majority", "2 photos show different people")
@@ -77,6 +79,9 @@ class QuickStudio:
                     while manner == "stuck":
                         time.sleep(0.05)
                     time.sleep(SECONDS.get(manner, 0.0))
+                    if manner == "breaks" and number == 1:
+                        time.sleep(1.0)
+                        raise ZeroDivisionError("a bug")
                     _whole(out / f"{name}.jpg", f"{name} of {len(photos)} photos".encode())
                     _whole(out / "layers" / name / "sitter.png", b"layer")
                     record = {
@@ -85,7 +90,8 @@ class QuickStudio:
                     }  # fmt: skip
                     _whole(out / f"{name}.json", json.dumps(record).encode())
                     _log(f"{out.parent.name} {name}")
-                portraits.append(json.loads((out / f"{name}.json").read_text()))
+                portraits.append(json.loads((out / f"{name}.json").read_text()) | {"kept": manner != "none"})
+                on_portrait(portraits[-1], asked.count * len(asked.styles) - len(portraits))
         _whole(out / "identity" / "reference_embeddings.npz", b"embeddings")
         if manner == "none":
             portraits = [record | {"kept": False, "reasons": ["likeness"]} for record in portraits]

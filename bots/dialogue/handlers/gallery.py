@@ -96,7 +96,7 @@ def _files_asked(ctx: Context, event: screen.FilesAsked) -> None:
     if not chosen:
         ctx.toast("files.no_favourites")
         return
-    alt = screen.made_by_ai(ctx.view, gallery)
+    alt = screen.made_by_ai(ctx.view, gallery.made_at)
     ctx.toast("files.coming", n=len(chosen))
     pictures = tuple(fx.Picture("blob", shown.drawn.file, alt) for shown in chosen)
     ctx.replies.append(fx.Files(pictures, ctx.words("files.caption", n=len(chosen))))

@@ -37,6 +37,17 @@ def _job_moved(ctx: Context, event: e.JobMoved) -> None:
     ctx.replies.append(jobs.progress(ctx.view, new, event.eta_s))
 
 
+@handles(e.FirstPortraitCame, when(WAITING))
+def _first_portrait_came(ctx: Context, event: e.FirstPortraitCame) -> None:
+    """Show the first portrait on the sitting's card, once: an attempt after a killed worker's tells it again."""
+    running = ctx.session.running
+    if running is None or running.job != event.job or running.stopping or running.first:
+        return
+    new = replace(running, place=0, first=event.portrait.file, shown_at=ctx.now)
+    ctx.change(running=new)
+    ctx.replies.append(jobs.progress(ctx.view, new))
+
+
 @handles(jobs.CancelPressed, when(*BUSY))
 def _cancel_pressed(ctx: Context, event: jobs.CancelPressed) -> None:
     running = ctx.session.running
@@ -77,7 +88,7 @@ def _job_failed(ctx: Context, event: e.JobFailed) -> None:
 
 
 def _end_job(ctx: Context, job: int, key: str) -> None:
-    """Close a job that brought no picture: its card says why, and the way back is open."""
+    """Close a job that brought no gallery: its card says why, without a picture, and the way back is open."""
     running = ctx.session.running
     if running is None or running.job != job:
         return

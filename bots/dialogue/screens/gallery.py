@@ -147,13 +147,13 @@ def caption(view: View, gallery: Gallery, shown: Shown, beside: bool = False) ->
             lines.append(view.words("gallery.cost", n=cost))
     if shown.favourite:
         lines.append(view.words("gallery.favourite"))
-    lines.append(made_by_ai(view, gallery))
+    lines.append(made_by_ai(view, gallery.made_at))
     return "\n".join(lines)
 
 
-def made_by_ai(view: View, gallery: Gallery) -> str:
-    """Made with AI, and until when it is kept."""
-    until = dt.datetime.fromtimestamp(gallery.made_at, dt.UTC) + dt.timedelta(days=view.session.keep_days)
+def made_by_ai(view: View, made_at: float) -> str:
+    """Made with AI, and until when it is kept. made_at: seconds since 1970."""
+    until = dt.datetime.fromtimestamp(made_at, dt.UTC) + dt.timedelta(days=view.session.keep_days)
     return view.words("gallery.made_by_ai", until=day(view.session.language, until.date()))
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bots.dialogue.buttons import Press
-from bots.dialogue.effects import Card, Rows
+from bots.dialogue.effects import Card, Picture, Rows
 from bots.dialogue.events import GalleryCame
+from bots.dialogue.screens.gallery import made_by_ai
 from bots.dialogue.screens.view import View
 from bots.dialogue.session import Running
 from bots.dialogue.text import duration
@@ -22,8 +23,9 @@ class CancelPressed(Press):
 
 
 def progress(view: View, running: Running, eta_s: float | None = None) -> Card:
-    """One card for a whole job: place in the queue, stage, percent, time still needed (seconds)."""
-    lines = [view.words(f"progress.{running.kind}")]
+    """One card for a whole job: place in the queue, stage, percent, time still needed (seconds); the first portrait."""
+    waits = running.first and not running.stopping
+    lines = [view.words("progress.first" if waits else f"progress.{running.kind}")]
     if running.stopping:
         lines.append(view.words("progress.stopping"))
     elif running.place > 0:
@@ -36,7 +38,13 @@ def progress(view: View, running: Running, eta_s: float | None = None) -> Card:
     if eta_s is not None and not running.stopping:
         lines.append(view.words("progress.eta", time=duration(view.session.language, eta_s)))
     rows: Rows = () if running.stopping else ((view.button("cancel", CancelPressed(running.job)),),)
-    return view.card(slot(running), lines, rows, throttled=True, lasting=running.kind == "shoot")
+    pictures = (_first_of(view, running),) if running.first else ()
+    lines += [made_by_ai(view, view.now)] if running.first else []
+    return view.card(slot(running), lines, rows, pictures, throttled=True, lasting=running.kind == "shoot")
+
+
+def _first_of(view: View, running: Running) -> Picture:
+    return Picture("blob", running.first, f"{view.words('progress.first')}\n{made_by_ai(view, view.now)}")
 
 
 def slot(running: Running) -> str:

@@ -174,11 +174,12 @@ class TelegramAdapter:
             return await self._bot.send_message(moved.new_chat_id, reply.text, reply_markup=keyboard)
 
     async def _text_card(self, chat: str, card: fx.Card, old: str | None) -> list[str]:
+        """Edit the words; a picture cannot be taken off a message, so that one is deleted and the words sent anew."""
         keyboard = _keyboard(card.rows)
-        if old is not None and await self._edited(
-            self._bot.edit_message_text(card.text, **_place(old), reply_markup=keyboard)
-        ):
-            return []
+        if old is not None:
+            if await self._edited(self._bot.edit_message_text(card.text, **_place(old), reply_markup=keyboard)):
+                return []
+            await self.remove(chat, [old])
         return await self._new(self._bot.send_message(chat, card.text, reply_markup=keyboard))
 
     async def _picture_card(self, chat: str, card: fx.Card, old: str | None, load: Load) -> list[str]:

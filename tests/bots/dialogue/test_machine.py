@@ -24,6 +24,7 @@ from bots.dialogue.screens.welcome import CONSENT_VERSION, Agreed
 from bots.dialogue.session import Photo, Running, State, from_json, to_json
 from bots.dialogue.text import LANGUAGES
 from jobs.kinds.shoot import Shoot
+from jobs.queue.events import FirstPortrait
 from tests.conversations import NOW, PLATFORMS, SAMPLES, SESSIONS, advance, photo, portrait, stranger
 
 
@@ -61,8 +62,10 @@ SMALL = st.integers(1, 5)
 WORDS = st.sampled_from(["office", "founder", "job", "outfit", "navy_suit", "warmer", "backdrop=park", "all", ""])
 VERDICTS = st.builds(e.Verdict, SMALL, st.booleans(), st.sampled_from(["blurred", "other_person", "new_word"]))
 PORTRAITS = st.builds(portrait, st.integers(1, 40), st.none() | st.floats(0, 110))
+FIRSTS = st.builds(FirstPortrait, st.sampled_from(["shoots/1/1.png", "shoots/2/2.png"]), WORDS)
 SPECIAL: dict[type[e.Event], st.SearchStrategy[Any]] = {
     e.PhotoSent: st.builds(photo, SMALL, st.sampled_from(["", "a", "b"])),
+    e.FirstPortraitCame: st.builds(e.FirstPortraitCame, SMALL, FIRSTS),
     e.GalleryCame: st.builds(e.GalleryCame, SMALL, st.lists(PORTRAITS, max_size=4).map(tuple), SMALL),
     e.PortraitCame: st.builds(e.PortraitCame, SMALL, PORTRAITS),
     e.PhotoLooked: st.builds(e.PhotoLooked, VERDICTS, others=st.lists(VERDICTS, max_size=3).map(tuple)),
@@ -90,7 +93,7 @@ def any_of(kind: type[e.Event]) -> st.SearchStrategy[e.Event]:
     return SPECIAL.get(kind, st.builds(kind, **fields))
 
 
-JOB_EVENTS = [e.PhotoLooked, e.JobMoved, e.GalleryCame, e.PortraitCame, e.JobFailed, e.JobStopped]
+JOB_EVENTS = [e.PhotoLooked, e.JobMoved, e.FirstPortraitCame, e.GalleryCame, e.PortraitCame, e.JobFailed, e.JobStopped]
 
 
 def any_event() -> st.SearchStrategy[e.Event]:
@@ -118,7 +121,7 @@ def test_any_sequence_of_events_loses_no_photo_and_raises_nothing(
     for i, event in enumerate(events):
         if isinstance(event, e.GalleryCame):
             mine |= {p.file for p in event.portraits}
-        if isinstance(event, e.PortraitCame):
+        if isinstance(event, e.PortraitCame | e.FirstPortraitCame):
             mine.add(event.portrait.file)
         step = advance(session, event, NOW + i, limits=limits)
         assert from_json(to_json(step.session)) == step.session

@@ -1,0 +1,133 @@
+"""The first portrait of a job that is kept is published and told while the others are being drawn."""
+
+import pytest
+
+from jobs.privacy.forget import forget
+from jobs.queue.events import FirstPortrait
+from jobs.services import Services
+from jobs.storage import schema as t
+from jobs.storage.blobs import BlobStore, BlobStoreDown, StoredBlob
+from tests.live_services import (
+    Front,
+    Process,
+    ends,
+    galleries,
+    person,
+    place,
+    running,
+    shoot,
+    state_of,
+    told,
+    until,
+    working,
+)
+
+
+async def first_told(front: Front) -> FirstPortrait:
+    await until(lambda: len(front.firsts) == 1)
+    payload = front.firsts[0].payload
+    assert isinstance(payload, FirstPortrait)
+    return payload
+
+
+async def files_of(services: Services, account: int, job_id: int) -> list[str]:
+    return [blob.name async for blob, _ in services.blob_store.files_in(account, f"shoots/{job_id}")]
+
+
+async def test_it_is_told_before_the_others_are_drawn_and_is_one_of_the_gallery(services: Services) -> None:
+    someone = await person(services)
+    async with working(services) as front:
+        job_id = await place(services, someone.id, shoot("slow", count=8))
+        first = await first_told(front)
+        assert await state_of(services, job_id) == "running"
+        assert first == FirstPortrait(f"shoots/{job_id}/founder-00.jpg", "founder", 97.5)
+        assert await services.blob_store.get(someone.id, first.file) == b"founder-00 of 1 photos"
+        kept = [f.read_bytes() for f in (services.settings.data / "shelf").rglob("*") if f.is_file()]
+        assert not any(b"founder-00" in data for data in kept), "sealed as every file"
+        assert await front.words(job_id) == ["done"]
+        assert (await galleries(services, someone.id, job_id))[0] == first.file
+    assert len(front.firsts) == 1
+
+
+@pytest.mark.parametrize(("manner", "count"), [("slow", 1), ("none", 4)])
+async def test_there_is_none_where_no_other_follows_or_none_is_kept(
+    services: Services, manner: str, count: int
+) -> None:
+    someone = await person(services)
+    async with working(services) as front:
+        job_id = await place(services, someone.id, shoot(manner, count=count))
+        assert await front.words(job_id) == ["done"]
+    assert front.firsts == []
+
+
+async def test_a_cancelled_job_leaves_nothing_of_it(services: Services) -> None:
+    someone = await person(services)
+    async with working(services) as front:
+        job_id = await place(services, someone.id, shoot("slow", count=16))
+        await first_told(front)
+        assert await files_of(services, someone.id, job_id)
+        assert await services.job_queue.cancel(someone.id, job_id) == "stopping"
+        assert await front.words(job_id) == ["cancelled"]
+        assert await galleries(services, someone.id, job_id) == []
+    assert await files_of(services, someone.id, job_id) == []
+
+
+async def test_a_job_that_fails_later_leaves_nothing_of_it(services: Services) -> None:
+    someone = await person(services)
+    async with working(services) as front:
+        job_id = await place(services, someone.id, shoot("breaks", count=4))
+        await first_told(front)
+        assert await front.words(job_id) == ["failed"]
+    assert await files_of(services, someone.id, job_id) == []
+
+
+async def test_nothing_of_it_is_left_after_everything_is_forgotten(services: Services) -> None:
+    someone = await person(services)
+    async with working(services) as front:
+        await place(services, someone.id, shoot("slow", count=16))
+        await first_told(front)
+        receipt = await forget(services, someone.id)
+    assert receipt is not None
+    assert receipt.facts["deleted"]["files"] >= 2, "the photo and the first portrait"
+    assert [f for f in (services.settings.data / "shelf").rglob("*") if f.is_file()] == []
+    async with services.database.read() as tx:
+        assert await tx.rows_of(t.outbox, someone.id) == []
+
+
+async def test_where_it_cannot_be_stored_the_next_one_is_the_first(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    someone = await person(services)
+    put = BlobStore.put
+
+    async def down_for_one(store: BlobStore, account: int, name: str, data: bytes) -> StoredBlob:
+        if name.endswith("founder-00.jpg") and data and not failed:
+            failed.append(name)
+            raise BlobStoreDown("503 Slow Down")
+        return await put(store, account, name, data)
+
+    failed: list[str] = []
+    monkeypatch.setattr(BlobStore, "put", down_for_one)
+    async with working(services) as front:
+        job_id = await place(services, someone.id, shoot("slow", count=8))
+        assert (await first_told(front)).file.endswith("founder-01.jpg")
+        assert await front.words(job_id) == ["done"]
+    assert failed
+    assert len(await galleries(services, someone.id, job_id)) == 8
+
+
+async def test_a_killed_worker_s_successor_tells_the_same_one_again(services: Services) -> None:
+    """At least once here; that it is shown once is the dialogue's: tests/bots/dialogue/test_first_portrait.py."""
+    someone = await person(services)
+    async with running(services.settings, "worker", "notify") as processes:
+        job_id = await place(services, someone.id, shoot("slow", count=8))
+        await services.job_queue.send()
+        await until(lambda: len(told(services.settings, "firsts")) == 1)
+        processes[0].kill()
+        processes[0] = Process(services.settings, "worker")
+        await ends(services, job_id)
+        await until(lambda: bool(told(services.settings)))
+    firsts = [line["payload"] for line in told(services.settings, "firsts")]
+    assert firsts == [firsts[0]] * 2
+    assert [line["word"] for line in told(services.settings)] == ["done"]
+    assert len(await galleries(services, someone.id, job_id)) == 8
