@@ -184,7 +184,10 @@ def _check(options: argparse.Namespace) -> int:
     models = Models()
     with Bars() as bars:
         report = review.check(_read(options.photos), models, lambda done, total: bars("check", done, total))
-        maps = studio.map_photos(report.kept, models, bars).maps if report.kept else ()
+        maps = []
+        for done, selfie in enumerate(report.kept, start=1):
+            maps.append(studio.map_photo(selfie, models))
+            bars("map", done, len(report.kept))
     if options.draw:
         _draw_maps(maps, options.draw)
     asks: dict[str, str] = {}

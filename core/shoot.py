@@ -15,6 +15,7 @@ from typing import Any, Final
 from core.deliver import files
 from core.deliver.manifest import finished_record, request_digest
 from core.errors import Stopped
+from core.face.features import Observer
 from core.models import Models
 from core.scene import stage
 from core.scene.style import OWN, ROLES, Purpose, Style, pick, purpose_of
@@ -86,11 +87,16 @@ def shoot_styles(
     sitting: Sitting,
     out: Path,
     models: Models,
+    observer: Observer,
     on_progress: Progress,
     should_stop: Stop,
     on_portrait: OnPortrait,
 ) -> list[dict[str, Any]]:
-    """Draw and judge every style's portraits; returns their records, kept or not. Raises Stopped between portraits."""
+    """Draw and judge every style's portraits; returns their records, kept or not. Raises Stopped between portraits.
+
+    A photo's features are measured, and it is cut out, when its first portrait is due: the first portrait of all waits
+    for one photo, not for the set.
+    """
     from core.cutout.cutout import cut_out
     from core.cutout.whole import cut_out_whole
 
@@ -99,8 +105,11 @@ def shoot_styles(
         return models.engine.prepare(lifted, face, who)
 
     choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
-    sources_by_style = [(style, stage.select_sources(who.maps, style, choice, sitting.count)) for style in styles]
     whole_by_style = {style.id: (choice.outfit or style.outfit) == OWN for style in styles}
+    sources_by_style = []
+    for style in styles:
+        maps = tuple(map(observer.of, who.maps)) if whole_by_style[style.id] else who.maps
+        sources_by_style.append((style, stage.select_sources(maps, style, choice, sitting.count)))
     cutouts = Cutouts(
         cut, [(face, whole_by_style[style.id]) for style, sources in sources_by_style for face, _ in sources]
     )
@@ -119,7 +128,7 @@ def shoot_styles(
                 digest = request_digest(**request, source=face.selfie.sha256, take=take, seed=seed, redraw=redraw)
                 record = finished_record(out / f"{name}.json", digest)
                 if record is None:
-                    purpose = purpose_of(sitting.purpose)
+                    face, purpose = observer.of(face), purpose_of(sitting.purpose)
                     setup = stage.set_up(face, cutouts.of(face, whole), style, choice, take, seed, purpose.retouch)
                     setup.settings["crop"] = style.crop or purpose.crop
                     setup.settings["relight"] = GENTLER**redraw

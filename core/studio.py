@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from core.edit import recipe as recipes
 from core.edit.crops import CROPS
 from core.errors import Refused
 from core.face.embedding import baseline
+from core.face.features import Observer, observe
+from core.face.landmarks import map_face
 from core.intake import review
 from core.intake.refusals import refusal_of
 from core.judge.likeness import references_of, rescored
@@ -52,18 +54,15 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
 
 def map_photo(selfie: Selfie, models: Models) -> FaceMap:
     """Map one kept photo, features and all."""
-    from core.face.features import observe
-    from core.face.landmarks import map_face
-
     return observe(map_face(selfie), models.parser)
 
 
-def map_photos(selfies: Sequence[Selfie], models: Models, on_progress: Progress) -> Identity:
-    """Map every photo and measure the person's own baseline: how alike their photos are."""
+def map_photos(selfies: Sequence[Selfie], on_progress: Progress) -> Identity:
+    """Map every photo, without features, and measure the person's own baseline: how alike their photos are."""
     maps = []
     for done, selfie in enumerate(selfies):
         on_progress("map", done, len(selfies))
-        maps.append(map_photo(selfie, models))
+        maps.append(map_face(selfie))
     on_progress("map", len(selfies), len(selfies))
     return Identity(maps=tuple(maps), baseline=baseline([selfie.face.embedding for selfie in selfies]))
 
@@ -102,13 +101,15 @@ def shoot(
     if not report.kept:
         raise refusal_of(report.rejected)
     _ = models.engine  # what is missing for it is said before any work is done
-    who = map_photos(report.kept, models, on_progress)
+    who = map_photos(report.kept, on_progress)
     timings.lap("map")
     if sitting.train:
         who = train(who, out / "identity", models, on_progress, should_stop)
     timings.lap("train")
-    records = shoot_styles(who, styles, sitting, out, models, on_progress, should_stop, on_portrait)
+    observer = Observer(models.parser)
+    records = shoot_styles(who, styles, sitting, out, models, observer, on_progress, should_stop, on_portrait)
     timings.lap("shoot")
+    who = replace(who, maps=tuple(map(observer.of, who.maps)))
     manifest = build_manifest(asdict(sitting), models.engine.name, who, report.rejected, records, timings.seconds)
     write_gallery(manifest, models.engine.honesty, out)
     files.write_references(out, references_of(who))

@@ -92,6 +92,21 @@ def observe(face: FaceMap, parser: Parser) -> FaceMap:
     return replace(face, features=features, marks=marks)
 
 
+class Observer:
+    """Measures a photo's features when they are first needed, and once: a portrait waits for its own photo alone."""
+
+    def __init__(self, parser: Parser) -> None:
+        self._parser = parser
+        self._observed: dict[str, FaceMap] = {}
+
+    def of(self, face: FaceMap) -> FaceMap:
+        """Return the map with its features."""
+        key = face.selfie.sha256
+        if key not in self._observed:
+            self._observed[key] = observe(face, self._parser)
+        return self._observed[key]
+
+
 def _on_frames(marks: F32, landmarks: F32) -> NDArray[np.bool_]:
     """Say which marks (N, 3) lie where a frame can be: half an eye distance above and below the eyes, all across."""
     eyes = frame.eye_centres(landmarks[:, :2])

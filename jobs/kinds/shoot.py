@@ -20,13 +20,13 @@ MOST_PHOTOS: Final = 30  # a set beyond this teaches nothing more and only costs
 MOST_PICTURES: Final = 64  # styles x count of one job; keeps one job under an hour on two cores
 REFERENCES: Final = "reference_embeddings.npz"  # what edits of this sitting are scored against: stays with its pictures
 
-PHOTO_S: Final = {"check": 0.5, "map": 0.3}
+PHOTO_S: Final = {"check": 0.5, "map": 0.1}
 TRAIN_S: Final = 45.0
 PORTRAIT_S: Final = 20.0
 DELIVER_S: Final = 0.2
 PUBLISH_S: Final = 1.0
 """Seconds of each stage, of a photo or a portrait where there are several: `timings_s` of manifests from two shared CPU
-cores (0.5 to 0.6 a photo, 0.2 to 0.7 to map one, 29 to 42 a portrait with a training beside it), and the minute
+cores (0.5 to 0.6 a photo, 0.1 to map one, 29 to 42 a portrait with a training beside it), and the minute
 that `core.engines.redress.lora` takes at most. Only their ratios count; what a portrait takes here is measured."""
 
 

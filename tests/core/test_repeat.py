@@ -18,6 +18,7 @@ from core import studio
 from core.cutout import cutout
 from core.deliver.gallery import cards_of
 from core.edit.recipe import develop
+from core.face import features
 from core.scene import style
 from core.scene.stage import Setup
 from core.types import Cutout, FaceMap, Identity, Portrait, Recipe
@@ -73,7 +74,7 @@ Shoot = Callable[..., tuple[list[str], dict[str, Any]]]
 def shoot(models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shoot:
     """Shoot into one folder with a sketch; returns which portraits were drawn, and the manifest."""
     monkeypatch.setattr("core.shoot.REDRAWS", 0)
-    for module, name in ((studio, "map_photo"), (cutout, "cut_out")):  # each photo is mapped and cut out once
+    for module, name in ((features, "observe"), (cutout, "cut_out")):  # each photo is parsed and cut out once
         monkeypatch.setattr(module, name, cached(getattr(module, name), CACHE.setdefault(name, {})))
     own = copy.copy(models)
     vars(own).update(recogniser=models.recogniser, landmarker=models.landmarker, parser=models.parser)

@@ -181,8 +181,20 @@ def set_shot(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Path:
     """Three photos of one person, two portraits."""
     out = tmp_path_factory.mktemp("set")
     photos = [(f"{number}.png", sitters.encoded(rgb)) for number, rgb in enumerate(sitters.frames())]
-    studio.shoot(photos, replace(ONE, count=2, train=False), out, models)
+    told: list[tuple[str, int, bool]] = []
+
+    def on_portrait(record: dict[str, Any], to_come: int) -> None:
+        written = (out / record["file"]).exists() and (out / record["file"]).with_suffix(".json").exists()
+        told.append((record["file"], to_come, written))
+
+    studio.shoot(photos, replace(ONE, count=2, train=False), out, models, on_portrait=on_portrait)
+    (out / "told.json").write_text(json.dumps(told))
     return out
+
+
+def test_each_portrait_is_told_as_soon_as_it_is_saved(set_shot: Path) -> None:
+    told = json.loads((set_shot / "told.json").read_text("utf-8"))
+    assert told == [["office-01.jpg", 1, True], ["office-02.jpg", 0, True]]
 
 
 def test_portraits_of_a_set_are_measured_against_its_other_photos(set_shot: Path) -> None:
@@ -214,7 +226,7 @@ def test_an_edit_of_a_set_is_scored_as_its_draw_was(set_shot: Path, tmp_path: Pa
 
 def test_a_strangers_head_and_a_stretched_face_fall_through(set_shot: Path, models: Models) -> None:
     selfies = [studio.look(sitters.encoded(rgb), "", models) for rgb in sitters.frames()]
-    who = studio.map_photos([selfie for selfie in selfies if isinstance(selfie, Selfie)], models, studio.silent)
+    who = studio.map_photos([selfie for selfie in selfies if isinstance(selfie, Selfie)], studio.silent)
     record, recipe = read_record(set_shot / "office-01.jpg")
     layers = files.load_layers(set_shot / record["layers"])
     (source,) = (face for face in who.maps if face.selfie.sha256 == recipe.source)
