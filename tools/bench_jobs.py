@@ -1,6 +1,7 @@
 """Measure the jobs: how soon work begins, how fast jobs are taken, how soon a photo is looked at, how big a bot is.
 
     python -m tools.bench_jobs [--seconds 20] [--photo FILE.jpg]        about three minutes on two free cores
+    python -m tools.bench_jobs --selfies FOLDER      how soon four portraits of one person's photos bring their first
 
 Real parts throughout: SQLite with fsync, the embedded Valkey, a worker in a process of its own, the real
 intake for photos. For the first two measures a stand-in answers at once, since the queue is what is
@@ -28,6 +29,8 @@ from sqlalchemy import select
 
 from jobs import settings
 from jobs.kinds.look import Look
+from jobs.kinds.shoot import Shoot
+from jobs.queue.events import Done, FirstPortrait, JobEvent
 from jobs.run import run
 from jobs.services import Services, open_services
 from jobs.storage import schema as t
@@ -36,6 +39,8 @@ from jobs.worker.worker import CORE_STUDIO
 INSTANT = "tools.bench_jobs:Instant"
 START_MS, JOBS_PER_S, LOOK_MS, BOT_MB = 150.0, 20.0, 1500.0, 150.0
 """Limits: p95 of an idle worker's start, least in any second, p95 of a look while training, a bot's memory."""
+FIRST_S = 15.0
+"""Limit of the time from Go to the first of four portraits, on a machine that does nothing else."""
 CHAT_PX, PHONE_PX = 1280, 4032  # longest side of what Telegram makes of a photo, and of a phone's own file
 LOOKS = 30
 FORKS = multiprocessing.get_context("spawn")
@@ -136,10 +141,15 @@ async def person(services: Services, number: int, photo: bytes) -> int:
     """Open an account with one photo."""
     async with services.database.write() as tx:
         account = (await tx.account("console", str(number), str(number))).id
-    filed = await services.blob_store.put(account, "photos/1", photo)
-    async with services.database.write() as tx:
-        await tx.add_photo(account, "photos/1", filed.sha256, filed.size)
+    await add_photo(services, account, "photos/1", photo)
     return account
+
+
+async def add_photo(services: Services, account: int, name: str, photo: bytes) -> None:
+    """Keep a photo of an account."""
+    filed = await services.blob_store.put(account, name, photo)
+    async with services.database.write() as tx:
+        await tx.add_photo(account, name, filed.sha256, filed.size)
 
 
 async def looks(services: Services, account: int, count: int, pause_s: float) -> tuple[list[int], list[float]]:
@@ -223,6 +233,45 @@ async def measure_looks(photo: bytes, busy: bool) -> list[float]:
     return spans
 
 
+async def measure_first(photos: list[bytes]) -> dict[str, Any]:
+    """Return the time from a committed shoot until its first portrait is told, by a worker that has drawn before.
+
+    cpu_s: processor time of the worker and its children until then, which a busy machine does not change.
+    """
+    told: asyncio.Queue[JobEvent] = asyncio.Queue()
+
+    async def deliver(event: JobEvent) -> None:
+        if event.id:
+            await told.put(event)
+
+    with tempfile.TemporaryDirectory() as folder:
+        config = settings.load(data=Path(folder))
+        async with open_services(config) as services:
+            parts = (services.job_queue.relay(), services.job_queue.listen("console", deliver))
+            tasks = [asyncio.create_task(part) for part in parts]
+            account = await person(services, 1, photos[0])
+            for number, photo in enumerate(photos[1:], start=2):
+                await add_photo(services, account, f"photos/{number}", photo)
+            names = tuple(f"photos/{number}" for number in range(1, len(photos) + 1))
+            with process(config, CORE_STUDIO) as pid:
+                warm = Shoot(names[:1], ("founder",), count=1, train=False)
+                await services.job_queue.place(account, warm, "warm", "console")
+                assert isinstance((await told.get()).payload, Done), "the photos are refused"
+                load, since, spent = os.getloadavg(), time.monotonic(), _tree_cpu_s(pid)
+                await services.job_queue.place(account, Shoot(names, ("office",), count=4), "measured", "console")
+                assert isinstance((await told.get()).payload, FirstPortrait)
+                seconds, cpu_s = time.monotonic() - since, _tree_cpu_s(pid) - spent
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    return {
+        "cores": os.cpu_count(),
+        "load_before": [round(x, 1) for x in load],
+        "first_portrait_s": {"once": round(seconds, 1), "limit": FIRST_S, "kept": seconds <= FIRST_S},
+        "first_portrait_cpu_s": round(cpu_s, 1),
+    }
+
+
 async def measure_bot() -> dict[str, Any]:
     """Look at a bot that nobody talks to (`tools.bench_bots` has one with two hundred people)."""
     with tempfile.TemporaryDirectory() as folder, process(settings.load(data=Path(folder)), None) as pid:
@@ -261,6 +310,12 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def _tree_cpu_s(pid: int) -> float:
+    """Return the processor time of a process and everything it started that still runs."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return _cpu_s(pid) + sum(_tree_cpu_s(int(child)) for child in children)
+
+
 def _rss_mb(pid: int) -> int:
     return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]) // 1024
 
@@ -270,7 +325,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="how long jobs are placed without a pause")
     parser.add_argument("--photo", type=Path, help="JPEG to look at (default: matplotlib's sample portrait)")
+    parser.add_argument("--selfies", type=Path, help="measure the first portrait of this folder's JPEGs and PNGs alone")
     options = parser.parse_args()
+    if options.selfies:
+        files = sorted(f for f in options.selfies.iterdir() if f.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        print(json.dumps(asyncio.run(measure_first([file.read_bytes() for file in files])), indent=1))
+        return
     if options.photo:
         photo = options.photo.read_bytes()
     else:
