@@ -1,0 +1,91 @@
+"""The first portrait in a chat on each platform: on the message of the progress, which becomes the gallery or goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chats import Person, has_photos, running_bot
+from tests.fakes.discord_messages import pictures_shown
+from tests.fakes.discord_server import DiscordServer
+from tests.fakes.telegram_server import TelegramServer
+
+FIRST = "Here is the first one. The others are being drawn."
+Chat = TelegramServer | DiscordServer
+
+
+@pytest.fixture(params=["server", "discord_server"])
+def chat(request: pytest.FixtureRequest) -> Chat:
+    """A loopback Telegram, then a loopback Discord."""
+    found: Chat = request.getfixturevalue(request.param)
+    return found
+
+
+async def sees_first(ana: Person) -> str:
+    """Order four portraits that take a second each, and wait for the first; return its message's id."""
+    await has_photos(ana)
+    await ana.presses("Choose looks")
+    await ana.sees("Pick one or more looks")
+    await ana.presses("Office")
+    await ana.can_press("Go: 4")
+    await ana.presses("Personal")
+    await ana.can_press("✓ Personal")
+    await ana.presses("Go: 4")
+    return id_of(await ana.sees(FIRST))
+
+
+def id_of(message: Any) -> str:
+    return str(message["message_id"] if isinstance(message, dict) else message.id)
+
+
+def portraits(ana: Person) -> list[str]:
+    """The messages with a portrait; previews of looks say nothing of own photos."""
+    said = zip(ana.chat(), ana.screen(), strict=True)
+    found = [message for message, text in said if "Made with AI from your own photos" in text]
+    assert all("photo" in message if isinstance(message, dict) else pictures_shown(message) == 1 for message in found)
+    return [id_of(message) for message in found]
+
+
+async def test_it_is_a_picture_with_a_sentence_on_the_message_that_becomes_the_gallery(
+    chat: Chat, tmp_path: Path
+) -> None:
+    async with running_bot(tmp_path, chat):
+        ana = chat.person(7)
+        first = await sees_first(ana)
+        assert portraits(ana) == [first]
+        gallery = await ana.sees("1/3 · Office")
+        assert portraits(ana) == [id_of(gallery)] == [first]
+        assert FIRST not in "\n".join(ana.screen())
+
+
+async def test_stopping_takes_it_out_of_the_chat(chat: Chat, tmp_path: Path) -> None:
+    async with running_bot(tmp_path, chat):
+        ana = chat.person(7)
+        await sees_first(ana)
+        await ana.presses("Stop")
+        await ana.sees("Stopped. Nothing was delivered.")
+        await ana.can_press("Go: 4")
+        assert portraits(ana) == []
+        assert not any("I am stopping" in text for text in ana.screen())
+
+
+async def test_bot_and_worker_that_are_started_again_show_it_once(chat: Chat, tmp_path: Path) -> None:
+    ana = chat.person(7)
+    async with running_bot(tmp_path, chat):
+        first = await sees_first(ana)
+    async with running_bot(tmp_path, chat):
+        gallery = await ana.sees("1/3 · Office")
+        assert portraits(ana) == [id_of(gallery)] == [first]
+
+
+async def test_forgetting_takes_it_with_everything_else(chat: Chat, tmp_path: Path) -> None:
+    async with running_bot(tmp_path, chat):
+        ana = chat.person(7)
+        await sees_first(ana)
+        await ana.says("/forget")
+        await ana.presses("Delete everything")
+        receipt = await ana.sees("Everything is deleted")
+        assert [id_of(message) for message in ana.chat()] == [id_of(receipt)]
+        assert [file for file in (tmp_path / "shelf").rglob("*") if file.is_file()] == []
