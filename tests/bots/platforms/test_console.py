@@ -82,6 +82,17 @@ async def test_a_script_plays_in_the_terminal_and_its_record_plays_again(
     assert (tmp_path / "pictures" / "receipt.json").is_file()
 
 
+async def test_the_first_portrait_is_saved_and_named_while_the_others_are_drawn(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = SCRIPT.partition("> [Office]")[0] + (
+        "> [Office]\n< Picked: Office\n> [Personal]\n< Personal\n> [Go: 4]\n"
+        "< Here is the first one\n< Your 3 portraits are ready\n"
+    )
+    await front.talk(s.load(data=tmp_path / "data"), Terminal(tmp_path / "pictures"), read(script), photos, STUDIO)
+    assert re.search(r"pictures/shoots-\d+-office-00.jpg\nHere is the first one", capsys.readouterr().out)
+
+
 async def test_the_same_script_plays_over_telegram(photos: Path, tmp_path: Path) -> None:
     async with TelegramServer() as server, running_bot(tmp_path / "data", server):
         await play(read(SCRIPT), server.person(7), photos)

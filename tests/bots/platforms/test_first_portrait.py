@@ -43,7 +43,7 @@ def id_of(message: Any) -> str:
 def portraits(ana: Person) -> list[str]:
     """The messages with a portrait; previews of looks say nothing of own photos."""
     said = zip(ana.chat(), ana.screen(), strict=True)
-    found = [message for message, text in said if "Made with AI from your own photos" in text]
+    found: list[Any] = [message for message, text in said if "Made with AI from your own photos" in text]
     assert all("photo" in message if isinstance(message, dict) else pictures_shown(message) == 1 for message in found)
     return [id_of(message) for message in found]
 
