@@ -1,8 +1,8 @@
 # One image for bot and workers. Built for CPU unless told otherwise:
-#   docker compose build --build-arg EXTRAS=jobs,telegram,gpu
+#   docker compose build --build-arg EXTRAS=jobs,telegram,discord,gpu
 # PIP_ARGS goes to pip as it is, for example to take torch from an index of CPU wheels.
 FROM python:3.11-slim-bookworm AS build
-ARG EXTRAS=jobs,telegram
+ARG EXTRAS=jobs,telegram,discord
 ARG PIP_ARGS=""
 WORKDIR /src
 RUN python -m venv /opt/atelier

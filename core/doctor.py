@@ -6,6 +6,7 @@ queue that the settings name. Of a token or a password only its presence is told
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import importlib.util
 import io
@@ -16,7 +17,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Final, Literal
@@ -39,6 +40,9 @@ LEAST_MEMORY_GB: Final = 4.0
 """A shoot on the embedded engine peaks at 3 GB."""
 LEAST_DISK_GB: Final = 2.0
 CONNECT_S: Final = 1.0
+DISCORD_INVITE: Final = "https://discord.com/oauth2/authorize"
+DISCORD_PERMISSIONS: Final = 1 << 15
+"""Attach Files: answers in a server bring portraits. Nothing else is asked for."""
 LIBRARIES: Final = {
     "libEGL.so.1": "libegl1",
     "libGLESv2.so.2": "libgles2",
@@ -85,7 +89,7 @@ def report() -> tuple[Check, ...]:
         _database(),
         _queue(),
         _chat("Telegram", "telegram", "TELEGRAM_TOKEN", "BotFather"),
-        _chat("Discord", "discord", "DISCORD_TOKEN", "Discord's developer portal"),
+        _discord(),
         _credentials(),
     )
 
@@ -223,6 +227,26 @@ def _chat(title: str, package: str, token: str, source: str) -> Check:
     if not setting(token):
         return Check(title, "optional", "no token", f"get one from {source} and set ATELIER_{token}")
     return _needs(title, package, package, "token set")
+
+
+def _discord() -> Check:
+    """With a token, the link that adds the bot is told: the token begins with the application's public number."""
+    check = _chat("Discord", "discord", "DISCORD_TOKEN", "Discord's developer portal")
+    link = invite(setting("DISCORD_TOKEN") or "")
+    return replace(check, found=f"{check.found}; add the bot: {link}") if link and check.state == "good" else check
+
+
+def invite(token: str) -> str:
+    """Return the link that adds the bot of a Discord token to a server or an account, empty for what is no token."""
+    number, dot, _ = token.partition(".")
+    try:
+        application = base64.b64decode(number + "=" * (-len(number) % 4), validate=True).decode("ascii")
+    except ValueError:
+        return ""
+    if not dot or not application.isdigit():
+        return ""
+    scopes = "bot+applications.commands"
+    return f"{DISCORD_INVITE}?client_id={application}&scope={scopes}&permissions={DISCORD_PERMISSIONS}"
 
 
 def _credentials() -> Check:

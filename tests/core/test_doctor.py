@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from core import doctor
-from core.doctor import Check, report
+from core.doctor import Check, invite, report
 from tests.core.deliver.test_credentials import certificate
 
 FETCH = "hf download nobody/ever-fetched-this --include '*.json' --include '*.txt' --include '*/*.safetensors'"
@@ -58,6 +59,17 @@ def test_secrets_are_never_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert "hush" not in said
     assert said.count("token set") == 2
     assert said.count("127.0.0.1:1 does not answer") == 2
+
+
+def test_a_discord_token_brings_the_link_that_adds_the_bot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token begins with the application's number in base64; what is no such token has no link."""
+    number = base64.b64encode(b"1100000000000000001").decode().rstrip("=")
+    monkeypatch.setenv("ATELIER_DISCORD_TOKEN", f"{number}.Gabcde.hush")
+    told = found("Discord").found
+    assert "client_id=1100000000000000001&scope=bot+applications.commands&permissions=32768" in told
+    assert "hush" not in told
+    for token in ("", "123:abc", "hush", "aHVzaA.x.y", "....", number):
+        assert invite(token) == ""
 
 
 def test_a_token_in_the_settings_file_counts(tmp_path: Path) -> None:

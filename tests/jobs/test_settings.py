@@ -249,7 +249,8 @@ def composed(profile: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("profile", "adds"), [("cpu", "studio"), ("gpu", "studio-gpu"), ("models", "models")])
+@pytest.mark.parametrize(("profile", "adds"), [("cpu", "studio"), ("gpu", "studio-gpu"), ("models", "models"),
+                                                ("discord", "discord")])  # fmt: skip
 def test_compose_itself_accepts_the_file(profile: str, adds: str) -> None:
     found = composed(profile)
     assert set(found) == {"telegram", "look", "postgres", "valkey", adds}

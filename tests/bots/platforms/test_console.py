@@ -12,6 +12,7 @@ from bots.dialogue import effects as fx
 from bots.platforms.console import Terminal, typed_paths
 from bots.platforms.transcript import Line, ScriptWrong, play, read
 from jobs import settings as s
+from jobs.run import Bot
 from tests.chats import STUDIO, running_bot
 from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TelegramServer
@@ -173,12 +174,45 @@ def test_the_commands_refuse_what_they_cannot_do(
 ) -> None:
     monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
     assert front.run(["all"]) == 2
-    assert "@BotFather" in capsys.readouterr().err
-    assert front.run(["discord"]) == 2
+    told = capsys.readouterr().err
+    assert "@BotFather" in told
+    assert "ATELIER_DISCORD_TOKEN" in told
+    for platform, other in (("telegram", "discord"), ("discord", "telegram")):
+        assert front.run([platform]) == 2
+        told = capsys.readouterr().err.lower()
+        assert f"atelier_{platform}_token" in told
+        assert f"atelier_{other}_token" not in told
     assert front.forget(["telegram:99"]) == 2
     assert front.forget(["99", "--block"]) == 2
     assert front.chat(["--script", str(tmp_path / "nothing.txt")]) == 2
     assert "no such account" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("what", "tokens", "runs"),
+    [
+        ("all", ("telegram",), ["telegram"]),
+        ("all", ("discord",), ["discord"]),
+        ("all", ("telegram", "discord"), ["telegram", "discord"]),
+        ("telegram", ("telegram", "discord"), ["telegram"]),
+        ("discord", ("telegram", "discord"), ["discord"]),
+        ("worker", ("telegram", "discord"), []),
+    ],
+)
+def test_a_platform_runs_when_there_is_a_token_for_it(
+    what: str, tokens: tuple[str, ...], runs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATELIER_DATA", str(tmp_path))
+    for token in tokens:
+        monkeypatch.setenv(f"ATELIER_{token.upper()}_TOKEN", "secret")
+    ran: list[tuple[list[str], bool]] = []
+
+    def run_parts(settings: object, bots: list[Bot], work: bool) -> None:
+        ran.append(([bot.__name__ for bot in bots], work))
+
+    monkeypatch.setattr(front, "run_parts", run_parts)
+    assert front.run([what]) == 0
+    assert ran == [(runs, what in {"all", "worker"})]
 
 
 def test_an_operator_forgets_and_blocks(
