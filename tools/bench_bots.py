@@ -1,13 +1,14 @@
-"""Measure the bot with many people at once, over a loopback Bot API; the studio's work is stubbed.
+"""Measure a bot with many people at once, over a loopback Telegram or Discord; the studio's work is stubbed.
 
-    python -m tools.bench_bots [--people 200] [--think 15]
+    python -m tools.bench_bots [--platform telegram|discord] [--people 200] [--think 15]
 
 Everybody goes through a whole chat (consent, four photos, a look, a gallery, an edit, files), thinking for an
-exponentially distributed time between acts. The bot with its database and queue is a process of its own, a worker that
-closes every job at once is another; the people and the Bot API are this one. Time is measured from the moment an
-update is at the server until the bot's first request for that person, and until it first shows something. Prints one
-JSON object. With less time to think the people ask for more messages than the thirty a second that Telegram lets any
-bot send, and wait for those.
+exponentially distributed time between acts; at the end all of them ask for help in the same moment. The bot with its
+database and queue is a process of its own, a worker that closes every job at once is another; the people and the
+platform are this one. Time is measured from the moment an update is at the server until the bot's first request for
+that person, and until it first shows something; on Discord also until each interaction is acknowledged, which must be
+within 3 seconds. Prints one JSON object. With less time to think the people ask for more than the thirty messages a
+second that Telegram lets any bot send, or Discord's fifty requests, and wait for those.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ from collections import Counter
 from collections.abc import Awaitable
 from pathlib import Path
 
+from tests.chats import Person
+from tests.fakes import discord_server, telegram_server
+from tests.fakes.discord_server import DiscordServer
 from tests.fakes.picture_studio import picture
-from tests.fakes.telegram_server import TOKEN, Person, TelegramServer
+from tests.fakes.telegram_server import TelegramServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,9 +42,9 @@ class Stopwatch:
         self.seconds: dict[str, list[float]] = {}
         self._think_s, self._dice = think_s, random.Random(seed)
 
-    async def act(self, person: Person, kind: str, acting: Awaitable[None]) -> None:
+    async def act(self, person: Person, kind: str, acting: Awaitable[object]) -> None:
         """Think, act, and wait until something is shown."""
-        await asyncio.sleep(self._dice.expovariate(1 / self._think_s))
+        await asyncio.sleep(self._dice.expovariate(1 / self._think_s) if self._think_s else 0.0)
         await acting
         async with asyncio.timeout(60):
             while "shown" not in person.waited:
@@ -73,14 +77,15 @@ async def whole_chat(person: Person, watch: Stopwatch, photos: list[bytes]) -> N
     await person.sees("full quality", 120)
 
 
-async def bench(people: int, think_s: float) -> dict[str, object]:
+async def bench(platform: str, people: int, think_s: float) -> dict[str, object]:
     """Run it and return the figures."""
     photos = [picture("gray", mark=str(i)) for i in range(4)]
-    with tempfile.TemporaryDirectory() as folder:
-        async with TelegramServer() as server:
+    async with DiscordServer(checked=False) if platform == "discord" else TelegramServer() as server:
+        with tempfile.TemporaryDirectory() as folder:
+            token = discord_server.TOKEN if platform == "discord" else telegram_server.TOKEN
             environment = {
-                **os.environ, "ATELIER_DATA": folder, "ATELIER_TELEGRAM_TOKEN": TOKEN,
-                "ATELIER_TELEGRAM_API": server.url, "PYTHONPATH": str(ROOT),
+                **os.environ, "ATELIER_DATA": folder, f"ATELIER_{platform.upper()}_TOKEN": token,
+                f"ATELIER_{platform.upper()}_API": server.url, "PYTHONPATH": str(ROOT),
             }  # fmt: skip
             bot, worker = [
                 await asyncio.create_subprocess_exec(
@@ -90,11 +95,13 @@ async def bench(people: int, think_s: float) -> dict[str, object]:
                 for name in ("bot_process.py", "stub_worker.py")
             ]  # fmt: skip
             try:
-                await server.until(lambda: any(c.method == "setMyShortDescription" for c in server.calls), 60)
+                await server.until(lambda: _is_up(server), 120)
                 watch, began = Stopwatch(think_s, 1), time.monotonic()
-                everybody = [server.person(1000 + i, f"P{i}") for i in range(people)]
+                everybody: list[Person] = [server.person(1000 + i, f"P{i}") for i in range(people)]
                 await asyncio.gather(*(whole_chat(person, watch, photos) for person in everybody))
-                took = time.monotonic() - began
+                took, acknowledged = time.monotonic() - began, _acknowledged(server)
+                together = Stopwatch(0.0, 1)
+                await asyncio.gather(*(together.act(person, "help", person.says("/help")) for person in everybody))
                 memory = _resident_kb(bot.pid)
             finally:
                 for process in (bot, worker):
@@ -102,15 +109,50 @@ async def bench(people: int, think_s: float) -> dict[str, object]:
                     await process.wait()
     everything = [s for kind, seconds in watch.seconds.items() if "shown" not in kind for s in seconds]
     return {
+        "platform": platform,
         "people": people,
         "think_s": think_s,
         "took_s": round(took, 1),
         "acts": len(everything),
-        "requests": dict(Counter(c.method for c in server.calls).most_common()),
+        "requests": dict(Counter(_kind(call) for call in server.calls).most_common()),
         "violations": server.violations,
         "bot_rss_mb": round(memory / 1024),
         "reply_ms": _figures(everything),
         **{f"reply_ms_{kind}": _figures(seconds) for kind, seconds in watch.seconds.items()},
+        "all_at_once_ms": _figures(together.seconds["help"]),
+        **_discord_figures(server, acknowledged),
+    }
+
+
+def _is_up(server: TelegramServer | DiscordServer) -> bool:
+    if isinstance(server, DiscordServer):
+        return server.gateway.listening
+    return any(call.method == "setMyShortDescription" for call in server.calls)
+
+
+def _kind(call: telegram_server.Call | discord_server.Call) -> str:
+    if isinstance(call, telegram_server.Call):
+        return call.method
+    words = (step for step in call.path.split("/") if step.isalpha() and step.islower() and len(step) < 15)
+    return f"{call.method} {'/'.join(words)} {call.status}"
+
+
+def _acknowledged(server: TelegramServer | DiscordServer) -> list[float]:
+    """Return how long each interaction so far waited for its acknowledgement, in seconds."""
+    if isinstance(server, TelegramServer):
+        return []
+    return [i.waited_s for i in server.interactions.all.values() if i.acknowledged]
+
+
+def _discord_figures(server: TelegramServer | DiscordServer, acknowledged: list[float]) -> dict[str, object]:
+    """Return what only Discord has: acknowledgements in the chats and when all press at once, and those not in time."""
+    if isinstance(server, TelegramServer):
+        return {}
+    return {
+        "acknowledged_ms": _figures(acknowledged),
+        "all_at_once_acknowledged_ms": _figures(_acknowledged(server)[len(acknowledged) :]),
+        "not_acknowledged": len(server.interactions.unanswered()),
+        "rate_limited": server.rates.refused,
     }
 
 
@@ -126,10 +168,11 @@ def _figures(seconds: list[float]) -> dict[str, int]:
 def main() -> None:
     """Read the command line and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--platform", choices=("telegram", "discord"), default="telegram")
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--think", type=float, default=15.0, help="mean seconds between acts")
     options = parser.parse_args()
-    print(json.dumps(asyncio.run(bench(options.people, options.think)), indent=1))
+    print(json.dumps(asyncio.run(bench(options.platform, options.people, options.think)), indent=1))
 
 
 if __name__ == "__main__":

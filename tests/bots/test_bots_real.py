@@ -17,6 +17,7 @@ from jobs import settings as s
 from jobs.worker.worker import CORE_STUDIO
 from tests import sitters
 from tests.chats import running_bot
+from tests.fakes.discord_server import DiscordServer
 from tests.fakes.telegram_server import TelegramServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1700)]
@@ -126,4 +127,23 @@ async def test_the_same_chat_over_telegram_with_a_restart_while_it_is_at_work(
         galleries = [message for message in ana.chat() if "photo" in message]
         assert server.violations == []
         assert galleries == [], "the receipt is all that is left"
+    assert [path for path in (tmp_path / "shelf").rglob("*") if path.is_file()] == []
+
+
+async def test_a_whole_sitting_on_discord_with_a_restart_while_it_is_at_work(
+    photos: Path, tmp_path: Path, menu: Menu
+) -> None:
+    """Consent, four photos with a stranger, two looks; then another process: gallery, edits, files, receipt."""
+    async with DiscordServer() as server:
+        ana = server.person(7, patience_s=1500)
+        async with running_bot(tmp_path, server, CORE_STUDIO, menu):
+            await play(read(CONSENT), ana, photos)
+            await ana.sees("Your portraits")
+        async with running_bot(tmp_path, server, CORE_STUDIO, menu):
+            await play(read(GALLERY), ana, photos)
+            await ana.sees("Everything is deleted")
+            await server.until(lambda: len([m for m in ana.chat() if not m.ephemeral_for]) == 1)
+        assert all(stored.description for stored in server.files.kept.values() if stored.name.startswith("atelier-"))
+        assert server.violations == []
+        assert server.interactions.unanswered() == []
     assert [path for path in (tmp_path / "shelf").rglob("*") if path.is_file()] == []

@@ -5,14 +5,25 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import random
+import sys
 import zipfile
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
+from jobs import settings as s
+from jobs.services import open_services
 from jobs.storage.keys import signed_by
-from tests.chats import begins, has_gallery, has_photos, running_bot
+from tests.chats import STUDIO, begins, has_gallery, has_photos, running_bot
 from tests.fakes.discord_messages import V2, pictures_shown
-from tests.fakes.discord_server import DiscordServer
+from tests.fakes.discord_server import TOKEN, DiscordServer
 from tests.fakes.picture_studio import picture
+
+TESTS = Path(__file__).parents[2]
 
 
 async def test_a_whole_chat_in_the_dm_from_consent_to_receipt(discord_server: DiscordServer, tmp_path: Path) -> None:
@@ -213,3 +224,62 @@ async def test_spanish_is_spoken_to_who_comes_with_it(discord_server: DiscordSer
         await luz.says("/start")
         await luz.sees("I am Atelier, an AI system")
     assert server.commands.writes == writes, "the commands have not changed: they are not written again"
+
+
+@pytest.mark.slow
+async def test_a_bot_killed_again_and_again_loses_nothing(discord_server: DiscordServer, tmp_path: Path) -> None:
+    """kill -9 at any moment, bot and worker together; who pressed into the void was told so, and presses again."""
+    server, dice, over = discord_server, random.Random(5), asyncio.Event()
+    environment = {
+        **os.environ, "ATELIER_DATA": str(tmp_path), "ATELIER_DISCORD_TOKEN": TOKEN, "ATELIER_DISCORD_API": server.url,
+        "ATELIER_LEASE_S": "2",
+    }  # fmt: skip
+    ana = server.person(7, patience_s=120)
+
+    async def live_and_die() -> None:
+        for life in range(100):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, str(TESTS / "fakes" / "bot_process.py"), STUDIO, env=environment
+            )
+            try:
+                await server.until(lambda: server.gateway.listening, 120)
+                async with asyncio.timeout(dice.uniform(1.0, 5.0) if life < 5 else None):
+                    await over.wait()
+            except TimeoutError:
+                pass
+            finally:
+                process.kill()
+                await process.wait()
+            if over.is_set():
+                return
+
+    async def gets(acting: Callable[[], Awaitable[None]], words: str) -> None:
+        """Do it again while it brings nothing."""
+        for _ in range(30):
+            with suppress(AssertionError):
+                await acting()
+                await ana.sees(words, 8)
+                return
+            if any(words in text for text in ana.screen()):
+                return
+        raise AssertionError(f"{words!r} never came: {ana.screen()}")
+
+    dying = asyncio.create_task(live_and_die())
+    try:
+        await gets(lambda: ana.says("/start"), "I am Atelier")
+        await gets(lambda: ana.presses("I agree", 1, 8), "Thank you")
+        await ana.sends(*(picture("gray", mark=str(i)) for i in range(4)))
+        await ana.sees("I have 4 good photos")
+        await gets(lambda: ana.presses("Choose looks", 1, 8), "Pick one or more looks")
+        await gets(lambda: ana.presses("Office", 1, 8), "Picked: Office")
+        await gets(lambda: ana.presses("Go: 4", 1, 8), "Your 3 portraits are ready")
+        await ana.sees("1/3 · Office")
+    finally:
+        over.set()
+        await dying
+    galleries = [message for message in ana.chat() if pictures_shown(message) and "1/3 · Office" in message.text]
+    assert len(galleries) == 1, "one gallery"
+    async with open_services(s.load(data=tmp_path)) as services, services.database.read() as tx:
+        account = await tx.account("discord", "7", "7")
+        assert len(await tx.photos(account.id)) == 4
+        assert len(await tx.portraits(account.id)) == 3, "three kept, none twice"
