@@ -283,3 +283,102 @@ async def test_a_bot_killed_again_and_again_loses_nothing(discord_server: Discor
         account = await tx.account("discord", "7", "7")
         assert len(await tx.photos(account.id)) == 4
         assert len(await tx.portraits(account.id)) == 3, "three kept, none twice"
+
+
+async def test_a_gallery_that_takes_longer_than_a_token_comes_as_a_message(
+    discord_server: DiscordServer, tmp_path: Path
+) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        ana = server.person(7)
+        team = server.guild(ana)
+        await ana.says("/start", team)
+        await ana.presses("I agree")
+        await ana.sees("Thank you. Now")
+        await ana.commands("headshot", team, **{f"photo{i}": picture("gray", mark=str(i)) for i in (1, 2)})
+        await ana.sees("I have 2 good photos")
+        await ana.presses("Choose looks")
+        await ana.presses("Personal")
+        await ana.presses("Office")
+        await ana.presses("Go: 4")
+        await ana.sees("Your portraits")
+        server.interactions.forget()
+        await ana.sees("1/3 · Office")
+        assert any("1/3 · Office" in m.text for m in ana.chat(ana.dm)), "in the private chat, where it stays"
+
+
+async def test_where_the_bot_is_no_member_five_answers_are_followed_by_the_private_chat(
+    discord_server: DiscordServer, tmp_path: Path
+) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        ana = server.person(7)
+        ana.installed = True
+        elsewhere = server.guild(ana, bot=False)
+        await ana.says("/start", elsewhere)
+        await ana.presses("I agree")
+        await ana.sees("Thank you. Now")
+        photos = {f"photo{i}": picture(colour, mark=str(i)) for i, colour in enumerate(["gray"] * 8 + ["black"] * 2, 1)}
+        await ana.commands("headshot", elsewhere, **photos)
+        await ana.sees("I have 8 good photos")
+        assert all(m.ephemeral_for == "7" for m in ana.chat(elsewhere))
+
+
+async def test_a_message_whose_answer_was_lost_is_there_once(discord_server: DiscordServer, tmp_path: Path) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        ana = server.person(7)
+        await begins(ana)
+        server.fail("POST", "/messages", 502, done=True)
+        await ana.sends(picture("gray"))
+        await ana.sees("I have 1 good photo")
+        assert sum("Photo 1" in text for text in ana.screen()) == 1
+
+
+async def test_floods_and_lost_connections_delay_and_lose_nothing(
+    discord_server: DiscordServer, tmp_path: Path
+) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        ana = server.person(7)
+        await has_photos(ana)
+        server.rates.inject("POST", "channels/messages", 0.5, times=2)
+        server.rates.inject("PATCH", "channels/messages", 0.5, everywhere=True)
+        server.fail("PATCH", "/messages", 500)
+        server.fail("POST", "/messages", 0)
+        await ana.presses("Choose looks")
+        await server.gateway.drop()
+        await ana.presses("Office")
+        await ana.can_press("Go: 4")
+        await server.gateway.ask_to_reconnect()
+        await ana.presses("Go: 4")
+        await ana.sees("Your 3 portraits are ready")
+        await ana.sees("1/3 · Office")
+        assert len([text for text in ana.screen() if "1/3 · Office" in text]) == 1
+        assert server.interactions.unanswered() == []
+        assert server.gateway.identified == 1, "resumed, not begun anew"
+
+
+async def test_a_message_of_somebody_else_is_no_photo_of_mine(discord_server: DiscordServer, tmp_path: Path) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        ana, ben = server.person(7), server.person(9, "Ben")
+        team = server.guild(ana, ben)
+        await begins(ana)
+        theirs = await ben.sends(picture("gray", mark="Ben"), channel=team)
+        mine = await ana.sends(picture("gray", mark="Ana"), channel=team)
+        (menu,) = [command["name"] for command in server.commands.all if command["type"] == 3]
+        await ana.uses(menu, theirs)
+        await ana.sees("That message is not yours")
+        await ana.uses(menu, mine)
+        await ana.sees("I have 1 good photo")
+        assert theirs.attachments[0].id not in server.files.fetched
+
+
+async def test_looks_are_completed_while_typing(discord_server: DiscordServer, tmp_path: Path) -> None:
+    server = discord_server
+    async with running_bot(tmp_path, server):
+        ana = server.person(7)
+        await ana.types("headshot", "look", "foun")
+        await server.until(lambda: bool(ana.choices))
+        assert [choice["value"] for choice in ana.choices] == ["founder"]
