@@ -14,7 +14,7 @@ from core import frame
 from core.colour import LUMINANCE, linear, normalized_convolution
 from core.face.landmarks import WORK
 from core.face.mesh import FACE_OVAL
-from core.types import F32, FaceMap
+from core.types import F32, U8, FaceMap
 
 BACKLIT: Final = (1.5, 2.2)
 """Linear light over the skin's own a little further in, where a jaw begins to be lit from behind, and surely is."""
@@ -78,6 +78,7 @@ def without_backlight(rgb: F32, head: F32, neck: F32, face: FaceMap) -> F32:
     ratio = cv2.GaussianBlur((linear(small) @ LUMINANCE + 0.01) / (linear(own) @ LUMINANCE + 0.01), (0, 0), 1)
     pale = _saturation(small) / np.maximum(_saturation(own), 1e-3)
     lit = np.clip((ratio - BACKLIT[0]) / (BACKLIT[1] - BACKLIT[0]), 0, 1) * np.clip((0.8 - pale) / 0.2, 0, 1) * band
+    lit *= at_outline((lit > 0.1).astype(np.uint8), np.maximum(skin, bare), 0.12 * eye)
     if lit.sum() < LEAST * eye**2:
         return rgb
     lit = np.clip(1.6 * cv2.GaussianBlur(cv2.dilate(lit, np.ones((5, 5), np.uint8)), (0, 0), 1.5), 0, 1)
@@ -87,6 +88,17 @@ def without_backlight(rgb: F32, head: F32, neck: F32, face: FaceMap) -> F32:
     filled = np.clip(filled * np.clip(fine, 0.9, 1.1), 0, 1)
     change = cv2.resize((filled - small) * lit[..., None], frame.PRINT, interpolation=cv2.INTER_LINEAR)
     return np.clip(rgb + change, 0, 1).astype(np.float32)
+
+
+def at_outline(spots: U8, figure: F32, reach: float) -> F32:
+    """Keep the spots that come within `reach` pixels of the figure's outline: no lamp behind lights a cheek.
+
+    spots: (H, W) uint8 of 0 and 1, figure: (H, W) float32 0..1.
+    """
+    size = 2 * round(reach) + 1
+    beside = cv2.dilate((figure < 0.5).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    _, blobs = cv2.connectedComponents(spots)
+    return (np.isin(blobs, np.unique(blobs[(beside > 0) & (spots > 0)])) & (spots > 0)).astype(np.float32)
 
 
 def _saturation(rgb: F32) -> F32:

@@ -115,7 +115,7 @@ class Parser:
         found = self._probabilities(rgb, coarse, valid, points)
         large = np.stack([cv2.resize(part, PARTS_SIZE, interpolation=cv2.INTER_LINEAR) for part in found])
         large = _holes_filled(large, coarse)
-        person: F32 = self._refined(rgb, large) * _sitter(1 - large[0], points)
+        person: F32 = self._refined(rgb, large) * sitter_of(1 - large[0], points)
         person = np.where(person < NOISE, 0, np.where(person > 1 - NOISE, 1, person)) * (valid > 0.95)
         inside = large[1:] / np.maximum(large[1:].sum(axis=0), 1e-3)
         hair, skin, clothes, hat = (_snapped(part, rgb) for part in inside)
@@ -157,6 +157,10 @@ class Parser:
 
 NO_SKIN: Final = 24.0
 """Distance in the a*b* plane from the face's own skin beyond which nothing is skin; necks in shade keep within 15."""
+THREAD: Final = 5
+"""Pixels of PARTS_SIZE: what hangs on the figure by less is not the sitter's. Tied hair hangs by more."""
+LEAST_FOREIGN: Final = 0.15
+"""Eye distances: the side of the square of which such a thing has at least the area; smaller ones are strands."""
 VIVID: Final = 40.0
 """The same distance beyond which hair is dyed: brown and red hair lie within 30 of their skin."""
 HELD: Final = 8
@@ -184,11 +188,21 @@ def _filled(ring: F32, size: tuple[int, int]) -> U8:
     return inside
 
 
-def _sitter(person: F32, points: F32) -> F32:
-    """Keep the one figure that holds the nose, and what touches it: (H, W) of 0 and 1."""
-    _, blobs = cv2.connectedComponents((person > 0.3).astype(np.uint8))
+def sitter_of(person: F32, points: F32) -> F32:
+    """Keep the one figure that holds the nose, and what touches it broadly: (H, W) of 0 and 1.
+
+    A lamp or a neighbour that hangs on the figure by a thread of pixels is let go.
+    """
+    there = (person > 0.3).astype(np.uint8)
+    _, blobs = cv2.connectedComponents(there)
     x, y = np.clip(np.round(points[1]), 0, np.array(PARTS_SIZE) - 1).astype(int)
-    own = (blobs == blobs[y, x]) & (person > 0.3)
+    own = (there > 0) & (blobs == blobs[y, x])
+    solid = cv2.morphologyEx(there, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (THREAD, THREAD)))
+    _, blobs, sizes, _ = cv2.connectedComponentsWithStats(solid)
+    large = sizes[:, cv2.CC_STAT_AREA] > (LEAST_FOREIGN * INTEROCULAR_PX * HALF) ** 2
+    large[[0, blobs[y, x]]] = False
+    foreign = cv2.dilate(large[blobs].astype(np.uint8), np.ones((THREAD, THREAD), np.uint8))
+    own &= foreign == 0
     return cv2.dilate(own.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(np.float32)
 
 
@@ -235,6 +249,7 @@ def by_colour(rgb: U8, hair: F32, skin: F32, oval: F32, points: F32) -> tuple[F3
     away = np.linalg.norm(plane - own, axis=-1)
     limit = max(NO_SKIN, 3 * float(np.median(away[face])))
     foreign = np.clip((away - limit) / (0.3 * NO_SKIN), 0, 1) * (1 - oval)
+    foreign *= np.linalg.norm(plane, axis=-1) > np.linalg.norm(own)  # shade takes colour from skin, and so does glare
     moved = skin * cv2.GaussianBlur(foreign, (0, 0), 1.5)
     where = np.repeat(np.arange(len(skin))[:, None] < points[CHIN, 1], skin.shape[1], axis=1)
     sample = np.maximum(hair, moved * where) > 0.5
@@ -304,4 +319,4 @@ def _head(points: F32, hair: F32, skin: F32, oval: F32) -> F32:
     aside = aside & _beside(points)
     above = np.maximum(above, aside * np.clip((points[152, 1] - NAPE * INTEROCULAR_PX * HALF - rows) / 3 + 0.5, 0, 1))
     head = np.clip(np.maximum(hair + skin * above, oval), 0, 1)
-    return head * _sitter(head, points)
+    return head * sitter_of(head, points)

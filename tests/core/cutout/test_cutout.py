@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core import frame
 from core.cutout.body import neck_sides
 from core.cutout.cutout import cut_out, kept_of
-from core.cutout.decontaminate import without_backlight
+from core.cutout.decontaminate import at_outline, without_backlight
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX, PRINT, framed
@@ -219,3 +219,14 @@ def test_the_neck_of_a_turned_head_reaches_to_the_nape(hopper_map: FaceMap) -> N
     turned[1, 0] = front[234, 0] + 0.05 * (front[454, 0] - front[234, 0])  # looks to the picture's left
     assert neck_sides(turned)[0] == left
     assert neck_sides(turned)[1] > right + 0.7 * INTEROCULAR_PX
+
+
+def test_a_lamp_behind_lights_the_outline_and_no_middle_of_a_cheek() -> None:
+    figure = np.zeros((200, 200), np.float32)
+    figure[:, 50:] = 1
+    spots = np.zeros((200, 200), np.uint8)
+    spots[20:80, 50:54] = 1
+    spots[120:140, 100:120] = 1
+    lit = at_outline(spots, figure, 6)
+    assert lit[20:80, 50:54].min() == 1
+    assert lit[120:140].max() == 0

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from core.cutout.nets import CLASSES, INPUTS, SIZE, ParserNet, RefinerNet
-from core.cutout.parser import BASE, HALF, PARTS_SIZE, Parser, Parts, by_colour
+from core.cutout.parser import BASE, HALF, PARTS_SIZE, Parser, Parts, by_colour, sitter_of
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX
@@ -98,3 +98,16 @@ def test_what_is_of_no_skin_s_colour_is_hair_above_the_chin_and_a_lit_neck_stays
     assert hair[:, :95].min() > 0.95, "and below the chin, for it has the dyed hair's colour"
     assert hair[chin + 5 :, 200:320].max() < 0.05
     np.testing.assert_allclose(hair + left, 1, atol=1e-5)
+
+
+def test_what_hangs_on_the_figure_by_a_thread_is_not_the_sitter(points: F32) -> None:
+    person = np.zeros((PARTS_SIZE[1], PARTS_SIZE[0]), np.float32)
+    x, y = (round(float(at)) for at in points[1])
+    person[y - 150 : y + 150, x - 80 : x + 80] = 1
+    person[y : y + 2, x + 80 : x + 120] = 1
+    person[y - 30 : y + 30, x + 120 : x + 160] = 1  # a lamp
+    person[y - 100 : y - 80, x - 110 : x - 80] = 1  # tied hair
+    kept = sitter_of(person, points)
+    assert kept[y, x + 140] == 0
+    assert kept[y - 90, x - 105] == 1
+    assert kept[y - 140, x] == 1
