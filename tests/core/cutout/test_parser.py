@@ -102,12 +102,12 @@ def test_what_is_of_no_skin_s_colour_is_hair_above_the_chin_and_a_lit_neck_stays
 
 def test_what_hangs_on_the_figure_by_a_thread_is_not_the_sitter(points: F32) -> None:
     person = np.zeros((PARTS_SIZE[1], PARTS_SIZE[0]), np.float32)
-    x, y = (round(float(at)) for at in points[1])
+    x, y = (round(float(at)) for at in points[1, :2])
     person[y - 150 : y + 150, x - 80 : x + 80] = 1
     person[y : y + 2, x + 80 : x + 120] = 1
     person[y - 30 : y + 30, x + 120 : x + 160] = 1  # a lamp
     person[y - 100 : y - 80, x - 110 : x - 80] = 1  # tied hair
-    kept = sitter_of(person, points)
+    kept = sitter_of(person, points[:, :2])
     assert kept[y, x + 140] == 0
     assert kept[y - 90, x - 105] == 1
     assert kept[y - 140, x] == 1
