@@ -66,7 +66,7 @@ class Interactions:
         private_chat = in_private_chat(interaction)
         live = Live(interaction, owner, ephemeral=not private_chat)
         self._live[number] = live
-        if interaction.message is not None and not private_chat:
+        if interaction.message is not None:
             self._of_message[interaction.message.id] = number
         interaction.message = interaction.data = None  # what it was about is read: 7 kB of 9 that need not be kept
         self._last[owner] = number

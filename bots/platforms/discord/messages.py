@@ -141,7 +141,10 @@ class DiscordAdapter:
         """Whether a message is where the person acted last: in the server, or in the private chat."""
         if "/" in place:
             return _is_ephemeral(handle) or lasting
-        return not _is_ephemeral(handle) or self._interactions.in_server(_owner(place)) is not None
+        if not _is_ephemeral(handle) or self._interactions.in_server(_owner(place)) is not None:
+            return True
+        answered = self._interactions.of_message(json.loads(handle)[0])
+        return answered is not None and not answered.ephemeral
 
     async def _unbutton(self, handle: str) -> None:
         """Take the buttons off a message; the rest of it stays as it is on screen."""

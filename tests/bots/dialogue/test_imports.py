@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("sqlalchemy", "cryptography", "arq", "torch", "telegram", "redis", "aiosqlite", "httpx", "cv2")
+HEAVY = ("sqlalchemy", "cryptography", "arq", "torch", "telegram", "discord", "redis", "aiosqlite", "httpx", "cv2")
 
 
 def test_the_conversation_loads_no_storage_no_queue_no_chat_and_no_studio() -> None:
