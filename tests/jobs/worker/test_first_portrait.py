@@ -1,5 +1,7 @@
 """The first portrait of a job that is kept is published and told while the others are being drawn."""
 
+from dataclasses import replace
+
 import pytest
 
 from jobs.privacy.forget import forget
@@ -60,9 +62,10 @@ async def test_there_is_none_where_no_other_follows_or_none_is_kept(
     assert front.firsts == []
 
 
-async def test_a_cancelled_job_leaves_nothing_of_it(services: Services) -> None:
+async def test_a_cancelled_job_leaves_nothing_of_it_nor_of_what_is_mirrored_all_the_time(services: Services) -> None:
     someone = await person(services)
-    async with working(services) as front:
+    busy = replace(services, settings=services.settings.model_copy(update={"mirror_s": 0.01}))
+    async with working(busy) as front:
         job_id = await place(services, someone.id, shoot("slow", count=16))
         await first_told(front)
         assert await files_of(services, someone.id, job_id)
