@@ -13,12 +13,14 @@ from PIL import Image
 
 from core import studio
 from core.cli import main
+from core.cutout.parser import Parser
 from core.deliver import files
 from core.deliver.gallery import cards_of
 from core.deliver.manifest import read_record
 from core.edit.recipe import develop
 from core.engines.redress.nets import Nets
 from core.errors import NoMajority, Refused, Stopped
+from core.face import features
 from core.judge import ranking, verdict
 from core.models import Models
 from core.scene.stage import Choice, set_up
@@ -181,20 +183,30 @@ def set_shot(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Path:
     """Three photos of one person, two portraits."""
     out = tmp_path_factory.mktemp("set")
     photos = [(f"{number}.png", sitters.encoded(rgb)) for number, rgb in enumerate(sitters.frames())]
-    told: list[tuple[str, int, bool]] = []
+    told: list[tuple[str, int, bool, int]] = []
+    observed: list[str] = []
+    observe = features.observe
+
+    def counted(face: FaceMap, parser: Parser) -> FaceMap:
+        observed.append(face.selfie.sha256)
+        return observe(face, parser)
 
     def on_portrait(record: dict[str, Any], to_come: int) -> None:
         written = (out / record["file"]).exists() and (out / record["file"]).with_suffix(".json").exists()
-        told.append((record["file"], to_come, written))
+        told.append((record["file"], to_come, written, len(observed)))
 
-    studio.shoot(photos, replace(ONE, count=2, train=False), out, models, on_portrait=on_portrait)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "observe", counted)
+        studio.shoot(photos, replace(ONE, count=2, train=False), out, models, on_portrait=on_portrait)
     (out / "told.json").write_text(json.dumps(told))
     return out
 
 
-def test_each_portrait_is_told_as_soon_as_it_is_saved(set_shot: Path) -> None:
+def test_each_portrait_is_told_as_soon_as_it_is_saved_and_waits_for_no_other_photo(set_shot: Path) -> None:
     told = json.loads((set_shot / "told.json").read_text("utf-8"))
-    assert told == [["office-01.jpg", 1, True], ["office-02.jpg", 0, True]]
+    assert told == [["office-01.jpg", 1, True, 1], ["office-02.jpg", 0, True, 2]], "file, to come, saved, photos parsed"
+    manifest = json.loads((set_shot / "manifest.json").read_text("utf-8"))
+    assert all(photo["features"] for photo in manifest["photos"]), "three, in the end"
 
 
 def test_portraits_of_a_set_are_measured_against_its_other_photos(set_shot: Path) -> None:
