@@ -5,7 +5,8 @@
 One portrait a person, no training, the nets loaded once. Sheets hold six pairs at half the print's size; what intake
 refuses and what the judge drops is listed, dropped portraits are shown all the same. With `--labels FOLDER` (pictures
 of the photos' names, soft hair in their red channel) it says how much of the photo's hair inside the print the portrait
-shows. `docs/pictures.md` has the counts.
+shows. At the end it says how far the portraits are from one set: eye lines, head heights and backdrops
+(`core.judge.consistency`). `docs/pictures.md` has the counts.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from PIL import Image, ImageDraw
 from core import frame, studio
 from core.cutout.cutout import cut_out
 from core.cutout.whole import cut_out_whole
+from core.judge.consistency import Framing, consistency, framing_of
 from core.judge.verdict import judge
 from core.models import Models
 from core.scene import stage
@@ -59,6 +61,9 @@ def main() -> None:
         file = asked.out / f"{style.id}-{start // (PAIRS[0] * PAIRS[1]) + 1:02d}.png"
         sheet([pair.picture for pair in pairs[start : start + PAIRS[0] * PAIRS[1]]]).save(file)
         print(file)
+    set_of = consistency([pair.framing for pair in pairs if pair.framing is not None])
+    print(f"largest differences: eye line {set_of.eye_line:.3f} and head {set_of.head_height:.3f} of the height, "
+          f"backdrop dE {set_of.backdrop:.1f}")  # fmt: skip
     kept = np.array([pair.hair_kept for pair in pairs if not np.isnan(pair.hair_kept)])
     if len(kept):
         print(f"hair kept, {len(kept)} people: median {np.median(kept):.3f}, least {kept.min():.2f}")
@@ -68,13 +73,14 @@ def main() -> None:
 class Pair:
     """A photo in the frame beside its portrait, and what is said of it.
 
-    word: the judge's. hair_kept: share 0..1 of the labelled hair inside the print that the portrait shows, NaN where
-    no label tells or hardly any hair is labelled.
+    word: the judge's. framing: as `core.judge.consistency` measures it. hair_kept: share 0..1 of the labelled hair
+    inside the print that the portrait shows, NaN where no label tells or hardly any hair is labelled.
     """
 
     picture: Image.Image
     word: str
     hair_kept: float
+    framing: Framing | None
 
 
 def pair_of(
@@ -99,7 +105,8 @@ def pair_of(
     picture = Image.fromarray(both)
     ImageDraw.Draw(picture).text((6, 4), f"{photo.stem}: {word}", fill=(220, 0, 0))
     label = None if labels is None else cv2.imread(str(labels / photo.name))
-    return Pair(picture, word, np.nan if label is None else hair_kept(label, selfie, face, portrait, setup.window))
+    shown = np.nan if label is None else hair_kept(label, selfie, face, portrait, setup.window)
+    return Pair(picture, word, shown, framing_of(portrait, models.landmarker))
 
 
 def hair_kept(label: U8, selfie: Selfie, face: FaceMap, portrait: Portrait, window: stage.Window) -> float:

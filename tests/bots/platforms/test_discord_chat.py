@@ -181,6 +181,12 @@ async def test_closed_dms_are_told_in_time_and_the_gallery_waits(discord_server:
         await ana.presses("Go: 4")
         await ana.sees("I cannot write to you in private")
         await ana.sees("1/3 · Office")
+        server.interactions.forget()  # fifteen minutes are over
+        shown = len(ana.chat())
+        await ana.says("/gallery", team)
+        await ana.sees("Your portraits:")
+        await ana.presses(ana.buttons()[0])
+        await server.until(lambda: any("1/3 · Office" in text for text in ana.screen()[shown:]))
 
 
 async def test_in_a_server_everything_is_for_the_eyes_of_one(discord_server: DiscordServer, tmp_path: Path) -> None:
