@@ -24,6 +24,7 @@ from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, grain_of
 from core.scene.lighting import Rig, exposure, head_normals
 from core.scene.style import OWN, Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
+from core.scene.wardrobe import Garment, choose
 from core.types import F32, U8, Body, Cutout, FaceMap, Figure, Layers
 
 ENLARGE_LIMIT: Final = 2.35
@@ -32,6 +33,10 @@ LEAST_WINDOW: Final = 0.62
 """Least part of the frame that a print may show: a smaller one would no longer hold face and collar."""
 PER_SOURCE: Final = 2
 """Portraits of one style from one photo; a third would only repeat the expression."""
+TORSO_TURN: Final = 0.5
+"""How much of a head's turn shoulders make with it; by eye."""
+MOST_TURN: Final = 15.0
+"""Degrees to which a garment may be turned: beyond, its far side would have to be invented."""
 NO_OWN_CLOTHES: Final = (
     "your own clothes cannot be shown: in every photo the picture's border cuts your body or hair too near your face; "
     "send one from further away that shows both shoulders, or choose an outfit"
@@ -56,6 +61,8 @@ class Setup:
 
     back_hair, backdrop: (H, W) uint8 at the print's size, as in `types.Cutout`. skin: sRGB 0..1 of the face's lower
     half, which the neck is to have. window: left, top, width and height of what the print shows of the layers.
+    garment: the photographed one that is put on, None where one is drawn. turn_deg: how far the torso is turned to the
+    picture's right.
     """
 
     face: FaceMap
@@ -69,6 +76,8 @@ class Setup:
     settings: dict[str, Any]
     seed: int
     upscale_factor: float
+    garment: Garment | None = None
+    turn_deg: float = 0.0
 
 
 def select_sources(
@@ -152,7 +161,10 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "least_percent": style.least_percent,
     }
     factor = face.upscale_factor * size[0] / frame.PRINT[0]
-    return Setup(face, layers, back_hair, elsewhere, window, body, skin, garment_of(outfit), settings, seed, factor)
+    worn, turn = garment_of(outfit), float(np.clip(TORSO_TURN * face.selfie.face.yaw_deg, -MOST_TURN, MOST_TURN))
+    garment = None if own_clothes else choose(worn.kind, body, turn, worn.garment)
+    settings["garment"] = garment.name if garment else OWN if own_clothes else "drawn"
+    return Setup(face, layers, back_hair, elsewhere, window, body, skin, worn, settings, seed, factor, garment, turn)
 
 
 def garment_of(outfit: str) -> Outfit:

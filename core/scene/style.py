@@ -45,21 +45,29 @@ def rgb_of(colour: str) -> tuple[int, int, int]:
 T = TypeVar("T", bound=BaseModel)
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A table in which an unknown key is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Outfit(_Strict):
-    """What the sitter wears: a kind of garment and its colours, or with kind "own" the clothes of the photo."""
+class Outfit(Strict):
+    """What the sitter wears: a kind of garment and its colours, or with kind "own" the clothes of the photo.
+
+    garment: a folder of `styles/wardrobe` that is meant, else the one of the kind that fits best. as_photographed: it
+    keeps its own colours.
+    """
 
     title: str
     kind: Literal[GarmentKind, "own"]
     jacket: Colour = "#000000"
     shirt: Colour = "#000000"
     tie: Colour = "#000000"
+    garment: str | None = None
+    as_photographed: bool = False
 
 
-class Paper(_Strict):
+class Paper(Strict):
     """What stands behind the sitter; `core.scene.backdrop.Backdrop` explains the numbers."""
 
     title: str
@@ -70,7 +78,7 @@ class Paper(_Strict):
     side: float = Field(0.0, ge=-1, le=1)
 
 
-class Lamps(_Strict):
+class Lamps(Strict):
     """How the sitter is lit; `core.scene.lighting.Rig` explains the numbers."""
 
     title: str
@@ -83,7 +91,7 @@ class Lamps(_Strict):
     strength: float = Field(0.6, ge=0, le=1)
 
 
-class PurposeSettings(_Strict):
+class PurposeSettings(Strict):
     """What a purpose asks of every style: crop, retouch level 0..1, extra files to export."""
 
     title: str
@@ -92,7 +100,7 @@ class PurposeSettings(_Strict):
     exports: tuple[Crop, ...]
 
 
-class Wardrobe(_Strict):
+class Wardrobe(Strict):
     """All outfits, backdrops, lights and purposes by name."""
 
     outfits: dict[str, Outfit]
@@ -101,7 +109,7 @@ class Wardrobe(_Strict):
     purposes: dict[Purpose, PurposeSettings]
 
 
-class Style(_Strict):
+class Style(Strict):
     """One look. id is the file's name; everything else stands in the file (styles/README.md explains each key)."""
 
     id: str
@@ -122,7 +130,7 @@ class Style(_Strict):
 @cache
 def wardrobe() -> Wardrobe:
     """Read the studio's wardrobe. Raises StyleWrong with the key that is wrong."""
-    return _read(Wardrobe, FOLDER / "wardrobe.toml", {})
+    return read_toml(Wardrobe, FOLDER / "wardrobe.toml")
 
 
 @cache
@@ -141,7 +149,7 @@ def load(name: str) -> Style:
     if not name.isidentifier() or name == "wardrobe" or not path.is_file():
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml") if p.stem != "wardrobe"))
         raise StyleWrong(f"style {name!r} is unknown, choose from {known}")
-    style = _read(Style, path, {"id": name})
+    style = read_toml(Style, path, {"id": name})
     for role in ROLES:
         pick(role, getattr(style, role))
     return style
@@ -178,10 +186,11 @@ def lamps_of(light: str) -> dict[str, Any]:
     return pick("light", light).model_dump(exclude={"title"})
 
 
-def _read(model: type[T], path: Path, extra: dict[str, str]) -> T:
+def read_toml(model: type[T], path: Path, extra: dict[str, str] | None = None) -> T:
+    """Read and check a TOML file. extra: keys it need not have. Raises StyleWrong with file, line and key."""
     try:
         text = path.read_text("utf-8")
-        return model.model_validate({**tomllib.loads(text), **extra})
+        return model.model_validate({**tomllib.loads(text), **(extra or {})})
     except ValidationError as wrong:
         first = wrong.errors()[0]
         where = [str(part) for part in first["loc"]]

@@ -15,6 +15,7 @@ from core import frame
 from core.colour import LUMINANCE, linear, normalized_convolution, srgb, to_bytes
 from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
+from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
 from core.engines.redress.garment import KINDS, Cloth, Layout, cloths_of, lay_out
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.frame import INTEROCULAR_PX
@@ -92,6 +93,8 @@ def layout_of(setup: Setup, size: tuple[int, int]) -> Layout:
     """Draw a setup's garment at a size (width, height) of the frame's lower part."""
     wanted = setup.outfit
     cloth = Cloth(wanted.kind, rgb_of(wanted.jacket), rgb_of(wanted.shirt), rgb_of(wanted.tie))
+    if setup.garment is not None:
+        return worn(setup.garment, cloth, setup.body, setup.turn_deg, size, not wanted.as_photographed)
     return lay_out(cloth, setup.body, size, setup.seed)
 
 
@@ -149,6 +152,8 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     near = bare[top:]
     throat = throat_of(setup.body, head, scale) * (1 - _lower(setup.backdrop, size))
     neck = up_to_collar(np.maximum(throat, own * near), layout.rgba[..., 3], head, setup.body, scale)
+    if setup.garment is not None:
+        neck = np.maximum(neck, opening_of(layout.rgba[..., 3]))
     hanging = _lower(setup.back_hair, size)
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
     own_hair = np.clip(8 * np.maximum(head, hanging), 0, 1)  # its edge has its own colours too
@@ -158,16 +163,21 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     made = _joined(skin, sitter[top:], sure, INTEROCULAR_PX * scale)
     made *= 1 + _pores(sitter[top:], sure, scale, setup.seed)[..., None]
     sitter[top:] = sitter[top:] * keep + made * (1 - keep)
-    cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
-    if soft > 0.2:
-        cloth = cv2.GaussianBlur(cloth, (0, 0), soft)
+    if setup.garment is not None:
+        cloth = as_sharp(
+            layout.rgba[..., :3], INTEROCULAR_PX / setup.garment.facts.eye_px * scale, setup.upscale_factor
+        )
+        surface = trunk_normals(layout.rgba[..., 3])
+    else:
+        cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
+        cloth = cv2.GaussianBlur(cloth, (0, 0), soft) if soft > 0.2 else cloth
+        surface = drape(layout, setup.outfit.kind, setup.body, setup.seed)
     garment, whole_neck = np.zeros((height, width, 4), np.uint8), to_bytes(layers.neck / 255 * bare)
     garment[top:] = to_bytes(np.dstack([cloth, cover]))
     whole_neck[top:] = to_bytes(neck)
     normals = layers.normals.copy()
-    worn = (cover * (1 - head) > 0.02)[..., None]
-    surface = np.round(drape(layout, setup.outfit.kind, setup.body, setup.seed) * 127).astype(np.int8)
-    normals[top:] = np.where(worn, surface, normals[top:])
+    dressed = (cover * (1 - head) > 0.02)[..., None]
+    normals[top:] = np.where(dressed, np.round(surface * 127).astype(np.int8), normals[top:])
     whole_head = layers.head.astype(np.float32) / 255
     behind = setup.back_hair.astype(np.float32) / 255
     behind[top:] *= 1 - cover

@@ -1,0 +1,172 @@
+"""A photographed garment put on a body: warped to neck and shoulders, recoloured by part, ready for the rig's light.
+
+The warp is a thin plate spline (Bookstein 1989) through the anchors of `core.scene.wardrobe.targets_of`. Colours change
+in CIELAB (`recoloured`). The result is a `Layout` like a drawn one, so that all that lies round a garment is the same.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core import frame
+from core.colour import LUMINANCE, linear, srgb
+from core.engines.redress.garment import TOP, Cloth, Layout
+from core.frame import INTEROCULAR_PX
+from core.scene.lighting import inflate
+from core.scene.wardrobe import PART_NAMES, Garment, photographed, targets_of
+from core.types import F32, Body
+
+GRID: Final = 16
+"""Print pixels between the points at which the spline is worked out; it is smooth."""
+CONTRAST: Final = 0.5
+"""How much of a cloth's own contrast is kept in another brightness: black cloth hides folds that grey shows."""
+MOST_STOPS: Final = 1.6
+"""Bound on light and shade within one cloth, in natural logarithms of luminance."""
+PATTERN: Final = 0.7
+"""How much of a part's own variation of hue is kept in a new colour."""
+
+
+def worn(garment: Garment, cloth: Cloth, body: Body, turn_deg: float, size: tuple[int, int], plain: bool) -> Layout:
+    """Put a garment on a body: a layout of `size` (width, height), the frame's lower part.
+
+    cloth: the colours that are asked for, taken on by the garment's plain parts. plain: False leaves it in its own.
+    """
+    width, height = size
+    pictures = photographed(garment.name)
+    rgba: F32 = pictures.cloth.astype(np.float32) / 255
+    parts: F32 = pictures.parts.astype(np.float32) / 255
+    source, target = targets_of(garment, body, turn_deg)
+    if garment.mirrored:
+        rgba, parts = rgba[:, ::-1], parts[:, ::-1]
+    if plain:
+        wanted = {"jacket": cloth.jacket, "shirt": cloth.shirt, "tie": cloth.tie}
+        for index, name in enumerate(PART_NAMES):
+            if name in garment.facts.plain:
+                rgba = recoloured(rgba, parts[..., index], wanted[name])
+    scale = width / frame.PRINT[0]
+    ways = _spline(target, source, size, scale)
+    enlarged = INTEROCULAR_PX / garment.facts.eye_px * scale
+    if enlarged < 0.8:
+        rgba, parts = (cv2.GaussianBlur(np.ascontiguousarray(layer), (0, 0), 0.4 / enlarged) for layer in (rgba, parts))
+    colour, alpha, where = (
+        cv2.remap(np.ascontiguousarray(layer), ways[..., 0], ways[..., 1], how, borderMode=cv2.BORDER_REFLECT_101)
+        for layer, how in (
+            (rgba[..., :3], cv2.INTER_LANCZOS4),
+            (rgba[..., 3], cv2.INTER_CUBIC),
+            (parts, cv2.INTER_LINEAR),
+        )
+    )
+    above = ways[..., 1] < 0
+    alpha = np.clip(np.where(above, 0, alpha), 0, 1).astype(np.float32)
+    colour = np.clip(colour, 0, 1).astype(np.float32)
+    regions: dict[str, F32] = {
+        name: (where[..., index] * alpha).astype(np.float32) for index, name in enumerate(PART_NAMES)
+    }
+    nothing = np.zeros((height, width), np.float32)
+    edges = cv2.morphologyEx(where, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(axis=-1)
+    lines = (edges > 0.5).astype(np.float32) * cv2.erode(alpha, np.ones((3, 3), np.uint8))
+    return Layout(np.dstack([colour, alpha]).astype(np.float32), regions, alpha, nothing, lines, nothing)
+
+
+def recoloured(rgba: F32, part: F32, wanted: tuple[int, int, int]) -> F32:
+    """Give one part of a garment another colour: (H, W, 4) sRGB 0..1; its median becomes `wanted` (sRGB 0..255).
+
+    Light and shade stay as ratios of luminance, hue and saturation move in CIELAB.
+    """
+    known = (part > 0.9) & (rgba[..., 3] > 0.9)
+    if known.sum() < 20:
+        return rgba
+    goal = np.array(wanted, np.float32)[None, None] / 255
+    light = linear(rgba[..., :3]) @ LUMINANCE + 0.002
+    middle, aim = float(np.median(light[known])), float((linear(goal) @ LUMINANCE)[0, 0]) + 0.002
+    brighter = max(0.0, np.log(aim / middle))
+    ratio = np.log(light / middle) * (1 - (1 - CONTRAST) * min(brighter, 1.0))
+    ratio = MOST_STOPS * np.tanh(ratio / MOST_STOPS)
+    lab = cv2.cvtColor(np.ascontiguousarray(rgba[..., :3]), cv2.COLOR_RGB2LAB)
+    to = cv2.cvtColor(goal, cv2.COLOR_RGB2LAB)[0, 0]
+    new = np.empty_like(lab)
+    grey = srgb(np.clip(aim * np.exp(ratio) - 0.002, 0, 1))
+    new[..., 0] = cv2.cvtColor(np.dstack([grey] * 3).astype(np.float32), cv2.COLOR_RGB2LAB)[..., 0]
+    for channel in (1, 2):
+        own = lab[..., channel] - np.median(lab[..., channel][known])
+        new[..., channel] = to[channel] + PATTERN * own
+    for channel in range(3):
+        new[..., channel] += to[channel] - np.median(new[..., channel][known])
+    made = np.clip(cv2.cvtColor(new, cv2.COLOR_LAB2RGB), 0, 1)
+    out = rgba.copy()
+    out[..., :3] += (made - out[..., :3]) * part[..., None]
+    return out
+
+
+def as_sharp(rgb: F32, enlarged: float, head_enlarged: float) -> F32:
+    """Bring cloth (H, W, 3) sRGB to the sharpness of the head: both are photographs enlarged by a factor.
+
+    The sharper cloth is blurred by what the head lost more; the softer one gets its edge contrast back by an unsharp
+    mask, as the head gets its own (`core.scene.stage`).
+    """
+    blur = [0.45 * max(factor - 0.8, 0.0) for factor in (enlarged, head_enlarged)]
+    if blur[1] > blur[0] + 0.2:
+        return cv2.GaussianBlur(rgb, (0, 0), float(np.sqrt(blur[1] ** 2 - blur[0] ** 2)))
+    if enlarged <= 1.2:
+        return rgb
+    luma = rgb @ LUMINANCE
+    detail = luma - cv2.GaussianBlur(luma, (0, 0), 0.55 * enlarged)
+    amount = min(0.7, 0.45 * (enlarged - 1.0))
+    return np.clip(rgb + amount * np.clip(detail, -0.05, 0.05)[..., None], 0, 1).astype(np.float32)
+
+
+def opening_of(cover: F32) -> F32:
+    """Return what a garment leaves open between its sides: the V or the round of its neck, (H, W) float32 0..1.
+
+    There the wearer's skin is seen, however deep it goes: cloth lies to the left, to the right and below.
+    """
+    solid = cover > 0.5
+    left, right = (np.logical_or.accumulate(solid[:, ::way], axis=1)[:, ::way] for way in (1, -1))
+    below = np.logical_or.accumulate(solid[::-1], axis=0)[::-1]
+    open_ = (~solid & left & right & below).astype(np.uint8)
+    wider = cv2.dilate(open_, np.ones((7, 7), np.uint8)) * (below | solid)
+    return cv2.GaussianBlur(wider.astype(np.float32), (0, 0), 1.0) * np.maximum(open_, solid)
+
+
+def _spline(at: F32, to: F32, size: tuple[int, int], scale: float) -> F32:
+    """Return for each pixel of the frame's lower part where it lies in the garment's pictures: (H, W, 2) float32.
+
+    at, to: (N, 2) anchors in full print pixels and in the pictures.
+    """
+    width, height = size
+    columns = np.arange(0, frame.PRINT[0] + GRID, GRID, dtype=np.float64)
+    rows = np.arange(0, frame.PRINT[1] - TOP + GRID, GRID, dtype=np.float64) + TOP
+    grid = np.stack(np.meshgrid(columns, rows), axis=-1)
+    anchors, unit = at.astype(np.float64), INTEROCULAR_PX
+    corner = np.array([frame.PRINT[0] / 2, TOP])
+
+    def basis(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        squared = ((points[..., None, :] - anchors) ** 2).sum(axis=-1) / unit**2
+        radial = squared * np.log(np.maximum(squared, 1e-9))
+        straight = np.concatenate([np.ones((*points.shape[:-1], 1)), (points - corner) / unit], axis=-1)
+        return np.concatenate([radial, straight], axis=-1)
+
+    count = len(anchors)
+    known = np.zeros((count + 3, count + 3))
+    known[:count] = basis(anchors)
+    known[count:, :count] = known[:count, count:].T
+    wanted = np.zeros((count + 3, 2))
+    wanted[:count] = to
+    weights = np.linalg.solve(known, wanted)
+    coarse = (basis(grid) @ weights).astype(np.float32)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = ((axis + 0.5) / scale - 0.5 for axis in (x, y))
+    return cv2.remap(coarse, x / GRID, y / GRID, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def trunk_normals(cover: F32) -> F32:
+    """Return a body's unit normals under a photographed garment (H, W, 3): round; folds are in the photo."""
+    height, width = cover.shape
+    small = (max(8, width // 4), max(8, height // 4))
+    trunk = inflate(cv2.resize(cover, small, interpolation=cv2.INTER_AREA))
+    trunk = cv2.resize(cv2.GaussianBlur(trunk, (0, 0), 4), (width, height), interpolation=cv2.INTER_CUBIC)
+    return (trunk / np.linalg.norm(trunk, axis=-1, keepdims=True)).astype(np.float32)

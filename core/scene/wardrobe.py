@@ -1,0 +1,232 @@
+"""Garments cut from photographs: read, checked, and chosen by how they fit.
+
+One folder of `styles/wardrobe` is one garment: `garment.toml` says what it is and where it meets its wearer,
+`cloth.webp` is its colours with the studio's light taken out and its alpha, `parts.webp` says which cloth is where.
+`tools/make_garment.py` makes them. Lengths are pixels of those pictures; `eye_px` is the eye distance of the person who
+wore it there, so all can be brought to the frame.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from core.errors import StyleWrong
+from core.frame import GARMENT_TOP, INTEROCULAR_PX, PRINT
+from core.scene.style import FOLDER, GarmentKind, Strict, read_toml
+from core.types import F32, U8, Body
+
+CLOTH, PARTS = "cloth.webp", "parts.webp"
+PICTURES: Final = (CLOTH, PARTS)
+Kind = GarmentKind
+Part = Literal["jacket", "shirt", "tie"]
+PART_NAMES: Final[tuple[Part, ...]] = ("jacket", "shirt", "tie")
+Neckline = Literal["collar", "open", "round", "high"]
+"""What of the neck a garment leaves bare: nothing below the collar, a V, a round opening, nothing at all."""
+LEAST_SQUEEZE: Final = 0.85
+"""Least factor, and its inverse the greatest, by which a garment's neck may be narrowed against its shoulders."""
+TURN_WEIGHT: Final = 0.012
+"""What a degree between two turns counts against the logarithm of a squeeze, when garments are compared; by eye."""
+COLLAR_SLACK: Final = 0.2
+"""Eye distances by which a collar may stand off the neck, or lie closer, without its cloth being squeezed."""
+LIKE_MADE: Final = 0.02
+"""What a mirror counts: a jacket buttons on one side, so that it is used only where the turn is better for it."""
+Point = tuple[float, float]
+
+
+class Facts(Strict):
+    """What `garment.toml` says; `styles/README.md` explains each key."""
+
+    title: str
+    kind: Kind
+    neckline: Neckline
+    provenance: str
+    eye_px: float = Field(gt=10)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    yaw_deg: float = Field(0.0, ge=-45, le=45)
+    plain: tuple[Part, ...]
+    collar: Point
+    neck: tuple[Point, Point]
+    shoulders: tuple[Point, Point]
+    arms: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photographed:
+    """A garment's pictures: cloth (H, W, 4) uint8 sRGB and alpha, parts (H, W, 3) uint8, one channel a PART_NAMES."""
+
+    cloth: U8
+    parts: U8
+
+
+@dataclass(frozen=True, slots=True)
+class Garment:
+    """One photographed garment by its folder's name. mirrored: left to right, its facts too."""
+
+    name: str
+    facts: Facts
+    mirrored: bool = False
+
+
+@cache
+def garments() -> tuple[Garment, ...]:
+    """Read every garment, by name. Raises StyleWrong with the file and the line that is wrong."""
+    found = []
+    for path in sorted((FOLDER / "wardrobe").glob("*/garment.toml")):
+        missing = [name for name in PICTURES if not (path.parent / name).is_file()]
+        if missing:
+            raise StyleWrong(f"{path.parent.name}: {', '.join(missing)} is missing beside garment.toml")
+        found.append(Garment(path.parent.name, read_toml(Facts, path)))
+    return tuple(found)
+
+
+def mirrored(garment: Garment) -> Garment:
+    """Return a garment seen in a mirror."""
+
+    def across(point: Point) -> Point:
+        return facts.width - 1 - point[0], point[1]
+
+    facts = garment.facts
+    moved = {
+        "yaw_deg": -facts.yaw_deg,
+        "collar": across(facts.collar),
+        "neck": (across(facts.neck[1]), across(facts.neck[0])),
+        "shoulders": (across(facts.shoulders[1]), across(facts.shoulders[0])),
+        "arms": None if facts.arms is None else tuple(facts.width - 1 - x for x in reversed(facts.arms)),
+    }
+    return Garment(garment.name, facts.model_copy(update=moved), not garment.mirrored)
+
+
+@cache
+def photographed(name: str) -> Photographed:
+    """Read a garment's pictures. Raises StyleWrong where they are no pictures or differ in size."""
+    folder: Path = FOLDER / "wardrobe" / name
+    cloth, parts = (cv2.imread(str(folder / file), cv2.IMREAD_UNCHANGED) for file in PICTURES)
+    if cloth is None or parts is None or cloth.ndim != 3 or cloth.shape[2] != 4 or cloth.shape[:2] != parts.shape[:2]:
+        raise StyleWrong(f"{name}: {CLOTH} must have colours and alpha, {PARTS} the same size")
+    return Photographed(cloth[..., [2, 1, 0, 3]], parts[..., [2, 1, 0]])
+
+
+def choose(kind: str, body: Body, turn_deg: float, named: str | None = None) -> Garment | None:
+    """Choose the photographed garment of a kind that fits a body best; None where none fits, and one is drawn.
+
+    turn_deg: how far the torso stands turned to the picture's right. named: that one, if it fits at all.
+    """
+    fits = []
+    for garment in garments():
+        if garment.facts.kind != kind or (named is not None and garment.name != named):
+            continue
+        squeeze = squeeze_of(garment, body)
+        if not LEAST_SQUEEZE <= squeeze <= 1 / LEAST_SQUEEZE:
+            continue
+        for each in (garment, mirrored(garment)):
+            turn = TURN_WEIGHT * abs(each.facts.yaw_deg - turn_deg)
+            cost = abs(math.log(squeeze)) + turn + LIKE_MADE * each.mirrored + bare_hem(each, body)
+            fits.append((cost, each.name, each))
+    return min(fits, key=lambda fit: fit[:2])[2] if fits else None
+
+
+def squeeze_of(garment: Garment, body: Body) -> float:
+    """Return how much narrower the neck of a garment must become against its shoulders, 1 where both fit as they are.
+
+    The tolerance of a collar, a fifth of an eye distance, is taken off first.
+    """
+    (left, _), (right, _) = garment.facts.neck
+    own = (right - left) / garment.facts.eye_px
+    wanted = body.neck_width / INTEROCULAR_PX
+    slack = min(max(wanted - own, -COLLAR_SLACK), COLLAR_SLACK)
+    return (wanted - slack) / own
+
+
+LEAST_COLLAR: Final[dict[str, float]] = {"collar": 0.42, "open": 0.75, "round": 0.45, "high": 0.12}
+"""Eye distances below the chin where a neckline's front may begin at the highest, by neckline; by eye."""
+FRONT: Final = 0.9
+"""Eye distances from the torso's axis to its front at the collar: how far a turn carries the collar aside."""
+TURNED: Final = 0.7
+"""How much of the way to the sitter's own turn a garment is turned: lapels cannot be, and would look torn."""
+LEVELLED: Final = 0.4
+"""How much of a slant of the wearer's shoulders is taken out."""
+HEADROOM: Final = 6.0
+"""Print pixels that a garment keeps below the first row it may touch."""
+REACH: Final = (0.9, 1.12)
+"""How far shoulders may be narrowed and widened to the sitter's own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Placed:
+    """A garment brought to a sitter's eye distance and shoulder line, and as far down as its collar needs."""
+
+    garment: Garment
+    body: Body
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """The neck's middle, in the pictures."""
+        return np.array(self.garment.facts.neck, np.float64).mean(axis=0)
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Carry a point of the pictures into the frame, without the drop."""
+        facts, body = self.garment.facts, self.body
+        (left, high), (right, low) = facts.shoulders
+        slant = -LEVELLED * math.atan2(low - high, right - left)
+        scale = INTEROCULAR_PX / facts.eye_px
+        along, down = x - self.middle[0], y - (high + low) / 2
+        return (
+            body.neck_x + scale * (math.cos(slant) * along - math.sin(slant) * down),
+            body.shoulder_y + scale * (math.sin(slant) * along + math.cos(slant) * down),
+        )
+
+    def drop(self) -> float:
+        """Return by how much it comes down so that its front leaves the chin free and nothing is above the frame."""
+        facts = self.garment.facts
+        free = self.body.chin_y + LEAST_COLLAR[facts.neckline] * INTEROCULAR_PX - self.at(*facts.collar)[1]
+        return max(0.0, free, GARMENT_TOP * PRINT[1] + HEADROOM - min(self.at(*point)[1] for point in facts.neck))
+
+
+def targets_of(garment: Garment, body: Body, turn_deg: float) -> tuple[F32, F32]:
+    """Return anchor points of a garment, (N, 2) float32 in its pictures, and where they go in full print pixels.
+
+    The garment comes to the sitter's eye distance, its shoulder line to theirs; its neck meets their neck, its front is
+    carried aside as the torso turns and down where it would cover the chin.
+    """
+    facts, eye, placed = garment.facts, INTEROCULAR_PX, _Placed(garment, body)
+    drop = placed.drop()
+    own_half = 0.5 * (facts.neck[1][0] - facts.neck[0][0]) * eye / facts.eye_px
+    half = max(body.neck_width / 2, own_half - COLLAR_SLACK / 2 * eye)
+    aside = TURNED * FRONT * eye * (math.sin(math.radians(turn_deg)) - math.sin(math.radians(facts.yaw_deg)))
+    wider = 1.0
+    if facts.arms is not None:
+        own_reach = (facts.arms[1] - facts.arms[0]) / facts.eye_px
+        wider = float(np.clip((body.right - body.left) / eye / own_reach, *REACH))
+    pins: list[tuple[Point, Point]] = []
+    for side, point in zip((-1, 1), facts.neck, strict=True):
+        pins.append((point, (body.neck_x + side * half, placed.at(*point)[1] + drop)))
+    x, y = placed.at(*facts.collar)
+    pins.append((facts.collar, (x + aside, y + drop)))
+    for point in facts.shoulders:
+        x, y = placed.at(*point)
+        pins.append((point, (body.neck_x + (x - body.neck_x) * wider, y + drop)))
+    for down in (1.6, 3.2):
+        for across in (-2.4, 0.0, 2.4):
+            point = (float(placed.middle[0]) + across * facts.eye_px, facts.collar[1] + down * facts.eye_px)
+            x, y = placed.at(*point)
+            moved = aside * (1 - down / 4) if across == 0 else (x - body.neck_x) * (wider - 1)
+            pins.append((point, (x + moved, y + drop)))
+    source, target = zip(*pins, strict=True)
+    return np.array(source, np.float32), np.array(target, np.float32)
+
+
+def bare_hem(garment: Garment, body: Body) -> float:
+    """Return how many eye distances a garment's photograph ends above the frame's lower edge when it is put on."""
+    placed = _Placed(garment, body)
+    foot = placed.at(float(placed.middle[0]), garment.facts.height)[1] + placed.drop()
+    return max(0.0, (PRINT[1] - foot) / INTEROCULAR_PX)
