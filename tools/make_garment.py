@@ -32,6 +32,14 @@ LIGHT_OUT: Final = 0.8
 """How much of it is divided out: all of it would lift the shade under lapels and collars too."""
 BAND: Final = 0.035
 """Eye distances to each side of the outline in which alpha is unknown."""
+OUTSIDE: Final = 12.0
+"""Pixels by which an outline along the photo's border is carried beyond it."""
+COLOURLESS: Final = 14.0
+"""CIELAB chroma up to which cloth counts as white, grey or black."""
+CAST: Final = 6.0
+"""CIELAB chroma up to which it is the studio's light that tints it."""
+REFLECTED: Final = 3.0
+"""CIELAB chroma by which light from elsewhere may still tint it."""
 QUALITY: Final = 92
 
 
@@ -87,14 +95,17 @@ def main() -> None:
 
 def make(photo: U8, marked: Annotation) -> tuple[U8, U8, Facts]:
     """Return cloth (H, W, 4), parts (H, W, 3) and the facts of one garment, cropped to it."""
-    ring = snapped(photo, marked.outline)
+    ring = beyond(list(marked.outline), photo.shape[:2]) if marked.soft else snapped(photo, marked.outline)
     band = max(2, round(BAND * marked.eye_px))
     mended = without_lines(photo, marked.erase, marked.eye_px)
     for patch in marked.patches:
         mended = covered(mended, patch)
     alpha, colours = matted(mended, ring, band)
     if marked.soft:
-        alpha = cv2.GaussianBlur(filled(ring, photo.shape[:2]), (0, 0), 0.4 * band)
+        alpha = cv2.GaussianBlur(filled(ring, photo.shape[:2]), (0, 0), 0.5 * band)
+        inner = cv2.erode(alpha, np.ones((2 * band + 3,) * 2), borderType=cv2.BORDER_REPLICATE) > 0.99
+        spread = normalized_convolution(colours, inner.astype(np.float32), 1.5 * band)
+        colours = np.where(inner[..., None], colours, spread).astype(np.float32)
     inside = {marked.base: filled(ring, photo.shape[:2])}
     for name, points in marked.parts.items():
         shape, _ = matted(mended, snapped(photo, points), max(2, band // 2))
@@ -102,7 +113,7 @@ def make(photo: U8, marked: Annotation) -> tuple[U8, U8, Facts]:
         inside[name] = shape
     parts = np.dstack([inside.get(name, np.zeros(photo.shape[:2], np.float32)) for name in PART_NAMES])
     parts = carried_out(parts, band)
-    flat = evened(colours, alpha, parts, marked.eye_px)
+    flat = neutral(evened(colours, alpha, parts, marked.eye_px), alpha, parts, marked.plain)
     top = max(0, int(min(y for _, y in ring)) - 4)
     cloth = np.dstack([to_bytes(flat), to_bytes(alpha)])[top:]
     move = np.array([0, top])
@@ -143,7 +154,16 @@ def snapped(photo: U8, points: tuple[Point, ...]) -> list[Point]:
             continue  # the scissors ran along another edge
         smooth = cv2.blur(path, (1, 5), borderType=cv2.BORDER_REPLICATE)
         ring += [(float(x), float(y)) for x, y in smooth[2:-2]]
-    return ring
+    return beyond(ring, (height, width))
+
+
+def beyond(ring: list[Point], shape: tuple[int, int]) -> list[Point]:
+    """Carry an outline along the photo's border beyond it: the garment goes on where the photo ends."""
+    moved = np.array(ring, np.float64)
+    moved[moved <= 1] -= OUTSIDE
+    for axis, size in enumerate((shape[1], shape[0])):
+        moved[moved[:, axis] >= size - 2, axis] += OUTSIDE
+    return [(float(x), float(y)) for x, y in moved]
 
 
 def filled(ring: list[Point], shape: tuple[int, int]) -> F32:
@@ -177,11 +197,14 @@ def matted(photo: U8, ring: list[Point], band: int) -> tuple[F32, F32]:
 def covered(photo: U8, patch: Patch) -> U8:
     """Cover a spot with cloth from `source`, in the light of its place (Poisson cloning, Perez et al. 2003)."""
     radius = int(np.ceil(patch.radius)) + 2
-    (x, y), (u, v) = ((round(a), round(b)) for a, b in (patch.at, patch.source))
-    piece = photo[v - radius : v + radius + 1, u - radius : u + radius + 1]
+    room = 2 * radius  # a spot may touch the photo's border
+    wide = cv2.copyMakeBorder(photo, room, room, room, room, cv2.BORDER_REFLECT_101)
+    (x, y), (u, v) = ((round(a) + room, round(b) + room) for a, b in (patch.at, patch.source))
+    piece = wide[v - radius : v + radius + 1, u - radius : u + radius + 1]
     mask = np.zeros(piece.shape[:2], np.uint8)
     cv2.circle(mask, (radius, radius), round(patch.radius), 255, -1)
-    return cv2.seamlessClone(piece, photo, mask, (x, y), cv2.NORMAL_CLONE).astype(np.uint8)
+    cloned = cv2.seamlessClone(piece, wide, mask, (x, y), cv2.NORMAL_CLONE)
+    return cloned[room:-room, room:-room].astype(np.uint8)
 
 
 def carried_out(parts: F32, band: int) -> F32:
@@ -224,6 +247,27 @@ def evened(colours: F32, alpha: F32, parts: F32, eye_px: float) -> F32:
         middle = float(np.median(depth[region > 0.5]))
         out *= np.exp(-LIGHT_OUT * (wide - middle) * parts[..., index])[..., None]
     return srgb(np.clip(out, 0, 1))
+
+
+def neutral(colours: F32, alpha: F32, parts: F32, plain: tuple[Part, ...]) -> F32:
+    """Take out of white and grey cloth what skin beside it threw on it: (H, W, 3) sRGB 0..1.
+
+    The chroma of a plain part that has hardly any of its own may leave the part's median by REFLECTED only.
+    """
+    lab = cv2.cvtColor(colours, cv2.COLOR_RGB2LAB)
+    for index, name in enumerate(PART_NAMES):
+        known = (parts[..., index] > 0.9) & (alpha > 0.9)
+        if name not in plain or known.sum() < 50:
+            continue
+        middle = np.median(lab[known], axis=0)[1:]
+        if np.hypot(*middle) > COLOURLESS:
+            continue
+        off = lab[..., 1:] - middle
+        length = np.maximum(np.linalg.norm(off, axis=-1, keepdims=True), 1e-3)
+        white = np.hypot(*middle) < CAST  # a cast of the studio's light, no colour of its own
+        held = (0 if white else middle) + off * np.minimum(1, REFLECTED / length)
+        lab[..., 1:] += (held - lab[..., 1:]) * parts[..., index : index + 1]
+    return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1).astype(np.float32)
 
 
 def facts_text(facts: Facts) -> str:

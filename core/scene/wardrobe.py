@@ -31,12 +31,15 @@ Part = Literal["jacket", "shirt", "tie"]
 PART_NAMES: Final[tuple[Part, ...]] = ("jacket", "shirt", "tie")
 Neckline = Literal["collar", "open", "round", "high"]
 """What of the neck a garment leaves bare: nothing below the collar, a V, a round opening, nothing at all."""
-LEAST_SQUEEZE: Final = 0.85
-"""Least factor, and its inverse the greatest, by which a garment's neck may be narrowed against its shoulders."""
+LEAST_SQUEEZE: Final[dict[str, float]] = {"collar": 0.85, "open": 0.85, "round": 0.7, "high": 0.7}
+"""Least factor, and its inverse the greatest, by which a garment's neck may be narrowed against its shoulders, by
+neckline: knitwear stretches, a collar's points would be seen to be squeezed."""
 TURN_WEIGHT: Final = 0.012
 """What a degree between two turns counts against the logarithm of a squeeze, when garments are compared; by eye."""
 COLLAR_SLACK: Final = 0.2
 """Eye distances by which a collar may stand off the neck, or lie closer, without its cloth being squeezed."""
+DRAWN_SKIN: Final = 0.15
+"""What an eye distance of skin counts that the old clothes hide and this garment would show; by eye."""
 LIKE_MADE: Final = 0.02
 """What a mirror counts: a jacket buttons on one side, so that it is used only where the turn is better for it."""
 Point = tuple[float, float]
@@ -116,21 +119,25 @@ def photographed(name: str) -> Photographed:
     return Photographed(cloth[..., [2, 1, 0, 3]], parts[..., [2, 1, 0]])
 
 
-def choose(kind: str, body: Body, turn_deg: float, named: str | None = None) -> Garment | None:
+def choose(kind: str, body: Body, turn_deg: float, neckline: float, named: str | None = None) -> Garment | None:
     """Choose the photographed garment of a kind that fits a body best; None where none fits, and one is drawn.
 
-    turn_deg: how far the torso stands turned to the picture's right. named: that one, if it fits at all.
+    turn_deg: how far the torso stands turned to the picture's right. neckline: y in print pixels down to which the
+    photo shows bare skin: a garment that opens deeper needs skin to be drawn, and loses against one that does not.
+    named: that one, if it fits at all.
     """
     fits = []
     for garment in garments():
         if garment.facts.kind != kind or (named is not None and garment.name != named):
             continue
         squeeze = squeeze_of(garment, body)
-        if not LEAST_SQUEEZE <= squeeze <= 1 / LEAST_SQUEEZE:
+        least = LEAST_SQUEEZE[garment.facts.neckline]
+        if not least <= squeeze <= 1 / least:
             continue
         for each in (garment, mirrored(garment)):
             turn = TURN_WEIGHT * abs(each.facts.yaw_deg - turn_deg)
             cost = abs(math.log(squeeze)) + turn + LIKE_MADE * each.mirrored + bare_hem(each, body)
+            cost += DRAWN_SKIN * max(0.0, front_of(each, body) - neckline) / INTEROCULAR_PX
             fits.append((cost, each.name, each))
     return min(fits, key=lambda fit: fit[:2])[2] if fits else None
 
@@ -147,16 +154,20 @@ def squeeze_of(garment: Garment, body: Body) -> float:
     return (wanted - slack) / own
 
 
+FILLED: Final = 1.22
+"""How much wider a garment may become at a side where its photograph ends before the print does."""
 LEAST_COLLAR: Final[dict[str, float]] = {"collar": 0.42, "open": 0.75, "round": 0.45, "high": 0.12}
 """Eye distances below the chin where a neckline's front may begin at the highest, by neckline; by eye."""
 FRONT: Final = 0.9
 """Eye distances from the torso's axis to its front at the collar: how far a turn carries the collar aside."""
 TURNED: Final = 0.7
 """How much of the way to the sitter's own turn a garment is turned: lapels cannot be, and would look torn."""
+NAPE: Final = 1.0
+"""Eye distances that the nape of a neck stands out behind a turned head, at a right angle of the torso; by eye."""
 LEVELLED: Final = 0.4
 """How much of a slant of the wearer's shoulders is taken out."""
-HEADROOM: Final = 6.0
-"""Print pixels that a garment keeps below the first row it may touch."""
+ROOM: Final = 6.0
+"""Print pixels by which a garment is made to reach over the print's sides."""
 REACH: Final = (0.9, 1.12)
 """How far shoulders may be narrowed and widened to the sitter's own."""
 
@@ -189,7 +200,8 @@ class _Placed:
         """Return by how much it comes down so that its front leaves the chin free and nothing is above the frame."""
         facts = self.garment.facts
         free = self.body.chin_y + LEAST_COLLAR[facts.neckline] * INTEROCULAR_PX - self.at(*facts.collar)[1]
-        return max(0.0, free, GARMENT_TOP * PRINT[1] + HEADROOM - min(self.at(*point)[1] for point in facts.neck))
+        highest = min(self.at(x, 0.0)[1] for x, _ in facts.neck)  # its pictures begin just above its highest point
+        return max(0.0, free, GARMENT_TOP * PRINT[1] - highest)
 
 
 def targets_of(garment: Garment, body: Body, turn_deg: float) -> tuple[F32, F32]:
@@ -203,26 +215,48 @@ def targets_of(garment: Garment, body: Body, turn_deg: float) -> tuple[F32, F32]
     own_half = 0.5 * (facts.neck[1][0] - facts.neck[0][0]) * eye / facts.eye_px
     half = max(body.neck_width / 2, own_half - COLLAR_SLACK / 2 * eye)
     aside = TURNED * FRONT * eye * (math.sin(math.radians(turn_deg)) - math.sin(math.radians(facts.yaw_deg)))
-    wider = 1.0
-    if facts.arms is not None:
-        own_reach = (facts.arms[1] - facts.arms[0]) / facts.eye_px
-        wider = float(np.clip((body.right - body.left) / eye / own_reach, *REACH))
+    wider = _widths(placed)
     pins: list[tuple[Point, Point]] = []
+    nape = -NAPE * math.sin(math.radians(turn_deg)) * eye  # a turned head's neck goes on behind it
     for side, point in zip((-1, 1), facts.neck, strict=True):
-        pins.append((point, (body.neck_x + side * half, placed.at(*point)[1] + drop)))
+        x = body.neck_x + side * half + max(0.0, side * nape) * side * 1.5 + min(0.0, side * nape) * side * 0.5
+        pins.append((point, (x, placed.at(*point)[1] + drop)))
     x, y = placed.at(*facts.collar)
     pins.append((facts.collar, (x + aside, y + drop)))
     for point in facts.shoulders:
         x, y = placed.at(*point)
-        pins.append((point, (body.neck_x + (x - body.neck_x) * wider, y + drop)))
+        pins.append((point, (body.neck_x + (x - body.neck_x) * wider[int(x > body.neck_x)], y + drop)))
     for down in (1.6, 3.2):
         for across in (-2.4, 0.0, 2.4):
             point = (float(placed.middle[0]) + across * facts.eye_px, facts.collar[1] + down * facts.eye_px)
             x, y = placed.at(*point)
-            moved = aside * (1 - down / 4) if across == 0 else (x - body.neck_x) * (wider - 1)
+            moved = aside * (1 - down / 4) if across == 0 else (x - body.neck_x) * (wider[int(across > 0)] - 1)
             pins.append((point, (x + moved, y + drop)))
     source, target = zip(*pins, strict=True)
     return np.array(source, np.float32), np.array(target, np.float32)
+
+
+def _widths(placed: _Placed) -> tuple[float, float]:
+    """Return by what factor a garment is made wider left and right of the neck.
+
+    To the sitter's own shoulders where the photograph shows both arms; where its border cuts them, as far as the print
+    needs to be filled.
+    """
+    facts, body = placed.garment.facts, placed.body
+    if facts.arms is not None:
+        own = (facts.arms[1] - facts.arms[0]) * INTEROCULAR_PX / facts.eye_px
+        both = float(np.clip((body.right - body.left) / own, *REACH))
+        return both, both
+    scale, (middle, _) = INTEROCULAR_PX / facts.eye_px, placed.middle
+    left = (body.neck_x + ROOM) / (scale * middle)
+    right = (PRINT[0] - body.neck_x + ROOM) / (scale * (facts.width - 1 - middle))
+    return float(np.clip(left, 1, FILLED)), float(np.clip(right, 1, FILLED))
+
+
+def front_of(garment: Garment, body: Body) -> float:
+    """Return the height of a garment's front at the neck when it is put on: y in print pixels."""
+    placed = _Placed(garment, body)
+    return placed.at(*garment.facts.collar)[1] + placed.drop()
 
 
 def bare_hem(garment: Garment, body: Body) -> float:

@@ -20,12 +20,16 @@ from core.scene.lighting import inflate
 from core.scene.wardrobe import PART_NAMES, Garment, photographed, targets_of
 from core.types import F32, Body
 
+OPENING: Final = 0.4
+"""Eye distances beside the neck within which a garment's opening lies."""
 GRID: Final = 16
 """Print pixels between the points at which the spline is worked out; it is smooth."""
 CONTRAST: Final = 0.5
 """How much of a cloth's own contrast is kept in another brightness: black cloth hides folds that grey shows."""
 MOST_STOPS: Final = 1.6
 """Bound on light and shade within one cloth, in natural logarithms of luminance."""
+MOST_HUE: Final = 10.0
+"""Bound on that variation in CIELAB a* and b*: what is further off shines in from the cloth beside."""
 PATTERN: Final = 0.7
 """How much of a part's own variation of hue is kept in a new colour."""
 
@@ -52,8 +56,11 @@ def worn(garment: Garment, cloth: Cloth, body: Body, turn_deg: float, size: tupl
     enlarged = INTEROCULAR_PX / garment.facts.eye_px * scale
     if enlarged < 0.8:
         rgba, parts = (cv2.GaussianBlur(np.ascontiguousarray(layer), (0, 0), 0.4 / enlarged) for layer in (rgba, parts))
+    last = np.array([rgba.shape[1] - 1, rgba.shape[0] - 1], np.float32)
+    inside = np.clip(ways, [0, -np.inf], [last[0], np.inf]).astype(np.float32)
+    inside[..., 1] = last[1] - np.abs(last[1] - inside[..., 1])  # below its hem a garment is seen mirrored
     colour, alpha, where = (
-        cv2.remap(np.ascontiguousarray(layer), ways[..., 0], ways[..., 1], how, borderMode=cv2.BORDER_REFLECT_101)
+        cv2.remap(np.ascontiguousarray(layer), inside[..., 0], inside[..., 1], how, borderMode=cv2.BORDER_REPLICATE)
         for layer, how in (
             (rgba[..., :3], cv2.INTER_LANCZOS4),
             (rgba[..., 3], cv2.INTER_CUBIC),
@@ -91,9 +98,10 @@ def recoloured(rgba: F32, part: F32, wanted: tuple[int, int, int]) -> F32:
     new = np.empty_like(lab)
     grey = srgb(np.clip(aim * np.exp(ratio) - 0.002, 0, 1))
     new[..., 0] = cv2.cvtColor(np.dstack([grey] * 3).astype(np.float32), cv2.COLOR_RGB2LAB)[..., 0]
-    for channel in (1, 2):
-        own = lab[..., channel] - np.median(lab[..., channel][known])
-        new[..., channel] = to[channel] + PATTERN * own
+    dim, new_dim = lab[..., 0] / max(np.median(lab[..., 0][known]), 1), new[..., 0] / max(to[0], 1)
+    for channel in (1, 2):  # in the shade a cloth has less of its colour, not another
+        own = lab[..., channel] - np.median(lab[..., channel][known]) * np.minimum(dim, 1.3)
+        new[..., channel] = to[channel] * np.minimum(new_dim, 1.3) + PATTERN * np.clip(own, -MOST_HUE, MOST_HUE)
     for channel in range(3):
         new[..., channel] += to[channel] - np.median(new[..., channel][known])
     made = np.clip(cv2.cvtColor(new, cv2.COLOR_LAB2RGB), 0, 1)
@@ -119,15 +127,17 @@ def as_sharp(rgb: F32, enlarged: float, head_enlarged: float) -> F32:
     return np.clip(rgb + amount * np.clip(detail, -0.05, 0.05)[..., None], 0, 1).astype(np.float32)
 
 
-def opening_of(cover: F32) -> F32:
+def opening_of(cover: F32, body: Body) -> F32:
     """Return what a garment leaves open between its sides: the V or the round of its neck, (H, W) float32 0..1.
 
     There the wearer's skin is seen, however deep it goes: cloth lies to the left, to the right and below.
     """
     solid = cover > 0.5
+    columns = np.arange(cover.shape[1]) * frame.PRINT[0] / cover.shape[1]
+    near = np.abs(columns - body.neck_x) < body.neck_width / 2 + OPENING * INTEROCULAR_PX
     left, right = (np.logical_or.accumulate(solid[:, ::way], axis=1)[:, ::way] for way in (1, -1))
     below = np.logical_or.accumulate(solid[::-1], axis=0)[::-1]
-    open_ = (~solid & left & right & below).astype(np.uint8)
+    open_ = (~solid & left & right & below & near).astype(np.uint8)
     wider = cv2.dilate(open_, np.ones((7, 7), np.uint8)) * (below | solid)
     return cv2.GaussianBlur(wider.astype(np.float32), (0, 0), 1.0) * np.maximum(open_, solid)
 

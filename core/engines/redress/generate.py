@@ -153,7 +153,7 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     throat = throat_of(setup.body, head, scale) * (1 - _lower(setup.backdrop, size))
     neck = up_to_collar(np.maximum(throat, own * near), layout.rgba[..., 3], head, setup.body, scale)
     if setup.garment is not None:
-        neck = np.maximum(neck, opening_of(layout.rgba[..., 3]))
+        neck = np.maximum(neck, opening_of(layout.rgba[..., 3], setup.body))
     hanging = _lower(setup.back_hair, size)
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
     own_hair = np.clip(8 * np.maximum(head, hanging), 0, 1)  # its edge has its own colours too

@@ -1,0 +1,90 @@
+"""A photographed garment on a body: it covers what it should, in the colours that are asked for."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.engines.redress.fitting import as_sharp, opening_of, recoloured, trunk_normals, worn
+from core.engines.redress.garment import SIZE, TOP, Cloth, Layout
+from core.frame import INTEROCULAR_PX
+from core.scene.wardrobe import PART_NAMES, Garment, garments, mirrored, photographed
+from tests.core.scene.test_wardrobe import BODY
+
+CLOTH = Cloth("suit_tie", (48, 52, 59), (236, 239, 243), (106, 34, 49))
+every = pytest.mark.parametrize("garment", garments(), ids=lambda garment: garment.name)
+
+
+def lab_of(rgb: NDArray[np.floating]) -> NDArray[np.floating]:
+    return cv2.cvtColor(rgb.astype(np.float32).reshape(1, -1, 3), cv2.COLOR_RGB2LAB)[0]
+
+
+def put_on(garment: Garment, size: tuple[int, int] = (512, 288), turn: float = 0.0) -> Layout:
+    return worn(garment, CLOTH, BODY, turn, size, plain=True)
+
+
+@every
+def test_a_garment_covers_the_print_below_the_shoulders_to_both_sides_and_the_foot(garment: Garment) -> None:
+    for each in (garment, mirrored(garment)):
+        cover = put_on(each).rgba[..., 3]
+        assert cover[-1].min() > 0.9, "no backdrop at the print's foot"
+        assert cover[0].max() < 0.5, "nothing is cut at the part's upper edge"
+        assert np.isfinite(cover).all()
+        row = round((BODY.collar_y + 1.6 * INTEROCULAR_PX - TOP) / 2)
+        assert cover[row].mean() > 0.9
+
+
+@every
+def test_plain_cloth_takes_the_colour_that_is_asked_for(garment: Garment) -> None:
+    pictures = photographed(garment.name)
+    rgba, parts = pictures.cloth.astype(np.float32) / 255, pictures.parts.astype(np.float32) / 255
+    for index, name in enumerate(PART_NAMES):
+        known = (parts[..., index] > 0.9) & (rgba[..., 3] > 0.9)
+        if name not in garment.facts.plain or known.sum() < 50:
+            continue
+        for wanted in ((48, 52, 59), (31, 42, 68), (185, 203, 228), (106, 34, 49), (236, 239, 243)):
+            made = recoloured(rgba, parts[..., index], wanted)[..., :3][known]
+            off = np.median(lab_of(made), axis=0) - lab_of(np.array(wanted, np.float32) / 255)[0]
+            assert np.linalg.norm(off) <= 4, f"{name} in {wanted} is off by dE {np.linalg.norm(off):.1f}"
+
+
+def test_as_photographed_keeps_its_own_colours() -> None:
+    garment = garments()[0]
+    own = worn(garment, CLOTH, BODY, 0, (256, 144), plain=False)
+    other = worn(garment, replace(CLOTH, jacket=(200, 30, 30)), BODY, 0, (256, 144), plain=False)
+    assert np.array_equal(own.rgba, other.rgba)
+
+
+@every
+def test_a_small_layout_is_the_large_one_made_small(garment: Garment) -> None:
+    large, small = put_on(garment, SIZE), put_on(garment, (128, 72))
+    shrunk = cv2.resize(large.rgba[..., 3], (128, 72), interpolation=cv2.INTER_AREA)
+    assert np.abs(shrunk - small.rgba[..., 3]).mean() < 0.02
+
+
+def test_the_opening_is_between_the_sides_and_above_the_front() -> None:
+    cover = np.zeros((100, 200), np.float32)
+    cv2.fillPoly(cover, [np.array([(0, 40), (80, 10), (100, 70), (120, 10), (199, 40), (199, 99), (0, 99)])], 1.0)
+    body = replace(BODY, neck_x=512.0, neck_width=200.0)
+    found = opening_of(cover, body)
+    assert found[30, 100] == 1, "the V is skin"
+    assert found[5, 100] == 0, "nothing above its sides"
+    assert found[20, 5] == 0, "nothing above a shoulder"
+    assert found[80].max() == 0, "nothing below the front"
+
+
+def test_the_softer_of_cloth_and_head_decides_how_sharp_the_cloth_is() -> None:
+    rng = np.random.default_rng(0)
+    cloth = np.repeat(rng.random((64, 64, 1)), 3, axis=2).astype(np.float32)
+    blurred, crisp = as_sharp(cloth, 1.0, 2.3), as_sharp(cv2.GaussianBlur(cloth, (0, 0), 1.2), 2.3, 1.0)
+    assert blurred.std() < 0.7 * cloth.std()
+    assert crisp.std() > cv2.GaussianBlur(cloth, (0, 0), 1.2).std()
+    assert np.array_equal(as_sharp(cloth, 1.0, 1.0), cloth)
+
+
+def test_a_body_under_a_garment_is_round() -> None:
+    normals = trunk_normals(put_on(garments()[0]).rgba[..., 3])
+    assert np.allclose(np.linalg.norm(normals, axis=-1), 1, atol=1e-3)
+    assert normals[-40, 250, 2] > 0.8

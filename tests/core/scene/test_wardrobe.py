@@ -1,0 +1,145 @@
+"""Photographed garments: read strictly, nothing of their wearers in them, chosen and placed by how they fit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import frame
+from core.errors import StyleWrong
+from core.frame import INTEROCULAR_PX
+from core.scene import wardrobe
+from core.scene.style import FOLDER, read_toml
+from core.scene.wardrobe import (
+    LEAST_COLLAR,
+    LEAST_SQUEEZE,
+    PART_NAMES,
+    Facts,
+    Garment,
+    choose,
+    front_of,
+    garments,
+    mirrored,
+    photographed,
+    squeeze_of,
+    targets_of,
+)
+from core.types import Body
+
+CHIN: float = 0.385 * frame.PRINT[1] + 1.6 * INTEROCULAR_PX
+BODY = Body(
+    neck_x=512.0,
+    neck_width=1.7 * INTEROCULAR_PX,
+    collar_y=CHIN + 0.4 * INTEROCULAR_PX,
+    chin_y=CHIN,
+    shoulder_y=CHIN + 0.23 * INTEROCULAR_PX,
+    left=512 - 3.1 * INTEROCULAR_PX,
+    right=512 + 3.1 * INTEROCULAR_PX,
+)
+SKIN_LEAST, SKIN_MOST = (50, 135, 77), (255, 173, 125)
+"""Y, Cr and Cb of skin in photographs (Chai & Ngan 1999), of all lightness."""
+every = pytest.mark.parametrize("garment", garments(), ids=lambda garment: garment.name)
+
+
+@every
+def test_a_garment_is_whole_and_says_where_it_is_from(garment: Garment) -> None:
+    pictures = photographed(garment.name)
+    assert pictures.cloth.shape[:2] == pictures.parts.shape[:2] == (garment.facts.height, garment.facts.width)
+    assert "public domain" in garment.facts.provenance or "MIT" in garment.facts.provenance
+    solid = pictures.cloth[..., 3] > 250
+    assert (pictures.parts.max(axis=-1)[solid] > 100).mean() > 0.99, "every pixel is of one cloth"
+    assert set(garment.facts.plain) <= set(PART_NAMES)
+    sizes = sum((FOLDER / "wardrobe" / garment.name / name).stat().st_size for name in wardrobe.PICTURES)
+    assert sizes < 100_000
+
+
+@every
+def test_no_skin_of_its_wearer_is_in_a_garment(garment: Garment) -> None:
+    pictures = photographed(garment.name)
+    colours = cv2.cvtColor(np.ascontiguousarray(pictures.cloth[..., :3]), cv2.COLOR_RGB2YCrCb)
+    skin = cv2.inRange(colours, np.array(SKIN_LEAST), np.array(SKIN_MOST)) > 0
+    skin &= (pictures.cloth[..., 3] > 127) & (pictures.parts[..., PART_NAMES.index("tie")] < 60)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(skin.astype(np.uint8))
+    largest = max((stats[i, cv2.CC_STAT_AREA] for i in range(1, count)), default=0)
+    assert largest < 0.02 * garment.facts.eye_px**2, "squared eye distances; a finger's tip has more"
+
+
+def test_a_key_that_is_not_known_is_told_with_its_line(tmp_path: Path) -> None:
+    good = (FOLDER / "wardrobe" / garments()[0].name / "garment.toml").read_text("utf-8").splitlines()
+    wrong = tmp_path / "garment.toml"
+    wrong.write_text("\n".join([good[0], "sleeves = 2", *good[1:]]), "utf-8")
+    with pytest.raises(StyleWrong, match=r"garment\.toml, line 2: sleeves"):
+        read_toml(Facts, wrong)
+
+
+def test_a_garment_without_its_pictures_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "wardrobe" / "lost"
+    folder.mkdir(parents=True)
+    text = (FOLDER / "wardrobe" / garments()[0].name / "garment.toml").read_text("utf-8")
+    (folder / "garment.toml").write_text(text, "utf-8")
+    monkeypatch.setattr(wardrobe, "FOLDER", tmp_path)
+    with pytest.raises(StyleWrong, match=r"lost: cloth\.webp, parts\.webp is missing"):
+        garments.__wrapped__()
+
+
+@every
+def test_seen_in_a_mirror_twice_a_garment_is_itself(garment: Garment) -> None:
+    once = mirrored(garment)
+    assert once.facts.yaw_deg == -garment.facts.yaw_deg
+    assert once.facts.neck[0][0] < once.facts.collar[0] < once.facts.neck[1][0]
+    again = mirrored(once)
+    assert not again.mirrored
+    assert np.allclose(again.facts.neck, garment.facts.neck)
+    assert np.allclose(again.facts.shoulders, garment.facts.shoulders)
+
+
+@given(width=st.floats(0.9, 2.6), turn=st.floats(-15, 15))
+def test_what_is_chosen_is_never_squeezed_beyond_its_limit(width: float, turn: float) -> None:
+    body = replace(BODY, neck_width=width * INTEROCULAR_PX)
+    for kind in ("suit_tie", "suit_open", "blazer", "turtleneck", "crew_neck"):
+        found = choose(kind, body, turn, body.collar_y)
+        if found is not None:
+            least = LEAST_SQUEEZE[found.facts.neckline]
+            assert found.facts.kind == kind
+            assert least <= squeeze_of(found, body) <= 1 / least
+
+
+def test_a_neck_that_nothing_fits_keeps_the_drawing() -> None:
+    assert choose("suit_tie", replace(BODY, neck_width=4 * INTEROCULAR_PX), 0, CHIN) is None
+    assert choose("toga", BODY, 0, CHIN) is None
+
+
+def test_the_turn_decides_between_garments_and_their_mirrors() -> None:
+    left, right = choose("suit_tie", BODY, -15, CHIN), choose("suit_tie", BODY, 15, CHIN)
+    assert left is not None
+    assert right is not None
+    assert left.facts.yaw_deg < 0 < right.facts.yaw_deg
+
+
+@every
+@pytest.mark.parametrize("turn", [-12, 0, 12])
+def test_a_garment_meets_the_neck_and_leaves_the_chin_free(garment: Garment, turn: float) -> None:
+    source, target = targets_of(garment, BODY, turn)
+    assert len(source) == len(target)
+    left, right, collar = target[:3]
+    assert left[0] <= BODY.neck_x - BODY.neck_width / 2 + 0.35 * INTEROCULAR_PX
+    assert right[0] >= BODY.neck_x + BODY.neck_width / 2 - 0.35 * INTEROCULAR_PX
+    assert collar[1] >= BODY.chin_y + LEAST_COLLAR[garment.facts.neckline] * INTEROCULAR_PX - 1
+    assert min(left[1], right[1]) > frame.GARMENT_TOP * frame.PRINT[1]
+
+
+def test_the_front_of_a_garment_goes_where_the_sitter_turns() -> None:
+    for garment in garments():
+        fronts = [targets_of(garment, BODY, turn)[1][2, 0] for turn in (-15, 0, 15)]
+        assert fronts[0] < fronts[1] < fronts[2]
+
+
+def test_what_the_old_clothes_hide_decides_how_deep_the_next_may_open() -> None:
+    hidden = choose("suit_open", BODY, 0, CHIN + 0.1 * INTEROCULAR_PX)
+    assert hidden is not None
+    fronts = {g.name: front_of(g, BODY) for g in garments() if g.facts.kind == "suit_open"}
+    assert fronts[hidden.name] < max(fronts.values()), "not the one that shows the most skin that must be drawn"
