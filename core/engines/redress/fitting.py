@@ -58,13 +58,13 @@ def worn(garment: Garment, cloth: Cloth, body: Body, turn_deg: float, size: tupl
         rgba, parts = (cv2.GaussianBlur(np.ascontiguousarray(layer), (0, 0), 0.4 / enlarged) for layer in (rgba, parts))
     last = np.array([rgba.shape[1] - 1, rgba.shape[0] - 1], np.float32)
     inside = np.clip(ways, [0, -np.inf], [last[0], np.inf]).astype(np.float32)
-    inside[..., 1] = last[1] - np.abs(last[1] - inside[..., 1])  # below its hem a garment is seen mirrored
+    folded = last[1] - np.abs(last[1] - inside[..., 1])  # below its hem a garment goes on as its own mirror image
     colour, alpha, where = (
-        cv2.remap(np.ascontiguousarray(layer), inside[..., 0], inside[..., 1], how, borderMode=cv2.BORDER_REPLICATE)
-        for layer, how in (
-            (rgba[..., :3], cv2.INTER_LANCZOS4),
-            (rgba[..., 3], cv2.INTER_CUBIC),
-            (parts, cv2.INTER_LINEAR),
+        cv2.remap(np.ascontiguousarray(layer), inside[..., 0], rows, how, borderMode=cv2.BORDER_REPLICATE)
+        for layer, rows, how in (
+            (rgba[..., :3], folded, cv2.INTER_LANCZOS4),
+            (rgba[..., 3], np.minimum(inside[..., 1], last[1]), cv2.INTER_CUBIC),
+            (parts, folded, cv2.INTER_LINEAR),
         )
     )
     above = ways[..., 1] < 0
