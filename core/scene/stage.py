@@ -162,7 +162,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
     }
     factor = face.upscale_factor * size[0] / frame.PRINT[0]
     worn, turn = garment_of(outfit), float(np.clip(TORSO_TURN * face.selfie.face.yaw_deg, -MOST_TURN, MOST_TURN))
-    garment = None if own_clothes else choose(worn.kind, body, turn, cutout.figure.neckline, worn.garment)
+    garment = None if own_clothes else choose(worn.kind, body, turn, cutout.figure.neckline, worn.garment, seed)
     settings["garment"] = garment.name if garment else OWN if own_clothes else "drawn"
     return Setup(face, layers, back_hair, elsewhere, window, body, skin, worn, settings, seed, factor, garment, turn)
 

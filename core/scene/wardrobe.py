@@ -38,6 +38,8 @@ TURN_WEIGHT: Final = 0.012
 """What a degree between two turns counts against the logarithm of a squeeze, when garments are compared; by eye."""
 COLLAR_SLACK: Final = 0.2
 """Eye distances by which a collar may stand off the neck, or lie closer, without its cloth being squeezed."""
+AS_GOOD: Final = 0.06
+"""By how much a garment may fit worse than the best one and still be worn for a change."""
 DRAWN_SKIN: Final = 0.15
 """What an eye distance of skin counts that the old clothes hide and this garment would show; by eye."""
 LIKE_MADE: Final = 0.02
@@ -119,16 +121,19 @@ def photographed(name: str) -> Photographed:
     return Photographed(cloth[..., [2, 1, 0, 3]], parts[..., [2, 1, 0]])
 
 
-def choose(kind: str, body: Body, turn_deg: float, neckline: float, named: str | None = None) -> Garment | None:
+def choose(
+    kind: str, body: Body, turn_deg: float, neckline: float, named: str | None = None, seed: int = 0
+) -> Garment | None:
     """Choose the photographed garment of a kind that fits a body best; None where none fits, and one is drawn.
 
     turn_deg: how far the torso stands turned to the picture's right. neckline: y in print pixels down to which the
     photo shows bare skin: a garment that opens deeper needs skin to be drawn, and loses against one that does not.
-    named: that one, if it fits at all.
+    named: that one, if it fits at all; without a name only what takes on any colour is chosen. seed: chooses among
+    those that fit about as well, so that portraits differ.
     """
-    fits = []
+    fits: list[tuple[float, str, Garment]] = []
     for garment in garments():
-        if garment.facts.kind != kind or (named is not None and garment.name != named):
+        if garment.facts.kind != kind or (garment.name != named if named else not takes_colours(garment)):
             continue
         squeeze = squeeze_of(garment, body)
         least = LEAST_SQUEEZE[garment.facts.neckline]
@@ -139,7 +144,15 @@ def choose(kind: str, body: Body, turn_deg: float, neckline: float, named: str |
             cost = abs(math.log(squeeze)) + turn + LIKE_MADE * each.mirrored + bare_hem(each, body)
             cost += DRAWN_SKIN * max(0.0, front_of(each, body) - neckline) / INTEROCULAR_PX
             fits.append((cost, each.name, each))
-    return min(fits, key=lambda fit: fit[:2])[2] if fits else None
+    fits.sort(key=lambda fit: fit[:2])
+    best = {name: each for cost, name, each in reversed(fits) if cost <= fits[0][0] + AS_GOOD}
+    return list(reversed(best.values()))[seed % len(best)] if best else None
+
+
+def takes_colours(garment: Garment) -> bool:
+    """Say whether jacket and tie of a garment are plain, so that an outfit's colours can be given to them."""
+    tied = garment.facts.kind == "suit_tie"
+    return "jacket" in garment.facts.plain and ("tie" in garment.facts.plain or not tied)
 
 
 def squeeze_of(garment: Garment, body: Body) -> float:

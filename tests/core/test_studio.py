@@ -296,7 +296,7 @@ def test_seeds_change_the_garment_and_nothing_of_the_face(
 ) -> None:
     from core.engines.redress.generate import generate
 
-    one = set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 1, 0.3)
+    one = replace(set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 1, 0.3), garment=None)
     one.settings["crop"] = "portrait"
     other = replace(one, seed=2)
     first = generate(one, "office", "job", nets, "a", studio.never)

@@ -14,6 +14,7 @@ from core.errors import StyleWrong
 from core.frame import INTEROCULAR_PX
 from core.scene import wardrobe
 from core.scene.style import FOLDER, read_toml
+from core.scene.style import wardrobe as wardrobe_of_outfits
 from core.scene.wardrobe import (
     LEAST_COLLAR,
     LEAST_SQUEEZE,
@@ -26,6 +27,7 @@ from core.scene.wardrobe import (
     mirrored,
     photographed,
     squeeze_of,
+    takes_colours,
     targets_of,
 )
 from core.types import Body
@@ -138,8 +140,39 @@ def test_the_front_of_a_garment_goes_where_the_sitter_turns() -> None:
         assert fronts[0] < fronts[1] < fronts[2]
 
 
-def test_what_the_old_clothes_hide_decides_how_deep_the_next_may_open() -> None:
-    hidden = choose("suit_open", BODY, 0, CHIN + 0.1 * INTEROCULAR_PX)
+def test_patterned_cloth_is_worn_only_by_the_outfit_that_names_it() -> None:
+    patterned = {garment.name for garment in garments() if not takes_colours(garment)}
+    assert patterned
+    for kind in ("suit_tie", "suit_open"):
+        chosen = {garment.name for seed in range(8) if (garment := choose(kind, BODY, 0, CHIN, seed=seed))}
+        assert chosen.isdisjoint(patterned)
+    for outfit in wardrobe_of_outfits().outfits.values():
+        if outfit.garment:
+            assert outfit.garment in {garment.name for garment in garments()}
+            named = choose(outfit.kind, BODY, 0, CHIN, outfit.garment)
+            assert named is not None
+            assert named.name == outfit.garment
+
+
+def test_seeds_change_the_garment_where_several_fit() -> None:
+    found = {garment.name for seed in range(6) if (garment := choose("suit_tie", BODY, 15, CHIN, seed=seed))}
+    assert len(found) > 1
+    first, again = (choose("suit_tie", BODY, 15, CHIN, seed=3) for _ in range(2))
+    assert first == again
+
+
+def test_what_the_old_clothes_hide_decides_how_deep_the_next_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    shallow = next(garment for garment in garments() if garment.facts.kind == "suit_open")
+    x, y = shallow.facts.collar
+    deeper = shallow.facts.model_copy(update={"collar": (x, y + 0.5 * shallow.facts.eye_px)})
+    plain = shallow.facts.model_copy(update={"plain": PART_NAMES})
+    both = (Garment("deep", deeper.model_copy(update={"plain": PART_NAMES})), Garment("shallow", plain))
+    monkeypatch.setattr(wardrobe, "garments", lambda: both)
+    fronts = {garment.name: front_of(garment, BODY) for garment in both}
+    hidden = choose("suit_open", BODY, 0, CHIN)
     assert hidden is not None
-    fronts = {g.name: front_of(g, BODY) for g in garments() if g.facts.kind == "suit_open"}
-    assert fronts[hidden.name] < max(fronts.values()), "not the one that shows the most skin that must be drawn"
+    assert hidden.name == "shallow"
+    assert fronts["deep"] > fronts["shallow"]
+    shown = choose("suit_open", BODY, 0, fronts["deep"], seed=0)
+    assert shown is not None
+    assert shown.name == "deep", "where the photo shows the skin either will do, and the first by name is taken"
