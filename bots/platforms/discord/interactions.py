@@ -72,6 +72,7 @@ class Interactions:
         self._last[owner] = number
         self._in_server[owner] = "" if private_chat else number
         self._prune()
+        interaction.data = interaction.message = None  # its token is all that is needed from here on
         language = str(interaction.locale)
         if private_chat:
             return Contact(owner, owner, number, language, number)
