@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.chats import begins, running_bot
+from tests.fakes.discord_objects import Channel
+from tests.fakes.discord_person import Person
 from tests.fakes.discord_server import DiscordServer
 from tests.fakes.picture_studio import picture
 
@@ -71,6 +73,17 @@ async def test_looks_are_offered_while_one_types(discord_server: DiscordServer, 
         await luz.sees("ya no está en la carta", 30)
 
 
+async def has_no_photos(person: Person, channel: Channel) -> None:
+    """Ask for the looks without photos: the answer is said in passing, in that channel and for one person's eyes."""
+
+    def told() -> bool:
+        seen = [message for message in person.chat(channel) if message.ephemeral_for == person.id_text]
+        return any("at least one good photo" in message.text for message in seen)
+
+    await person.commands("looks", channel)
+    await person.server.until(told)
+
+
 async def test_what_a_command_says_in_passing_takes_the_place_of_thinking(
     discord_server: DiscordServer, tmp_path: Path
 ) -> None:
@@ -79,11 +92,7 @@ async def test_what_a_command_says_in_passing_takes_the_place_of_thinking(
         ana = server.person(7)
         await begins(ana)
         for where in (ana.dm, server.guild(ana)):
-            await ana.commands("looks", where)
-            await server.until(
-                lambda where=where: ana.chat(where)[-1:] != [] and "at least one" in ana.chat(where)[-1].text
-            )
-            assert ana.chat(where)[-1].ephemeral_for == "7"
+            await has_no_photos(ana, where)
         loading = [i.original for i in server.interactions.all.values() if i.original is not None]
         assert all(message.text or message.id not in server.messages.all for message in loading)
 
