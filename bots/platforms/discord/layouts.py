@@ -88,17 +88,10 @@ def numbered(uploads: Sequence[Upload]) -> tuple[Upload, ...]:
     return tuple(named)
 
 
-def parts(
-    uploads: Sequence[Upload], at_most: int = LIMITS.album, bytes_at_most: int = REQUEST_BYTES
-) -> list[list[Upload]]:
-    """Divide files into messages of so many files and bytes at most; one that is larger alone is a part of its own."""
-    divided: list[list[Upload]] = [[]]
-    for upload in uploads:
-        full = len(divided[-1]) == at_most
-        if divided[-1] and (full or sum(len(u.data) for u in divided[-1]) + len(upload.data) > bytes_at_most):
-            divided.append([])
-        divided[-1].append(upload)
-    return [part for part in divided if part]
+def fits(part: Sequence[Upload], upload: Upload) -> bool:
+    """Whether one more file fits into a message: its files are counted, and so are the bytes of the whole request."""
+    size = sum(len(u.data) for u in part) + len(upload.data)
+    return not part or (len(part) < LIMITS.album and size <= REQUEST_BYTES)
 
 
 def data_of(custom_id: str) -> str:

@@ -25,7 +25,7 @@ from bots.dialogue import effects as fx
 from bots.dialogue.text import say, spoken
 from bots.platforms.base import Contact, Load, NotNow, PhotoGone, Unreachable
 from bots.platforms.discord.interactions import Interactions, Live
-from bots.platforms.discord.layouts import Post, Upload, file_name, numbered, parts, without_buttons
+from bots.platforms.discord.layouts import Post, Upload, file_name, fits, numbered, without_buttons
 from bots.platforms.discord.limits import LIMITS, TOKEN_S
 from bots.platforms.discord.updates import attachments_of
 
@@ -91,9 +91,7 @@ class DiscordAdapter:
                 text = "\n".join(picture.alt for picture in reply.pictures)
                 return [await self._send(place, Post(text, pictures=uploads), key)]
             case fx.Files():
-                loaded = await _loaded(reply.pictures, load)
-                posts = [Post(reply.caption, files=tuple(part)) for part in parts(loaded)]
-                return [await self._send(place, post, key and f"{key}-{i}") for i, post in enumerate(posts)]
+                return await self._files(place, reply, load, key)
             case fx.TextFile():
                 file = Upload(reply.name, reply.body.encode())
                 return [await self._send(place, Post(reply.caption, files=(file,)), key)]
@@ -117,6 +115,25 @@ class DiscordAdapter:
             if not where:
                 raise
         return await self._download(await self._new_link(*where))
+
+    async def _files(self, place: str, reply: fx.Files, load: Load, key: str) -> list[str]:
+        """Send files in as many messages as they need; no more of them are in memory than one message holds."""
+        handles: list[str] = []
+
+        async def send(part: list[Upload]) -> None:
+            post = Post(reply.caption, files=numbered(part))
+            handles.append(await self._send(place, post, key and f"{key}-{len(handles)}"))
+
+        part: list[Upload] = []
+        for picture in reply.pictures:
+            upload = Upload(file_name(picture), await load(picture), picture.alt)
+            if not fits(part, upload):
+                await send(part)
+                part = []
+            part.append(upload)
+        if part:
+            await send(part)
+        return handles
 
     # --- cards -----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ type or its name says that it is something else: its content is looked at later.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +27,10 @@ KINDS: Final = frozenset({discord.MessageType.default, discord.MessageType.reply
 """What people write; others tell that a message was pinned, a call began."""
 
 
+Met = Callable[[str, int], None]
+"""Is told which channel is a person's private chat."""
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """What a filled-in form held: by field, the words or the files."""
@@ -38,7 +42,7 @@ class Form:
 class Receiver:
     """Hands what happens on Discord to the dispatcher."""
 
-    def __init__(self, dispatcher: Dispatcher, interactions: Interactions, met: Any) -> None:
+    def __init__(self, dispatcher: Dispatcher, interactions: Interactions, met: Met) -> None:
         self._dispatcher, self._interactions, self._met = dispatcher, interactions, met
 
     async def message(self, message: discord.Message) -> None:

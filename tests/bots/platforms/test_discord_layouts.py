@@ -13,7 +13,7 @@ from bots.dialogue import buttons as b
 from bots.dialogue import effects as fx
 from bots.dialogue.limits import BLOCKS
 from bots.dialogue.screens.gallery import PageOpened, Tweaked
-from bots.platforms.discord.layouts import Post, Upload, data_of, file_name, numbered, parts, words
+from bots.platforms.discord.layouts import Post, Upload, data_of, file_name, fits, numbered, words
 from bots.platforms.discord.limits import CUSTOM_ID, LIMITS, REQUEST_BYTES, UPLOAD_BYTES
 from core.intake.decode import MAX_BYTES
 from tests.conversations import browsing, card_of, walk
@@ -93,13 +93,14 @@ async def test_two_files_of_one_name_are_told_apart() -> None:
     assert [c["file"]["url"] for c in shown] == ["attachment://a.png", "attachment://a-2.png", "attachment://b.png"]
 
 
-def test_files_are_divided_by_number_and_by_the_size_of_a_request() -> None:
-    assert [len(part) for part in parts([Upload(f"{i}", b"x") for i in range(21)])] == [10, 10, 1]
+def test_a_message_holds_ten_files_and_as_many_bytes_as_a_request_may_have() -> None:
+    nine = [Upload(f"{i}", b"x") for i in range(9)]
+    assert fits(nine, Upload("9", b"x"))
+    assert not fits([*nine, Upload("9", b"x")], Upload("10", b"x"))
     half = REQUEST_BYTES // 2
-    fitting = [Upload("a", b"x" * half), Upload("b", b"x" * (REQUEST_BYTES - half))]
-    assert [len(part) for part in parts(fitting)] == [2]
-    assert [len(part) for part in parts([*fitting, Upload("c", b"x")])] == [2, 1]
-    assert parts([]) == []
+    assert fits([Upload("a", b"x" * half)], Upload("b", b"x" * (REQUEST_BYTES - half)))
+    assert not fits([Upload("a", b"x" * half)], Upload("b", b"x" * (REQUEST_BYTES - half + 1)))
+    assert fits([], Upload("a", b"x" * (REQUEST_BYTES + 1))), "Discord says what is wrong with it"
 
 
 def test_the_largest_print_uncompressed_is_a_file_that_discord_takes() -> None:
