@@ -36,8 +36,8 @@ LEAST_SQUEEZE: Final[dict[str, float]] = {"collar": 0.85, "open": 0.85, "round":
 neckline: knitwear stretches, a collar's points would be seen to be squeezed."""
 TURN_WEIGHT: Final = 0.012
 """What a degree between two turns counts against the logarithm of a squeeze, when garments are compared; by eye."""
-COLLAR_SLACK: Final = 0.2
-"""Eye distances by which a collar may stand off the neck, or lie closer, without its cloth being squeezed."""
+COLLAR_SLACK: Final[dict[str, float]] = {"collar": 0.35, "open": 0.6, "round": 0.35, "high": 0.25}
+"""Eye distances by which a collar may be wider than the neck, or tighter, unsqueezed, by neckline; by eye."""
 AS_GOOD: Final = 0.06
 """By how much a garment may fit worse than the best one and still be worn for a change."""
 DRAWN_SKIN: Final = 0.15
@@ -158,12 +158,13 @@ def takes_colours(garment: Garment) -> bool:
 def squeeze_of(garment: Garment, body: Body) -> float:
     """Return how much narrower the neck of a garment must become against its shoulders, 1 where both fit as they are.
 
-    The tolerance of a collar, a fifth of an eye distance, is taken off first.
+    COLLAR_SLACK is taken off first.
     """
     (left, _), (right, _) = garment.facts.neck
     own = (right - left) / garment.facts.eye_px
     wanted = body.neck_width / INTEROCULAR_PX
-    slack = min(max(wanted - own, -COLLAR_SLACK), COLLAR_SLACK)
+    most = COLLAR_SLACK[garment.facts.neckline]
+    slack = min(max(wanted - own, -most), most)
     return (wanted - slack) / own
 
 
@@ -226,7 +227,7 @@ def targets_of(garment: Garment, body: Body, turn_deg: float) -> tuple[F32, F32]
     facts, eye, placed = garment.facts, INTEROCULAR_PX, _Placed(garment, body)
     drop = placed.drop()
     own_half = 0.5 * (facts.neck[1][0] - facts.neck[0][0]) * eye / facts.eye_px
-    half = max(body.neck_width / 2, own_half - COLLAR_SLACK / 2 * eye)
+    half = max(body.neck_width / 2, own_half - COLLAR_SLACK[facts.neckline] / 2 * eye)
     aside = TURNED * FRONT * eye * (math.sin(math.radians(turn_deg)) - math.sin(math.radians(facts.yaw_deg)))
     wider = _widths(placed)
     pins: list[tuple[Point, Point]] = []
