@@ -38,6 +38,8 @@ TURN_WEIGHT: Final = 0.012
 """What a degree between two turns counts against the logarithm of a squeeze, when garments are compared; by eye."""
 COLLAR_SLACK: Final[dict[str, float]] = {"collar": 0.35, "open": 0.6, "round": 0.35, "high": 0.25}
 """Eye distances by which a collar may be wider than the neck, or tighter, unsqueezed, by neckline; by eye."""
+THIN: Final = 1.35
+"""Neck width in eye distances below which it is hair that hides the neck, or a child's: a collar stands off it."""
 AS_GOOD: Final = 0.06
 """By how much a garment may fit worse than the best one and still be worn for a change."""
 DRAWN_SKIN: Final = 0.15
@@ -162,7 +164,7 @@ def squeeze_of(garment: Garment, body: Body) -> float:
     """
     (left, _), (right, _) = garment.facts.neck
     own = (right - left) / garment.facts.eye_px
-    wanted = body.neck_width / INTEROCULAR_PX
+    wanted = max(body.neck_width / INTEROCULAR_PX, THIN)
     most = COLLAR_SLACK[garment.facts.neckline]
     slack = min(max(wanted - own, -most), most)
     return (wanted - slack) / own
