@@ -28,6 +28,7 @@ PATTERNS: Final = tuple(
         r"[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6,7}\.[A-Za-z\d_-]{27,}",  # a Discord bot token
         r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)",  # user:password in a URL
         r"(?<=X-Amz-Signature=)[0-9a-f]+",
+        r"(?<=/webhooks/)\d+/[\w.-]+|(?<=/interactions/)\d+/[\w.-]+",  # the token of a Discord interaction
         r"https?://(?:cdn|media)\.discordapp\.(?:com|net)/\S+",
         r"(?:photos|documents|videos)/file_\d+\.\w+",  # a Telegram file path
     )
