@@ -211,11 +211,14 @@ def _tell_check(
     maps: Sequence[FaceMap], rejected: Sequence[Rejected], asks: dict[str, str], notes: dict[str, str]
 ) -> None:
     if maps:
+        from core.face.coverage import PHOTO_NOTES, notes_of
         from core.face.features import words
 
         for face in maps:
             worn = words(face.features) if face.features else ""
             print(f"kept      {face.selfie.name}: {face.selfie.face.eye_px:.0f} px between the eyes; {worn}")
+            for note in notes_of(face):
+                print(f"note      {face.selfie.name}: {PHOTO_NOTES.get(note, note.replace('_', ' '))}")
     for item in rejected:
         print(f"refused   {item.name}: {item.reason}, {item.measured:g} (limit {item.limit:g}). {item.hint}")
     for ask in asks.values():

@@ -1,4 +1,4 @@
-"""Identity + styles -> records: choose photos, cut out, draw, judge, draw again what was dropped, save.
+"""Identity + styles -> records: choose photos, cut out, draw, judge, draw again differently what was dropped, save.
 
 Each portrait is saved as soon as it is judged; one that an earlier, killed run finished for the same request is taken
 up as it is.
@@ -7,8 +7,8 @@ up as it is.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from core.errors import Stopped
 from core.face.features import Observer
 from core.models import Models
 from core.scene import stage
+from core.scene.sources import select_sources
 from core.scene.style import OWN, ROLES, Purpose, Style, pick, purpose_of
 from core.types import Cutout, FaceMap, Identity
 
@@ -28,9 +29,15 @@ OnPortrait = Callable[[dict[str, Any], int], None]
 """Called with the record of a portrait, kept or not, as soon as it is saved, and with how many are still to come."""
 
 REDRAWS: Final = 2
-"""How often a portrait that was dropped is drawn again, with a new seed; after that fewer are delivered, and said."""
+"""How often a portrait that was dropped is drawn again, differently; after that fewer are delivered, and said."""
 GENTLER: Final = 0.5
-"""Each redraw re-lights half as much: new light is what costs likeness."""
+"""A redraw for the light re-lights half as much: new light is what costs likeness."""
+OF_THE_LIGHT: Final = frozenset({"drifted", "burnt", "cast"})
+"""Reasons of the judge that gentler light may mend."""
+OF_THE_COLLAR: Final = frozenset({"gap", "neck_seam"})
+"""Reasons that a garment closed at the neck may mend."""
+CLOSED: Final = ("charcoal_suit", "black_turtleneck")
+"""Outfits that show least of the neck, for shirts and blazers and for knitwear."""
 CUTOUTS_KEPT: Final = 8
 """Cut-outs held at a time: one has 37 MB, and cutting one out again takes about a second."""
 
@@ -81,6 +88,37 @@ class Cutouts:
             self._held.pop(key, None)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Attempt:
+    """One way to draw a portrait: photo, its take, part of the style's light, outfit (None for the style's)."""
+
+    face: FaceMap
+    take: int
+    relight: float = 1.0
+    outfit: str | None = None
+
+
+def next_attempt(
+    before: Attempt, reasons: Collection[str], spare: list[tuple[FaceMap, int]], style: Style, choice: stage.Choice
+) -> Attempt:
+    """Choose how to draw a portrait again that was dropped for `reasons`: by what may mend them.
+
+    Light that cost likeness is halved, a fault at the neck gets a closed garment unless the outfit was asked for, all
+    else another photo, or another take of one, taken from `spare`; where none is left, the same photo in gentler light.
+    """
+    gentler = replace(before, relight=before.relight * GENTLER)
+    if set(reasons) <= OF_THE_LIGHT and before.relight == 1.0:
+        return gentler
+    worn = stage.garment_of(before.outfit or choice.outfit or style.outfit).kind
+    closed = CLOSED[1] if worn == "crew_neck" else CLOSED[0]
+    if set(reasons) <= OF_THE_COLLAR and choice.outfit is None and worn not in (OWN, stage.garment_of(closed).kind):
+        return replace(before, outfit=closed)
+    if spare:
+        face, take = spare.pop(0)
+        return Attempt(face, take)
+    return gentler
+
+
 def shoot_styles(
     who: Identity,
     styles: Sequence[Style],
@@ -109,36 +147,42 @@ def shoot_styles(
     sources_by_style = []
     for style in styles:
         maps = tuple(map(observer.of, who.maps)) if whole_by_style[style.id] else who.maps
-        sources_by_style.append((style, stage.select_sources(maps, style, choice, sitting.count)))
+        sources_by_style.append((style, select_sources(maps, style, choice, sitting.count)))
     cutouts = Cutouts(
-        cut, [(face, whole_by_style[style.id]) for style, sources in sources_by_style for face, _ in sources]
+        cut, [(face, whole_by_style[style.id]) for style, sources in sources_by_style for face, _ in sources.chosen]
     )
     records: list[dict[str, Any]] = []
-    to_come = sum(len(sources) for _, sources in sources_by_style)
+    to_come = sum(len(sources.chosen) for _, sources in sources_by_style)
     for style, sources in sources_by_style:
         request, whole = _request(who, style, choice, sitting, models), whole_by_style[style.id]
-        for number, (face, take) in enumerate(sources, start=1):
+        spare, total = list(sources.spare), len(sources.chosen)
+        for number, (face, take) in enumerate(sources.chosen, start=1):
             to_come -= 1
+            attempt = Attempt(face, take)
             for redraw in range(REDRAWS + 1):
                 if should_stop():
-                    raise Stopped(f"stopped at portrait {number} of {len(sources)} in style {style.id}")
-                on_progress(f"shoot {style.id}", number - 1, len(sources))
+                    raise Stopped(f"stopped at portrait {number} of {total} in style {style.id}")
+                on_progress(f"shoot {style.id}", number - 1, total)
                 name = f"{style.id}-{number:02d}" + (f"-{redraw}" if redraw else "")
                 seed = sitting.seed * 10007 + number + 1009 * redraw
-                digest = request_digest(**request, source=face.selfie.sha256, take=take, seed=seed, redraw=redraw)
+                drawn = {"source": attempt.face.selfie.sha256, "take": attempt.take, "outfit": attempt.outfit}
+                digest = request_digest(**request, **drawn, relight=attempt.relight, seed=seed)
                 record = finished_record(out / f"{name}.json", digest)
                 if record is None:
-                    face, purpose = observer.of(face), purpose_of(sitting.purpose)
-                    setup = stage.set_up(face, cutouts.of(face, whole), style, choice, take, seed, purpose.retouch)
+                    seen, purpose = observer.of(attempt.face), purpose_of(sitting.purpose)
+                    worn = replace(choice, outfit=attempt.outfit or choice.outfit)
+                    cutout = cutouts.of(seen, whole and attempt.outfit is None)
+                    setup = stage.set_up(seen, cutout, style, worn, attempt.take, seed, purpose.retouch)
                     setup.settings["crop"] = style.crop or purpose.crop
-                    setup.settings["relight"] = GENTLER**redraw
+                    setup.settings["relight"] = attempt.relight
                     record = _draw(setup, style, sitting, who, name, out, digest, models, should_stop)
                 records.append(record)
                 on_portrait(record, to_come)
                 if record["kept"]:
                     break
+                attempt = next_attempt(attempt, record["reasons"], spare, style, choice)
             cutouts.done(face, whole)
-        on_progress(f"shoot {style.id}", len(sources), len(sources))
+        on_progress(f"shoot {style.id}", total, total)
     return records
 
 

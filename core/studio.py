@@ -21,6 +21,7 @@ from core.deliver.manifest import Timings, build_manifest, read_record
 from core.edit import recipe as recipes
 from core.edit.crops import CROPS
 from core.errors import Refused
+from core.face.constancy import in_white_light
 from core.face.embedding import baseline
 from core.face.features import Observer, observe
 from core.face.landmarks import map_face
@@ -53,16 +54,16 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
 
 
 def map_photo(selfie: Selfie, models: Models) -> FaceMap:
-    """Map one kept photo, features and all."""
-    return observe(map_face(selfie), models.parser)
+    """Map one kept photo, features and all, its colours as white light shows them."""
+    return observe(map_face(in_white_light(selfie)), models.parser)
 
 
 def map_photos(selfies: Sequence[Selfie], on_progress: Progress) -> Identity:
-    """Map every photo, without features, and measure the person's own baseline: how alike their photos are."""
+    """Map every photo in white light, without features, and measure the person's own baseline: how alike their photos are."""
     maps = []
     for done, selfie in enumerate(selfies):
         on_progress("map", done, len(selfies))
-        maps.append(map_face(selfie))
+        maps.append(map_face(in_white_light(selfie)))
     on_progress("map", len(selfies), len(selfies))
     return Identity(maps=tuple(maps), baseline=baseline([selfie.face.embedding for selfie in selfies]))
 

@@ -113,11 +113,12 @@ class FaceMap:
     transform: (2, 3) photo -> frame at 1024x1280. landmarks: (478, 3) float32 in frame pixels.
     light: (9,) float32, second-order spherical harmonics of linear luminance over the face's skin,
     divided by their mean; light_side: -1 lit from the picture's left .. 1 from the right.
-    expression: machine words above their limit ("smile", "mouth_open", "eyes_closed", "frown").
+    expression: words of `core.face.expression.expression_of`.
     shoulders_visible: the photo reaches below the chin far enough to show both shoulders.
     marks: (N, 3) float32 x, y, radius in frame pixels of moles and scars to protect.
     upscale_factor: print pixels per photo pixel at full print size; above 2.3 the print gets smaller.
-    features: glasses, hair and hat; None before `core.face.features.observe`, which needs the parser, has looked.
+    features: glasses, hair and hat; shown: left, top and right in frame pixels within which no border of the photo cuts
+    the head. Both None before `core.face.features.observe`, which needs the parser, has looked.
     """
 
     selfie: Selfie
@@ -131,6 +132,7 @@ class FaceMap:
     skin_lab: tuple[float, float, float]
     upscale_factor: float
     features: Features | None = None
+    shown: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

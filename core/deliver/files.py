@@ -151,6 +151,7 @@ def save_portrait(
         "layers": f"layers/{name}",
         "parent": None,
         "tweaks": [],
+        "notes": ["black_and_white"] if portrait.recipe.settings["black_and_white"] else [],
         "recipe": recipes.to_dict(portrait.recipe),
         **asdict(verdict),
         "request": request,

@@ -53,6 +53,7 @@ def _card(record: Mapping[str, Any], rgb: U8, names: Mapping[str, str]) -> dict[
         likeness = "No photo of yours is left to measure likeness against: send more"
     else:
         likeness = f"{percent:.0f} % of how alike your own photos are"
+    colour = "Black and white, as the photo is. " if "black_and_white" in record.get("notes", ()) else ""
     about = f"From {names.get(recipe['source'], 'your photo')}, printed at {recipe['width']} x {recipe['height']} px"
     return {
         "rgb": rgb,
@@ -61,7 +62,7 @@ def _card(record: Mapping[str, Any], rgb: U8, names: Mapping[str, str]) -> dict[
         "title": title,
         "alt": f"Portrait in the style {title}: head and shoulders, {outfit.lower()}",
         "likeness": likeness,
-        "about": f"{about}. {_cost_of_light(cost)}".strip(),
+        "about": f"{about}. {colour}{_cost_of_light(cost)}".strip(),
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.edit import recipe as recipes
 from core.errors import Refused
-from core.face.coverage import coverage
+from core.face.coverage import coverage, notes_of
 from core.judge.ranking import rank_records
 from core.types import FaceMap, Identity, Recipe, Rejected
 
@@ -70,7 +70,7 @@ def build_manifest(
 def photo_facts(face: FaceMap) -> dict[str, Any]:
     """Return what check and manifest tell of a kept photo: its name, what was mended, what the sitter wears."""
     selfie, seen = face.selfie, face.features
-    facts = {"name": selfie.name, "kept": True, "notes": list(selfie.notes)}
+    facts = {"name": selfie.name, "kept": True, "notes": list(notes_of(face))}
     return {**facts, "features": asdict(seen) if seen else None}
 
 

@@ -40,6 +40,26 @@ NOTES: Final = {
 }
 """What is good to know of a set; nothing has to be done about it."""
 
+PHOTO_NOTES: Final = {
+    "others_cropped": "somebody else was on it, the picture was cut so that it shows only you",
+    "perspective_undone": "taken from very near, which makes a nose look larger: undone",
+    "cut_short": "the file ends early, the part that is there is used",
+    "colour_unknown": "its colours are stored in a way that is not known and may look different",
+    "colourless": "black and white: portraits from it are black and white too, and others are taken first",
+    "toned": "tinted in one colour: portraits from it are black and white, and others are taken first",
+    "colour_cast": "strongly coloured light, taken out as far as the skin tells; a photo in white light is better",
+    "hat": "a hat stays in the portrait; a photo without it gives more choice",
+    "own_clothes": "your own clothes may be kept on in portraits from it",
+    "head_cut": "the top of your head is cut off: portraits are cropped there too; send one with the whole head",
+    "side_cut": "the side of your head is cut off: portraits are cropped there too; send one with the whole head",
+    "eyes_closed": "eyes nearly closed: used last; send one with open eyes",
+    "mouth_open": "mouth open: used last; send one with the mouth closed or with a smile",
+    "looks_down": "looking down: used last; send one looking into the camera",
+}
+"""What `notes_of` tells of a kept photo and how it is said in English."""
+LEAST_CUT: Final = 0.05
+"""Part of the frame's width or height that a photo's border must take from the head to be told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -80,6 +100,22 @@ def _shows(face: FaceMap, word: str) -> bool:
         "neutral": not face.expression,
         "shoulders": face.shoulders_visible,
     }.get(word, False)
+
+
+def notes_of(face: FaceMap) -> tuple[str, ...]:
+    """Name what is good to know of a kept photo, words of PHOTO_NOTES and the rest of `Selfie.notes`."""
+    found = list(face.selfie.notes)
+    if face.features and face.features.hat:
+        found.append("hat")
+    if face.features and face.features.own_clothes:
+        found.append("own_clothes")
+    if face.shown is not None:
+        left, top, right = face.shown
+        if top > LEAST_CUT * frame.PRINT[1]:
+            found.append("head_cut")
+        elif max(left, frame.PRINT[0] - right) > LEAST_CUT * frame.PRINT[0]:
+            found.append("side_cut")
+    return (*found, *(word for word in face.expression if word in PHOTO_NOTES))
 
 
 def draw_map(face: FaceMap) -> U8:

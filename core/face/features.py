@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.colour import LUMINANCE, linear
+from core.cutout.hair import shown_window
 from core.cutout.parser import PARTS_SIZE, Parser, Parts
 from core.cutout.whole import own_clothes
 from core.face.landmarks import fill
@@ -89,7 +90,8 @@ def observe(face: FaceMap, parser: Parser) -> FaceMap:
         own_clothes=own_clothes(parts, face.landmarks),
     )
     marks = face.marks[~_on_frames(face.marks, face.landmarks)] if features.glasses else face.marks
-    return replace(face, features=features, marks=marks)
+    shown = shown_window(np.maximum(parts.head, parts.hair), parts.valid)
+    return replace(face, features=features, marks=marks, shown=shown)
 
 
 class Observer:

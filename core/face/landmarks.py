@@ -19,7 +19,8 @@ from scipy.interpolate import LinearNDInterpolator
 
 from core import frame, weights
 from core.colour import LUMINANCE, linear
-from core.face.mesh import BLENDSHAPES, BROWS, CHIN, EYES, FACE_OVAL, LIPS, NOSTRILS
+from core.face.expression import expression_of
+from core.face.mesh import BROWS, CHIN, EYES, FACE_OVAL, LIPS, NOSTRILS
 from core.types import F32, U8, FaceMap, Selfie
 
 MESH: Final = vision.FaceLandmarksConnections
@@ -101,7 +102,7 @@ def map_face(selfie: Selfie) -> FaceMap:
         landmarks=landmarks,
         light=light,
         light_side=float(np.clip(2 * light[1] / max(float(light[0]), 1e-3), -1, 1)),
-        expression=_expression(selfie.face.blendshapes),
+        expression=expression_of(selfie.face.blendshapes, selfie.face.yaw_deg, selfie.face.pitch_deg),
         shoulders_visible=_reaches_shoulders(selfie, transform),
         marks=_marks(lab, points, skin) + np.array([2 * corner[0], 2 * corner[1], 0], np.float32),
         skin_lab=(float(colour[0]), float(colour[1]), float(colour[2])),
@@ -191,19 +192,6 @@ def _light(rgb: U8, points: F32, skin: NDArray[np.bool_]) -> F32:
     # the second order is told apart badly on a face seen from the front, so it is held harder
     ridge = np.diag([1e-3] + [0.02] * 3 + [0.1] * 5) * len(value)
     return np.linalg.solve(basis.T @ basis + ridge, basis.T @ value).astype(np.float32)
-
-
-def _expression(scores: F32) -> tuple[str, ...]:
-    """Name the expressions above their limit; limits set by eye on six photos, not calibrated."""
-    of = dict(zip(BLENDSHAPES, scores.tolist(), strict=True))
-    measured = {
-        "smile": (of["mouthSmileLeft"] + of["mouthSmileRight"]) / 2,
-        "mouth_open": of["jawOpen"],
-        "eyes_closed": min(of["eyeBlinkLeft"], of["eyeBlinkRight"]),
-        "frown": (of["browDownLeft"] + of["browDownRight"]) / 2,
-    }
-    limits = {"smile": 0.4, "mouth_open": 0.25, "eyes_closed": 0.5, "frown": 0.5}
-    return tuple(name for name, value in measured.items() if value > limits[name])
 
 
 def _reaches_shoulders(selfie: Selfie, transform: F32) -> bool:

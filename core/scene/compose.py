@@ -23,6 +23,7 @@ from core.types import F32, U8, Layers
 class Look:
     """All that may change without drawing anew.
 
+    black_and_white: the whole picture, because the sitter's photo has no colours.
     stops: exposure of the whole picture. warmth: -1 cool .. 1 warm, of the whole picture. retouch:
     0 none .. 1 most, of uneven skin; texture and marks stay.
     """
@@ -30,6 +31,7 @@ class Look:
     backdrop: Backdrop
     rig: Rig
     seed: int
+    black_and_white: bool = False
     stops: float = 0.0
     warmth: float = 0.0
     retouch: float = 0.3
@@ -67,8 +69,10 @@ def compose(layers: Layers, look: Look) -> U8:
     picture = _light_wrap(picture, behind, figure, width)
     balance = Rig(key_deg=0, warmth=look.warmth)
     picture = picture * np.float32(2.0**look.stops) * tint(balance)
+    if look.black_and_white:
+        picture = np.repeat((picture @ LUMINANCE)[..., None], 3, axis=-1)
     print_ = _shoulder(srgb(picture))
-    return _with_grain(print_, head, layers.grain, look.seed)
+    return _with_grain(print_, head, layers.grain, look.seed, look.black_and_white)
 
 
 def _over(under: F32, layer: F32, matte: F32) -> F32:
@@ -118,11 +122,12 @@ def _shoulder(display: F32) -> F32:
     return np.where(display > 0.85, 0.85 + 0.15 * (1 - np.exp(-over / 0.15)), display).astype(np.float32)
 
 
-def _with_grain(display: F32, head: F32, grain: float, seed: int) -> U8:
+def _with_grain(display: F32, head: F32, grain: float, seed: int, colourless: bool) -> U8:
     """Give backdrop and garment the head's own measured grain, then round; the head keeps the grain it has."""
     height, width = head.shape
     noise = np.random.default_rng([seed, 7]).standard_normal((height, width, 3)).astype(np.float32)
-    noise = 0.75 * noise.mean(axis=-1, keepdims=True) * np.sqrt(3) + 0.25 * noise
+    grey = noise.mean(axis=-1, keepdims=True) * np.sqrt(3)
+    noise = np.repeat(grey, 3, axis=-1) if colourless else 0.75 * grey + 0.25 * noise
     noise = cv2.GaussianBlur(noise, (0, 0), 0.7)
     noise /= np.float32(noise.std())
     level = max(grain, 0.004)  # a print with less shows banding in smooth paper

@@ -1,12 +1,11 @@
 """FaceMap + Style -> Setup: the sitter placed in the frame, everything round them laid out, nothing drawn yet.
 
-Chooses which photo serves which portrait, how large it may be printed, where collar and shoulders go,
-and makes the layers that need no network.
+Chooses how large a photo may be printed, where collar and shoulders go, and makes the layers that need no network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,14 +15,14 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.colour import to_bytes
-from core.errors import Refused
+from core.face.constancy import has_no_colour
 from core.face.landmarks import face_skin, fill
 from core.face.mesh import CHIN, FACE_OVAL
 from core.frame import INTEROCULAR_PX
 from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, grain_of
 from core.scene.lighting import Rig, exposure, head_normals
-from core.scene.style import OWN, Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
+from core.scene.style import Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
 from core.scene.wardrobe import Garment, choose
 from core.types import F32, U8, Body, Cutout, FaceMap, Figure, Layers
 
@@ -31,16 +30,10 @@ ENLARGE_LIMIT: Final = 2.35
 """Print pixels per photo pixel up to which a face still looks photographed."""
 LEAST_WINDOW: Final = 0.62
 """Least part of the frame that a print may show: a smaller one would no longer hold face and collar."""
-PER_SOURCE: Final = 2
-"""Portraits of one style from one photo; a third would only repeat the expression."""
 TORSO_TURN: Final = 0.5
 """How much of a head's turn shoulders make with it; by eye."""
 MOST_TURN: Final = 15.0
 """Degrees to which a garment may be turned: beyond, its far side would have to be invented."""
-NO_OWN_CLOTHES: Final = (
-    "your own clothes cannot be shown: in every photo the picture's border cuts your body or hair too near your face; "
-    "send one from further away that shows both shoulders, or choose an outfit"
-)
 Skin = tuple[float, float, float]
 Window = tuple[float, float, float, float]
 
@@ -78,42 +71,6 @@ class Setup:
     upscale_factor: float
     garment: Garment | None = None
     turn_deg: float = 0.0
-
-
-def select_sources(
-    maps: Sequence[FaceMap], style: Style, choice: Choice, count: int
-) -> tuple[tuple[FaceMap, int], ...]:
-    """Choose a photo for each portrait: the best first, each used at most PER_SOURCE times.
-
-    Returns (map, take) pairs, take counting the uses of that photo; fewer than `count` when the
-    photos do not reach further. A photo's rank is its size and sharpness, less what the style does
-    not want: another angle, an open mouth, a frown, closed eyes, a head turned beyond 25 degrees.
-    For the sitter's own clothes only photos serve that show them; raises Refused where none does.
-    """
-    if (choice.outfit or style.outfit) == OWN:
-        maps = [face for face in maps if face.features and face.features.own_clothes is not None]
-        if not maps:
-            raise Refused("own_clothes", NO_OWN_CLOTHES)
-    ordered = sorted(maps, key=lambda face: _suits(face, style, choice), reverse=True)
-    pairs = [(face, take) for take in range(PER_SOURCE) for face in ordered]
-    return tuple(pairs[:count])
-
-
-def _suits(face: FaceMap, style: Style, choice: Choice) -> float:
-    yaw = face.selfie.face.yaw_deg
-    points = min(1.0, ENLARGE_LIMIT / face.upscale_factor) * 2 + min(face.selfie.sharpness, 1.0)
-    points -= max(0.0, abs(yaw) - 12) / 15 + max(0.0, abs(face.selfie.face.pitch_deg) - 12) / 15
-    points -= {"mouth_open": 0.8, "frown": 0.2, "eyes_closed": 2.0}.get(next(iter(_faults(face)), ""), 0.0)
-    if style.smile is not None and ("smile" in face.expression) != style.smile:
-        points -= 0.5
-    wanted = {"front": abs(yaw) < 10, "left": yaw < -6, "right": yaw > 6}.get(choice.angle or style.angle, True)
-    if (choice.outfit or style.outfit) == OWN and not (face.features and face.features.own_clothes):
-        points -= 1.0
-    return points - (0 if wanted else 1.5)
-
-
-def _faults(face: FaceMap) -> tuple[str, ...]:
-    return tuple(name for name in ("eyes_closed", "mouth_open", "frown") if name in face.expression)
 
 
 def print_size(upscale_factor: float) -> tuple[int, int]:
@@ -155,6 +112,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "relight": 1.0,
         "tilt_deg": round(tilt, 2),
         "take": take,
+        "black_and_white": has_no_colour(face.selfie),
         "stops": 0.0,
         "warmth": 0.0,
         "retouch": retouch,
@@ -185,6 +143,7 @@ def look_of(settings: Mapping[str, Any], seed: int) -> Look:
             strength=rig.strength * float(settings["relight"]),
         ),
         seed=seed,
+        black_and_white=bool(settings.get("black_and_white", False)),  # recipes of before have no such key
         stops=float(settings["stops"]),
         warmth=float(settings["warmth"]),
         retouch=float(settings["retouch"]),

@@ -51,12 +51,12 @@ class CoreStudio:
             from core.scene import stage  # noqa: F401
 
     def look(self, photos: Sequence[LaidPhoto]) -> dict[str, Any]:
-        """See `Studio.look`: `kept`, `reason`, `measured`, `limit`, `notes` (a hat among them); `missing` and
-        `of_set`, what the set lacks and what is good to know of it; `others`, by name.
+        """See `Studio.look`: `kept`, `reason`, `measured`, `limit`, `notes` (of `core.face.coverage.notes_of`);
+        `missing` and `of_set`, what the set lacks and what is good to know of it; `others`, by name.
 
         The set is judged as a whole, so that the majority decides who the person is and not who came first.
         """
-        from core.face.coverage import coverage
+        from core.face.coverage import coverage, notes_of
         from core.intake.review import review
         from core.types import Rejected
 
@@ -67,7 +67,7 @@ class CoreStudio:
         facts: dict[str, Any] = {
             item.name: asdict(verdicts[item.name]) | {"kept": False}
             if item.name in verdicts
-            else {"kept": True, "notes": _notes(maps[item.name])}
+            else {"kept": True, "notes": list(notes_of(maps[item.name]))}
             for item in seen
         }
         verdict: dict[str, Any] = facts.pop(seen[-1].name)
@@ -140,10 +140,3 @@ class CoreStudio:
                 break
             held -= size
             self.drop([digest])
-
-
-def _notes(face: FaceMap) -> list[str]:
-    """Say what was mended on a kept photo's way in, that a hat is worn on it, that its clothes may be kept on."""
-    seen = face.features
-    found = {"hat": bool(seen and seen.hat), "own_clothes": bool(seen and seen.own_clothes)}
-    return [*face.selfie.notes, *(word for word, there in found.items() if there)]

@@ -1,9 +1,11 @@
-"""What a sitting holds in memory: cut-outs that are still needed, and few of them."""
+"""What a sitting holds in memory, and how a portrait that was dropped is drawn again."""
 
 from dataclasses import replace
 
 from core import shoot
-from core.shoot import Cutouts
+from core.scene.stage import Choice
+from core.scene.style import load
+from core.shoot import GENTLER, Attempt, Cutouts, next_attempt
 from core.types import Cutout, FaceMap
 
 
@@ -65,3 +67,36 @@ def test_the_whole_sitter_and_the_head_alone_are_two_cutouts_of_one_photo(
     cutouts.of(collins_map, False)
     assert cut == [True, False]
     assert len(cutouts._held) == 1
+
+
+def again(face: FaceMap, *reasons: str, spare: int = 1, outfit: str | None = None) -> Attempt:
+    left = [(other, 0) for other in photos(face, spare)]
+    return next_attempt(Attempt(face, 0), reasons, left, load("founder"), Choice(outfit=outfit))
+
+
+def test_a_dropped_portrait_is_drawn_again_by_what_may_mend_it(collins_map: FaceMap) -> None:
+    light = again(collins_map, "drifted")
+    assert (light.face, light.relight, light.outfit) == (collins_map, GENTLER, None)
+    collar = again(collins_map, "gap")
+    assert (collar.face, collar.relight, collar.outfit) == (collins_map, 1.0, "charcoal_suit")
+    for reason in ("mouth_open", "head_cut", "misshapen", "not_them"):
+        assert again(collins_map, reason).face.selfie.sha256 == "0", f"{reason} asks for another photo"
+    assert again(collins_map, "gap", "mouth_open").face.selfie.sha256 == "0"
+
+
+def test_what_the_person_asked_to_wear_is_not_changed(collins_map: FaceMap) -> None:
+    other = again(collins_map, "gap", outfit="grey_open")
+    assert other.outfit is None
+    assert other.face.selfie.sha256 == "0"
+
+
+def test_without_another_photo_the_same_one_is_lit_more_gently(collins_map: FaceMap) -> None:
+    same = again(collins_map, "mouth_open", spare=0)
+    assert (same.face, same.relight) == (collins_map, GENTLER)
+
+
+def test_a_photo_that_gentler_light_did_not_mend_makes_room_for_another(collins_map: FaceMap) -> None:
+    spare = [(photos(collins_map, 1)[0], 1)]
+    before = Attempt(collins_map, 0, relight=GENTLER)
+    assert next_attempt(before, ["drifted"], spare, load("office"), Choice()).face.selfie.sha256 == "0"
+    assert not spare, "a photo is spent once"

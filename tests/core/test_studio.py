@@ -277,9 +277,9 @@ def test_the_command_line_answers_in_json_and_exit_codes(
 
 
 def test_a_photo_with_more_styles_than_it_carries_says_so(collins_map: FaceMap) -> None:
-    from core.scene.stage import select_sources
+    from core.scene.sources import select_sources
 
-    assert len(select_sources([collins_map], load("office"), Choice(), 5)) == 2
+    assert len(select_sources([collins_map], load("office"), Choice(), 5).chosen) == 2
 
 
 def test_ranking_keeps_neighbours_apart() -> None:

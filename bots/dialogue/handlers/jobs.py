@@ -14,6 +14,7 @@ from bots.dialogue.screens import choices, gallery, jobs
 from bots.dialogue.session import Running
 
 STAGE_PERCENT = 5
+NOT_ALIKE = frozenset({"no_face", "several_faces", "not_them", "drifted"})  # why a portrait is not the sitter
 EDIT_QUIET_S = 8.0  # an edit that takes no longer gets no card of its own: the press was answered already
 
 
@@ -87,14 +88,14 @@ def _job_failed(ctx: Context, event: e.JobFailed) -> None:
     _end_job(ctx, event.job, f"failed.{event.why}")
 
 
-def _end_job(ctx: Context, job: int, key: str) -> None:
+def _end_job(ctx: Context, job: int, key: str, **values: object) -> None:
     """Close a job that brought no gallery: its card says why, without a picture, and the way back is open."""
     running = ctx.session.running
     if running is None or running.job != job:
         return
     back = CHOOSING if running.kind == "shoot" else BROWSING
     ctx.change(state=back, running=None)
-    ctx.replies.append(ctx.view.card(jobs.slot(running), [ctx.view.words_or(key, "failed.other")]))
+    ctx.replies.append(ctx.view.card(jobs.slot(running), [ctx.view.words_or(key, "failed.other", **values)]))
     if back == CHOOSING:
         ctx.replies.append(choices.looks(ctx.view, repost=True))
 
@@ -108,7 +109,12 @@ def _gallery_came(ctx: Context, event: e.GalleryCame) -> None:
         return
     if not event.portraits:
         if awaited:
-            _end_job(ctx, event.job, "failed.none_like_you")
+            why = event.dropped[0][0] if event.dropped else "not_them"
+            if why in NOT_ALIKE:
+                _end_job(ctx, event.job, "failed.none_like_you")
+            else:
+                word = ctx.view.words_or(f"dropped.{why}", "dropped.other")
+                _end_job(ctx, event.job, "failed.none_good", drawn=event.drawn, why=word)
         return
     number = max((known.number for known in session.galleries), default=0) + 1
     came = new_gallery(number, event.job, ctx.now, event.portraits)

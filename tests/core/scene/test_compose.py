@@ -12,7 +12,8 @@ from core.edit.recipe import develop, edit
 from core.errors import StyleWrong
 from core.scene.backdrop import Backdrop, draw_backdrop
 from core.scene.compose import retouch
-from core.scene.stage import PER_SOURCE, Choice, Setup, print_size, select_sources, set_up
+from core.scene.sources import PER_SOURCE, select_sources
+from core.scene.stage import Choice, Setup, print_size, set_up
 from core.scene.style import Crop, load
 from core.types import Cutout, FaceMap, Layers, Recipe
 
@@ -35,7 +36,7 @@ def test_the_print_follows_the_photo(hopper_map: FaceMap, collins_map: FaceMap) 
 
 
 def test_no_photo_is_used_more_than_twice_for_a_style(hopper_map: FaceMap, collins_map: FaceMap) -> None:
-    takes = select_sources([hopper_map, collins_map], load("office"), Choice(), 12)
+    takes = select_sources([hopper_map, collins_map], load("office"), Choice(), 12).chosen
     assert len(takes) == 2 * PER_SOURCE
     assert len({(face.selfie.sha256, take) for face, take in takes}) == len(takes)
     assert takes[0][1] == 0
@@ -126,3 +127,16 @@ def test_backdrops_are_exact_at_any_size_and_by_seed() -> None:
 def test_an_unknown_outfit_is_refused(collins_map: FaceMap, collins_cutout: Cutout) -> None:
     with pytest.raises(StyleWrong, match="choose from"):
         set_up(collins_map, collins_cutout, load("office"), Choice(outfit="toga"), 0, 1, 0.3)
+
+
+def test_a_photo_without_colours_gives_a_picture_without_any(setup: Setup, recipe: Recipe) -> None:
+    grey = replace(recipe, settings={**recipe.settings, "black_and_white": True})
+    for edits in ((), ("warmer", "backdrop=#3050a0")):
+        picture = develop(setup.layers, edit(grey, *edits)).astype(int)
+        assert np.ptp(picture, axis=-1).max() == 0
+    assert np.ptp(develop(setup.layers, recipe), axis=-1).max() > 20
+
+
+def test_a_recipe_of_before_has_colours(setup: Setup, recipe: Recipe) -> None:
+    old = {name: value for name, value in recipe.settings.items() if name != "black_and_white"}
+    assert np.array_equal(develop(setup.layers, replace(recipe, settings=old)), develop(setup.layers, recipe))

@@ -1,0 +1,182 @@
+"""Selfie -> Selfie in white light: the colour that lamps, leaves or walls threw on the face is taken out.
+
+Von Kries gains in linear light, from the skin's own chromaticity: log R/G and log B/G. Skin of every lightness lies in
+one narrow region there (Storring 2004, "Computer vision and human skin colour": the skin locus); a face that lies
+beyond it is lit in colour. It is moved to the region's border and no further, so that nobody's own complexion
+is made an average one, and its luminance stays: nobody is made lighter.
+
+Mixed light is taken out place by place, as a smooth field; what gains alone cannot mend is desaturated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core import frame
+from core.colour import LUMINANCE, linear, normalized_convolution, srgb, to_bytes
+from core.face.landmarks import fill
+from core.face.mesh import BROWS, EYES, FACE_OVAL, LIPS, NOSTRILS
+from core.types import F32, Selfie
+
+CENTRE: Final = np.array([0.66, -0.38], np.float32)
+"""Log R/G and log B/G of skin in white light, linear: the mean of 446 official portraits is 0.65, -0.31, and that of
+1,470 synthetic faces 0.67, -0.45."""
+AXES: Final = np.array([[-0.65, 0.76], [0.76, 0.65]], np.float32)
+"""From pale or dark to ruddy, along which people differ; and from magenta to green, along which light does."""
+REACH: Final = np.array([0.5, 0.2], np.float32)
+"""How far skin lies from CENTRE along AXES: two standard deviations, 0.25 and 0.085 in the portraits, a little wider in
+the other set."""
+PALEST: Final = 0.2
+"""Part of CENTRE's chroma down to which a face is pale and not lit in colour: make-up, faded prints."""
+LOCAL: Final = 0.75
+"""Part of REACH that one face's skin may differ by from place to place: cheeks and nose are redder than a forehead."""
+SUREST: Final = 0.3
+"""Part of REACH within which the skin of a face in surely coloured light is brought."""
+BURNT: Final = 250 / 255
+"""sRGB value from which a channel may be clipped and says nothing of colour."""
+MOST_GAIN: Final = 1.0
+"""Most that a channel is raised or lowered by against green, natural logarithm: beyond it noise shows."""
+MOST_FADED: Final = 0.8
+"""Most saturation that is taken from light too strong for gains."""
+LEAST: Final = 0.1
+"""Change in the logarithm below which a photo is left as it is: about dE 2."""
+SIZE: Final = (256, 320)
+"""The canonical frame in which light is looked at."""
+EYE_PX: Final = SIZE[0] * frame.EYE_DISTANCE
+STRIP: Final = 256
+"""Rows of a photo that are corrected at a time: 12 megapixels would need half a gigabyte at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Correction:
+    """What is done to each place of the frame at SIZE (H, W) = (320, 256), smooth.
+
+    gains: (H, W, 3) float32 factors of linear light. faded: (H, W) float32 0..1, saturation taken.
+    """
+
+    gains: F32
+    faded: F32
+
+
+def has_no_colour(selfie: Selfie) -> bool:
+    """Say whether a photo is black and white or tinted in one colour, as intake noted."""
+    return bool({"colourless", "toned"} & set(selfie.notes))
+
+
+def in_white_light(selfie: Selfie) -> Selfie:
+    """Take coloured light out of a photo; the same object where there is none, or no colour at all.
+
+    The embedding stays that of the photo as it came, so that likeness counts what this costs.
+    """
+    if has_no_colour(selfie):
+        return selfie
+    to_frame = frame.to_frame(frame.eye_centres(selfie.face.landmarks[:, :2]), *SIZE)
+    face = frame.warp(selfie.rgb, to_frame, *SIZE)
+    points = frame.carry(selfie.face.landmarks[:, :2], to_frame)
+    found = correction_of(face.astype(np.float32) / 255, points)
+    if found is None:
+        return selfie
+    return replace(selfie, rgb=_applied(selfie, found, to_frame))
+
+
+def correction_of(face: F32, points: F32) -> Correction | None:
+    """Measure the light on a face: (320, 256, 3) float32 sRGB 0..1, landmarks in its pixels; None where it is white."""
+    bare = _bare(points)
+    unclipped = bare & (face.max(axis=-1) < BURNT)
+    skin = unclipped if unclipped.sum() > bare.sum() / 4 else bare
+    if skin.sum() < EYE_PX**2 / 4:
+        return None
+    light = linear(face) + np.float32(2e-3)
+    luminance = light @ LUMINANCE
+    weight = luminance * skin  # shadows say little and noisily what colour they are
+    local = normalized_convolution(light, weight, 0.35 * EYE_PX)
+    seen = _log_ratios(local)
+    bright = skin & (luminance >= np.percentile(luminance[skin], 25))
+    middle = np.median(_log_ratios(light[bright]), axis=0)
+    wanted = _natural(_whitened(middle) + _evened(seen - middle))
+    change = np.clip(wanted - seen, -MOST_GAIN, MOST_GAIN)
+    if np.percentile(np.linalg.norm(change[skin], axis=-1), 90) < LEAST:
+        return None
+    gains = np.exp(np.stack([change[..., 0], np.zeros_like(change[..., 0]), change[..., 1]], axis=-1))
+    gains *= ((local @ LUMINANCE) / np.maximum((local * gains) @ LUMINANCE, 1e-4))[..., None]
+    before, after = (np.cbrt(np.minimum(of, 1) @ LUMINANCE)[bare].mean() for of in (light, light * gains))
+    gains *= (before / after) ** 3  # lightness goes by the cube root, and the places' mean is not its mean
+    left = np.linalg.norm(seen + change, axis=-1)
+    faded = 1 - np.linalg.norm(wanted, axis=-1) / np.maximum(left, 1e-3)
+    return Correction(gains.astype(np.float32), np.clip(faded, 0, MOST_FADED).astype(np.float32))
+
+
+def _bare(points: F32) -> NDArray[np.bool_]:
+    """Return the face without eyes, brows, lips and nostrils: (320, 256)."""
+    shape = (SIZE[1], SIZE[0])
+    inside = fill(shape, points, FACE_OVAL, 0.92)
+    for ring, grow in [(EYES[0], 1.8), (EYES[1], 1.8), (LIPS, 1.3), (BROWS[0], 1.3), (BROWS[1], 1.3), (NOSTRILS, 1.0)]:
+        inside &= ~fill(shape, points, ring, grow)
+    return inside
+
+
+def _log_ratios(light: F32) -> F32:
+    """Return log R/G and log B/G of linear light (..., 3): (..., 2) float32."""
+    logs = np.log(np.maximum(light, 1e-4))
+    return np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], axis=-1).astype(np.float32)
+
+
+def _within(away: F32, reach: F32) -> F32:
+    """Shorten vectors (..., 2) that leave the ellipse of AXES and `reach` to its border."""
+    far = np.linalg.norm(away @ AXES.T / reach, axis=-1, keepdims=True)
+    return (away / np.maximum(far, 1)).astype(np.float32)
+
+
+def _evened(away: F32) -> F32:
+    """Shorten what places of one face (..., 2) differ by from its middle, all the more the further beyond LOCAL."""
+    far = np.linalg.norm(away @ AXES.T / (LOCAL * REACH), axis=-1, keepdims=True)
+    return (_within(away, LOCAL * REACH) * np.clip(2 - far, SUREST, 1)).astype(np.float32)
+
+
+def _natural(ratios: F32) -> F32:
+    """Return the nearest chromaticities (..., 2) that skin has in white light.
+
+    Their region is an ellipse, swept and shrunk towards grey, for a pale face is not lit in colour.
+    """
+    best, nearest = ratios, np.full((*ratios.shape[:-1], 1), np.inf, np.float32)
+    for chroma in np.linspace(PALEST, 1, 17, dtype=np.float32):
+        here = chroma * CENTRE
+        found = here + _within(ratios - here, REACH * np.float32(0.5 + 0.5 * chroma) * chroma)
+        away = np.linalg.norm(ratios - found, axis=-1, keepdims=True)
+        best, nearest = np.where(away < nearest, found, best), np.minimum(away, nearest)
+    return best.astype(np.float32)
+
+
+def _whitened(ratios: F32) -> F32:
+    """Return the chromaticity (2,) that a face's skin is to have: its own within the region.
+
+    Beyond the border it goes inside, towards the line from pale to CENTRE and to CENTRE itself, the further the surer
+    it is that the light is coloured and not the skin.
+    """
+    border = _natural(ratios)
+    along = float(np.clip(border @ CENTRE / (CENTRE @ CENTRE), PALEST, 1))
+    beyond = float(np.linalg.norm(ratios - border)) / float(np.linalg.norm(REACH))
+    inner = CENTRE * np.float32(along + (1 - along) * 0.5 * min(beyond, 1.0))
+    return inner + (border - inner) * np.float32(np.clip(1 - 2 * beyond, SUREST, 1))
+
+
+def _applied(selfie: Selfie, found: Correction, to_frame: F32) -> NDArray[np.uint8]:
+    """Correct the photo's pixels, strip by strip; beyond the frame its border goes on."""
+    height, width = selfie.rgb.shape[:2]
+    corrected = np.empty_like(selfie.rgb)
+    fields = np.dstack([found.gains, found.faded])
+    for top in range(0, height, STRIP):
+        rows = min(STRIP, height - top)
+        move = to_frame.copy()
+        move[:, 2] += to_frame[:, 1] * top
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        here = cv2.warpAffine(fields, move, (width, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        light = linear(selfie.rgb[top : top + rows]) * here[..., :3]
+        grey = (light @ LUMINANCE)[..., None]
+        corrected[top : top + rows] = to_bytes(srgb(light + (grey - light) * here[..., 3:]))
+    return corrected
