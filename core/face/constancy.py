@@ -111,6 +111,12 @@ def correction_of(face: F32, points: F32) -> Correction | None:
     return Correction(gains.astype(np.float32), np.clip(faded, 0, MOST_FADED).astype(np.float32))
 
 
+def beyond_white_light(light: F32) -> float:
+    """Return how far the middle of skin's linear light (N, 3) lies beyond what white light makes of any skin."""
+    middle = np.median(_log_ratios(light + np.float32(2e-3)), axis=0)
+    return float(np.linalg.norm(middle - _natural(middle)))
+
+
 def _bare(points: F32) -> NDArray[np.bool_]:
     """Return the face without eyes, brows, lips and nostrils: (320, 256)."""
     shape = (SIZE[1], SIZE[0])

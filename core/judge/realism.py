@@ -1,7 +1,9 @@
-"""Whether a portrait is whole as a picture: the face's shape and sharpness, burnt skin, halo, the neck's colour."""
+"""Whether a portrait is whole as a picture: every measure that a portrait may be dropped by, and its limit."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -9,131 +11,158 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, linear, srgb
+from core.colour import LUMINANCE
+from core.face.expression import expression_of
 from core.face.landmarks import Landmarker, face_skin, fill
-from core.face.mesh import BLENDSHAPES, CHIN, FACE_OVAL
+from core.face.mesh import BLENDSHAPES, BROWS, CHIN, EYES, FACE_OVAL, LIPS, NOSTRILS
+from core.judge import outline, skin
 from core.types import F32, U8, FaceMap, Portrait
 
 SHAPE_LIMIT: Final = 0.03
 """Landmarks off the source's own shape, in eye distances (root mean square): 16 of our portraits of four photos 0.009
 to 0.017, the same faces stretched by 15 % 0.038 to 0.059."""
-CLIPPED_LIMIT: Final = 0.06
-"""Part of the face's skin that may be burnt out or drowned."""
-SEAM_LIMIT: Final = 20.0
-"""CIELAB distance between neck and face skin, brought to one lightness, beyond which a neck reads as another's. Own
-necks measured 1 to 15 on our trial photos (15: an old sitter's ruddy neck, untouched)."""
-HALO_LIMIT: Final = 0.09
-"""Bright or dark ring just outside the head against the backdrop further out, in sRGB 0..1."""
-CUT_LIMIT: Final = 0.6
-"""Eye distances that the head's upper edge may run straight inside the frame: a photo's border has sliced it. A crown
-of usual size runs level within two pixels for a third of one."""
-GAP_LIMIT: Final = 0.04
-"""Squared eye distances of backdrop that may show enclosed between jaw, neck and collar."""
-UNDER_JAW: Final = 0.8
-"""Eye distances to each side of the chin within which such a gap is looked for; further out hair and shoulders leave
-some, as they do on people. Of 19 portraits looked at with 1.5 in its place, two with a bob were called gaping."""
-BURNT, DROWNED = 0.985, 0.015
-"""Luma above and below which skin shows nothing any more, in sRGB 0..1."""
-EDGE_PX: Final = 2
 BLINK_LIMIT: Final = 0.35
 """mediapipe's eyeBlink above the source's own, of the eye that is more open."""
-SOFT_LIMIT: Final = 0.45
-"""Sharpness of the portrait's face against its own source at the same size."""
+BURNT, DROWNED = 0.985, 0.015
+"""Luma above and below which skin shows nothing any more, in sRGB 0..1."""
+INNER: Final = 0.85
+"""Part of the face oval's size within which a turned face's mesh surely is face."""
+UNREAD: Final = {"shape": 1.0, "clipped": 1.0}
+"""What a face that the landmarker cannot read counts as."""
 
 
-def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> dict[str, float]:
-    """Measure the picture as a picture; a face the landmarker cannot read counts as fully misshapen.
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A portrait is dropped for `reason` when its measure is above `most`, or below it where `least`."""
 
-    Returns by name: shape, sharpness, clipped, blink, halo, neck, cut, gap, each in the unit its limit above has.
+    reason: str
+    measure: str
+    most: float
+    least: bool = False
+
+    def broken_by(self, value: float) -> bool:
+        return value < self.most if self.least else value > self.most
+
+
+LIMITS: Final = (
+    Limit("misshapen", "shape", SHAPE_LIMIT),
+    Limit("eyes_closed", "blink", BLINK_LIMIT),
+    Limit("soft", "sharpness", 0.45, least=True),  # the face against its own source at the same size
+    Limit("burnt", "clipped", 0.06),  # part of the face's skin
+    Limit("halo", "halo", 0.07),
+    Limit("neck_seam", "neck", 35.0),
+    Limit("neck_seam", "neck_moved", 4.5),
+    Limit("head_cut", "cut", 0.2),
+    Limit("hair_cut", "straight", 1.0),
+    Limit("gap", "gap", 0.04),
+    Limit("patch", "patch", 3.0),
+    Limit("cast", "cast", 0.15),
+)
+"""Every measure and its limit, in this order. `tools/calibrate_judge.py` counts what they catch of made faults and drop
+of real portraits; `docs/pictures.md` has its table."""
+EXPRESSIONS: Final = ("eyes_closed", "mouth_open", "looks_down")
+"""Words of `core.face.expression` that nobody posts."""
+
+
+def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Measure the picture as a picture, and name what its face does that nobody posts.
+
+    Returns the measures of LIMITS by name, and words of EXPRESSIONS.
     """
     rgb, layers = portrait.rgb, portrait.layers
-    width = rgb.shape[1]
     traced = landmarker.detect(rgb)
     if traced is None:
-        unread = {"shape": 1.0, "sharpness": 0.0, "clipped": 1.0, "blink": 0.0, "halo": 0.0, "neck": 0.0}
-        return {**unread, "cut": 0.0, "gap": 0.0}
+        return {limit.measure: UNREAD.get(limit.measure, 1.0 if limit.least else 0.0) for limit in LIMITS}, ()
     blink = [BLENDSHAPES.index("eyeBlinkLeft"), BLENDSHAPES.index("eyeBlinkRight")]
-    skin = face_skin(rgb, traced.landmarks)
-    interocular_px = float(np.linalg.norm(np.diff(frame.eye_centres(traced.landmarks[:, :2]), axis=0)))
+    face = face_skin(rgb, traced.landmarks)
+    eye = float(np.linalg.norm(np.diff(frame.eye_centres(traced.landmarks[:, :2]), axis=0)))
     luma = (rgb.astype(np.float32) / 255) @ LUMINANCE
-    return {
+    garment = layers.garment[..., 3]
+    figure = np.maximum(np.maximum(layers.head, layers.neck), garment)
+    points = traced.landmarks
+    to_portrait = registration(source.selfie.face.landmarks, traced.landmarks)
+    height, width = rgb.shape[:2]
+    photo, reached = frame.framed(source.selfie.rgb, to_portrait, width, height)
+    neck = (layers.neck > 200) & (layers.head < 26) & (garment < 26)
+    coloured = np.ptp(rgb.reshape(-1, 3).astype(np.int16), axis=1).max() > 0
+    measures = {
         "shape": _shape_error(traced.landmarks, source.landmarks),
         "sharpness": _sharpness_kept(rgb, traced.landmarks, source),
-        "clipped": float(np.mean((luma[skin] > BURNT) | (luma[skin] < DROWNED))),
+        "clipped": float(np.mean((luma[face] > BURNT) | (luma[face] < DROWNED))),
         "blink": float(traced.blendshapes[blink].min() - source.selfie.face.blendshapes[blink].min()),
-        "halo": _halo(luma, layers.head, layers.garment[..., 3], width),
-        "neck": _neck_distance(rgb, layers.neck, layers.head, layers.garment[..., 3], skin),
-        "cut": straight_top(layers.head) / interocular_px if _ends_in_frame(source) else 0.0,
-        "gap": enclosed_backdrop(
-            layers.head, layers.neck, layers.garment[..., 3], traced.landmarks[CHIN, :2], interocular_px
-        )
-        / interocular_px**2,
+        "halo": outline.halo(luma, layers.head, garment),
+        **(_necks(rgb, photo, neck & (reached > 0.99), neck, face) if coloured else {"neck": 0.0, "neck_moved": 0.0}),
+        "cut": outline.cut_by_border(layers.head, figure, source, to_portrait),
+        "straight": outline.straight_edge(layers.head, figure, frame.eye_centres(points[:, :2])),
+        "gap": outline.enclosed_backdrop(figure, traced.landmarks[CHIN, :2], eye),
+        "patch": skin.patch_of(rgb, _aligned(photo, rgb, points), _plain(rgb.shape[:2], points), eye),
+        "cast": skin.cast_of(rgb, face) if coloured else 0.0,
     }
+    does = expression_of(traced.blendshapes, traced.yaw_deg, traced.pitch_deg)
+    return measures, tuple(word for word in EXPRESSIONS if word in does)
 
 
-def reasons_of(measures: dict[str, float]) -> list[str]:
-    """Return the machine words of all limits that measures are beyond."""
-    found = []
-    if measures["shape"] > SHAPE_LIMIT:
-        found.append("misshapen")
-    if measures["blink"] > BLINK_LIMIT:
-        found.append("eyes_closed")
-    if measures["sharpness"] < SOFT_LIMIT:
-        found.append("soft")
-    if measures["clipped"] > CLIPPED_LIMIT:
-        found.append("burnt")
-    if measures["halo"] > HALO_LIMIT:
-        found.append("halo")
-    if measures["neck"] > SEAM_LIMIT:
-        found.append("neck_seam")
-    if measures["cut"] > CUT_LIMIT:
-        found.append("head_cut")
-    if measures["gap"] > GAP_LIMIT:
-        found.append("gap")
-    return found
+def reasons_of(measures: Mapping[str, float]) -> list[str]:
+    """Return the machine words of all limits that measures are beyond, each once."""
+    broken = [limit.reason for limit in LIMITS if limit.broken_by(measures[limit.measure])]
+    return list(dict.fromkeys(broken))
 
 
-def straight_top(head: U8) -> int:
-    """Return for how many columns in a row a head's upper edge is level within two pixels, inside the frame.
+def registration(points: F32, others: F32) -> F32:
+    """Return the (2, 3) similarity that carries one mesh's points (478, 2 or 3) onto another's, least squares."""
+    one, other = points[:468, :2].astype(np.float64), others[:468, :2].astype(np.float64)
+    middle, target = one.mean(axis=0), other.mean(axis=0)
+    u, scales, vt = np.linalg.svd((one - middle).T @ (other - target))
+    turn = (u @ vt).T * (scales.sum() / ((one - middle) ** 2).sum())
+    return np.column_stack([turn, target - turn @ middle]).astype(np.float32)
 
-    head: (H, W) uint8 matte. What touches the frame's own border is no cut of a photo's.
+
+def _aligned(photo: U8, rgb: U8, points: F32) -> U8:
+    """Move a photo (H, W, 3) by the pixel or two that landmarks miss, so that its face lies on the portrait's.
+
+    By enhanced correlation (Evangelidis & Psarakis 2008), which other light does not mislead; as it was where there is
+    nothing to hold on to.
     """
-    solid = head > 127
-    top = np.argmax(solid, axis=0)
-    longest = start = 0
-    for column in range(len(top)):
-        if not solid[:, column].any() or top[column] <= EDGE_PX:
-            start = column + 1
-            continue
-        while np.ptp(top[start : column + 1]) > EDGE_PX:
-            start += 1
-        longest = max(longest, column + 1 - start)
-    return longest
+    height, width = rgb.shape[:2]
+    size = (min(width, 256), min(width, 256) * height // width)
+    scale = width / size[0]
+    inside = fill(size[::-1], points / np.float32(scale), FACE_OVAL, 0.9).astype(np.uint8)
+    small = (cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (rgb, photo))
+    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) for picture in small]
+    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
+    try:
+        start = np.eye(2, 3, dtype=np.float32)
+        _, move = cv2.findTransformECC(grey[0], grey[1], start, cv2.MOTION_EUCLIDEAN, stop, inside, 1)
+    except cv2.error:
+        return photo
+    move[:, 2] = move[:, 2] * scale + (np.eye(2) - move[:, :2]) @ np.full(2, (scale - 1) / 2)
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(photo, move, rgb.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return moved.astype(np.uint8)
 
 
-def _ends_in_frame(source: FaceMap) -> bool:
-    """Say whether the photo's upper border lies inside the frame: a flat hat in a photo that goes on is no cut."""
-    corners = np.array([[0, 0], [source.selfie.rgb.shape[1], 0]], np.float32)
-    return float(frame.carry(corners, source.transform)[:, 1].max()) > EDGE_PX
+def _plain(shape: tuple[int, int], points: F32) -> NDArray[np.bool_]:
+    """Return the face without its features, which no landmark fits to the pixel: (H, W)."""
+    inside = fill(shape, points, FACE_OVAL, INNER)
+    for ring, grow in ((EYES[0], 2.2), (EYES[1], 2.2), (LIPS, 1.4), (BROWS[0], 1.5), (BROWS[1], 1.5), (NOSTRILS, 1.5)):
+        inside &= ~fill(shape, points, ring, grow)
+    return inside
 
 
-def enclosed_backdrop(head: U8, neck: U8, garment: U8, chin: F32, interocular_px: float) -> int:
-    """Return how many pixels of backdrop lie enclosed under the jaw: figure above them, below them and at both sides.
+def _necks(
+    rgb: U8, photo: U8, shown: NDArray[np.bool_], neck: NDArray[np.bool_], face: NDArray[np.bool_]
+) -> dict[str, float]:
+    """Measure the bare neck against the face, in the portrait alone and less what it is in the photo.
 
-    head, neck, garment: (H, W) uint8 mattes; chin: its (2,) x and y. Looked at within one eye distance above
-    and below it and UNDER_JAW to each side.
+    photo: the source in the portrait's place; shown: where it shows what is neck in the portrait.
     """
-    figure = np.maximum(np.maximum(head, neck), garment) > 127
-    x, y = chin
-    side = UNDER_JAW * interocular_px
-    rows = slice(max(0, int(y - interocular_px)), max(0, int(y + interocular_px)))
-    columns = slice(max(0, int(x - side)), max(0, int(x + side)))
-    band = figure[rows]
-    above = np.logical_or.accumulate(band, axis=0)
-    below = np.logical_or.accumulate(band[::-1], axis=0)[::-1]
-    left = np.logical_or.accumulate(band, axis=1)
-    right = np.logical_or.accumulate(band[:, ::-1], axis=1)[:, ::-1]
-    return int((~band & above & below & left & right)[:, columns].sum())
+    now = skin.neck_against_face(rgb, neck, face)
+    own = shown & skin.is_skin(photo, face) if face.any() else shown
+    here, before = skin.neck_against_face(rgb, own, face), skin.neck_against_face(photo, own, face)
+    return {
+        "neck": 0.0 if now is None else float(np.linalg.norm(now)),
+        "neck_moved": 0.0 if here is None or before is None else float(np.linalg.norm(here - before)),
+    }
 
 
 def _shape_error(points: F32, reference: F32) -> float:
@@ -158,32 +187,3 @@ def _sharpness_kept(rgb: U8, points: F32, source: FaceMap) -> float:
         return float(np.abs(cv2.Laplacian(luma, cv2.CV_32F))[inside].mean()) / max(float(luma[inside].mean()), 1)
 
     return energy(rgb, points) / max(energy(source.selfie.rgb, source.selfie.face.landmarks), 1e-3)
-
-
-def _halo(luma: F32, head: U8, garment: U8, width: int) -> float:
-    """Return the ring around the head: median over the outline of |just outside - further out|, in sRGB 0..1."""
-    outside = (cv2.dilate(head, np.ones((3, 3))) < 8) & (garment < 8)
-    away = cv2.distanceTransform((head < 26).astype(np.uint8), cv2.DIST_L2, 5) / width
-    near = outside & (away > 0.002) & (away < 0.008)
-    far = outside & (away > 0.02) & (away < 0.03)
-    if near.sum() < 50 or far.sum() < 50:
-        return 0.0
-    smooth = cv2.GaussianBlur(luma, (0, 0), 0.004 * width)
-    kernel = np.ones((1, max(3, round(0.06 * width) | 1)))
-    further = cv2.dilate(np.where(far, smooth, 0).astype(np.float32), kernel)
-    compared = near & (further > 0)
-    return float(np.median(np.abs(luma - further)[compared])) if compared.any() else 0.0
-
-
-def _neck_distance(rgb: U8, neck: U8, head: U8, garment: U8, skin: NDArray[np.bool_]) -> float:
-    """Return how far bare neck and face differ in colour, CIELAB a* and b*, the neck brought to the face's luminance.
-
-    A neck stands in the chin's shadow by right; only its hue and saturation can betray it.
-    """
-    bare = (neck > 200) & (head < 26) & (garment < 26)
-    if bare.sum() < 200 or skin.sum() < 200:
-        return 0.0
-    colours = [np.median(linear(rgb[where]), axis=0) for where in (bare, skin)]
-    colours[0] = colours[0] * (colours[1] @ LUMINANCE) / max(float(colours[0] @ LUMINANCE), 1e-4)
-    lab = cv2.cvtColor(srgb(np.clip(np.stack(colours)[None], 0, 1)), cv2.COLOR_RGB2LAB)[0]
-    return float(np.linalg.norm(lab[0, 1:] - lab[1, 1:]))

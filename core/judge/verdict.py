@@ -29,12 +29,17 @@ REASONS: Final = {
     "not_them": "likeness is under the person's own photo-to-photo match",
     "drifted": "new light moved the face away from its source",
     "misshapen": "landmarks stand elsewhere than in the sitter's own face",
-    "eyes_closed": "eyes are shut, in the source they are open",
+    "eyes_closed": "eyes are shut",
+    "mouth_open": "the mouth is open in speech or shout",
+    "looks_down": "the eyes look down",
     "soft": "the face is blurred",
     "burnt": "part of the skin is burnt out or drowned",
     "halo": "a ring shows around the head",
     "neck_seam": "the neck has another colour than the face",
     "head_cut": "the photo's border cuts the head straight, inside the picture",
+    "hair_cut": "the head's outline is a straight line, as no hair is",
+    "patch": "the skin has an edge that the photo has not",
+    "cast": "the skin has the colour of a lamp",
     "gap": "backdrop shows between jaw, neck and collar",
 }
 """Every machine reason a portrait may be dropped for, and what it means."""
@@ -55,10 +60,10 @@ def judge(
         return Verdict(False, None, None, None, None, False, (reason,), {"faces": float(len(faces))})
     drawn, own = recogniser.embed(rgb, faces[0]), source.selfie.face.embedding
     others = reference_embeddings(references_of(who), source.selfie.sha256)
-    measures = realism.measure(portrait, source, landmarker)
+    measures, does = realism.measure(portrait, source, landmarker)
     to_source = cosine(drawn, own)
     measures["to_source"] = to_source
-    reasons = realism.reasons_of(measures)
+    reasons = list(dict.fromkeys([*realism.reasons_of(measures), *does]))
     if to_source < SELF_FLOOR:
         reasons.append("drifted")
     if who.baseline is None or not others:

@@ -15,7 +15,8 @@ from core.edit.recipe import develop, edit
 from core.errors import Refused
 from core.face.features import observe
 from core.models import Models
-from core.scene.stage import Choice, select_sources, set_up
+from core.scene.sources import select_sources
+from core.scene.stage import Choice, set_up
 from core.scene.style import OWN, load
 from core.types import F32, FaceMap, Identity, Portrait
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from core.engines.redress import generate
 from core.engines.sdxl.engine import figure_of
-from core.judge import realism
+from core.judge import outline, skin
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import load
 from core.types import F32, Body, Cutout, FaceMap
@@ -50,8 +50,15 @@ def test_a_neck_is_found_under_any_head_for_a_body_beyond_the_frame(head: Mask) 
 def test_the_judge_measures_any_layers(head: Mask, other: Mask) -> None:
     rgb = np.round(SKIN * 255).astype(np.uint8)
     first, second = (np.round(mask * 255).astype(np.uint8) for mask in (head, other))
-    assert np.isfinite(realism._halo(SKIN[..., 0], first, second, WIDTH))
-    assert np.isfinite(realism._neck_distance(rgb, second, first, first, other > 0.5))
+    assert np.isfinite(outline.halo(SKIN[..., 0], first, second))
+    assert 0 <= outline.straight_edge(first, second, np.array([[200, 90], [295, 90]], np.float32)) < HEIGHT
+    assert 0 <= outline.enclosed_backdrop(np.maximum(first, second), np.array([WIDTH / 2, 0], np.float32), 95) < 100
+    for measured in (
+        skin.neck_against_face(rgb, head > 0.5, other > 0.5),
+        skin.cast_of(rgb, other > 0.5),
+        skin.patch_of(rgb, rgb[::-1].copy(), other > 0.5, 95),
+    ):
+        assert measured is None or np.isfinite(measured).all()
 
 
 class UpscalerAlone:

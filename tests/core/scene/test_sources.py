@@ -1,6 +1,7 @@
 """Claims about which photo serves which portrait: no bad one while a good one is left, and the best of bad ones."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ HALF_A_HEAD = (0.0, 0.45 * frame.PRINT[1], float(frame.PRINT[0]))
 """The photo ends below the hairline: no window of the print can hide that."""
 
 
-def photo(face: FaceMap, name: str, **changes: object) -> FaceMap:
+def photo(face: FaceMap, name: str, **changes: Any) -> FaceMap:
     notes = changes.pop("notes", ())
     selfie = replace(face.selfie, sha256=name, notes=notes)
     return replace(face, selfie=selfie, **{"expression": (), "shown": WHOLE, **changes})
@@ -40,9 +41,7 @@ def picked(maps: list[FaceMap], count: int) -> Sources:
         {"notes": ("toned",)},
     ],
 )
-def test_a_bad_photo_serves_only_after_every_take_of_the_good_ones(
-    collins_map: FaceMap, bad: dict[str, object]
-) -> None:
+def test_a_bad_photo_serves_only_after_every_take_of_the_good_ones(collins_map: FaceMap, bad: dict[str, Any]) -> None:
     maps = [photo(collins_map, "bad", **bad), photo(collins_map, "good")]
     assert chosen(maps) == [("good", 0), ("good", 1), ("bad", 0), ("bad", 1)]
     assert chosen(maps, 2) == [("good", 0), ("good", 1)]

@@ -1,0 +1,70 @@
+"""Faults of a portrait's skin against the photo it comes from: a neck of another colour, a patch, a cast."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.colour import LUMINANCE, linear, srgb
+from core.face.constancy import beyond_white_light
+from core.types import F32, U8
+
+LEAST_PX: Final = 200
+"""Pixels of skin below which a colour is not spoken of."""
+CLOTH: Final = 25.0
+"""CIELAB distance from the face's colour, at one luminance, from which a pixel of the photo is cloth and no neck."""
+PATCH_SIGMA: Final = 0.02
+"""Blur in eye distances before light is compared: pores, grain and sharpening are no patch."""
+PATCH_EDGE: Final = 0.2
+"""Eye distances along which an edge must run."""
+
+
+def neck_against_face(rgb: U8, neck: NDArray[np.bool_], face: NDArray[np.bool_]) -> F32 | None:
+    """Return a* and b* of the neck less the face's, the neck brought to the face's luminance: (2,), None unseen.
+
+    A neck stands in the chin's shadow by right; only its hue and saturation can betray it.
+    """
+    if min(neck.sum(), face.sum()) < LEAST_PX:
+        return None
+    skin = np.median(linear(rgb[face]), axis=0)
+    own = _chroma(np.median(linear(rgb[neck]), axis=0), skin)
+    return own - _chroma(skin, skin)
+
+
+def is_skin(rgb: U8, face: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return where a picture (H, W, 3) has the face's colour but for its luminance: not cloth."""
+    skin = np.median(linear(rgb[face]), axis=0)
+    away = _chroma(cv2.GaussianBlur(linear(rgb), (0, 0), 1.5), skin) - _chroma(skin, skin)
+    return np.asarray(np.linalg.norm(away, axis=-1) < CLOTH)
+
+
+def _chroma(light: F32, skin: F32) -> F32:
+    """Return CIELAB a* and b* (..., 2) of linear light (..., 3) brought to the luminance of skin (3,)."""
+    level = float(skin @ LUMINANCE) / np.maximum(light @ LUMINANCE, 1e-4)
+    flat = srgb(np.clip(light * level[..., None], 0, 1)).reshape(1, -1, 3).astype(np.float32)
+    return cv2.cvtColor(flat, cv2.COLOR_RGB2LAB)[0, :, 1:].reshape(*light.shape[:-1], 2).astype(np.float32)
+
+
+def cast_of(rgb: U8, face: NDArray[np.bool_]) -> float:
+    """Return how far the face's chromaticity lies beyond skin's in white light, natural logarithm; 0 within."""
+    return beyond_white_light(linear(rgb[face])) if face.sum() >= LEAST_PX else 0.0
+
+
+def patch_of(rgb: U8, photo: U8, face: NDArray[np.bool_], interocular_px: float) -> float:
+    """Return the steepest upright or level edge that a portrait's face has and its photo has not: log light per eye.
+
+    photo: the source in the portrait's place, (H, W, 3) uint8; face: (H, W) plain skin. Light and colour that were
+    changed on purpose change slowly from place to place; a square that was filled in ends in straight edges. The
+    99.5th percentile of the gradient of the logarithm of their ratio, averaged along PATCH_EDGE.
+    """
+    if face.sum() < LEAST_PX:
+        return 0.0
+    sigma, run = PATCH_SIGMA * interocular_px, max(3, round(PATCH_EDGE * interocular_px))
+    logs = [np.log(cv2.GaussianBlur(linear(picture), (0, 0), sigma) + 0.02) for picture in (rgb, photo)]
+    ratio = (logs[0] - logs[1]).astype(np.float32)
+    upright, level = (cv2.Sobel(ratio, cv2.CV_32F, dx, dy) / 8 for dx, dy in ((1, 0), (0, 1)))
+    edges = np.maximum(np.abs(cv2.blur(upright, (1, run))), np.abs(cv2.blur(level, (run, 1)))).max(axis=-1)
+    return float(np.percentile(edges[face], 99.5)) * interocular_px
