@@ -59,7 +59,7 @@ def map_photo(selfie: Selfie, models: Models) -> FaceMap:
 
 
 def map_photos(selfies: Sequence[Selfie], on_progress: Progress) -> Identity:
-    """Map every photo in white light, without features, and measure the person's own baseline: how alike their photos are."""
+    """Map every photo in white light, without features, and measure the baseline: how alike the photos are."""
     maps = []
     for done, selfie in enumerate(selfies):
         on_progress("map", done, len(selfies))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core import frame
@@ -74,3 +75,16 @@ def test_what_is_spare_begins_with_photos_not_yet_used(collins_map: FaceMap) -> 
     found = picked(maps, 2)
     assert len(found.chosen) + len(found.spare) == PER_SOURCE * len(maps)
     assert found.spare[0][0].selfie.sha256 not in {face.selfie.sha256 for face, _ in found.chosen}
+
+
+def test_before_the_parser_has_looked_a_border_through_the_cheek_is_a_fault(collins_map: FaceMap) -> None:
+    """Of the photo cut off 0.7 eye distances beside the eyes' middle; whole, it has none."""
+    whole = photo(collins_map, "a", shown=None)
+    assert faults_of(whole, others_in_colour=True) == ()
+    selfie, face = whole.selfie, whole.selfie.face
+    gone = int(frame.eye_centres(face.landmarks[:, :2])[:, 0].mean() - 0.7 * face.eye_px)
+    moved = replace(face, landmarks=face.landmarks - np.array([gone, 0, 0], np.float32))
+    to_frame = whole.transform.copy()
+    to_frame[:, 2] += to_frame[:, 0] * gone
+    cut = replace(whole, selfie=replace(selfie, rgb=selfie.rgb[:, gone:], face=moved), transform=to_frame)
+    assert faults_of(cut, others_in_colour=True) == ("head_cut",)
