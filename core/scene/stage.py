@@ -22,7 +22,7 @@ from core.frame import INTEROCULAR_PX
 from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, grain_of
 from core.scene.lighting import Rig, exposure, head_normals
-from core.scene.style import Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
+from core.scene.style import OWN, Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
 from core.scene.wardrobe import Garment, choose
 from core.types import F32, U8, Body, Cutout, FaceMap, Figure, Layers
 
