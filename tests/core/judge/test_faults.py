@@ -130,7 +130,7 @@ def test_a_square_on_a_cheek_is_told_and_soft_light_is_not(portrait: tuple[U8, n
     assert patch_of(np.clip(rgb * side, 0, 255).astype(np.uint8), rgb, face, 95) < MOST["patch"]
     y, x = np.argwhere(face)[face.sum() // 2]
     square = rgb.copy()
-    square[y - 14 : y + 14, x - 14 : x + 14] = (square[y - 14 : y + 14, x - 14 : x + 14] * 0.8).astype(np.uint8)
+    square[y - 14 : y + 14, x - 14 : x + 14] = (square[y - 14 : y + 14, x - 14 : x + 14] * 0.6).astype(np.uint8)
     assert patch_of(square, rgb, face, 95) > MOST["patch"]
 
 
