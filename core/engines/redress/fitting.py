@@ -6,7 +6,6 @@ in CIELAB (`recoloured`). The result is a `Layout` like a drawn one, so that all
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import cv2
@@ -23,8 +22,6 @@ from core.types import F32, Body
 
 OPENING: Final = 0.4
 """Eye distances beside the neck within which a garment's opening lies."""
-INNER_SHADE: Final = 0.72
-"""How dark it is there, as a part of the cloth's sRGB value: little light comes behind a neck; by eye."""
 GRID: Final = 16
 """Print pixels between the points at which the spline is worked out; it is smooth."""
 CONTRAST: Final = 0.5
@@ -143,20 +140,6 @@ def opening_of(cover: F32, body: Body) -> F32:
     open_ = (~solid & left & right & below & near).astype(np.uint8)
     wider = cv2.dilate(open_, np.ones((7, 7), np.uint8)) * (below | solid)
     return cv2.GaussianBlur(wider.astype(np.float32), (0, 0), 1.0) * np.maximum(open_, solid)
-
-
-def with_inner_collar(layout: Layout, neck: F32, body: Body) -> Layout:
-    """Show a collar's inner side where it stands off the neck: cloth in its own shade, no skin.
-
-    For a buttoned collar, which covers whatever is below. neck: (H, W) float32 0..1 of the part, the wearer's column.
-    """
-    inner = opening_of(layout.rgba[..., 3], body) * (1 - np.clip(1.5 * neck, 0, 1))
-    part = layout.regions["shirt"] if layout.regions["shirt"].max() > 0.9 else layout.regions["jacket"]
-    colour = np.median(layout.rgba[..., :3][part > 0.9], axis=0) * INNER_SHADE if (part > 0.9).any() else np.zeros(3)
-    rgba = layout.rgba.copy()
-    rgba[..., :3] += (colour - rgba[..., :3]) * (inner * (1 - rgba[..., 3]))[..., None]
-    rgba[..., 3] = np.maximum(rgba[..., 3], inner)
-    return replace(layout, rgba=rgba.astype(np.float32))
 
 
 def _spline(at: F32, to: F32, size: tuple[int, int], scale: float) -> F32:

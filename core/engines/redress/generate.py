@@ -15,7 +15,7 @@ from core import frame
 from core.colour import LUMINANCE, linear, normalized_convolution, srgb, to_bytes
 from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
-from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, with_inner_collar, worn
+from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
 from core.engines.redress.garment import KINDS, Cloth, Layout, cloths_of, lay_out
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.frame import INTEROCULAR_PX
@@ -147,15 +147,13 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     large = np.clip(cv2.resize(nets.upscale(torso[..., :3]), size, interpolation=cv2.INTER_LANCZOS4), 0, 1)
     head, own = _lower(layers.head, size), _lower(layers.neck, size)
     layout = layout_of(setup, size)
+    cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
     bare = near_neck(setup.body, layers.head, layers.neck)
     near = bare[top:]
     throat = throat_of(setup.body, head, scale) * (1 - _lower(setup.backdrop, size))
     neck = up_to_collar(np.maximum(throat, own * near), layout.rgba[..., 3], head, setup.body, scale)
     if setup.garment is not None:
         neck = np.maximum(neck, opening_of(layout.rgba[..., 3], setup.body))
-        if setup.garment.facts.neckline == "collar":
-            layout = with_inner_collar(layout, np.maximum(throat, own * near), setup.body)
-    cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
     hanging = _lower(setup.back_hair, size)
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
     own_hair = np.clip(8 * np.maximum(head, hanging), 0, 1)  # its edge has its own colours too

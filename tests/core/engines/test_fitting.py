@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.engines.redress.fitting import as_sharp, opening_of, recoloured, trunk_normals, with_inner_collar, worn
+from core.engines.redress.fitting import as_sharp, opening_of, recoloured, trunk_normals, worn
 from core.engines.redress.garment import SIZE, TOP, Cloth, Layout
 from core.frame import INTEROCULAR_PX
 from core.scene.wardrobe import PART_NAMES, Garment, garments, mirrored, photographed
@@ -88,18 +88,3 @@ def test_a_body_under_a_garment_is_round() -> None:
     normals = trunk_normals(put_on(garments()[0]).rgba[..., 3])
     assert np.allclose(np.linalg.norm(normals, axis=-1), 1, atol=1e-3)
     assert normals[-40, 250, 2] > 0.8
-
-
-def test_a_collar_that_stands_off_a_neck_shows_its_own_inner_side() -> None:
-    suit = next(garment for garment in garments() if garment.facts.neckline == "collar")
-    layout = put_on(suit)
-    open_ = opening_of(layout.rgba[..., 3], BODY) > 0.5
-    columns = np.abs(np.arange(512) * 2 - BODY.neck_x) < 0.5 * INTEROCULAR_PX
-    neck = np.broadcast_to(columns, open_.shape).astype(np.float32)
-    seen = with_inner_collar(layout, neck, BODY).rgba
-    beside, inside = open_ & ~columns & (layout.rgba[..., 3] < 0.1), open_ & columns & (layout.rgba[..., 3] < 0.1)
-    assert beside.any()
-    assert seen[..., 3][beside].mean() > 0.8, "cloth beside the neck"
-    assert seen[..., 3][inside].max() < 0.2, "none over it"
-    white = np.median(layout.rgba[..., :3][layout.regions["shirt"] > 0.9])
-    assert 0.5 * white < np.median(seen[..., :3][beside]) < 0.9 * white, "the shirt in its own shade"
