@@ -164,6 +164,14 @@ async def test_a_bot_can_be_stopped_while_it_reconnects(discord_server: DiscordS
         await asyncio.sleep(1)
 
 
+async def until_quiet(server: DiscordServer) -> None:
+    """Wait until the bot has asked nothing for a second."""
+    before = -1
+    while before != len(server.calls):
+        before = len(server.calls)
+        await asyncio.sleep(1)
+
+
 async def test_closed_dms_are_told_in_time_and_the_gallery_waits(discord_server: DiscordServer, tmp_path: Path) -> None:
     server = discord_server
     async with running_bot(tmp_path, server):
@@ -181,6 +189,7 @@ async def test_closed_dms_are_told_in_time_and_the_gallery_waits(discord_server:
         await ana.presses("Go: 4")
         await ana.sees("I cannot write to you in private")
         await ana.sees("1/3 · Office")
+        await until_quiet(server)  # the bot knows that it was shown
         server.interactions.forget()  # fifteen minutes are over
         shown = len(ana.chat())
         await ana.says("/gallery", team)
