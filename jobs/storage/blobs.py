@@ -16,7 +16,7 @@ import hashlib
 import json
 import mimetypes
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -74,7 +74,7 @@ class BlobStore:
         place = _place(token, key, name)
         sealed = await asyncio.to_thread(key.seal, json.dumps(head).encode() + b"\n" + data, place)
         async with self._at_once:
-            await _asked(obstore.put_async(self._store, place, sealed), name)
+            await _to_its_end(_asked(obstore.put_async(self._store, place, sealed), name))
         return StoredBlob(name, digest, len(data))
 
     async def get(self, account: int, name: str) -> bytes:
@@ -205,6 +205,18 @@ def _write(file: Path, data: bytes) -> None:
     """Write a file whole or not at all, in a folder that only its owner reads."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_bytes(file, data)
+
+
+async def _to_its_end(writing: Coroutine[Any, Any, object]) -> None:
+    """Await a write, to its end when cancelled too: obstore writes on in its threads, after a deletion even."""
+    task = asyncio.ensure_future(writing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise
 
 
 async def _asked(answer: Any, what: str) -> Any:
