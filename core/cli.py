@@ -294,13 +294,16 @@ def _enhance(options: argparse.Namespace) -> int:
 
 
 def _styles(options: argparse.Namespace) -> int:
-    from core.scene.style import load_all, wardrobe
+    from core.scene.style import by_family, load_all, wardrobe
 
     if options.json:
         _print_json({"styles": [style.model_dump() for style in load_all()], "wardrobe": wardrobe().model_dump()})
         return 0
-    for style in load_all():
-        print(f"{style.id:14} {style.title}: {style.pitch}")
+    for family, styles in by_family(load_all()).items():
+        print(f"{family}:")
+        for style in styles:
+            print(f"  {style.id:16} {style.title}: {style.pitch}")
+    print()
     for role in ("outfits", "backdrops", "lights"):
         print(f"{role:14} {', '.join(getattr(wardrobe(), role))}")
     return 0

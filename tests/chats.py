@@ -78,6 +78,7 @@ async def has_gallery(person: Person) -> None:
     await has_photos(person)
     await person.presses("Choose looks")
     await person.sees("Pick one or more looks")
+    await person.presses("At work")
     await person.presses("Office")
     await person.can_press("Go: 4")
     await person.presses("Go: 4")

@@ -17,7 +17,6 @@ from bots.dialogue.screens.choices import (
     DetailsOpened,
     GoPressed,
     LooksOpened,
-    PreviewsAsked,
     PurposePicked,
     StylePicked,
 )
@@ -115,7 +114,6 @@ SAMPLES: dict[type[e.Event], e.Event] = {
     LanguagePicked: LanguagePicked("es"),
     PhotoUndone: PhotoUndone(2),
     LooksOpened: LooksOpened(),
-    PreviewsAsked: PreviewsAsked(0),
     StylePicked: StylePicked("founder", True),
     PurposePicked: PurposePicked("business"),
     DetailsOpened: DetailsOpened("outfit"),

@@ -66,7 +66,7 @@ async def whole_chat(person: Person, watch: Stopwatch, photos: list[bytes]) -> N
     await person.sees("Thank you", 120)
     await watch.act(person, "photo", person.sends(*photos))
     await person.sees("I have 4 good photos", 300)
-    for label in ("Choose looks", "Office", "Go: 4"):
+    for label in ("Choose looks", "At work", "Office", "Go: 4"):
         await watch.press(person, label)
     await person.sees("portraits are ready", 600)
     for label in ("▶", "▶", "♡ Favourite", "Edit", "Warmer"):

@@ -8,7 +8,7 @@ from typing import get_args
 
 from core.scene import style
 
-LOOKS_A_PAGE = 4
+LOOKS_A_PAGE = 6  # of one family, on one sheet of pictures
 RETOUCH = ("0", "0.3", "0.6")  # of 1, the strongest `core/edit/tweaks/retouch.py` takes
 OWN = style.OWN
 FIRST = ("office", "founder", "studio_black", "outdoor")
@@ -18,7 +18,7 @@ FIRST = ("office", "founder", "studio_black", "outdoor")
 class Look:
     """A style pack as the menu shows it. preview: file name in `styles/previews`, empty where there is none.
 
-    tweaks: names of the edits it offers.
+    tweaks: names of the edits it offers. family: the shelf it is shown on.
     """
 
     id: str
@@ -26,6 +26,7 @@ class Look:
     pitch: str
     preview: str = ""
     tweaks: tuple[str, ...] = ()
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,27 @@ class Menu:
         return self._by_id.get(name, Look(name, name.replace("_", " ").capitalize(), ""))
 
     @property
-    def pages(self) -> int:
-        """Pages of looks."""
-        return max(1, -(-len(self.looks) // LOOKS_A_PAGE))
+    def families(self) -> tuple[str, ...]:
+        """The families that have looks, in the menu's order."""
+        return tuple(dict.fromkeys(look.family for look in self.looks))
 
-    def page(self, number: int) -> tuple[Look, ...]:
-        """Return the looks of one page, counted from 0."""
-        number %= self.pages
-        return self.looks[number * LOOKS_A_PAGE : (number + 1) * LOOKS_A_PAGE]
+    def family(self, name: str) -> tuple[Look, ...]:
+        """Return the looks of a family; none for one that is off the menu."""
+        return tuple(look for look in self.looks if look.family == name)
+
+    def pages(self, family: str) -> int:
+        """Return how many pages of looks a family has."""
+        return max(1, -(-len(self.family(family)) // LOOKS_A_PAGE))
+
+    def page(self, family: str, number: int) -> tuple[Look, ...]:
+        """Return the looks of one page of a family, counted from 0."""
+        number %= self.pages(family)
+        return self.family(family)[number * LOOKS_A_PAGE : (number + 1) * LOOKS_A_PAGE]
+
+    def page_with(self, look: str) -> tuple[str, int]:
+        """Return family and page of a look that is on the menu."""
+        family = self.look(look).family
+        return family, [shown.id for shown in self.family(family)].index(look) // LOOKS_A_PAGE
 
     def tweaks_of(self, look: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Return the edits a look offers, all of them for a look that is off the menu."""
@@ -84,14 +98,17 @@ def default_menu(a_day: int = 0) -> Menu:
 
     Raises StyleWrong for a pack that breaks its schema.
     """
-    packs = sorted(
+    first = sorted(
         style.load_all(), key=lambda pack: (FIRST.index(pack.id) if pack.id in FIRST else len(FIRST), pack.id)
     )
+    packs = [pack for family in style.by_family(first).values() for pack in family]
     wardrobe = style.wardrobe()
     offered = dict.fromkeys(name for pack in packs for name in pack.tweaks)
     values = {"backdrop": tuple(wardrobe.backdrops), "retouch": RETOUCH, "crop": get_args(style.Crop)}
     return Menu(
-        looks=tuple(Look(pack.id, pack.title, pack.pitch, preview(pack.id), pack.tweaks) for pack in packs),
+        looks=tuple(
+            Look(pack.id, pack.title, pack.pitch, preview(pack.id), pack.tweaks, pack.family) for pack in packs
+        ),
         purposes=tuple(wardrobe.purposes),
         details=(
             ("outfit", tuple(wardrobe.outfits)),

@@ -18,9 +18,9 @@ from bots.dialogue.text import say
 from bots.platforms.base import Adapter, Load, PhotoGone, PhotoTooBig, Unreachable
 from bots.runtime.deletion import Deletion
 from bots.runtime.outbox import Outbox
+from bots.runtime.previews import preview_bytes
 from bots.runtime.retry import Backoff, until_done
 from bots.runtime.session_store import Record, SessionStore
-from core.scene.style import FOLDER
 from jobs.kinds.look import Look
 from jobs.privacy.export import archives
 from jobs.queue.job_store import Declined
@@ -96,7 +96,7 @@ class Executor:
 
         async def load(picture: fx.Picture) -> bytes:
             if picture.kind == "style":
-                return await asyncio.to_thread((FOLDER / "previews" / picture.name).read_bytes)
+                return await asyncio.to_thread(preview_bytes, picture)
             return await self._blob_store.get(account, picture.name)
 
         return load

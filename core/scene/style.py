@@ -7,9 +7,10 @@ and a new look needs no Python.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,6 +27,8 @@ ROLES: Final = ("outfit", "backdrop", "light")
 """What a style takes from the wardrobe by name."""
 Crop = Literal["portrait", "close", "square", "avatar"]
 Purpose = Literal["job", "business", "personal"]
+Family = Literal["office", "founder", "outdoor", "editorial", "cv", "personal", "drawn"]
+"""The shelves that looks are shown on, in this order."""
 
 
 def _colour(value: str) -> str:
@@ -115,6 +118,7 @@ class Style(Strict):
     id: str
     title: str
     pitch: str
+    family: Family
     medium: Literal["photo"]
     purposes: tuple[Purpose, ...]
     outfit: str
@@ -137,6 +141,14 @@ def wardrobe() -> Wardrobe:
 def load_all() -> tuple[Style, ...]:
     """Read every style pack, in the order of their names. Raises StyleWrong with the file and the key."""
     return tuple(load(path.stem) for path in sorted(FOLDER.glob("*.toml")) if path.stem != "wardrobe")
+
+
+def by_family(styles: Iterable[Style]) -> dict[Family, list[Style]]:
+    """Sort styles into their families, in the families' order; a family without one is left out."""
+    shelves: dict[Family, list[Style]] = {family: [] for family in get_args(Family)}
+    for style in styles:
+        shelves[style.family].append(style)
+    return {family: found for family, found in shelves.items() if found}
 
 
 @cache

@@ -36,8 +36,11 @@ CONSENT = """
 < I have 1 good photo
 > [Choose looks]
 < Pick one or more looks
+> [At work]
 > [Office]
 < Picked: Office
+> [All looks]
+> [Creative]
 > [Founder]
 < Picked: Office, Founder
 > [Go: 2]
@@ -119,7 +122,9 @@ async def test_the_same_chat_over_telegram_with_a_restart_while_it_is_at_work(
     async with TelegramServer() as server:
         ana = server.person(7, patience_s=1500)
         async with running_bot(tmp_path, server, CORE_STUDIO, menu):
-            one_look = CONSENT.replace("> [Founder]\n< Picked: Office, Founder\n", "").replace("Go: 2", "Go: 1")
+            one_look = CONSENT.replace(
+                "> [All looks]\n> [Creative]\n> [Founder]\n< Picked: Office, Founder\n", ""
+            ).replace("Go: 2", "Go: 1")
             await play(read(one_look), ana, photos)
             await ana.sees("Your portraits")
         async with running_bot(tmp_path, server, CORE_STUDIO, menu):

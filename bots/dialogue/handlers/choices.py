@@ -24,22 +24,7 @@ def _looks_opened(ctx: Context, event: choices.LooksOpened) -> None:
     if first_time and ctx.session.last_card:
         ctx.replies.append(fx.Unbutton(ctx.session.last_card))
         ctx.change(last_card="")
-    page = event.page % ctx.menu.pages
-    pictures = choices.previews(ctx.view, page)
-    if first_time and pictures is not None and not choices.previews_on_card(ctx.view):
-        ctx.replies.append(pictures)
-    ctx.replies.append(choices.looks(ctx.view, page, repost=first_time))
-
-
-@handles(choices.PreviewsAsked, when(*IDLE, to=(CHOOSING,)))
-def _previews_asked(ctx: Context, event: choices.PreviewsAsked) -> None:
-    page = event.page % ctx.menu.pages
-    pictures = choices.previews(ctx.view, page)
-    if pictures is None or not ctx.session.kept:
-        ctx.toast("looks.no_previews")
-        return
-    ctx.change(state=CHOOSING)
-    ctx.replies += [pictures, choices.looks(ctx.view, page, repost=True)]
+    ctx.replies.append(choices.looks(ctx.view, event.family, event.page, repost=first_time))
 
 
 @handles(choices.StylePicked, when(*IDLE, to=(CHOOSING,)))
@@ -55,8 +40,7 @@ def _style_picked(ctx: Context, event: choices.StylePicked) -> None:
         ctx.toast("looks.enough", n=ctx.menu.at_most)
         return
     ctx.change(styles=(*others, event.style) if event.on else others, state=CHOOSING)
-    place = next(i for i, look in enumerate(ctx.menu.looks) if look.id == event.style)
-    ctx.replies.append(choices.looks(ctx.view, place // len(ctx.menu.page(0))))
+    ctx.replies.append(choices.looks(ctx.view, *ctx.menu.page_with(event.style)))
 
 
 @handles(choices.PurposePicked, when(*IDLE, to=(CHOOSING,)))
@@ -65,7 +49,7 @@ def _purpose_picked(ctx: Context, event: choices.PurposePicked) -> None:
         ctx.toast("looks.no_photos")
         return
     ctx.change(purpose=event.purpose, state=CHOOSING)
-    ctx.replies.append(choices.looks(ctx.view))
+    ctx.replies.append(choices.looks(ctx.view, event.family, event.page))
 
 
 @handles(choices.DetailsOpened, when(*IDLE, to=(CHOOSING,)))

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from bots.dialogue.buttons import Press
-from bots.dialogue.effects import Album, Button, Card, Picture, Rows
-from bots.dialogue.menu import LOOKS_A_PAGE, OWN
+from bots.dialogue.effects import Button, Card, Picture, Rows
+from bots.dialogue.menu import OWN, Look
 from bots.dialogue.screens.view import View
 from bots.dialogue.session import DAY_S
 
 
 @dataclass(frozen=True, slots=True)
 class LooksOpened(Press):
-    """A page of looks."""
+    """The families, or with one a page of its looks."""
 
     op: ClassVar[str] = "looks"
     page: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewsAsked(Press):
-    """Show a page of looks as pictures."""
-
-    op: ClassVar[str] = "show"
-    page: int
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +34,12 @@ class StylePicked(Press):
 
 @dataclass(frozen=True, slots=True)
 class PurposePicked(Press):
-    """What the portraits are for."""
+    """What the portraits are for. family, page: what is open."""
 
     op: ClassVar[str] = "for"
     purpose: str
+    page: int = 0
+    family: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,40 +75,33 @@ class GoPressed(Press):
     sitting: int
 
 
-def previews(view: View, page: int) -> Album | None:
-    """The looks of one page as pictures, None where a pack has none."""
-    pictures = tuple(
-        Picture("style", look.preview, f"{style_title(view, look.id)}: {style_pitch(view, look.id)}")
-        for look in view.menu.page(page)
-        if look.preview
-    )
-    return Album(pictures) if pictures else None
-
-
-def previews_on_card(view: View) -> bool:
-    """Say whether a page of previews fits on the card of looks itself."""
-    return view.limits.pictures_a_card >= LOOKS_A_PAGE
-
-
-def looks(view: View, page: int = 0, repost: bool = False) -> Card:
-    """The looks, the purpose, what is left of the quota, and Go."""
+def looks(view: View, family: str = "", page: int = 0, repost: bool = False) -> Card:
+    """The families, or a page of the looks of one, as pictures; purpose, what is left of the quota, and Go."""
     session, menu = view.session, view.menu
+    shown = menu.page(family, page)
     lines = [view.words("looks.ask")]
-    lines += [f"• {style_title(view, look.id)}: {style_pitch(view, look.id)}" for look in menu.page(page)]
-    styles = [_style(view, look.id) for look in menu.page(page)]
-    more: list[Button] = []
-    if menu.pages > 1:
-        more.append(view.button("more_looks", LooksOpened((page + 1) % menu.pages)))
-    shown = previews(view, page)
-    if shown and not previews_on_card(view):
-        more.append(view.button("previews", PreviewsAsked(page)))
+    if shown:
+        picture = sheet(view, shown)
+        lines += [
+            f"{number}. {style_title(view, look.id)}: {style_pitch(view, look.id)}"
+            for number, look in enumerate(shown, start=1)
+        ]
+        picks = [_style(view, look.id, f"{number} ") for number, look in enumerate(shown, start=1)]
+        more = [view.button("families", LooksOpened())]
+        if menu.pages(family) > 1:
+            more.insert(0, view.button("more_looks", LooksOpened((page + 1) % menu.pages(family), family)))
+    else:
+        picture = sheet(view, [menu.family(name)[0] for name in menu.families])
+        lines += [_shelf(view, number, name) for number, name in enumerate(menu.families, start=1)]
+        picks = [_family(view, number, name) for number, name in enumerate(menu.families, start=1)]
+        more = []
     chosen = session.purpose or menu.purposes[0]
     purposes = [
-        view.choice(view.words(f"purpose.{purpose}"), purpose == chosen, PurposePicked(purpose))
+        view.choice(view.words(f"purpose.{purpose}"), purpose == chosen, PurposePicked(purpose, page, family))
         for purpose in menu.purposes
     ]
     rows = [
-        *view.in_rows(styles, 2),
+        *view.in_rows(picks, 2),
         *view.in_rows(more, 2),
         *view.in_rows(purposes, 4),
         (view.button("details", DetailsOpened()), view.button("photos", PhotosOpened())),
@@ -123,13 +113,39 @@ def looks(view: View, page: int = 0, repost: bool = False) -> Card:
     if menu.a_day:
         left = max(0, menu.a_day - len(session.sittings_since(view.now - DAY_S)))
         lines += ["", view.words("looks.quota", n=left, of=menu.a_day)]
-    pictures = shown.pictures if shown and previews_on_card(view) else ()
-    return view.card("looks", lines, tuple(rows), pictures, repost=repost)
+    return view.card("looks", lines, tuple(rows), picture, repost=repost)
 
 
-def _style(view: View, look: str) -> Button:
+def sheet(view: View, shown: Sequence[Look]) -> tuple[Picture, ...]:
+    """Return one picture of several looks, numbered as their buttons are; none where a look has no preview."""
+    tiles = tuple(look.preview for look in shown)
+    if not tiles or not all(tiles):
+        return ()
+    alt = "; ".join(f"{number}: {style_title(view, look.id)}" for number, look in enumerate(shown, start=1))
+    if len(tiles) == 1:
+        return (Picture("style", tiles[0], alt),)
+    return (Picture("style", f"sheet-{zlib.crc32(' '.join(tiles).encode()):08x}.jpg", alt, tiles),)
+
+
+def _shelf(view: View, number: int, family: str) -> str:
+    """1. At work: Office, Boardroom."""
+    titles = ", ".join(style_title(view, look.id) for look in view.menu.family(family))
+    return f"{number}. {view.named('family', family)}: {titles}"
+
+
+def _family(view: View, number: int, family: str) -> Button:
+    """A button that opens a family; one with a single look picks that look at once."""
+    inside = view.menu.family(family)
+    title = f"{number} {view.named('family', family)}"
+    if len(inside) == 1:
+        picked = inside[0].id in view.session.styles
+        return view.choice(title, picked, StylePicked(inside[0].id, not picked))
+    return view.choice(f"{title} ▸", any(look.id in view.session.styles for look in inside), LooksOpened(0, family))
+
+
+def _style(view: View, look: str, number: str) -> Button:
     picked = look in view.session.styles
-    return view.choice(style_title(view, look), picked, StylePicked(look, not picked))
+    return view.choice(f"{number}{style_title(view, look)}", picked, StylePicked(look, not picked))
 
 
 def details(view: View, name: str = "", page: int = 0) -> Card:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
+from bots.dialogue.menu import default_menu
 from bots.dialogue.screens.choices import DetailsOpened, GoPressed, LooksOpened, StylePicked
 from bots.dialogue.session import State
 from jobs.kinds.shoot import Shoot
-from tests.conversations import NOW, advance, browsing, card_of, photo, press_of, stranger, walk
+from tests.conversations import NOW, advance, browsing, card_of, photo, press_of, stranger, walk, with_photos
 
 
 def test_the_first_picture_is_at_most_six_taps_away() -> None:
     step = walk(stranger(), e.Started())
     presses = 0
-    for words in ("I agree", "looks", "Office", "Business", "Go"):
+    for words in ("I agree", "looks", "At work", "Office", "Business", "Go"):
         if words == "looks":  # photos are sent, not tapped
             step = walk(
                 step.session,
@@ -53,3 +56,36 @@ def test_own_clothes_come_first_where_a_photo_shows_them_and_last_where_none_doe
             words += [button.label.removeprefix("✓ ") for row in card_of(step).rows for button in row]
         named = [word for word in words if word in ("Your own clothes", "As the look has it", "Grey crew neck")]
         assert list(dict.fromkeys(named))[place] == "Your own clothes"
+
+
+def test_families_come_first_and_lead_to_their_looks_with_numbered_pictures() -> None:
+    families = walk(with_photos(), LooksOpened())
+    card = card_of(families)
+    assert [picture.name.startswith("sheet-") for picture in card.pictures] == [True]
+    assert len(card.pictures[0].tiles) == len(default_menu().families)
+    opened = card_of(advance(families.session, press_of(families, "1 At work"), NOW))
+    shown = default_menu().page("office", 0)
+    assert opened.pictures[0].tiles == tuple(look.preview for look in shown)
+    labels = [button.label for row in opened.rows for button in row]
+    assert labels[: len(shown)] == [f"{n} {look.title}" for n, look in enumerate(shown, start=1)]
+    assert "◂ All looks" in labels
+
+
+def test_every_look_is_reached_through_its_family() -> None:
+    menu, seen = default_menu(), set()
+    for family in menu.families:
+        for page in range(menu.pages(family)):
+            step = walk(with_photos(), LooksOpened(page, family))
+            seen |= {
+                look.id for look in menu.looks if any(look.title in b.label for r in card_of(step).rows for b in r)
+            }
+    assert seen == {look.id for look in menu.looks}
+
+
+def test_a_family_with_one_look_picks_it_at_once() -> None:
+    menu = default_menu()
+    alone = dataclasses.replace(menu, looks=tuple(look for look in menu.looks if look.id in ("office", "founder")))
+    step = advance(with_photos(), LooksOpened(), NOW, menu=alone)
+    step = advance(step.session, press_of(step, "At work"), NOW, menu=alone)
+    assert step.session.styles == ("office",)
+    assert [picture.name for picture in card_of(step).pictures] == ["office.jpg"]

@@ -119,15 +119,13 @@ def test_a_room_is_filled_to_the_last_block_and_no_further() -> None:
             assert used + one_more > 40
 
 
-def test_looks_are_shown_on_the_card_itself_where_it_may_hold_them() -> None:
-    here = walk(with_photos(), LooksOpened())
-    there = walk(with_photos(), LooksOpened(), limits=DISCORD)
-    assert [type(reply) for reply in here.replies] == [fx.Unbutton, fx.Album, fx.Card]
-    assert card_of(here).pictures == ()
-    assert [type(reply) for reply in there.replies] == [fx.Unbutton, fx.Card]
-    assert [shown.name for shown in card_of(there).pictures] == ["office.jpg", "founder.jpg", "studio_black.jpg",
-                                                                 "outdoor.jpg"]  # fmt: skip
-    assert all(shown.alt for shown in card_of(there).pictures)
+def test_looks_are_one_numbered_picture_on_the_card_itself() -> None:
+    for limits in (TELEGRAM, DISCORD):
+        step = walk(with_photos(), LooksOpened(0, "office"), limits=limits)
+        assert [type(reply) for reply in step.replies] == [fx.Unbutton, fx.Card]
+        (shown,) = card_of(step).pictures
+        assert shown.tiles[0] == "office.jpg"
+        assert "1: Office" in shown.alt
 
 
 def test_an_edit_is_compared_beside_its_first_draw_where_a_card_may_hold_both() -> None:

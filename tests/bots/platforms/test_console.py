@@ -29,8 +29,11 @@ SCRIPT = """
 < I have 2 good photos
 > [Choose looks]
 < Pick one or more looks
+> [At work]
 > [Office]
 < Picked: Office
+> [All looks]
+> [Creative]
 > [Founder]
 < Picked: Office, Founder
 > [Go: 8]

@@ -28,6 +28,7 @@ async def sees_first(ana: Person) -> str:
     await has_photos(ana)
     await ana.presses("Choose looks")
     await ana.sees("Pick one or more looks")
+    await ana.presses("At work")
     await ana.presses("Office")
     await ana.can_press("Go: 4")
     await ana.presses("Personal")

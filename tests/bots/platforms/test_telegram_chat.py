@@ -47,6 +47,7 @@ async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_
         await ana.can_press("Choose looks")
         await ana.presses("Choose looks")
         await ana.sees("Picked: Founder")
+        await ana.presses("At work")
         await ana.presses("Office")
         await ana.sees("Picked: Founder, Office")
         await ana.presses("Change details")
@@ -220,6 +221,7 @@ async def test_who_blocked_the_bot_finds_the_gallery_on_return(server: TelegramS
         await has_photos(ana)
         await ana.presses("Choose looks")
         await ana.sees("Pick one or more looks")
+        await ana.presses("At work")
         await ana.presses("Office")
         await ana.can_press("Go: 4")
         ana.blocked = True
@@ -262,6 +264,7 @@ async def test_a_sitting_is_cancelled_while_it_runs(server: TelegramServer, tmp_
         await has_photos(ana)
         await ana.presses("Choose looks")
         await ana.sees("Pick one or more looks")
+        await ana.presses("At work")
         await ana.presses("Office")
         await ana.can_press("Go: 4")
         await ana.presses("Personal")
@@ -317,6 +320,7 @@ async def test_a_bot_killed_again_and_again_loses_nothing(server: TelegramServer
         await ana.sends(*(picture("gray", mark=str(i)) for i in range(4)), copies=2)
         await ana.sees("I have 4 good photos", 60)
         await ana.presses("Choose looks", within_s=60)
+        await ana.presses("At work", within_s=60)
         await ana.presses("Office", within_s=60)
         await ana.presses("Go: 4", within_s=60)
         await ana.sees("Your 3 portraits are ready", 60)
@@ -327,7 +331,7 @@ async def test_a_bot_killed_again_and_again_loses_nothing(server: TelegramServer
     finally:
         over.set()
         await dying
-    galleries = [m for m in ana.chat() if "photo" in m and "reply_markup" in m]  # previews have no buttons
+    galleries = [m for m in ana.chat() if "photo" in m and "reply_markup" in m]  # the looks have no buttons any more
     assert len(galleries) == 1, "one gallery"
     async with open_services(s.load(data=tmp_path)) as services, services.database.read() as tx:
         account = await tx.account("telegram", "7", "7")

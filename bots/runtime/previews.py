@@ -1,0 +1,47 @@
+"""Preview pictures that ship with the looks, alone or several on one numbered sheet."""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from bots.dialogue.effects import Picture
+from core.scene.style import FOLDER
+
+WIDE: Final = 1080
+"""Width of a sheet in pixels: what phones show of a picture in a chat."""
+GAP: Final = 8
+PAPER: Final = (245, 245, 245)
+INK: Final = (24, 24, 24)
+
+
+def preview_bytes(picture: Picture) -> bytes:
+    """Return a preview as it is on disk, or its tiles on one sheet as JPEG. Raises FileNotFoundError."""
+    folder = FOLDER / "previews"
+    if not picture.tiles:
+        return (folder / picture.name).read_bytes()
+    tiles = [Image.open(folder / name).convert("RGB") for name in picture.tiles]
+    out = io.BytesIO()
+    sheet(tiles).save(out, "JPEG", quality=85, optimize=True)
+    return out.getvalue()
+
+
+def sheet(tiles: list[Image.Image]) -> Image.Image:
+    """Lay 4:5 tiles side by side, two wide up to four, else three, each with its number in a corner."""
+    across = 2 if len(tiles) <= 4 else 3
+    width = (WIDE - GAP * (across + 1)) // across
+    height = round(width * 1.25)
+    rows = -(-len(tiles) // across)
+    whole = Image.new("RGB", (WIDE, GAP + rows * (height + GAP)), PAPER)
+    draw = ImageDraw.Draw(whole)
+    radius = width // 14
+    font = ImageFont.load_default(round(1.2 * radius))
+    for number, tile in enumerate(tiles):
+        left, top = GAP + number % across * (width + GAP), GAP + number // across * (height + GAP)
+        whole.paste(ImageOps.fit(tile, (width, height), Image.Resampling.LANCZOS), (left, top))
+        centre = (left + 1.4 * radius, top + 1.4 * radius)
+        draw.circle(centre, radius, fill=PAPER)
+        draw.text(centre, str(number + 1), fill=INK, font=font, anchor="mm")
+    return whole
