@@ -78,6 +78,7 @@ class GoPressed(Press):
 def looks(view: View, family: str = "", page: int = 0, repost: bool = False) -> Card:
     """The families, or a page of the looks of one, as pictures; purpose, what is left of the quota, and Go."""
     session, menu = view.session, view.menu
+    family = family if family in menu.families else ""
     shown = menu.page(family, page)
     lines = [view.words("looks.ask")]
     if shown:
