@@ -15,14 +15,27 @@ LUMINANCE: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 def linear(rgb: U8 | F32) -> F32:
     """Decode sRGB (IEC 61966-2-1): uint8 or float 0..1 of any shape in, linear light 0..1 float32 out."""
-    v = rgb.astype(np.float32) / 255 if rgb.dtype == np.uint8 else rgb.astype(np.float32)
-    return np.where(v <= 0.04045, v / 12.92, ((np.maximum(v, 0) + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    if rgb.dtype == np.uint8:
+        return _DECODED[rgb]
+    v = rgb.astype(np.float32)
+    return np.where(v <= 0.04045, v / 12.92, _power((np.maximum(v, 0) + 0.055) / 1.055, 2.4)).astype(np.float32)
 
 
 def srgb(light: F32) -> F32:
     """Encode sRGB (IEC 61966-2-1): linear light 0..1 of any shape in, float32 0..1 out; negative light counts as 0."""
-    light = np.maximum(light, 0)
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
+    light = np.maximum(light, 0).astype(np.float32)
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * _power(light, 1 / 2.4) - 0.055).astype(np.float32)
+
+
+def _power(values: F32, exponent: float) -> F32:
+    """Raise values to a power; OpenCV's takes a fifth of numpy's time."""
+    flat = np.ascontiguousarray(values, np.float32).reshape(-1, 1)
+    return cv2.pow(flat, exponent).reshape(values.shape) if flat.size else values
+
+
+_STEPS: Final = np.arange(256, dtype=np.float32) / 255
+_DECODED: Final = np.where(_STEPS <= 0.04045, _STEPS / 12.92, ((_STEPS + 0.055) / 1.055) ** 2.4).astype(np.float32)
+"""Linear light of every sRGB byte."""
 
 
 def normalized_convolution(rgb: F32, known: F32, sigma: float) -> F32:

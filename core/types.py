@@ -200,7 +200,10 @@ class Layers:
     head, neck: (H, W) uint8 mattes. garment: (H, W, 4) uint8 sRGB and matte. normals: (H, W, 3)
     int8, -127..127, of the sitter. light: (9,) float32 as `FaceMap.light`. marks: (N, 3) float32
     x, y, radius in these pixels. gain: exposure gain of linear light. grain: standard deviation of
-    the sitter's own noise, 0..1 sRGB. chin: row where the chin ends.
+    the sitter's own noise, 0..1 sRGB. chin: row where the chin ends. landmarks: (478, 3) float32 face mesh in these
+    pixels, (0, 3) where a release before 2026-12 kept none. parts: (H, W, 3) uint8, where jacket, shirt and tie are
+    (`core.scene.wardrobe.PART_NAMES`), (0, 0, 3) where the sitter wears their own clothes. frame_width: width of the
+    canonical frame in these pixels, 0 where it is W.
     """
 
     sitter: U8
@@ -213,6 +216,14 @@ class Layers:
     gain: float
     grain: float
     chin: float
+    landmarks: F32 = field(default_factory=lambda: np.zeros((0, 3), np.float32))
+    parts: U8 = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
+    frame_width: float = 0.0
+
+    @property
+    def unit(self) -> float:
+        """Return the width that lengths given as parts of the frame's width refer to, in these pixels."""
+        return self.frame_width or float(self.head.shape[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -37,6 +37,8 @@ QUALITY: Final[dict[str, dict[str, Any]]] = {"JPEG": {"quality": 93, "subsamplin
 """Pillow's options by format; PNG needs none."""
 PNG: Final = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
 """OpenCV's options for layers: a full print's four took 0.23 s of one core and 2.6 MB, at level 3 0.35 s and 2.8 MB."""
+LAYERS_SCHEMA: Final = 2
+"""1: neither landmarks nor parts of the garment. 2: both."""
 SHEET_QUALITY: Final = 88
 _SRGB: Final = Path(__file__).with_name("srgb.icc").read_bytes()
 """Little CMS's own sRGB profile (ICC 4.4, IEC 61966-2-1) with a fixed date: made anew it carries the time."""
@@ -80,20 +82,25 @@ def _xmp(recipe: Recipe) -> bytes:
 
 
 def save_layers(layers: Layers, folder: Path) -> None:
-    """Keep a portrait's layers in a folder: four PNGs and the numbers, the numbers last."""
+    """Keep a portrait's layers in a folder: four or five PNGs and the numbers, the numbers last."""
     masks = np.dstack([layers.head, layers.neck, np.zeros_like(layers.head)])
-    for name, picture in {
+    pictures = {
         "sitter": layers.sitter,
         "masks": masks,
         "garment": layers.garment,
         "normals": (layers.normals.astype(np.int16) + 128).astype(np.uint8),
-    }.items():
+    }
+    if layers.parts.size:
+        pictures["parts"] = layers.parts
+    for name, picture in pictures.items():
         order = [2, 1, 0, 3][: picture.shape[2]]
         done, png = cv2.imencode(".png", picture[..., order], list(PNG))
         if not done:
             raise OSError(f"layer {name} could not be encoded")
         write_bytes(folder / f"{name}.png", png.tobytes())
     numbers = {
+        "schema": LAYERS_SCHEMA,
+        "landmarks": [[round(float(v), 2) for v in point] for point in layers.landmarks],
         "light": [float(v) for v in layers.light],
         "marks": [[round(float(v), 2) for v in mark] for mark in layers.marks],
         "gain": layers.gain,
@@ -114,6 +121,11 @@ def load_layers(folder: Path) -> Layers:
 
 def _load_layers(folder: Path) -> Layers:
     numbers = json.loads((folder / "layers.json").read_text("utf-8"))
+    schema = int(numbers.get("schema", 1))
+    if schema > LAYERS_SCHEMA:
+        raise Refused(
+            "layers_too_new", f"layers have schema {schema}, this release reads up to {LAYERS_SCHEMA}: update Atelier"
+        )
 
     def picture(name: str) -> U8:
         read = cv2.imread(str(folder / f"{name}.png"), cv2.IMREAD_UNCHANGED)
@@ -122,6 +134,7 @@ def _load_layers(folder: Path) -> Layers:
         return read[..., [2, 1, 0, 3][: read.shape[2]]]
 
     masks = picture("masks")
+    parts = picture("parts") if (folder / "parts.png").is_file() else np.zeros((0, 0, 3), np.uint8)
     return Layers(
         sitter=picture("sitter"),
         head=masks[..., 0].copy(),
@@ -133,6 +146,8 @@ def _load_layers(folder: Path) -> Layers:
         gain=numbers["gain"],
         grain=numbers["grain"],
         chin=numbers["chin"],
+        landmarks=np.array(numbers.get("landmarks", []), np.float32).reshape(-1, 3),
+        parts=parts,
     )
 
 

@@ -153,10 +153,17 @@ def kind_of(step: Step) -> StepKind:
 
 
 def develop(layers: Layers, recipe: Recipe) -> U8:
-    """Make the picture a recipe asks for from its layers: (H, W, 3) uint8, uncropped; same recipe, same bytes."""
+    """Make the picture a recipe asks for from its layers: (H, W, 3) uint8, uncropped; same recipe, same bytes.
+
+    All steps change the layers first, in order; what they come to is composed; then all change the picture. Raises
+    Refused where the layers lack what a step needs.
+    """
+    steps = [(kind_of(step), step) for step in lineage(recipe)]
+    for kind, step in steps:
+        layers = kind.layers(layers, step.parameters, recipe.seed)
     rgb = compose(layers, look_of(effective(recipe), recipe.seed))
-    for step in lineage(recipe):
-        rgb = kind_of(step).picture(rgb, layers, step.parameters, recipe.seed)
+    for kind, step in steps:
+        rgb = kind.picture(rgb, layers, step.parameters, recipe.seed)
     return rgb
 
 

@@ -23,6 +23,10 @@ def _same_settings(settings: Settings, parameters: Parameters) -> Settings:
     return settings
 
 
+def _same_layers(layers: Layers, parameters: Parameters, seed: int) -> Layers:
+    return layers
+
+
 def _same_picture(rgb: U8, layers: Layers, parameters: Parameters, seed: int) -> U8:
     return rgb
 
@@ -34,7 +38,8 @@ class StepKind:
     A release that changes what a step does adds a StepKind with the next version and keeps this one: recipes name the
     version they were made with.
     read: the text after NAME= -> parameters; raises Refused. settings: settings, parameters -> settings; raises
-    Refused beyond a limit. picture: the composed (H, W, 3) uint8 sRGB, its layers, parameters and the recipe's seed ->
+    Refused beyond a limit. layers: the layers, parameters and the recipe's seed -> layers; raises Refused where they
+    lack what it needs. picture: the composed (H, W, 3) uint8 sRGB, its layers, parameters and the recipe's seed ->
     a picture of the same shape; the same inputs must give the same bytes. takes: what value, in words; empty when it
     takes none.
     """
@@ -43,6 +48,7 @@ class StepKind:
     version: int
     read: Callable[[str], Parameters] = _no_value
     settings: Callable[[Settings, Parameters], Settings] = _same_settings
+    layers: Callable[[Layers, Parameters, int], Layers] = _same_layers
     picture: Callable[[U8, Layers, Parameters, int], U8] = _same_picture
     takes: str = ""
 

@@ -7,6 +7,7 @@ loaded here and nothing is random but seeded grain, so the same layers and look 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 from core import frame
 from core.colour import LUMINANCE, linear, srgb
 from core.scene.backdrop import Backdrop, draw_backdrop
+from core.scene.blur import blurred
 from core.scene.lighting import Rig, inflate, relight, rim_light, shading, tint
 from core.types import F32, U8, Layers
 
@@ -25,7 +27,8 @@ class Look:
 
     black_and_white: the whole picture, because the sitter's photo has no colours.
     stops: exposure of the whole picture. warmth: -1 cool .. 1 warm, of the whole picture. retouch:
-    0 none .. 1 most, of uneven skin; texture and marks stay.
+    0 none .. 1 most, of uneven skin; texture and marks stay. backdrop_blur: standard deviation as a part of the frame's
+    width.
     """
 
     backdrop: Backdrop
@@ -35,10 +38,15 @@ class Look:
     stops: float = 0.0
     warmth: float = 0.0
     retouch: float = 0.3
+    backdrop_blur: float = 0.0
 
 
 CONTACT: Final = 0.42
 """How dark the head's own shadow on the garment gets under the chin; by eye against our trial portraits."""
+
+
+LEAST_SPILL: Final = 0.004
+"""Part of the backdrop's light below which none is said to spill over the outline: less than a byte's step."""
 
 
 CLOTH: Final = 1.7
@@ -46,55 +54,79 @@ CLOTH: Final = 1.7
 
 
 def compose(layers: Layers, look: Look) -> U8:
-    """Put the layers together under a look: (H, W, 3) uint8 sRGB; 2 s at full print size on busy cores."""
-    height, width = layers.head.shape
-    head, neck = layers.head.astype(np.float32) / 255, layers.neck.astype(np.float32) / 255
-    garment_matte = layers.garment[..., 3].astype(np.float32) / 255
-    normals = layers.normals.astype(np.float32) / 127
+    """Put the layers together under a look: (H, W, 3) uint8 sRGB; 0.4 s at full print size on two quiet cores."""
+    head, neck = _matte(layers.head), _matte(layers.neck)
+    garment_matte = _matte(layers.garment[..., 3])
+    normals = layers.normals.astype(np.float32) * np.float32(1 / 127)
 
-    skin = retouch(layers.sitter.astype(np.float32) / 255, head * (1 - garment_matte) + neck, layers, look.retouch)
-    sitter = relight(skin, normals, layers.light, look.rig) * layers.gain
-    garment = linear(layers.garment[..., :3]) * _cloth_light(normals, look.rig)[..., None] * tint(look.rig)
-    garment *= _contact_shadow(head, layers.chin)[..., None]
+    skin = retouch(_matte(layers.sitter), head * (1 - garment_matte) + neck, layers, look.retouch)
+    sitter = relight(skin, layers.normals, layers.light, look.rig, layers.unit)
+    sitter *= np.float32(layers.gain)
 
-    picture = draw_backdrop(look.backdrop, look.seed, width, height)
-    behind = cv2.GaussianBlur(picture, (0, 0), 0.02 * width)
-    picture = _over(picture, sitter, neck)
-    picture = _over(picture, garment, garment_matte)
-    picture = _over(picture, sitter, head)
+    picture = _behind(look, layers).copy()
+    _lay_over(picture, sitter, neck)
+    below = _rows_of(garment_matte)
+    cloth = linear(layers.garment[below, :, :3])
+    cloth *= (_cloth_light(normals[below], look.rig) * _contact_shadow(head, layers)[below])[..., None] * tint(look.rig)
+    _lay_over(picture[below], cloth, garment_matte[below])
+    _lay_over(picture, sitter, head)
 
     figure = 1 - (1 - head) * (1 - garment_matte) * (1 - neck)
-    rim = rim_light(figure, _figure_normals(normals, head, garment_matte), look.rig, width)
-    picture += rim[..., None] * tint(look.rig)
-    picture = _light_wrap(picture, behind, figure, width)
+    if look.rig.rim:
+        around = _figure_normals(normals, head, garment_matte)
+        picture += rim_light(figure, around, look.rig, layers.unit)[..., None] * tint(look.rig)
+    _add_light_wrap(picture, look, layers, figure)
     balance = Rig(key_deg=0, warmth=look.warmth)
-    picture = picture * np.float32(2.0**look.stops) * tint(balance)
+    picture *= np.float32(2.0**look.stops) * tint(balance)
     if look.black_and_white:
         picture = np.repeat((picture @ LUMINANCE)[..., None], 3, axis=-1)
-    print_ = _shoulder(srgb(picture))
-    return _with_grain(print_, head, layers.grain, look.seed, look.black_and_white)
+    return _with_grain(_shoulder(srgb(picture)), head, layers.grain, look)
 
 
-def _over(under: F32, layer: F32, matte: F32) -> F32:
-    """Lay a layer over what is there (Porter & Duff 1984), in linear light."""
-    return under + (layer - under) * matte[..., None]
+def _matte(layer: U8) -> F32:
+    """Return bytes as 0..1."""
+    return layer.astype(np.float32) * np.float32(1 / 255)
+
+
+def _rows_of(matte: F32) -> slice:
+    """Return the rows in which a matte is not empty."""
+    rows = np.flatnonzero(matte.any(axis=1))
+    return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
+
+
+def _lay_over(under: F32, layer: F32, matte: F32) -> None:
+    """Lay a layer over what is there (Porter & Duff 1984), in linear light; `under` is changed."""
+    rows, columns = _rows_of(matte), _rows_of(matte.T)
+    part = under[rows, columns]
+    part += (layer[rows, columns] - part) * matte[rows, columns, None]
+
+
+def _behind(look: Look, layers: Layers) -> F32:
+    """Return the backdrop (H, W, 3) in linear light; not to be changed, for it is kept."""
+    height, width = layers.head.shape
+    return _drawn(look.backdrop, look.backdrop_blur * layers.unit, look.seed, width, height)
+
+
+@lru_cache(maxsize=2)
+def _drawn(backdrop: Backdrop, sigma: float, seed: int, width: int, height: int) -> F32:
+    drawn = draw_backdrop(backdrop, seed, width, height)
+    return blurred(drawn, sigma) if sigma > 0 else drawn
 
 
 def _cloth_light(normals: F32, rig: Rig) -> F32:
     """Return the light (H, W) on the garment's surface: all of it, for cloth was drawn without."""
-    return np.clip(shading(rig, normals), 0.3, 1.35) ** CLOTH
+    return np.clip(shading(rig, normals), 0.3, 1.35) ** np.float32(CLOTH)
 
 
-def _contact_shadow(head: F32, chin: float) -> F32:
+def _contact_shadow(head: F32, layers: Layers) -> F32:
     """Return the shade (H, W) that the head throws on collar and shoulders: its matte, lowered and blurred."""
-    height, width = head.shape
-    eye = frame.EYE_DISTANCE * width
+    eye = frame.EYE_DISTANCE * layers.unit
     lowered = np.zeros_like(head)
     drop = int(0.22 * eye)
-    lowered[drop:] = head[:-drop]
-    soft = cv2.GaussianBlur(lowered, (0, 0), 0.16 * eye)
-    rows = np.arange(height, dtype=np.float32)[:, None]
-    fade = np.clip(1 - (rows - chin) / (1.2 * eye), 0, 1)
+    lowered[drop:] = head[: len(head) - drop]
+    soft = blurred(lowered, 0.16 * eye)
+    rows = np.arange(len(head), dtype=np.float32)[:, None]
+    fade = np.clip(1 - (rows - layers.chin) / (1.2 * eye), 0, 1)
     return 1 - CONTACT * soft * fade
 
 
@@ -105,59 +137,71 @@ def _figure_normals(normals: F32, head: F32, garment: F32) -> F32:
     return (body + (normals - body) * head[..., None]).astype(np.float32)
 
 
-def _light_wrap(picture: F32, behind: F32, figure: F32, width: int) -> F32:
-    """Let the backdrop's light spill over the outline by a few pixels, as it does in a lens.
+def _add_light_wrap(picture: F32, look: Look, layers: Layers, figure: F32) -> None:
+    """Let the backdrop's light spill over the outline by a few pixels, as it does in a lens; `picture` is changed.
 
     Only where it is brighter than the sitter: a dark backdrop spills nothing.
     """
-    reach = 0.004 * width
-    edge = np.clip(1 - cv2.GaussianBlur(figure, (0, 0), reach), 0, 1) * figure
-    spill = np.maximum(behind - picture, 0)
-    return picture + 0.35 * edge[..., None] * spill
+    edge = np.clip(1 - cv2.GaussianBlur(figure, (0, 0), 0.004 * layers.unit), 0, 1) * figure
+    rows, columns = np.nonzero(edge > LEAST_SPILL)
+    behind = blurred(_behind(look, layers), 0.02 * layers.unit)[rows, columns]
+    there = picture[rows, columns]
+    picture[rows, columns] = there + 0.35 * edge[rows, columns, None] * np.maximum(behind - there, 0)
 
 
 def _shoulder(display: F32) -> F32:
     """Roll highlights off above 0.85 so that no light clips hard; below it nothing changes."""
-    over = np.maximum(display - 0.85, 0)
-    return np.where(display > 0.85, 0.85 + 0.15 * (1 - np.exp(-over / 0.15)), display).astype(np.float32)
+    bright = display > 0.85
+    over = display[bright] - 0.85
+    display[bright] = 0.85 + 0.15 * (1 - np.exp(-over / 0.15))
+    return display
 
 
-def _with_grain(display: F32, head: F32, grain: float, seed: int, colourless: bool) -> U8:
+def _with_grain(display: F32, head: F32, grain: float, look: Look) -> U8:
     """Give backdrop and garment the head's own measured grain, then round; the head keeps the grain it has."""
     height, width = head.shape
-    noise = np.random.default_rng([seed, 7]).standard_normal((height, width, 3)).astype(np.float32)
-    grey = noise.mean(axis=-1, keepdims=True) * np.sqrt(3)
+    level = max(grain, 0.004)  # a print with less shows banding in smooth paper
+    noise = unit_grain(look.seed, width, height, look.black_and_white)
+    display += noise * (np.float32(level) * (1 - 0.75 * head))[..., None]
+    display *= 255
+    return np.clip(np.rint(display), 0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=2)
+def unit_grain(seed: int, width: int, height: int, colourless: bool) -> F32:
+    """Return film-like noise (H, W, 3) of standard deviation 1, the same for the same seed; not to be changed."""
+    noise = np.random.default_rng([seed, 7]).standard_normal((height, width, 3), np.float32)
+    grey = noise.mean(axis=-1, keepdims=True) * np.float32(np.sqrt(3))
     noise = np.repeat(grey, 3, axis=-1) if colourless else 0.75 * grey + 0.25 * noise
     noise = cv2.GaussianBlur(noise, (0, 0), 0.7)
-    noise /= np.float32(noise.std())
-    level = max(grain, 0.004)  # a print with less shows banding in smooth paper
-    out = display + noise * level * (1 - 0.75 * head[..., None])
-    return np.clip(np.round(out * 255), 0, 255).astype(np.uint8)
+    return noise / np.float32(noise.std())
 
 
 def retouch(rgb: F32, skin: F32, layers: Layers, amount: float) -> F32:
     """Even out blotches on skin and keep its texture: frequency separation, (H, W, 3) float32 sRGB in and out.
 
     Pores live below 0.5 % of the frame's width, form above 2.5 %; only the band between them is
-    lowered, by at most 70 %, and not on marks the map protects, eyes, brows or lips.
+    lowered, by at most 70 %, and not on marks the map protects, eyes, brows or lips. The band is taken at half the
+    size, which holds all of it.
     """
     if amount <= 0:
         return rgb
     height, width = skin.shape
-    fine = cv2.GaussianBlur(rgb, (0, 0), 0.003 * width)
-    broad = cv2.bilateralFilter(
-        cv2.resize(fine, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), 0, 0.06, 0.008 * width
-    )
-    broad = cv2.resize(broad, (width, height), interpolation=cv2.INTER_LINEAR)
+    unit, half = layers.unit / 2, (max(1, width // 2), max(1, height // 2))
+    fine = cv2.GaussianBlur(cv2.resize(rgb, half, interpolation=cv2.INTER_AREA), (0, 0), 0.003 * unit)
+    quarter = cv2.resize(fine, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    broad = cv2.resize(cv2.bilateralFilter(quarter, 0, 0.06, 0.008 * unit), half, interpolation=cv2.INTER_LINEAR)
     lab = cv2.cvtColor(fine, cv2.COLOR_RGB2LAB)
-    above = skin[: max(1, round(layers.chin))] > 0.9  # below the chin there may be the sitter's own clothes
-    colour = np.median(lab[: len(above)][above][::17], axis=0) if above.any() else lab.mean(axis=(0, 1))
+    bare = cv2.resize(skin, half, interpolation=cv2.INTER_AREA)
+    above = bare[: max(1, round(layers.chin / 2))] > 0.9  # below the chin there may be the sitter's own clothes
+    colour = np.median(lab[: len(above)][above][::5], axis=0) if above.any() else lab.mean(axis=(0, 1))
     like = np.exp(-0.5 * (((lab - colour) / np.array([16, 8, 8], np.float32)) ** 2).sum(axis=-1))
-    protect = np.zeros((height, width), np.float32)
-    for x, y, radius in layers.marks:
+    protect = np.zeros(bare.shape, np.float32)
+    for x, y, radius in layers.marks / 2:
         cv2.circle(protect, (round(float(x)), round(float(y))), max(1, round(1.6 * float(radius))), 1.0, -1)
-    where = cv2.GaussianBlur((like * skin * (1 - protect)).astype(np.float32), (0, 0), 0.004 * width)
-    return np.clip(rgb - 0.7 * amount * where[..., None] * (fine - broad), 0, 1).astype(np.float32)
+    where = cv2.GaussianBlur((like * bare * (1 - protect)).astype(np.float32), (0, 0), 0.004 * unit)
+    less = (0.7 * amount * where[..., None] * (fine - broad)).astype(np.float32)
+    return np.clip(rgb - cv2.resize(less, (width, height), interpolation=cv2.INTER_LINEAR), 0, 1)
 
 
 def grain_of(rgb: U8, skin: F32) -> float:

@@ -12,10 +12,12 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from core import frame
 from core.colour import LUMINANCE, linear
 from core.face.landmarks import harmonics, normals_of_mesh
+from core.scene.blur import blurred
 from core.types import F32, Cutout, FaceMap
 
 LIMITS: Final = (0.6, 1.6)
@@ -90,19 +92,26 @@ def shading(rig: Rig, normals: F32) -> F32:
     return (received / front).astype(np.float32)
 
 
-def relight(rgb: F32, normals: F32, light: F32, rig: Rig) -> F32:
+def relight(rgb: F32, normals: NDArray[np.int8], light: F32, rig: Rig, unit: float) -> F32:
     """Return the sitter (H, W, 3) in linear light, carried from the photo's light to the rig's.
 
-    rgb: (H, W, 3) float32 sRGB 0..1; light: `FaceMap.light`. The ratio is bounded by LIMITS, blurred
-    over a tenth of the eye distance, and centred: no skin is made lighter or darker.
+    rgb: (H, W, 3) float32 sRGB 0..1; normals, light: as `core.types.Layers`; unit: the frame's width in these pixels.
+    The ratio is bounded by LIMITS, blurred over a tenth of the eye distance, and centred: no skin is made lighter or
+    darker. It is worked out at a quarter of the size.
     """
-    there = np.maximum(harmonics(normals) @ light, 0.25)
-    ratio = shading(rig, normals) / there
-    skin = normals[..., 2] > 0.5
+    height, width = rgb.shape[:2]
+    small = cv2.resize(normals.astype(np.float32), (-(-width // 4), -(-height // 4)), interpolation=cv2.INTER_AREA)
+    small *= np.float32(1 / 127)
+    there = np.maximum(harmonics(small) @ light, 0.25)
+    ratio = shading(rig, small) / there
+    skin = small[..., 2] > 0.5
     centre = float(np.exp(np.mean(np.log(ratio[skin])))) if skin.any() else 1.0
     ratio = np.clip(ratio / max(centre, 1e-3), *LIMITS) ** rig.strength
-    ratio = cv2.GaussianBlur(ratio, (0, 0), 0.1 * frame.EYE_DISTANCE * rgb.shape[1])
-    return (linear(rgb) * ratio[..., None] * tint(rig)).astype(np.float32)
+    ratio = cv2.GaussianBlur(ratio.astype(np.float32), (0, 0), 0.1 * frame.EYE_DISTANCE * unit / 4)
+    ratio = cv2.resize(ratio, (width, height), interpolation=cv2.INTER_LINEAR)
+    lit = linear(rgb)
+    lit *= ratio[..., None] * tint(rig)
+    return lit
 
 
 def tint(rig: Rig) -> F32:
@@ -111,7 +120,7 @@ def tint(rig: Rig) -> F32:
     return gains / np.float32(gains @ LUMINANCE)
 
 
-def rim_light(matte: F32, normals: F32, rig: Rig, width: int) -> F32:
+def rim_light(matte: F32, normals: F32, rig: Rig, width: float) -> F32:
     """Return the light (H, W) added along the outline by a lamp behind, on the side away from the key.
 
     A band of a twentieth of the eye distance inside the edge, where the surface turns away.
@@ -120,7 +129,7 @@ def rim_light(matte: F32, normals: F32, rig: Rig, width: int) -> F32:
         return np.zeros(matte.shape, np.float32)
     away = -np.sign(rig.key_deg) if rig.key_deg else 1.0
     reach = 0.06 * frame.EYE_DISTANCE * width
-    inner = np.clip(1 - cv2.GaussianBlur(matte, (0, 0), reach), 0, 1) * matte**3  # haze must not glow
+    inner = np.clip(1 - blurred(matte, reach), 0, 1) * matte**3  # haze must not glow
     return (rig.rim * inner * np.clip(away * normals[..., 0], 0, 1)).astype(np.float32)
 
 

@@ -230,6 +230,7 @@ def _layers(
         gain=exposure(np.clip(rgb, 0, 1), skin),
         grain=grain_of(pixels, skin),
         chin=float(points[CHIN, 1]),
+        landmarks=points,
     )
     return (
         layers,

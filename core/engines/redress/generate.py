@@ -22,6 +22,7 @@ from core.frame import INTEROCULAR_PX
 from core.scene.compose import compose
 from core.scene.stage import Setup, Skin, Window, look_of
 from core.scene.style import rgb_of
+from core.scene.wardrobe import PART_NAMES, Part
 from core.types import F32, U8, Body, Layers, Portrait, Recipe
 
 STEPS: Final = 12
@@ -35,6 +36,17 @@ SHADE: Final = 0.11
 OWN_EDGE: Final = 7
 """Pixels of the full print by which the sitter's own neck is trusted less at its edge, where old clothes shine into it;
 by eye."""
+PART_OF: Final[dict[str, Part]] = {
+    "jacket": "jacket",
+    "shirt": "shirt",
+    "tie": "tie",
+    "lapel": "jacket",
+    "collar": "shirt",
+    "knot": "tie",
+}
+"""Pieces of a drawn garment and the part that has their colour."""
+ONE_PIECE: Final = ("blouse", "turtleneck", "crew_neck")
+"""Garments whose collar is of the same cloth."""
 SCALE: Final = SIZE[0] / frame.PRINT[0]
 """The net's pixels per print pixel: 1/8."""
 
@@ -188,7 +200,18 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
         neck=whole_neck,
         garment=garment,
         normals=normals,
+        parts=_parts_of(layout, setup.outfit.kind, height),
     )
+
+
+def _parts_of(layout: Layout, kind: str, height: int) -> U8:
+    """Return where jacket, shirt and tie are in a print of that height: (height, W, 3) uint8."""
+    parts = np.zeros((height, layout.collar.shape[1], len(PART_NAMES)), np.uint8)
+    for name, region in layout.regions.items():
+        cloth = "jacket" if kind in ONE_PIECE else PART_OF[name]
+        part = parts[height - len(region) :, :, PART_NAMES.index(cloth)]
+        np.maximum(part, to_bytes(region), out=part)
+    return parts
 
 
 def reframe(layers: Layers, window: Window) -> Layers:
@@ -214,6 +237,8 @@ def reframe(layers: Layers, window: Window) -> Layers:
         normals=shown(layers.normals.astype(np.float32)).round().astype(np.int8),
         marks=marks,
         chin=(layers.chin - top) * zoom,
+        landmarks=(layers.landmarks - np.array([left, top, 0], np.float32)) * np.float32(zoom),
+        parts=shown(layers.parts) if layers.parts.size else layers.parts,
     )
 
 
