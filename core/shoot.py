@@ -16,6 +16,7 @@ from core.deliver import files
 from core.deliver.manifest import finished_record, request_digest
 from core.errors import Stopped
 from core.face.features import Observer
+from core.looks.finish import finish_settings
 from core.models import Models
 from core.scene import stage
 from core.scene.sources import select_sources
@@ -175,6 +176,8 @@ def shoot_styles(
                     setup = stage.set_up(seen, cutout, style, worn, attempt.take, seed, purpose.retouch)
                     setup.settings["crop"] = style.crop or purpose.crop
                     setup.settings["relight"] = attempt.relight
+                    if style.finish:
+                        setup.settings["finish"] = finish_settings(style.finish)
                     record = _draw(setup, style, sitting, who, name, out, digest, models, should_stop)
                 records.append(record)
                 on_portrait(record, to_come)
@@ -198,10 +201,13 @@ def _draw(
     should_stop: Stop,
 ) -> dict[str, Any]:
     """Draw one portrait, judge it and save it; returns its record."""
+    from core.judge.drawing import drawn_recognisably
     from core.judge.verdict import judge
 
     portrait = models.engine.portrait(setup, style.id, sitting.purpose, who, name, should_stop)
     verdict = judge(portrait, setup.face, who, models.recogniser, models.landmarker)
+    if style.finish and verdict.kept:
+        portrait, verdict = drawn_recognisably(portrait, verdict, setup.face, models.recogniser, models.landmarker)
     exports = purpose_of(sitting.purpose).exports
     return files.save_portrait(portrait, verdict, out, setup.settings["crop"], exports, digest)
 
@@ -214,5 +220,6 @@ def _request(who: Identity, style: Style, choice: stage.Choice, sitting: Sitting
         "learned": who.proof if who.lora else None,
         "purpose": [sitting.purpose, purpose_of(sitting.purpose).model_dump()],
         "style": style.model_dump(),
+        "finish": finish_settings(style.finish) if style.finish else None,
         "chosen": {role: pick(role, getattr(choice, role) or getattr(style, role)).model_dump() for role in ROLES},
     }

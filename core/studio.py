@@ -133,7 +133,7 @@ def enhance(portrait: Path, tweaks: Sequence[str], out: Path, models: Models | N
         raise Refused("overwrites", f"{out.name} would overwrite {portrait.name} or its recipe; give another name")
     edited = recipes.edit(recipe, *tweaks)
     rgb = recipes.develop(files.load_layers(layers), edited)
-    embedding = (models or Models()).recogniser.embed_only(rgb)
+    embedding = (models or Models()).recogniser.embed_only(recipes.photograph(files.load_layers(layers), edited))
     exports = purpose_of(edited.purpose).exports
     made = {
         **record,

@@ -159,8 +159,8 @@ class Cutout:
     (H, W) float32 in 0..1. matte: the whole person. head: face, ears, hat, and hair that no garment covers. back_hair:
     hair behind the shoulders, carried on below its end. neck: bare skin under the jaw. backdrop: where the photo shows
     something else than the sitter. figure: the body under the head. shown: left, top and right within which no border
-    of the photo cuts the head. window: left, top, width and height of what a print of the whole sitter in their own
-    clothes shows (`core.cutout.whole`); None where a garment is to be put on.
+    of the photo cuts the head. regions: (H, W, 3) uint8, how much of each pixel is the sitter's hair, hat and own clothes.
+    window: left, top, width and height of what a print of the whole sitter in their own clothes shows (`core.cutout.whole`); None where a garment is to be put on.
     """
 
     rgb: F32
@@ -171,6 +171,7 @@ class Cutout:
     backdrop: F32
     figure: Figure
     shown: tuple[float, float, float]
+    regions: U8
     window: tuple[float, float, float, float] | None = None
 
 
@@ -203,7 +204,8 @@ class Layers:
     the sitter's own noise, 0..1 sRGB. chin: row where the chin ends. landmarks: (478, 3) float32 face mesh in these
     pixels, (0, 3) where a release before 2026-12 kept none. parts: (H, W, 3) uint8, where jacket, shirt and tie are
     (`core.scene.wardrobe.PART_NAMES`), (0, 0, 3) where the sitter wears their own clothes. frame_width: width of the
-    canonical frame in these pixels, 0 where it is W.
+    canonical frame in these pixels, 0 where it is W. regions: (H, W, 3) uint8, how much of each pixel is the sitter's
+    hair, hat and own clothes, (0, 0, 3) where a release before 2026-12 kept none.
     """
 
     sitter: U8
@@ -219,6 +221,7 @@ class Layers:
     landmarks: F32 = field(default_factory=lambda: np.zeros((0, 3), np.float32))
     parts: U8 = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
     frame_width: float = 0.0
+    regions: U8 = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
 
     @property
     def unit(self) -> float:

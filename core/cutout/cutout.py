@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from core import frame
+from core.colour import to_bytes
 from core.cutout.body import bare_neck, figure_of
 from core.cutout.decontaminate import decontaminate, without_backlight
 from core.cutout.foreground import estimate_foreground_ml
@@ -20,7 +21,7 @@ from core.cutout.hair import Hair, layer_hair, shown_window
 from core.cutout.parser import HALF, PARTS_SIZE, Parser, Parts
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX
-from core.types import F32, Cutout, FaceMap, Figure
+from core.types import F32, U8, Cutout, FaceMap, Figure
 
 HAZE: Final = 0.05
 """Alpha that the guided filter leaves where there is none, and takes where there is all; seen on both demo sitters."""
@@ -78,6 +79,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
         backdrop=backdrop_of(valid, whole),
         figure=figure,
         shown=(left, top, right),
+        regions=regions_of(parts),
     )
 
 
@@ -104,6 +106,12 @@ def at_print(part: F32, guide: F32) -> F32:
     large = cv2.resize(part, frame.PRINT, interpolation=cv2.INTER_CUBIC)
     filtered = cv2.ximgproc.guidedFilter(guide, large, 3, 1e-4)
     return np.clip((filtered - HAZE) / (1 - 2 * HAZE), 0, 1).astype(np.float32)
+
+
+def regions_of(parts: Parts) -> U8:
+    """Return how much of each pixel is hair, hat and clothes: (1280, 1024, 3) uint8."""
+    told_apart = to_bytes(np.dstack([parts.hair, parts.hat, parts.clothes]))
+    return cv2.resize(told_apart, frame.PRINT, interpolation=cv2.INTER_LINEAR).astype(np.uint8)
 
 
 def kept_of(parts: Parts) -> F32:

@@ -12,7 +12,7 @@ import numpy as np
 
 from core import frame
 from core.cutout.body import figure_of
-from core.cutout.cutout import at_print, backdrop_of, foreground_of
+from core.cutout.cutout import at_print, backdrop_of, foreground_of, regions_of
 from core.cutout.hair import at_border
 from core.cutout.parser import HALF, PARTS_SIZE, Parser, Parts
 from core.face.mesh import CHIN, FACE_OVAL
@@ -60,6 +60,7 @@ def cut_out_whole(face: FaceMap, parser: Parser) -> Cutout:
         backdrop=backdrop_of(valid, whole),
         figure=figure,
         shown=(0.0, 0.0, float(frame.PRINT[0])),
+        regions=regions_of(parts),
         window=window,
     )
 

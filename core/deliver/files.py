@@ -82,7 +82,7 @@ def _xmp(recipe: Recipe) -> bytes:
 
 
 def save_layers(layers: Layers, folder: Path) -> None:
-    """Keep a portrait's layers in a folder: four or five PNGs and the numbers, the numbers last."""
+    """Keep a portrait's layers in a folder: four to six PNGs and the numbers, the numbers last."""
     masks = np.dstack([layers.head, layers.neck, np.zeros_like(layers.head)])
     pictures = {
         "sitter": layers.sitter,
@@ -90,8 +90,9 @@ def save_layers(layers: Layers, folder: Path) -> None:
         "garment": layers.garment,
         "normals": (layers.normals.astype(np.int16) + 128).astype(np.uint8),
     }
-    if layers.parts.size:
-        pictures["parts"] = layers.parts
+    for name, kept in (("parts", layers.parts), ("regions", layers.regions)):
+        if kept.size:
+            pictures[name] = kept
     for name, picture in pictures.items():
         order = [2, 1, 0, 3][: picture.shape[2]]
         done, png = cv2.imencode(".png", picture[..., order], list(PNG))
@@ -106,6 +107,7 @@ def save_layers(layers: Layers, folder: Path) -> None:
         "gain": layers.gain,
         "grain": layers.grain,
         "chin": layers.chin,
+        "mesh": [[round(float(v), 2) for v in point] for point in layers.mesh],
     }
     write_json(folder / "layers.json", numbers)
 
@@ -133,8 +135,10 @@ def _load_layers(folder: Path) -> Layers:
             raise FileNotFoundError(f"layer {name}.png is missing in {folder.name}")
         return read[..., [2, 1, 0, 3][: read.shape[2]]]
 
+    def optional(name: str) -> U8:
+        return picture(name) if (folder / f"{name}.png").is_file() else np.zeros((0, 0, 3), np.uint8)
+
     masks = picture("masks")
-    parts = picture("parts") if (folder / "parts.png").is_file() else np.zeros((0, 0, 3), np.uint8)
     return Layers(
         sitter=picture("sitter"),
         head=masks[..., 0].copy(),
@@ -147,7 +151,8 @@ def _load_layers(folder: Path) -> Layers:
         grain=numbers["grain"],
         chin=numbers["chin"],
         landmarks=np.array(numbers.get("landmarks", []), np.float32).reshape(-1, 3),
-        parts=parts,
+        parts=optional("parts"),
+        regions=optional("regions"),
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 from core.edit import tweaks
 from core.edit.step import Settings, StepKind
 from core.errors import Refused
+from core.looks.finish import draw
 from core.scene.compose import compose
 from core.scene.stage import look_of
 from core.scene.style import lamps_of, paper_of
@@ -155,15 +156,32 @@ def kind_of(step: Step) -> StepKind:
 def develop(layers: Layers, recipe: Recipe) -> U8:
     """Make the picture a recipe asks for from its layers: (H, W, 3) uint8, uncropped; same recipe, same bytes.
 
-    All steps change the layers first, in order; what they come to is composed; then all change the picture. Raises
-    Refused where the layers lack what a step needs.
+    The photograph, and last of all the drawing of it where the recipe has a finish: every other edit acts under it.
+    Raises Refused where the layers lack what a step or the finish needs.
     """
-    steps = [(kind_of(step), step) for step in lineage(recipe)]
-    for kind, step in steps:
-        layers = kind.layers(layers, step.parameters, recipe.seed)
+    finish = effective(recipe).get("finish")
+    layers = changed(layers, recipe)
+    rgb = _photograph(layers, recipe)
+    return draw(rgb, layers, finish, recipe.seed) if finish else rgb
+
+
+def photograph(layers: Layers, recipe: Recipe) -> U8:
+    """Make a recipe's picture without its drawn finish: what realism and the sitter's likeness are judged by."""
+    return _photograph(changed(layers, recipe), recipe)
+
+
+def changed(layers: Layers, recipe: Recipe) -> Layers:
+    """Return the layers as a recipe's steps leave them. Raises Refused where they lack what a step needs."""
+    for step in lineage(recipe):
+        layers = kind_of(step).layers(layers, step.parameters, recipe.seed)
+    return layers
+
+
+def _photograph(layers: Layers, recipe: Recipe) -> U8:
+    """Compose changed layers and let every step change the picture, in order."""
     rgb = compose(layers, look_of(effective(recipe), recipe.seed))
-    for kind, step in steps:
-        rgb = kind.picture(rgb, layers, step.parameters, recipe.seed)
+    for step in lineage(recipe):
+        rgb = kind_of(step).picture(rgb, layers, step.parameters, recipe.seed)
     return rgb
 
 

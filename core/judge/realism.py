@@ -86,7 +86,7 @@ def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tupl
     neck = (layers.neck > 200) & (layers.head < 26) & (garment < 26)
     coloured = np.ptp(rgb.reshape(-1, 3).astype(np.int16), axis=1).max() > 0
     measures = {
-        "shape": _shape_error(traced.landmarks, source.landmarks),
+        "shape": shape_error(traced.landmarks, source.landmarks),
         "sharpness": _sharpness_kept(rgb, traced.landmarks, source),
         "clipped": float(np.mean((luma[face] > BURNT) | (luma[face] < DROWNED))),
         "blink": float(traced.blendshapes[blink].min() - source.selfie.face.blendshapes[blink].min()),
@@ -167,7 +167,7 @@ def _necks(
     }
 
 
-def _shape_error(points: F32, reference: F32) -> float:
+def shape_error(points: F32, reference: F32) -> float:
     """Return how far one face's shape is from another's: Procrustes distance in eye distances, RMS over the mesh."""
     one, other = points[:468, :2].astype(np.float64), reference[:468, :2].astype(np.float64)
     one, other = one - one.mean(axis=0), other - other.mean(axis=0)

@@ -40,6 +40,7 @@ REASONS: Final = {
     "hair_cut": "the head's outline is a straight line, as no hair is",
     "patch": "the skin has an edge that the photo has not",
     "cast": "the skin has the colour of a lamp",
+    "drawing_unlike": "the drawing is not like the sitter",
     "gap": "backdrop shows between jaw, neck and collar",
 }
 """Every machine reason a portrait may be dropped for, and what it means."""

@@ -231,6 +231,7 @@ def _layers(
         grain=grain_of(pixels, skin),
         chin=float(points[CHIN, 1]),
         landmarks=points,
+        regions=cv2.warpAffine(cutout.regions, turn, size, flags=cv2.INTER_LINEAR).astype(np.uint8),
     )
     return (
         layers,

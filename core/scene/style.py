@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import StyleWrong
 
@@ -119,7 +119,8 @@ class Style(Strict):
     title: str
     pitch: str
     family: Family
-    medium: Literal["photo"]
+    medium: Literal["photo", "drawn"]
+    finish: str | None = None
     purposes: tuple[Purpose, ...]
     outfit: str
     backdrop: str
@@ -129,6 +130,12 @@ class Style(Strict):
     crop: Crop | None = None
     tweaks: tuple[str, ...]
     least_percent: float = Field(90, ge=50, le=100)
+
+    @model_validator(mode="after")
+    def _drawn_or_not(self) -> Style:
+        if (self.medium == "drawn") != (self.finish is not None):
+            raise ValueError("a look with medium drawn names its finish, and no other does")
+        return self
 
 
 @cache

@@ -193,6 +193,9 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     whole_head = layers.head.astype(np.float32) / 255
     behind = setup.back_hair.astype(np.float32) / 255
     behind[top:] *= 1 - cover
+    regions = layers.regions.copy()
+    regions[..., 0] = np.maximum(regions[..., 0], to_bytes(behind))  # hair that was carried on below its end too
+    regions[..., 2] = 0  # the photo's clothes are not worn
     return replace(
         layers,
         sitter=to_bytes(sitter),
@@ -201,6 +204,7 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
         garment=garment,
         normals=normals,
         parts=_parts_of(layout, setup.outfit.kind, height),
+        regions=regions,
     )
 
 
@@ -239,6 +243,7 @@ def reframe(layers: Layers, window: Window) -> Layers:
         chin=(layers.chin - top) * zoom,
         landmarks=(layers.landmarks - np.array([left, top, 0], np.float32)) * np.float32(zoom),
         parts=shown(layers.parts) if layers.parts.size else layers.parts,
+        regions=shown(layers.regions),
     )
 
 

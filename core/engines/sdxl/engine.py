@@ -245,6 +245,8 @@ class StableDiffusionEngine:
             garment=np.dstack([drawn, to_bytes(worn)]),
             marks=init.marks[:0],  # moles are where the net put them: nothing is known of them
             chin=float(traced.landmarks[152, 1]),
+            landmarks=traced.landmarks,
+            regions=sized(cut.regions),
         )
 
     @cached_property
