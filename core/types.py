@@ -159,8 +159,9 @@ class Cutout:
     (H, W) float32 in 0..1. matte: the whole person. head: face, ears, hat, and hair that no garment covers. back_hair:
     hair behind the shoulders, carried on below its end. neck: bare skin under the jaw. backdrop: where the photo shows
     something else than the sitter. figure: the body under the head. shown: left, top and right within which no border
-    of the photo cuts the head. regions: (H, W, 3) uint8, how much of each pixel is the sitter's hair, hat and own clothes.
-    window: left, top, width and height of what a print of the whole sitter in their own clothes shows (`core.cutout.whole`); None where a garment is to be put on.
+    of the photo cuts the head. regions: (H, W, 3) uint8, how much of each pixel is the sitter's hair, hat and own
+    clothes. window: left, top, width and height of what a print of the whole sitter in their own clothes shows
+    (`core.cutout.whole`); None where a garment is to be put on.
     """
 
     rgb: F32

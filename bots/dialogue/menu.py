@@ -10,6 +10,7 @@ from core.scene import style
 
 LOOKS_A_PAGE = 6  # of one family, on one sheet of pictures
 RETOUCH = ("0", "0.3", "0.6")  # of 1, the strongest `core/edit/tweaks/retouch.py` takes
+STRENGTHS = ("0.25", "0.5", "1")  # of 1, the strongest `core/edit/tweaks/finish.py` takes
 OWN = style.OWN
 FIRST = ("office", "founder", "studio_black", "outdoor")
 
@@ -104,7 +105,12 @@ def default_menu(a_day: int = 0) -> Menu:
     packs = [pack for family in style.by_family(first).values() for pack in family]
     wardrobe = style.wardrobe()
     offered = dict.fromkeys(name for pack in packs for name in pack.tweaks)
-    values = {"backdrop": tuple(wardrobe.backdrops), "retouch": RETOUCH, "crop": get_args(style.Crop)}
+    values = {
+        "backdrop": tuple(wardrobe.backdrops),
+        "retouch": RETOUCH,
+        "strength": STRENGTHS,
+        "crop": get_args(style.Crop),
+    }
     return Menu(
         looks=tuple(
             Look(pack.id, pack.title, pack.pitch, preview(pack.id), pack.tweaks, pack.family) for pack in packs

@@ -90,9 +90,7 @@ def save_layers(layers: Layers, folder: Path) -> None:
         "garment": layers.garment,
         "normals": (layers.normals.astype(np.int16) + 128).astype(np.uint8),
     }
-    for name, kept in (("parts", layers.parts), ("regions", layers.regions)):
-        if kept.size:
-            pictures[name] = kept
+    pictures |= {name: kept for name, kept in (("parts", layers.parts), ("regions", layers.regions)) if kept.size}
     for name, picture in pictures.items():
         order = [2, 1, 0, 3][: picture.shape[2]]
         done, png = cv2.imencode(".png", picture[..., order], list(PNG))
@@ -107,7 +105,6 @@ def save_layers(layers: Layers, folder: Path) -> None:
         "gain": layers.gain,
         "grain": layers.grain,
         "chin": layers.chin,
-        "mesh": [[round(float(v), 2) for v in point] for point in layers.mesh],
     }
     write_json(folder / "layers.json", numbers)
 

@@ -27,7 +27,11 @@ def drawn_backdrop(subject: Subject, rng: np.random.Generator, kind: str) -> F32
         centre = subject.mesh[1, :2]
         angle = np.arctan2(y * height / 2.5 + height / 2 - centre[1], x * width / 2 + width / 2 - centre[0])
         stripes = np.sin(angle * 12 + float(rng.uniform(0, 6))).astype(np.float32)
-        return over(np.broadcast_to(turned(colour, -4, 1.5), (height, width, 3)).astype(np.float32), turned(colour, 9, 1.4), above(stripes, 0.0))
+        return over(
+            np.broadcast_to(turned(colour, -4, 1.5), (height, width, 3)).astype(np.float32),
+            turned(colour, 9, 1.4),
+            above(stripes, 0.0),
+        )
     lifted = turned(colour, 14, 1.5)
     top, bottom = turned(lifted, -12, 1.2, 8), turned(lifted, 12, 0.8, -8)
     slope = np.clip((y + 1.25) / 2.5 + 0.05 * np.sin(3 * x + float(rng.uniform(0, 6))), 0, 1)

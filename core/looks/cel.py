@@ -47,7 +47,9 @@ def cloth_of(subject: Subject, matte: F32, colours: int, chroma: float = 1.15) -
     return turned(painted, 0, chroma)
 
 
-def hair_of(subject: Subject, limits: tuple[float, ...], lighter: tuple[float, ...], run: float = 0.16) -> tuple[F32, F32]:
+def hair_of(
+    subject: Subject, limits: tuple[float, ...], lighter: tuple[float, ...], run: float = 0.16
+) -> tuple[F32, F32]:
     """Paint hair in flat tones whose shapes run along it, and return the ink of its strands as well.
 
     limits: percentiles of the hair's own light at which tones change; lighter: CIELAB lightness of each tone against

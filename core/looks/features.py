@@ -62,9 +62,7 @@ def eyes_of(subject: Subject) -> tuple[Eye, Eye]:
         colour = middle_colour(subject.rgb, (seen > 0.5).astype(np.float32), (0.3, 0.22, 0.16))
         height = float(np.linalg.norm(upper[4] - lower[4]))
         found.append(
-            Eye(
-                opening, upper, lower, mesh[list(CREASES[side])], centre, radius, colour, height > OPEN * subject.eye
-            )
+            Eye(opening, upper, lower, mesh[list(CREASES[side])], centre, radius, colour, height > OPEN * subject.eye)
         )
     return found[0], found[1]
 
@@ -154,7 +152,11 @@ def mouth_open(subject: Subject) -> bool:
 def paint_mouth(painted: F32, subject: Subject, ink: F32, line: float) -> F32:
     """Paint what shows between the lips, teeth or the dark behind them, and draw the line where the lips meet."""
     mesh = subject.mesh[:, :2]
-    stroke(ink, mesh[list(MOUTH_LINE)], [0.8 * line, 1.6 * line, 1.1 * line, 1.3 * line, 1.1 * line, 1.6 * line, 0.8 * line])
+    stroke(
+        ink,
+        mesh[list(MOUTH_LINE)],
+        [0.8 * line, 1.6 * line, 1.1 * line, 1.3 * line, 1.1 * line, 1.6 * line, 0.8 * line],
+    )
     if not mouth_open(subject):
         return painted
     inner = polygon(ink.shape, smoothed(mesh[list(INNER_LIPS)], closed=True, times=2))
@@ -171,7 +173,9 @@ def around_eyes(subject: Subject) -> F32:
     for ring in EYES:
         points = subject.mesh[list(ring), :2]
         middle = points.mean(axis=0)
-        cover = np.maximum(cover, polygon(cover.shape, (middle + (points - middle) * np.array([1.3, 1.8])).astype(np.float32)))
+        cover = np.maximum(
+            cover, polygon(cover.shape, (middle + (points - middle) * np.array([1.3, 1.8])).astype(np.float32))
+        )
     return cover
 
 
@@ -182,7 +186,11 @@ JAW: Final = (454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 1
 def jaw_line(subject: Subject, ink: F32, line: float) -> None:
     """Draw the jaw where it stands before the neck: only over skin, and not beyond it."""
     drawn = np.zeros_like(ink)
-    stroke(drawn, subject.mesh[list(JAW), :2], [0.2 * line, 0.8 * line, 1.3 * line, 1.5 * line, 1.3 * line, 0.8 * line, 0.2 * line])
+    stroke(
+        drawn,
+        subject.mesh[list(JAW), :2],
+        [0.2 * line, 0.8 * line, 1.3 * line, 1.5 * line, 1.3 * line, 0.8 * line, 0.2 * line],
+    )
     np.maximum(ink, drawn * (subject.skin > 0.8), out=ink)
 
 

@@ -22,6 +22,7 @@ from core.errors import Refused
 from core.looks.subject import Subject, subject_of
 from core.types import U8, Layers
 
+
 @dataclass(frozen=True, slots=True)
 class Finish:
     """One version of one look.

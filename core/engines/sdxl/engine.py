@@ -246,7 +246,7 @@ class StableDiffusionEngine:
             marks=init.marks[:0],  # moles are where the net put them: nothing is known of them
             chin=float(traced.landmarks[152, 1]),
             landmarks=traced.landmarks,
-            regions=sized(cut.regions),
+            regions=cv2.resize(cut.regions, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8),
         )
 
     @cached_property
