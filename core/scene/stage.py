@@ -136,7 +136,14 @@ def look_of(settings: Mapping[str, Any], seed: int) -> Look:
     """Read a recipe's settings as a look. Backdrop and light stand in them as numbers (`paper_of`, `lamps_of`)."""
     paper, rig = Paper(title="", **settings["paper"]), Rig(**settings["lamps"])
     return Look(
-        backdrop=Backdrop(paper.kind, rgb_of(paper.colour), paper.pool, paper.vignette, paper.side),
+        backdrop=Backdrop(
+            paper.kind,
+            rgb_of(paper.colour),
+            paper.pool,
+            paper.vignette,
+            paper.side,
+            rgb_of(paper.second) if paper.second else None,
+        ),
         rig=replace(
             rig,
             key_deg=float(settings["key_side"]) * max(abs(rig.key_deg), 1e-3),

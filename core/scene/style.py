@@ -21,6 +21,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "styles"
 Angle = Literal["any", "front", "left", "right"]
 GarmentKind = Literal["suit_tie", "suit_open", "blazer", "blouse", "turtleneck", "crew_neck"]
 """The garments there are. The order is the torso net's classes: add at the end only."""
+BackdropKind = Literal["paper", "window", "outdoor", "gradient", "canvas", "brick", "library", "office", "city"]
+"""What may stand behind the sitter; `core.scene.backdrop.KINDS` draws them."""
 OWN: Final = "own"
 """The outfit that is none: the sitter as photographed."""
 ROLES: Final = ("outfit", "backdrop", "light")
@@ -74,8 +76,9 @@ class Paper(Strict):
     """What stands behind the sitter; `core.scene.backdrop.Backdrop` explains the numbers."""
 
     title: str
-    kind: Literal["paper", "window", "outdoor"]
+    kind: BackdropKind
     colour: Colour
+    second: Colour | None = None
     pool: float = Field(0.6, ge=0, le=3)
     vignette: float = Field(0.5, ge=0, le=3)
     side: float = Field(0.0, ge=-1, le=1)

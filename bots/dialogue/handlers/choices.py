@@ -49,7 +49,7 @@ def _purpose_picked(ctx: Context, event: choices.PurposePicked) -> None:
         ctx.toast("looks.no_photos")
         return
     ctx.change(purpose=event.purpose, state=CHOOSING)
-    ctx.replies.append(choices.looks(ctx.view, event.family, event.page))
+    ctx.replies.append(choices.looks(ctx.view, event.family))
 
 
 @handles(choices.DetailsOpened, when(*IDLE, to=(CHOOSING,)))

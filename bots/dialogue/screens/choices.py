@@ -34,11 +34,10 @@ class StylePicked(Press):
 
 @dataclass(frozen=True, slots=True)
 class PurposePicked(Press):
-    """What the portraits are for. family, page: what is open."""
+    """What the portraits are for. family: the one that is open."""
 
     op: ClassVar[str] = "for"
     purpose: str
-    page: int = 0
     family: str = ""
 
 
@@ -98,7 +97,7 @@ def looks(view: View, family: str = "", page: int = 0, repost: bool = False) -> 
         more = []
     chosen = session.purpose or menu.purposes[0]
     purposes = [
-        view.choice(view.words(f"purpose.{purpose}"), purpose == chosen, PurposePicked(purpose, page, family))
+        view.choice(view.words(f"purpose.{purpose}"), purpose == chosen, PurposePicked(purpose, family))
         for purpose in menu.purposes
     ]
     rows = [

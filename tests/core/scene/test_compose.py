@@ -2,19 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
+from core.colour import linear
 from core.deliver.files import load_layers, save_layers
 from core.edit.crops import CROPS, crop
 from core.edit.recipe import develop, edit
 from core.errors import StyleWrong
-from core.scene.backdrop import Backdrop, draw_backdrop
+from core.scene.backdrop import KINDS, Backdrop, draw_backdrop
 from core.scene.compose import retouch
 from core.scene.sources import PER_SOURCE, select_sources
 from core.scene.stage import Choice, Setup, print_size, set_up
-from core.scene.style import Crop, load
+from core.scene.style import Crop, load, paper_of, rgb_of, wardrobe
 from core.types import Cutout, FaceMap, Layers, Recipe
 
 
@@ -115,13 +118,34 @@ def test_crops_have_their_shape_and_hold_the_head(name: Crop, setup: Setup, reci
     assert right > 0.7
 
 
-def test_backdrops_are_exact_at_any_size_and_by_seed() -> None:
-    park = Backdrop("outdoor", (86, 106, 64))
-    large, small = draw_backdrop(park, 3, 1024, 1280), draw_backdrop(park, 3, 512, 640)
-    assert np.abs(large[::2, ::2] - small).mean() < 0.01
-    assert not np.array_equal(draw_backdrop(park, 3, 512, 640), draw_backdrop(park, 4, 512, 640))
+@pytest.mark.parametrize("kind", KINDS)
+def test_backdrops_are_exact_at_any_size_and_by_seed(kind: str) -> None:
+    drop = Backdrop(kind, (86, 106, 64), second=(180, 160, 120), side=0.3)
+    large, small = draw_backdrop(drop, 3, 1024, 1280), draw_backdrop(drop, 3, 512, 640)
+    assert large.shape == (1280, 1024, 3)
+    assert np.abs(cv2.resize(large, (512, 640), interpolation=cv2.INTER_AREA) - small).mean() < 0.01
+    assert np.array_equal(small, draw_backdrop(drop, 3, 512, 640))
+    assert not np.array_equal(small, draw_backdrop(drop, 4, 512, 640))
+    assert 0 <= small.min() <= small.max() <= 1
+
+
+def test_an_unknown_backdrop_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown"):
         draw_backdrop(Backdrop("beach", (1, 2, 3)), 0, 64, 80)
+
+
+@pytest.mark.parametrize("name", list(wardrobe().backdrops))
+def test_a_backdrop_keeps_the_brightness_of_its_colour(name: str) -> None:
+    """A white one is light enough behind a document, a dark one no lighter than its colour's own three stops."""
+    settings = paper_of(name)
+    drawn = draw_backdrop(look_of_paper(settings), 1, 256, 320)
+    asked = float(linear(np.array([[rgb_of(settings["colour"])]], np.uint8)).mean())
+    assert 0.12 * asked < float(drawn.mean()) < 8 * asked
+
+
+def look_of_paper(settings: dict[str, Any]) -> Backdrop:
+    numbers = {**settings, "colour": rgb_of(settings["colour"])}
+    return Backdrop(**{**numbers, "second": rgb_of(settings["second"]) if settings["second"] else None})
 
 
 def test_an_unknown_outfit_is_refused(collins_map: FaceMap, collins_cutout: Cutout) -> None:
