@@ -237,7 +237,7 @@ class Dispatcher:
             except Gone:
                 continue
             if record.outbox and address is not None:
-                self._outbox.start(account, address.chat, record, address.reachable)
+                self._outbox.start(account, address.chat, record, address.reachable, resumed=True)
 
     async def watch_deletions(self) -> None:
         """Tell those whose account the operator deletes, until cancelled."""

@@ -34,6 +34,7 @@ THROTTLE_S = 1.2  # between two edits of a card that reports progress: Telegram 
 SAVE_TRIES = 4  # when another process saved the conversation first
 REPLY_TRIES = 3  # of a reply that fails for an unknown reason
 LAST_WORDS_S = 10.0  # how long replies and exports under way may take before a deletion stops them
+SENDING_S = 5.0  # how long what is being sent may take to arrive when replies are stopped
 
 Show = Callable[[int, str, dict[str, str], fx.Reply, str], Awaitable[list[str]]]
 """Shows an account, in a chat, with the handles of its cards, a reply by its key; returns handles of new messages."""
@@ -47,7 +48,7 @@ class _Replies:
     """The replies of one account that are under way in this process.
 
     nonce: the session's, because entries are numbered anew after a deletion. done: entry number -> (slot, handle) of
-    its messages, shown and not acknowledged yet.
+    its messages, shown and not acknowledged yet. tried: entries that may have been shown without our knowledge.
     """
 
     chat: str
@@ -55,6 +56,7 @@ class _Replies:
     nonce: str
     waiting: dict[int, fx.Reply] = field(default_factory=dict)
     done: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
+    tried: set[int] = field(default_factory=set)
     failures: dict[int, int] = field(default_factory=dict)
     edited_at: dict[str, float] = field(default_factory=dict)
     came: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,8 +77,11 @@ class Outbox:
         """Say who shows replies and who does effects."""
         self._show, self._do = show, do
 
-    def start(self, account: int, chat: str, record: Record, reachable: bool = True) -> None:
-        """Begin the entries that are not under way; the replies of who cannot be reached wait in the record."""
+    def start(self, account: int, chat: str, record: Record, reachable: bool = True, resumed: bool = False) -> None:
+        """Begin the entries that are not under way; the replies of who cannot be reached wait in the record.
+
+        resumed: what an earlier process left, which may have shown the first of them.
+        """
         replies = self._replies.get(account) or _Replies(chat, dict(record.cards), record.session.nonce)
         replies.chat = chat
         for entry in record.outbox:
@@ -88,6 +93,8 @@ class Outbox:
                 self.begin(account, entry.number, self._do(account, chat, entry.number, item, before))
             elif reachable:
                 replies.waiting.setdefault(entry.number, item)
+        if resumed:
+            replies.tried.update(sorted(replies.waiting)[:AT_A_TIME])
         if replies.waiting:
             self._replies[account] = replies
             replies.came.set()
@@ -204,18 +211,23 @@ class Outbox:
 
     async def _some(self, account: int, replies: _Replies) -> bool:
         """Show the replies that are due, a few at a time, and acknowledge them; False when none was."""
-        for outdated in _outdated(replies.waiting):
+        for outdated in _outdated(replies):
             del replies.waiting[outdated]
             replies.done[outdated] = []
         try:
             while len(replies.done) < AT_A_TIME and (number := _due(replies)) is not None:
                 reply = replies.waiting[number]
-                handles = await self._shown(account, replies, number, reply)
+                replies.tried.add(number)
+                showing = asyncio.create_task(self._shown(account, replies, number, reply))
+                stopped = not await _ended(showing)
+                handles = showing.result()
                 slot = reply.slot if isinstance(reply, fx.Card) else ""
                 if slot and handles:
                     replies.cards[slot] = handles[-1]
                 del replies.waiting[number]
                 replies.done[number] = [(slot, handle) for handle in handles]
+                if stopped:
+                    raise asyncio.CancelledError
         finally:
             some = bool(replies.done)
             if some:
@@ -255,6 +267,24 @@ class Outbox:
                 await replies.came.wait()
 
 
+async def _ended(showing: asyncio.Task[list[str]]) -> bool:
+    """Wait until a reply is shown or has failed; False when this was cancelled meanwhile.
+
+    What is being sent arrives all the same, and a message whose handle nobody knows could never be deleted: after a
+    cancellation it has SENDING_S more. Raises CancelledError when it needs longer, or failed.
+    """
+    try:
+        await asyncio.wait([showing])
+    except asyncio.CancelledError:
+        await asyncio.wait([showing], timeout=SENDING_S)
+        showing.cancel()
+        await asyncio.gather(showing, return_exceptions=True)
+        if showing.cancelled() or showing.exception() is not None:
+            raise
+        return False
+    return True
+
+
 def _due(replies: _Replies) -> int | None:
     """Return the first reply that is due: a throttled card waits until its last edit is a moment ago."""
     for number in sorted(replies.waiting):
@@ -268,13 +298,20 @@ def _due(replies: _Replies) -> int | None:
     return None
 
 
-def _outdated(waiting: dict[int, fx.Reply]) -> list[int]:
-    """List the throttled cards of which a newer state is waiting: nobody needs to see them."""
-    newest = {card.slot: number for number, card in sorted(waiting.items()) if isinstance(card, fx.Card)}
+def _outdated(replies: _Replies) -> list[int]:
+    """List the throttled cards of which a newer state is waiting: nobody needs to see them.
+
+    Not a new message that may have been sent already: shown again by its key it becomes known, and can be deleted.
+    """
+    cards = {number: item for number, item in sorted(replies.waiting.items()) if isinstance(item, fx.Card)}
+    newest = {card.slot: number for number, card in cards.items()}
     return [
         number
-        for number, card in waiting.items()
-        if isinstance(card, fx.Card) and card.throttled and not card.repost and newest[card.slot] != number
+        for number, card in cards.items()
+        if card.throttled
+        and not card.repost
+        and newest[card.slot] != number
+        and not (number in replies.tried and card.slot not in replies.cards)
     ]
 
 

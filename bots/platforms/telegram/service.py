@@ -57,17 +57,18 @@ async def run(services: Services, menu: Menu | None = None, backoff: Backoff | N
     dispatcher = Dispatcher(services, adapter, menu or default_menu(settings.sittings_a_day), backoff)
     try:
         async with bot:
-            await introduce(bot)
-            await dispatcher.resume()
-            async with asyncio.TaskGroup() as together:
-                together.create_task(services.job_queue.listen(adapter.platform, dispatcher.bring))
-                together.create_task(dispatcher.watch_deletions())
-                together.create_task(announce_reports(services, adapter))
-                together.create_task(_receive(bot, Receiver(dispatcher, bot.username), settings))
+            try:
+                await introduce(bot)
+                await dispatcher.resume()
+                async with asyncio.TaskGroup() as together:
+                    together.create_task(services.job_queue.listen(adapter.platform, dispatcher.bring))
+                    together.create_task(dispatcher.watch_deletions())
+                    together.create_task(announce_reports(services, adapter))
+                    together.create_task(_receive(bot, Receiver(dispatcher, bot.username), settings))
+            finally:
+                await dispatcher.close()  # before the bot's connections go: what is being sent needs them
     except* InvalidToken:
         raise TokenWrong("Telegram does not know ATELIER_TELEGRAM_TOKEN; take it from @BotFather again") from None
-    finally:
-        await dispatcher.close()
 
 
 async def _receive(bot: Bot, receiver: Receiver, settings: Settings) -> None:

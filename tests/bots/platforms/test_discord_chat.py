@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from bots.runtime import outbox
 from jobs import settings as s
 from jobs.services import open_services
 from jobs.storage.keys import signed_by
@@ -355,6 +356,30 @@ async def test_a_message_whose_answer_was_lost_is_there_once(discord_server: Dis
         await ana.sends(picture("gray"))
         await ana.sees("I have 1 good photo")
         assert sum("Photo 1" in text for text in ana.screen()) == 1
+
+
+@pytest.mark.parametrize("patience_s", [5.0, 0.0], ids=["stopped", "killed"])
+async def test_an_order_whose_card_was_being_sent_when_the_bot_ended_is_shown_once_and_forgotten(
+    discord_server: DiscordServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float
+) -> None:
+    """Who is stopped waits for the answer; who is killed leaves a message that the next one learns of by its nonce."""
+    monkeypatch.setattr(outbox, "SENDING_S", patience_s)
+    async with running_bot(tmp_path, discord_server):
+        ana = discord_server.person(7)
+        await has_photos(ana)
+        await ana.presses("Choose looks")
+        await ana.presses("At work")
+        await ana.presses("Office")
+        await ana.can_press("Go: 4")
+        discord_server.lag("POST", "/messages", 1.0)
+        await ana.presses("Go: 4")
+        await ana.sees("Your order is in")  # it is there, and the bot has no answer yet
+    async with running_bot(tmp_path, discord_server):
+        await ana.sees("Your 3 portraits are ready")
+        await ana.says("/forget")
+        await ana.presses("Delete everything")
+        await ana.sees("Everything is deleted")
+        await discord_server.until(lambda: len(ana.screen()) == 1)
 
 
 async def test_floods_and_lost_connections_delay_and_lose_nothing(

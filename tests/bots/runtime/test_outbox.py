@@ -168,3 +168,26 @@ async def test_previews_are_uploaded_once_for_everybody(server: TelegramServer, 
     first, second = (call.params["photo"] for call in server.calls if call.method == "sendPhoto")
     assert isinstance(second, str)
     assert second != first, "the first is an upload, the second its file id"
+
+
+async def test_a_message_that_is_being_sent_when_the_bot_ends_is_known_to_the_next_one(
+    server: TelegramServer, tmp_path: Path
+) -> None:
+    """Nobody could delete it otherwise: its place on screen is taken by a newer card, and it would stay for ever."""
+    ana = server.person(7)
+    async with running_bot(tmp_path, server, backoff=QUICK):
+        await has_photos(ana)
+        await ana.presses("Choose looks")
+        await ana.presses("At work")
+        await ana.presses("Office")
+        await ana.can_press("Go: 4")
+        server.lag("sendMessage", 1.0)
+        await ana.presses("Go: 4")
+        await ana.sees("Your order is in")  # it is there, and the bot has no answer yet
+    async with running_bot(tmp_path, server, backoff=QUICK):
+        await ana.sees("1/3 · Office")
+        await ana.says("/forget")
+        await ana.presses("Delete everything")
+        await ana.sees("Everything is deleted")
+        await server.until(lambda: not any("Your order is in" in text for text in ana.screen()))
+        assert len(ana.screen()) == 1, "the receipt is all that is left"
