@@ -48,8 +48,8 @@ LEAST: Final = 0.1
 SIZE: Final = (256, 320)
 """The canonical frame in which light is looked at."""
 EYE_PX: Final = SIZE[0] * frame.EYE_DISTANCE
-NEAR: Final = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(0.4 * EYE_PX) + 1,) * 2)
-"""Within 0.4 eye distances of skin that was measured its own light is taken out, beyond it the whole face's."""
+NEAR: Final = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(0.5 * EYE_PX) + 1,) * 2)
+"""Within 0.5 eye distances of skin that was measured its own light is taken out, beyond it the whole face's."""
 STRIP: Final = 256
 """Rows of a photo that are corrected at a time: 12 megapixels would need half a gigabyte at once."""
 
@@ -102,7 +102,7 @@ def correction_of(face: F32, points: F32) -> Correction | None:
     middle = np.median(_log_ratios(light[bright]), axis=0)
     wanted = _natural(_whitened(middle) + _evened(seen - middle))
     whole = _whitened(middle) - middle
-    near = cv2.GaussianBlur(cv2.dilate(skin.astype(np.float32), NEAR), (0, 0), 0.2 * EYE_PX)[..., None]
+    near = cv2.GaussianBlur(cv2.dilate(skin.astype(np.float32), NEAR), (0, 0), 0.15 * EYE_PX)[..., None]
     change = whole + (wanted - seen - whole) * near  # hair is lit as the whole face is: dyed hair is no lamp
     wanted = seen + change
     change = np.clip(change, -MOST_GAIN, MOST_GAIN)
