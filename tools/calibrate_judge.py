@@ -157,17 +157,6 @@ def cast(case: Case, rng: Rng) -> Case:
     return replace(case, rgb=to_bytes(srgb(light + (coloured - light) * figure)))
 
 
-def patch(case: Case, rng: Rng) -> Case:
-    """A square of 0.2 to 0.4 eye distances on a cheek, the forehead or the jaw, a tenth to a fifth off in light."""
-    place = case.points[int(rng.choice([50, 280, 151, 204, 424]))]
-    side = rng.uniform(0.1, 0.2) * EYE
-    rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
-    square = (np.abs(columns - place[0]) < side) & (np.abs(rows - place[1]) < side)
-    soft = cv2.GaussianBlur(square.astype(np.float32), (0, 0), 0.7) * (case.head / np.float32(255))
-    factor = 1 + rng.choice([-1, 1]) * rng.uniform(0.1, 0.2) * soft
-    return replace(case, rgb=to_bytes(case.rgb / np.float32(255) * factor[..., None]))
-
-
 FAULTS: Final[dict[str, Callable[[Case, Rng], Case]]] = {
     "head_cut": head_cut,
     "hair_cut": hair_cut,
@@ -175,7 +164,6 @@ FAULTS: Final[dict[str, Callable[[Case, Rng], Case]]] = {
     "neck_seam": neck_seam,
     "halo": halo,
     "cast": cast,
-    "patch": patch,
 }
 """How each fault is made, by the reason it is to be dropped for."""
 

@@ -14,7 +14,7 @@ from core import frame
 from core.colour import LUMINANCE
 from core.face.expression import expression_of
 from core.face.landmarks import Landmarker, face_skin, fill
-from core.face.mesh import BLENDSHAPES, BROWS, CHIN, EYES, FACE_OVAL, LIPS, NOSTRILS
+from core.face.mesh import BLENDSHAPES, CHIN, FACE_OVAL
 from core.judge import outline, skin
 from core.types import F32, U8, FaceMap, Portrait
 
@@ -25,8 +25,6 @@ BLINK_LIMIT: Final = 0.35
 """mediapipe's eyeBlink above the source's own, of the eye that is more open."""
 BURNT, DROWNED = 0.985, 0.015
 """Luma above and below which skin shows nothing any more, in sRGB 0..1."""
-INNER: Final = 0.85
-"""Part of the face oval's size within which a turned face's mesh surely is face."""
 UNREAD: Final = {"shape": 1.0, "clipped": 1.0}
 """What a face that the landmarker cannot read counts as."""
 
@@ -55,7 +53,6 @@ LIMITS: Final = (
     Limit("head_cut", "cut", 1.5),
     Limit("hair_cut", "straight", 1.1),
     Limit("gap", "gap", 0.08),
-    Limit("patch", "patch", 6.0),
     Limit("cast", "cast", 0.3),
 )
 """Every measure and its limit, in this order. `tools/calibrate_judge.py` counts what they catch of made faults and drop
@@ -95,9 +92,6 @@ def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tupl
         "cut": outline.cut_by_border(layers.head, figure, source, to_portrait),
         "straight": outline.straight_edge(layers.head, figure, frame.eye_centres(points[:, :2])),
         "gap": outline.enclosed_backdrop(figure, traced.landmarks[CHIN, :2], eye),
-        "patch": skin.patch_of(
-            layers.sitter, _aligned(photo, layers.sitter, points), _plain(rgb.shape[:2], points), eye
-        ),
         "cast": skin.cast_of(rgb, face) if coloured else 0.0,
     }
     does = expression_of(traced.blendshapes, traced.yaw_deg, traced.pitch_deg)
@@ -117,38 +111,6 @@ def registration(points: F32, others: F32) -> F32:
     u, scales, vt = np.linalg.svd((one - middle).T @ (other - target))
     turn = (u @ vt).T * (scales.sum() / ((one - middle) ** 2).sum())
     return np.column_stack([turn, target - turn @ middle]).astype(np.float32)
-
-
-def _aligned(photo: U8, rgb: U8, points: F32) -> U8:
-    """Move a photo (H, W, 3) by the pixel or two that landmarks miss, so that its face lies on the portrait's.
-
-    By enhanced correlation (Evangelidis & Psarakis 2008), which other light does not mislead; as it was where there is
-    nothing to hold on to.
-    """
-    height, width = rgb.shape[:2]
-    size = (min(width, 256), min(width, 256) * height // width)
-    scale = width / size[0]
-    inside = fill(size[::-1], points / np.float32(scale), FACE_OVAL, 0.9).astype(np.uint8)
-    small = (cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (rgb, photo))
-    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) for picture in small]
-    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
-    try:
-        start = np.eye(2, 3, dtype=np.float32)
-        _, move = cv2.findTransformECC(grey[0], grey[1], start, cv2.MOTION_EUCLIDEAN, stop, inside, 1)
-    except cv2.error:
-        return photo
-    move[:, 2] = move[:, 2] * scale + (np.eye(2) - move[:, :2]) @ np.full(2, (scale - 1) / 2)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(photo, move, rgb.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return moved.astype(np.uint8)
-
-
-def _plain(shape: tuple[int, int], points: F32) -> NDArray[np.bool_]:
-    """Return the face without features and lenses of glasses, which no landmark fits to the pixel: (H, W)."""
-    inside = fill(shape, points, FACE_OVAL, INNER)
-    for ring, grow in ((EYES[0], 3.4), (EYES[1], 3.4), (LIPS, 1.4), (BROWS[0], 1.5), (BROWS[1], 1.5), (NOSTRILS, 1.5)):
-        inside &= ~fill(shape, points, ring, grow)
-    return inside
 
 
 def _necks(

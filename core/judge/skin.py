@@ -1,4 +1,4 @@
-"""Faults of a portrait's skin against the photo it comes from: a neck of another colour, a patch, a cast."""
+"""Faults of a portrait's skin against the photo it comes from: a neck of another colour, a cast."""
 
 from __future__ import annotations
 
@@ -16,10 +16,6 @@ LEAST_PX: Final = 200
 """Pixels of skin below which a colour is not spoken of."""
 CLOTH: Final = 25.0
 """CIELAB distance from the face's colour, at one luminance, from which a pixel of the photo is cloth and no neck."""
-PATCH_SIGMA: Final = 0.02
-"""Blur in eye distances before light is compared: pores, grain and sharpening are no patch."""
-PATCH_EDGE: Final = 0.2
-"""Eye distances along which an edge must run."""
 
 
 def neck_against_face(rgb: U8, neck: NDArray[np.bool_], face: NDArray[np.bool_]) -> F32 | None:
@@ -51,20 +47,3 @@ def _chroma(light: F32, skin: F32) -> F32:
 def cast_of(rgb: U8, face: NDArray[np.bool_]) -> float:
     """Return how far the face's chromaticity lies beyond skin's in white light, natural logarithm; 0 within."""
     return beyond_white_light(linear(rgb[face])) if face.sum() >= LEAST_PX else 0.0
-
-
-def patch_of(rgb: U8, photo: U8, face: NDArray[np.bool_], interocular_px: float) -> float:
-    """Return the steepest upright or level edge that a portrait's face has and its photo has not: log light per eye.
-
-    photo: the source in the portrait's place, (H, W, 3) uint8; face: (H, W) plain skin. Light and colour that were
-    changed on purpose change slowly from place to place; a square that was filled in ends in straight edges. The
-    99.5th percentile of the gradient of the logarithm of their ratio, averaged along PATCH_EDGE.
-    """
-    if face.sum() < LEAST_PX:
-        return 0.0
-    sigma, run = PATCH_SIGMA * interocular_px, max(3, round(PATCH_EDGE * interocular_px))
-    logs = [np.log(cv2.GaussianBlur(linear(picture), (0, 0), sigma) + 0.02) for picture in (rgb, photo)]
-    ratio = (logs[0] - logs[1]).astype(np.float32)
-    upright, level = (cv2.Sobel(ratio, cv2.CV_32F, dx, dy) / 8 for dx, dy in ((1, 0), (0, 1)))
-    edges = np.maximum(np.abs(cv2.blur(upright, (1, run))), np.abs(cv2.blur(level, (run, 1)))).max(axis=-1)
-    return float(np.percentile(edges[face], 99.5)) * interocular_px

@@ -38,7 +38,6 @@ REASONS: Final = {
     "neck_seam": "the neck has another colour than the face",
     "head_cut": "the photo's border cuts the head straight, inside the picture",
     "hair_cut": "the head's outline is a straight line, as no hair is",
-    "patch": "the skin has an edge that the photo has not",
     "cast": "the skin has the colour of a lamp",
     "drawing_unlike": "the drawing is not like the sitter",
     "gap": "backdrop shows between jaw, neck and collar",

@@ -10,7 +10,7 @@ from core import frame
 from core.face.landmarks import face_skin
 from core.judge.outline import cut_by_border, enclosed_backdrop, straight_edge
 from core.judge.realism import LIMITS, reasons_of
-from core.judge.skin import cast_of, neck_against_face, patch_of
+from core.judge.skin import cast_of, neck_against_face
 from core.types import U8, FaceMap
 
 MOST = {limit.measure: limit.most for limit in LIMITS}
@@ -122,16 +122,6 @@ def test_a_neck_of_another_hue_is_told_and_one_in_shadow_is_not(
     assert before is not None
     assert after is not None
     assert bool(np.linalg.norm(after - before) > MOST["neck_moved"]) is told
-
-
-def test_a_square_on_a_cheek_is_told_and_soft_light_is_not(portrait: tuple[U8, np.ndarray]) -> None:
-    rgb, face = portrait
-    side = np.linspace(0.7, 1.2, 512)[None, :, None]
-    assert patch_of(np.clip(rgb * side, 0, 255).astype(np.uint8), rgb, face, 95) < MOST["patch"]
-    y, x = np.argwhere(face)[face.sum() // 2]
-    square = rgb.copy()
-    square[y - 14 : y + 14, x - 14 : x + 14] = (square[y - 14 : y + 14, x - 14 : x + 14] * 0.6).astype(np.uint8)
-    assert patch_of(square, rgb, face, 95) > MOST["patch"]
 
 
 def test_skin_in_the_colour_of_a_lamp_is_told_and_skin_in_white_light_is_not(portrait: tuple[U8, np.ndarray]) -> None:
