@@ -60,7 +60,7 @@ def compose(layers: Layers, look: Look) -> U8:
     normals = layers.normals.astype(np.float32) * np.float32(1 / 127)
 
     skin = retouch(_matte(layers.sitter), head * (1 - garment_matte) + neck, layers, look.retouch)
-    sitter = relight(skin, layers.normals, layers.light, look.rig, layers.unit)
+    sitter = relight(skin, layers, look.rig)
     sitter *= np.float32(layers.gain)
 
     picture = _behind(look, layers).copy()
@@ -74,13 +74,21 @@ def compose(layers: Layers, look: Look) -> U8:
     figure = 1 - (1 - head) * (1 - garment_matte) * (1 - neck)
     if look.rig.rim:
         around = _figure_normals(normals, head, garment_matte)
-        picture += rim_light(figure, around, look.rig, layers.unit)[..., None] * tint(look.rig)
+        band = rim_light(figure, around, look.rig, layers.unit) * _strands(picture, layers.unit)
+        picture += band[..., None] * tint(look.rig)
     _add_light_wrap(picture, look, layers, figure)
     balance = Rig(key_deg=0, warmth=look.warmth)
     picture *= np.float32(2.0**look.stops) * tint(balance)
     if look.black_and_white:
         picture = np.repeat((picture @ LUMINANCE)[..., None], 3, axis=-1)
     return _with_grain(_shoulder(srgb(picture)), head, layers.grain, look)
+
+
+def _strands(picture: F32, unit: float) -> F32:
+    """Return how much stronger a glancing light shines on the brighter of neighbouring strands and threads (H, W)."""
+    luminance = picture @ LUMINANCE
+    around = cv2.GaussianBlur(luminance, (0, 0), 0.006 * unit)
+    return np.clip((luminance + 0.01) / (around + 0.01), 0.4, 2.2) * np.float32(0.55)
 
 
 def _matte(layer: U8) -> F32:

@@ -12,16 +12,20 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from core import frame
 from core.colour import LUMINANCE, linear
 from core.face.landmarks import harmonics, normals_of_mesh
 from core.scene.blur import blurred
-from core.types import F32, Cutout, FaceMap
+from core.scene.shadows import Lamp, catch_lights, key_arriving, towards
+from core.types import F32, Cutout, FaceMap, Layers
 
 LIMITS: Final = (0.6, 1.6)
 """Bounds of the ratio: beyond them compressed shadows band and noise shows (DESIGN, tried)."""
+
+
+SPARK: Final = 0.4
+"""Linear light of a catch-light at full strength; by eye."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,10 @@ class Rig:
     key_deg: where the main light stands, 0 in front, -90 at the picture's left, 90 at its right.
     key_up_deg: how high. key, fill: their strength, fill comes from everywhere. rim: strength of the
     light behind, on the side away from the key. warmth: -1 cool .. 1 warm. strength: 0 leaves the
-    photo's own light, 1 replaces it.
+    photo's own light, 1 replaces it. size: 1 a large softbox that wraps round the face, 0 a bare bulb.
+    shadow: how dark what the nose and brows throw is, 0 none .. 1 no key at all. depth: the least ratio of light, how
+    dark the side away from the key may get. reflector: light from below in front, as of a board on the lap. catch:
+    strength of the lamp's image in the eyes.
     """
 
     key_deg: float
@@ -41,6 +48,16 @@ class Rig:
     rim: float = 0.0
     warmth: float = 0.0
     strength: float = 0.6
+    size: float = 1.0
+    shadow: float = 0.0
+    depth: float = LIMITS[0]
+    reflector: float = 0.0
+    catch: float = 0.0
+
+    @property
+    def lamp(self) -> Lamp:
+        """Return the main light as the face sees it."""
+        return Lamp(self.key_deg, self.key_up_deg, self.size)
 
 
 def head_normals(face: FaceMap, cutout: Cutout) -> F32:
@@ -79,39 +96,58 @@ def inflate(mask: F32) -> F32:
     return (normals / np.linalg.norm(normals, axis=-1, keepdims=True)).astype(np.float32)
 
 
-def shading(rig: Rig, normals: F32) -> F32:
+def shading(rig: Rig, normals: F32, arriving: F32 | float = 1.0) -> F32:
     """Return how much light (H, W) a surface of these normals receives from the rig; 1 facing the viewer.
 
-    The key wraps 25 % round the edge as a softbox does.
+    The key wraps 25 % round the edge as a softbox does, less where the lamp is small. arriving: the part of the key
+    that nothing stands in the way of.
     """
-    side, up = np.radians(rig.key_deg), np.radians(rig.key_up_deg)
-    towards = np.array([np.sin(side) * np.cos(up), -np.sin(up), np.cos(side) * np.cos(up)], np.float32)
-    wrap = 0.25
-    received = rig.key * np.clip((normals @ towards + wrap) / (1 + wrap), 0, None) + rig.fill
-    front = rig.key * (towards[2] + wrap) / (1 + wrap) + rig.fill
-    return (received / front).astype(np.float32)
+    lamp = towards(rig.key_deg, rig.key_up_deg)
+    wrap = 0.05 + 0.20 * rig.size
+    below = np.array([0, 0.64, 0.77], np.float32)
+    received = rig.key * arriving * np.clip((normals @ lamp + wrap) / (1 + wrap), 0, None) + rig.fill
+    front = rig.key * (lamp[2] + wrap) / (1 + wrap) + rig.fill
+    if rig.reflector:
+        received = received + rig.reflector * np.clip(normals @ below, 0, None)
+        front += rig.reflector * below[2]
+    return (received / max(front, 1e-3)).astype(np.float32)
 
 
-def relight(rgb: F32, normals: NDArray[np.int8], light: F32, rig: Rig, unit: float) -> F32:
+def relight(rgb: F32, layers: Layers, rig: Rig) -> F32:
     """Return the sitter (H, W, 3) in linear light, carried from the photo's light to the rig's.
 
-    rgb: (H, W, 3) float32 sRGB 0..1; normals, light: as `core.types.Layers`; unit: the frame's width in these pixels.
-    The ratio is bounded by LIMITS, blurred over a tenth of the eye distance, and centred: no skin is made lighter or
-    darker. It is worked out at a quarter of the size.
+    rgb: (H, W, 3) float32 sRGB 0..1. The ratio is bounded by LIMITS and the rig's depth, blurred over a tenth of the
+    eye distance or less for a small lamp, and centred: no skin is made lighter or darker; where shadows are to be deep,
+    the lit side is what keeps its lightness. It is worked out at a quarter of the size.
     """
     height, width = rgb.shape[:2]
-    small = cv2.resize(normals.astype(np.float32), (-(-width // 4), -(-height // 4)), interpolation=cv2.INTER_AREA)
+    quarter = (-(-width // 4), -(-height // 4))
+    small = cv2.resize(layers.normals.astype(np.float32), quarter, interpolation=cv2.INTER_AREA)
     small *= np.float32(1 / 127)
-    there = np.maximum(harmonics(small) @ light, 0.25)
-    ratio = shading(rig, small) / there
+    there = np.maximum(harmonics(small) @ layers.light, 0.25)
+    arriving: F32 | float = 1.0
+    if rig.shadow and len(layers.landmarks):
+        thrown = 1 - key_arriving(layers.landmarks, rig.lamp, quarter, 0.25, layers.unit)
+        seen = np.clip((small[..., 2] - 0.25) / 0.3, 0, 1)  # where a head turns away its mesh folds over itself
+        arriving = 1 - rig.shadow * thrown * seen
+    ratio = shading(rig, small, arriving) / there
     skin = small[..., 2] > 0.5
-    centre = float(np.exp(np.mean(np.log(ratio[skin])))) if skin.any() else 1.0
-    ratio = np.clip(ratio / max(centre, 1e-3), *LIMITS) ** rig.strength
-    ratio = cv2.GaussianBlur(ratio.astype(np.float32), (0, 0), 0.1 * frame.EYE_DISTANCE * unit / 4)
+    ratio /= max(_centre(ratio[skin], rig), 1e-3) if skin.any() else 1.0
+    ratio = np.clip(ratio, rig.depth, LIMITS[1]) ** rig.strength
+    soft = 0.03 + 0.07 * rig.size if rig.shadow else 0.1
+    ratio = cv2.GaussianBlur(ratio.astype(np.float32), (0, 0), soft * frame.EYE_DISTANCE * layers.unit / 4)
     ratio = cv2.resize(ratio, (width, height), interpolation=cv2.INTER_LINEAR)
     lit = linear(rgb)
     lit *= ratio[..., None] * tint(rig)
+    if rig.catch:
+        lit += SPARK * rig.catch * catch_lights(layers.landmarks, rig.lamp, (width, height))[..., None]
     return lit
+
+
+def _centre(ratio: F32, rig: Rig) -> float:
+    """Return the ratio that is to become 1: the mean of all, or for a deep rig of its brighter part."""
+    least = float(np.quantile(ratio, np.clip(1 - rig.depth / LIMITS[0], 0, 0.6)))
+    return float(np.exp(np.mean(np.log(np.maximum(ratio[ratio >= least], 1e-3)))))
 
 
 def tint(rig: Rig) -> F32:

@@ -95,6 +95,11 @@ class Lamps(Strict):
     rim: float = Field(0.0, ge=0, le=1)
     warmth: float = Field(0.0, ge=-1, le=1)
     strength: float = Field(0.6, ge=0, le=1)
+    size: float = Field(1.0, ge=0, le=1)
+    shadow: float = Field(0.0, ge=0, le=1)
+    depth: float = Field(0.6, ge=0.15, le=1)
+    reflector: float = Field(0.0, ge=0, le=1)
+    catch: float = Field(0.0, ge=0, le=1)
 
 
 class PurposeSettings(Strict):

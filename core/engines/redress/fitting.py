@@ -174,9 +174,14 @@ def _spline(at: F32, to: F32, size: tuple[int, int], scale: float) -> F32:
 
 
 def trunk_normals(cover: F32) -> F32:
-    """Return a body's unit normals under a photographed garment (H, W, 3): round; folds are in the photo."""
+    """Return a body's unit normals under a photographed garment (H, W, 3): round; folds are in the photo.
+
+    The opening of the neck is closed first: a body goes on there.
+    """
     height, width = cover.shape
     small = (max(8, width // 4), max(8, height // 4))
-    trunk = inflate(cv2.resize(cover, small, interpolation=cv2.INTER_AREA))
+    from_left = np.maximum.accumulate(cover, axis=1)
+    closed = np.minimum(from_left, np.maximum.accumulate(cover[:, ::-1], axis=1)[:, ::-1])
+    trunk = inflate(cv2.resize(closed, small, interpolation=cv2.INTER_AREA))
     trunk = cv2.resize(cv2.GaussianBlur(trunk, (0, 0), 4), (width, height), interpolation=cv2.INTER_CUBIC)
     return (trunk / np.linalg.norm(trunk, axis=-1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,120 @@
+"""The rigs are what the field calls them: cheeks, the nose's shadow and catch-lights measured over the mesh."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from core.colour import LUMINANCE, linear
+from core.scene.backdrop import Backdrop
+from core.scene.compose import Look, compose
+from core.scene.lighting import Rig
+from core.scene.shadows import IRISES, catch_lights
+from core.scene.stage import Choice, Setup, set_up
+from core.scene.style import Lamps, load, pick
+from core.types import F32, Cutout, FaceMap
+
+NEAR, FAR = (50, 101, 205), (280, 330, 425)
+"""Mesh points of the cheek at the picture's left, where the rigs below have their key, and of the other one."""
+BESIDE_NOSE = ((129, 203), (358, 423))
+"""Points between nostril and cheek at the picture's left, and at its right, where a key from the left throws."""
+UNDER_NOSE, CHIN_FRONT, FOREHEAD = (2, 164), (199, 175), (9, 151)
+
+
+@pytest.fixture(scope="module")
+def setup(collins_map: FaceMap, collins_cutout: Cutout) -> Setup:
+    return set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 5, 0.0)
+
+
+def rig_of(name: str) -> Rig:
+    """The rig with its key at the picture's left."""
+    lamps = pick("light", name)
+    assert isinstance(lamps, Lamps)
+    rig = Rig(**lamps.model_dump(exclude={"title"}))
+    return replace(rig, key_deg=-abs(rig.key_deg))
+
+
+@pytest.fixture(scope="module")
+def lit(setup: Setup) -> dict[str, F32]:
+    """Light on the skin under each rig over that under even light, at each mesh point, blurred over a few pixels."""
+
+    def luminance(rig: Rig) -> F32:
+        look = Look(Backdrop("paper", (90, 92, 97)), rig, seed=1, retouch=0.0)
+        return cv2.blur((linear(compose(setup.layers, look)) @ LUMINANCE).astype(np.float32), (5, 5))
+
+    even = luminance(rig_of("flat"))
+    at = np.round(setup.layers.landmarks[:, :2]).astype(int)
+    found = {}
+    for name in ("soft_key", "loop", "rembrandt", "split", "clamshell", "hard", "low_key", "high_key", "window_left"):
+        ratio = luminance(rig_of(name)) / np.maximum(even, 1e-3)
+        found[name] = ratio[at[:, 1], at[:, 0]]
+    return found
+
+
+def mean(light: F32, points: tuple[int, ...]) -> float:
+    return float(light[list(points)].mean())
+
+
+def across(light: F32) -> float:
+    """Light on the far cheek over that on the near one."""
+    return mean(light, FAR) / mean(light, NEAR)
+
+
+@pytest.mark.parametrize("name", ["soft_key", "loop", "rembrandt", "split", "hard", "window_left"])
+def test_the_cheek_at_the_key_is_the_brighter_one(name: str, lit: dict[str, F32]) -> None:
+    assert across(lit[name]) < 0.95
+
+
+def test_rigs_are_as_deep_as_their_names(lit: dict[str, F32]) -> None:
+    assert across(lit["split"]) < 0.65
+    assert across(lit["rembrandt"]) < 0.8
+    assert across(lit["split"]) < across(lit["rembrandt"]) < across(lit["loop"]) < across(lit["high_key"])
+
+
+@pytest.mark.parametrize("name", ["clamshell", "high_key"])
+def test_clamshell_and_high_key_light_both_cheeks_alike(name: str, lit: dict[str, F32]) -> None:
+    assert 0.88 < across(lit[name]) < 1.12
+
+
+def test_the_nose_throws_its_shadow_away_from_the_key(lit: dict[str, F32]) -> None:
+    def thrown(name: str) -> float:
+        near, far = (mean(lit[name], points) for points in BESIDE_NOSE)
+        return far / near
+
+    assert thrown("rembrandt") < 0.8
+    assert thrown("loop") < 0.95
+    assert thrown("hard") < 0.95
+    assert thrown("rembrandt") < thrown("loop") < thrown("clamshell")
+
+
+def test_a_reflector_fills_what_lies_under_nose_and_chin(lit: dict[str, F32]) -> None:
+    def below(name: str) -> float:
+        return mean(lit[name], (*UNDER_NOSE, *CHIN_FRONT)) / mean(lit[name], FOREHEAD)
+
+    assert below("clamshell") > 1.08 * below("hard")
+    assert below("clamshell") > below("loop")
+
+
+@pytest.mark.parametrize(("key_deg", "up_deg"), [(-50, 40), (50, 40), (0, 45)])
+def test_catch_lights_stand_in_the_iris_towards_the_lamp(key_deg: float, up_deg: float, setup: Setup) -> None:
+    layers = setup.layers
+    height, width = layers.head.shape
+    seen = catch_lights(layers.landmarks, Rig(key_deg, up_deg).lamp, (width, height))
+    rows, columns = np.nonzero(seen > 0.1)
+    assert len(rows) > 0
+    for iris in IRISES:
+        middle = layers.landmarks[iris[0], :2]
+        radius = np.linalg.norm(layers.landmarks[list(iris[1:]), :2] - middle, axis=-1).mean()
+        mine = np.hypot(columns - middle[0], rows - middle[1]) < 1.3 * radius
+        assert mine.any()
+        weight = seen[rows[mine], columns[mine]]
+        x, y = np.average(columns[mine], weights=weight), np.average(rows[mine], weights=weight)
+        assert y < middle[1]
+        assert abs(x - middle[0]) < 0.25 * radius if key_deg == 0 else np.sign(x - middle[0]) == np.sign(key_deg)
+
+
+def test_layers_of_before_have_no_mesh_and_are_lit_without_shadows(setup: Setup) -> None:
+    old = replace(setup.layers, landmarks=np.zeros((0, 3), np.float32))
+    look = Look(Backdrop("paper", (90, 92, 97)), rig_of("rembrandt"), seed=1)
+    assert compose(old, look).shape == (*old.head.shape, 3)
