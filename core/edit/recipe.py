@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any, Final
 
 from core.edit import tweaks
+from core.edit.output import OnProgress, finished, place, silent
 from core.edit.step import Settings, StepKind
 from core.errors import Refused
 from core.looks.finish import draw
@@ -74,7 +75,8 @@ def _added(recipe: Recipe, text: str) -> Recipe:
     kind = newest().get(name)
     if kind is None:
         raise Refused("tweak_unknown", f"tweak {name!r} is unknown, choose from {', '.join(newest())}, undo, redo")
-    if bool(kind.takes) != bool(value) or (equals and not value):
+    left_out = not equals and kind.default
+    if not left_out and (bool(kind.takes) != bool(value) or (equals and not value)):
         needs = f"needs a value: {kind.takes}" if kind.takes else "takes no value"
         raise Refused("tweak_value", f"tweak {name!r} {needs}")
     if len(lineage(recipe)) >= MOST_EDITS:
@@ -153,21 +155,24 @@ def kind_of(step: Step) -> StepKind:
     return kind
 
 
-def develop(layers: Layers, recipe: Recipe) -> U8:
+def develop(layers: Layers, recipe: Recipe, on_progress: OnProgress = silent) -> U8:
     """Make the picture a recipe asks for from its layers: (H, W, 3) uint8, uncropped; same recipe, same bytes.
 
-    The photograph, and last of all the drawing of it where the recipe has a finish: every other edit acts under it.
-    Raises Refused where the layers lack what a step or the finish needs.
+    The steps change the layers, which are placed in the print or format and composed; then the steps change the
+    photograph. It is drawn where the recipe has a finish, every other edit acting under it, and enlarged last where
+    that was asked for. Raises Refused where the layers lack what a step or the finish needs.
     """
-    finish = effective(recipe).get("finish")
-    layers = changed(layers, recipe)
-    rgb = _photograph(layers, recipe)
-    return draw(rgb, layers, finish, recipe.seed) if finish else rgb
+    settings = effective(recipe)
+    placed = place(changed(layers, recipe), settings)
+    rgb = _photograph(placed, recipe)
+    if finish := settings.get("finish"):
+        rgb = draw(rgb, placed, finish, recipe.seed)
+    return finished(rgb, placed, settings, on_progress)
 
 
 def photograph(layers: Layers, recipe: Recipe) -> U8:
     """Make a recipe's picture without its drawn finish: what realism and the sitter's likeness are judged by."""
-    return _photograph(changed(layers, recipe), recipe)
+    return _photograph(place(changed(layers, recipe), effective(recipe)), recipe)
 
 
 def changed(layers: Layers, recipe: Recipe) -> Layers:
@@ -177,11 +182,11 @@ def changed(layers: Layers, recipe: Recipe) -> Layers:
     return layers
 
 
-def _photograph(layers: Layers, recipe: Recipe) -> U8:
-    """Compose changed layers and let every step change the picture, in order."""
-    rgb = compose(layers, look_of(effective(recipe), recipe.seed))
+def _photograph(placed: Layers, recipe: Recipe) -> U8:
+    """Compose layers that are changed and placed, and let every step change the picture, in order."""
+    rgb = compose(placed, look_of(effective(recipe), recipe.seed))
     for step in lineage(recipe):
-        rgb = kind_of(step).picture(rgb, layers, step.parameters, recipe.seed)
+        rgb = kind_of(step).picture(rgb, placed, step.parameters, recipe.seed)
     return rgb
 
 

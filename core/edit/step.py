@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class StepKind:
     Refused beyond a limit. layers: the layers, parameters and the recipe's seed -> layers; raises Refused where they
     lack what it needs. picture: the composed (H, W, 3) uint8 sRGB, its layers, parameters and the recipe's seed ->
     a picture of the same shape; the same inputs must give the same bytes. takes: what value, in words; empty when it
-    takes none.
+    takes none. default: the value that is meant where none is given; empty where one must be.
     """
 
     name: str
@@ -51,15 +51,63 @@ class StepKind:
     layers: Callable[[Layers, Parameters, int], Layers] = _same_layers
     picture: Callable[[U8, Layers, Parameters, int], U8] = _same_picture
     takes: str = ""
+    default: str = ""
 
 
 def moved(key: str, by: float, least: float, most: float) -> Callable[[Settings, Parameters], Settings]:
     """Return a change that adds `by` to a setting within limits; it raises Refused where it stands at one already."""
 
-    def change(settings: Settings, parameters: Parameters) -> Settings:
-        value = min(max(float(settings[key]) + by, least), most)
-        if value == settings[key]:
-            raise Refused("tweak_limit", f"{key} is {value:g} already, the limit is {least:g} to {most:g}")
-        return {**settings, key: round(value, 3)}
+    return lambda settings, parameters: added(settings, key, by, least, most)
 
-    return change
+
+def added(settings: Settings, key: str, by: float, least: float, most: float) -> Settings:
+    """Return settings with `by` added to one within limits. Raises Refused where it stands at one already."""
+    value = min(max(float(settings.get(key, 0.0)) + by, least), most)
+    if value == settings.get(key, 0.0):
+        raise Refused("tweak_limit", f"{key} is {value:g} already, the limit is {least:g} to {most:g}")
+    return {**settings, key: round(value, 3)}
+
+
+def one_of(name: str, choices: Collection[str]) -> Callable[[str], Parameters]:
+    """Return a reader of a value that is one of `choices`; it raises Refused for another."""
+
+    def read(text: str) -> Parameters:
+        if text not in choices:
+            raise Refused("tweak_value", f"{name} {text!r}: give one of {', '.join(choices)}")
+        return {"value": text}
+
+    return read
+
+
+def strengths(
+    name: str,
+    version: int,
+    by: Mapping[str, float],
+    default: str,
+    *,
+    settings: Callable[[Settings, float], Settings] | None = None,
+    layers: Callable[[Layers, float], Layers] | None = None,
+    picture: Callable[[U8, Layers, float, int], U8] | None = None,
+) -> StepKind:
+    """Return a step that comes in strengths, each a word that people choose it by and the number it stands for.
+
+    One of settings, layers and picture changes by that number; picture takes the recipe's seed as well. Without a word
+    it is the strength `default`.
+    """
+    read = one_of(name, by)
+
+    def number(parameters: Parameters) -> float:
+        return by[parameters.get("value", default)]
+
+    return StepKind(
+        name,
+        version,
+        lambda text: read(text) if text else {},
+        _same_settings if settings is None else lambda given, parameters: settings(given, number(parameters)),
+        _same_layers if layers is None else lambda given, parameters, _: layers(given, number(parameters)),
+        _same_picture
+        if picture is None
+        else lambda rgb, given, parameters, seed: picture(rgb, given, number(parameters), seed),
+        takes=", ".join(by),
+        default=default,
+    )

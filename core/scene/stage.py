@@ -154,6 +154,7 @@ def look_of(settings: Mapping[str, Any], seed: int) -> Look:
         stops=float(settings["stops"]),
         warmth=float(settings["warmth"]),
         retouch=float(settings["retouch"]),
+        backdrop_blur=float(settings.get("backdrop_blur", 0.0)),
     )
 
 

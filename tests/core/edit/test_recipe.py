@@ -5,7 +5,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from types import SimpleNamespace
+from typing import cast, get_args
 
 import numpy as np
 import pytest
@@ -36,6 +37,9 @@ SETTINGS = {
     "retouch": 0.3,
     "crop": "portrait",
 }
+SHADES = np.stack(np.meshgrid(np.linspace(0, 255, 64), np.linspace(40, 215, 80)), axis=-1)[..., [0, 1, 0]].astype(
+    np.uint8
+)
 DRAWN = Recipe("office", "job", "0", 1, "embedded", 512, 640, SETTINGS)
 WITHOUT_VALUE = sorted(name for name, kind in newest().items() if not kind.takes)
 EDITS = st.lists(st.sampled_from([*WITHOUT_VALUE, "undo", "redo", "retouch=0.5", "crop=square"]), max_size=30)
@@ -185,7 +189,7 @@ def test_a_tree_that_does_not_hang_together_is_no_recipe(broken: str) -> None:
 
 
 def test_a_released_step_keeps_its_effect() -> None:
-    """released_steps.json: what every version of every step made of SETTINGS, and what stood "under" it, when released.
+    """released_steps.json: what every version of every step made of SETTINGS, what stood "under" it, and of SHADES.
 
     Where this fails, give the step a new version and keep the old one; a new version is added to the file.
     """
@@ -196,6 +200,8 @@ def test_a_released_step_keeps_its_effect() -> None:
         under = {**SETTINGS, **entry.get("under", {})}
         changed = kind.settings(dict(under), entry["parameters"])
         assert {key: value for key, value in changed.items() if value != under.get(key)} == entry["changes"], entry
+        made = kind.picture(SHADES, cast(Layers, SimpleNamespace(unit=64.0)), entry["parameters"], 1)
+        assert np.abs(made.mean(axis=(0, 1)) - entry["means"]).max() < 0.6, entry
         seen.add((entry["name"], entry["version"]))
     assert seen == set(table())
 

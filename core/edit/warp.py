@@ -1,0 +1,100 @@
+"""Layers moved by a field: small warps of a face, and the whole figure brought elsewhere in its print."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.types import F32, Layers
+
+GRID: Final = 8
+"""Pixels between the points at which a smooth field is worked out."""
+
+
+def grid(layers: Layers) -> tuple[F32, F32]:
+    """Return x and y of every GRID-th pixel of the layers, in their pixels."""
+    height, width = layers.head.shape
+    x, y = np.meshgrid(np.arange(0, width + GRID, GRID), np.arange(0, height + GRID, GRID))
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def moved(layers: Layers, dx: F32, dy: F32) -> Layers:
+    """Move head, neck and their surface by a field; the garment stays where it is.
+
+    dx, dy: as `grid`; how far the content of each point goes, in pixels. Small fields only: a point is looked for where
+    the field's opposite leads, which is its inverse to first order.
+    """
+    height, width = layers.head.shape
+    full = [_full(part, (width, height)) for part in (dx, dy)]
+    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    map_x, map_y = columns - full[0], rows - full[1]
+
+    def brought(layer: NDArray[Any], how: int) -> NDArray[Any]:
+        return cv2.remap(layer, map_x, map_y, how, borderMode=cv2.BORDER_REPLICATE)
+
+    def carried(points: F32) -> F32:
+        out = points.copy()
+        if len(points):
+            at = points[:, None, :2].astype(np.float32)
+            for axis in (0, 1):
+                out[:, axis] += cv2.remap(full[axis], at[..., 0], at[..., 1], cv2.INTER_LINEAR)[:, 0]
+        return out
+
+    return replace(
+        layers,
+        sitter=brought(layers.sitter, cv2.INTER_LANCZOS4),
+        head=brought(layers.head, cv2.INTER_LINEAR),
+        neck=np.maximum(brought(layers.neck, cv2.INTER_LINEAR), np.minimum(layers.neck, layers.garment[..., 3])),
+        normals=brought(layers.normals.astype(np.float32), cv2.INTER_LINEAR).round().astype(np.int8),
+        marks=carried(layers.marks),
+        landmarks=carried(layers.landmarks),
+    )
+
+
+def _full(part: F32, size: tuple[int, int]) -> F32:
+    """Bring a field of `grid` to every pixel."""
+    width, height = size
+    columns = np.arange(width, dtype=np.float32)[None].repeat(height, 0) / GRID
+    rows = np.arange(height, dtype=np.float32)[:, None].repeat(width, 1) / GRID
+    return cv2.remap(part.astype(np.float32), columns, rows, cv2.INTER_LINEAR)
+
+
+def placed(layers: Layers, move: F32, size: tuple[int, int]) -> Layers:
+    """Bring all layers into a picture of `size` (width, height) by a similarity (2, 3) without a turn.
+
+    What lies outside of them is empty: the backdrop, which is drawn for any size, shows there.
+    """
+    zoom = float(move[0, 0])
+    how = cv2.INTER_LANCZOS4 if zoom > 1 else cv2.INTER_AREA
+
+    def brought(layer: NDArray[Any], border: int = cv2.BORDER_REPLICATE) -> NDArray[Any]:
+        smooth = cv2.GaussianBlur(layer, (0, 0), 0.35 / zoom) if zoom < 0.75 else layer
+        flags = cv2.INTER_LINEAR if how == cv2.INTER_AREA else how
+        return cv2.warpAffine(smooth, move, size, flags=flags, borderMode=border)
+
+    points = layers.landmarks * np.float32(zoom)
+    marks = layers.marks * np.float32(zoom)
+    points[:, :2] += move[:, 2]
+    marks[:, :2] += move[:, 2]
+    empty = cv2.BORDER_CONSTANT
+    garment = np.dstack([brought(layers.garment[..., :3].copy()), brought(layers.garment[..., 3].copy(), empty)])
+    normals = cv2.warpAffine(
+        layers.normals.astype(np.float32), move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return replace(
+        layers,
+        sitter=brought(layers.sitter),
+        head=brought(layers.head, empty),
+        neck=brought(layers.neck, empty),
+        garment=garment,
+        normals=normals.round().astype(np.int8),
+        marks=marks,
+        landmarks=points,
+        parts=brought(layers.parts, empty) if layers.parts.size else layers.parts,
+        chin=layers.chin * zoom + float(move[1, 2]),
+        frame_width=layers.unit * zoom,
+    )
