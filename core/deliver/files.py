@@ -99,7 +99,7 @@ def save_layers(layers: Layers, folder: Path) -> None:
         write_bytes(folder / f"{name}.png", png.tobytes())
     numbers = {
         "schema": LAYERS_SCHEMA,
-        "landmarks": [[round(float(v), 2) for v in point] for point in layers.landmarks],
+        "landmarks": [[float(v) for v in point] for point in layers.landmarks],
         "light": [float(v) for v in layers.light],
         "marks": [[round(float(v), 2) for v in mark] for mark in layers.marks],
         "gain": layers.gain,
