@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from core.atomic import to_json
+from core.engines.facts import engines
 from core.errors import AtelierError, Refused, StyleWrong
 from core.progress import Bars
 from core.settings import threads
@@ -99,8 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     shoot.add_argument("--purpose", choices=("job", "business", "personal"), default="business")
     shoot.add_argument("--count", type=_count, default=4, help="portraits per style, 1 to 16 (default 4)")
     shoot.add_argument("--seed", type=_seed, default=0, help="same photos, same seed, same portraits")
-    engines = ("auto", "embedded", "sdxl", "sd15")
-    shoot.add_argument("--engine", choices=engines, help="what draws (default: ATELIER_ENGINE, else auto)")
+    names = tuple(engines())
+    shoot.add_argument("--engine", choices=("auto", *names), help="what draws (default: ATELIER_ENGINE, else auto)")
     shoot.add_argument("--no-train", action="store_true", help="do not learn the person first")
     shoot.add_argument("--out", type=Path, required=True, metavar="DIR")
     worn = shoot.add_mutually_exclusive_group()
@@ -135,9 +136,13 @@ def _parser() -> argparse.ArgumentParser:
 
     weights = commands.add_parser("weights", help="fetch or verify the weight files")
     weights.add_argument("what", choices=("pull", "verify"))
+    drawing = [name for name, facts in engines().items() if facts.weights]
+    weights.add_argument("--engine", choices=drawing, help="the weights of an engine that draws on a card")
+    weights.add_argument("--yes", action="store_true", help="fetch without asking; size and licence are told before")
     weights.set_defaults(command=_weights)
 
     doctor = commands.add_parser("doctor", help="say what this machine can do, and the next step for what is missing")
+    doctor.add_argument("--engine", choices=names, help="hold an engine's plans against the card")
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(command=_doctor)
 
@@ -325,6 +330,8 @@ def _tweaks(options: argparse.Namespace) -> int:
 def _weights(options: argparse.Namespace) -> int:
     from core import weights
 
+    if options.engine:
+        return _engine_weights(options)
     if options.what == "pull":
         with Bars() as bars:
             weights.pull(lambda name, step, total: bars(f"weights {name}", step, total))
@@ -335,10 +342,39 @@ def _weights(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
+def _engine_weights(options: argparse.Namespace) -> int:
+    """Fetch an engine's weights once they are agreed to, or look whether they are whole."""
+    from core.engines import checkpoints
+
+    facts = engines()[options.engine]
+    if options.what == "verify":
+        for use, found in checkpoints.find_all(facts).items():
+            print(f"{use:8} {found.net or found.folder}")
+        return 0
+    planned = [(item, checkpoints.plan_download(facts.name, item)) for item in facts.weights]
+    for item, download in planned:
+        if download is None:
+            print(f"{item.use:8} ATELIER_{item.setting} is a path: nothing to fetch")
+            continue
+        size, left = download.total_bytes / 1e9, download.missing_bytes / 1e9
+        print(f"{item.use:8} {download.model} at {download.revision[:12]}, licence {download.licence}")
+        print(f"{'':8} {size:.1f} GB, {left:.1f} GB of it still to fetch")
+    if any(d and d.missing_bytes for _, d in planned) and not options.yes:
+        if not sys.stdin.isatty():
+            raise Refused("not_agreed", "nothing was fetched; agree to size and licences with --yes")
+        if input("Fetch it? [y/N] ").strip().lower() not in ("y", "yes"):
+            return 0
+    for item, download in planned:
+        if download is not None:
+            print(f"{item.use:8} {checkpoints.pull(item, download)}")
+    checkpoints.find_all(facts)
+    return 0
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from core.doctor import report
 
-    found = report()
+    found = report(options.engine)
     if options.json:
         _print_json({"checks": [asdict(item) for item in found]})
         return 0

@@ -28,8 +28,8 @@ from PIL import Image
 
 from core import weights
 from core.deliver import credentials
-from core.engines.sdxl.checkpoints import weights_of
-from core.engines.sdxl.vram import VRAM, best_for, precision_of
+from core.engines.checkpoints import asked_model, find
+from core.engines.facts import SPARE, Card, EngineFacts, engines
 from core.errors import AtelierError, EngineMissing, Refused
 from core.settings import setting, threads, usable_cores
 
@@ -75,8 +75,13 @@ class Check:
         return f"{mark}  {self.name:11} {self.found}" + (f"  ->  {self.next_step}" if self.next_step else "")
 
 
-def report() -> tuple[Check, ...]:
-    """Look at everything; takes about a second, most of it hashing the weight files."""
+def report(engine: str | None = None) -> tuple[Check, ...]:
+    """Look at everything; takes about a second, most of it hashing the weight files.
+
+    engine: a name whose weights and plans are held against the card, instead of all else.
+    """
+    if engine is not None:
+        return (_gpu(), *_weights_of(engines()[engine]), *_plans(engines()[engine]))
     return (
         _python(),
         _cores(),
@@ -133,35 +138,76 @@ def _disk() -> Check:
     return Check("disk", "good", found)
 
 
+def card() -> Card | None:
+    """Ask the driver for the first card, not torch: importing torch takes seconds and memory."""
+    fields = "name,memory.free,memory.total,compute_cap"
+    ask = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
+    try:
+        lines = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
+        name, free, total, capability = (said.strip() for said in lines[0].rsplit(",", 3))
+        major, _, minor = capability.partition(".")
+        return Card(name, float(free) / 1024, float(total) / 1024, (int(major), int(minor)))
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None
+
+
 def _gpu() -> Check:
-    """Ask the driver, not torch: importing torch takes seconds and memory."""
+    """Say which engine the card carries, under which plan, and what is missing for it."""
     try:
         torch = metadata.version("torch")
     except metadata.PackageNotFoundError:
         return Check("GPU", "missing", "torch is not installed", "pip install atelier-studio")
-    ask = ["nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"]
-    cards: list[str] = []
-    with suppress(OSError, subprocess.SubprocessError):
-        cards = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
-    if not cards:
+    seen = card()
+    if seen is None:
         return Check("GPU", "optional", "none; the embedded engine draws on the CPU")
-    name, megabytes, capability = (said.strip() for said in cards[0].rsplit(",", 2))
-    major, _, minor = capability.partition(".")
-    precision = precision_of((int(major), int(minor)))
-    engine, held = best_for(float(megabytes) / 1024, precision), f"{name}, {float(megabytes) / 1024:.0f} GB"
-    if engine is None:
-        least = VRAM[precision]["sd15"].card
-        return Check("GPU", "optional", f"{held}: sd15 needs {least:.1f} GB; the embedded engine draws on the CPU")
-    found = f"{held}: engine {engine}, which needs {VRAM[precision][engine].card:.1f} GB"
+    held = f"{seen.name}, {seen.free_gb:.1f} of {seen.total_gb:.0f} GB free"
+    fits = [(facts, plan) for facts in engines().values() if (plan := facts.plan_for(seen))]
+    if not fits:
+        able = [plan.card_gb for facts in engines().values() for plan in facts.plans if seen.computes(plan)]
+        return Check("GPU", "optional", f"{held}: {min(able):.1f} GB are needed; the embedded engine draws on the CPU")
+    facts, plan = fits[0]
+    found = f"{held}: engine {facts.name}, plan {plan.name}, which needs {plan.card_gb:.1f} GB"
     if torch.endswith("+cpu"):
         return Check("GPU", "optional", f"{found}, but torch {torch} is the CPU build", "install torch's CUDA build")
     if importlib.util.find_spec("transformers") is None:
         return Check("GPU", "optional", f"{found}, but its packages are absent", "pip install 'atelier-studio[gpu]'")
-    try:
-        weights_of(engine)
-    except EngineMissing as missing:
-        return Check("GPU", "optional", f"{found}, but {missing.why}", missing.next_step)
+    absent = next((check for check in _weights_of(facts) if check.state != "good"), None)
+    if absent is not None:
+        return Check("GPU", "optional", f"{found}, but {absent.found}", absent.next_step)
     return Check("GPU", "good", found)
+
+
+def _weights_of(facts: EngineFacts) -> tuple[Check, ...]:
+    """Say of each model of an engine where it lies, or what would be fetched and under which licence."""
+    checks = []
+    for model_weights in facts.weights:
+        try:
+            found = find(facts.name, model_weights)
+            checks.append(Check(model_weights.use, "good", str(found.net or found.folder)))
+        except EngineMissing as missing:
+            model, revision = asked_model(model_weights)
+            size = f"{model_weights.size_gb:.1f} GB, {model_weights.licence}"
+            told = f" ({model}@{revision[:12]}, {size})" if revision else ""
+            checks.append(Check(model_weights.use, "optional", missing.why + told, missing.next_step))
+    return tuple(checks)
+
+
+def _plans(facts: EngineFacts) -> tuple[Check, ...]:
+    """Hold each plan of an engine against the card; the first that fits is the one that is run."""
+    seen, checks, chosen = card(), [], False
+    for plan in facts.plans:
+        needs = f"draws {plan.draws[0]} x {plan.draws[1]} with {plan.drawing_gb:.1f} GB, "
+        needs += f"learns {plan.learns[0]} x {plan.learns[1]} with {plan.learning_gb:.1f} GB, {SPARE} GB to spare"
+        if seen is None:
+            checks.append(Check(plan.name, "optional", f"{needs}; no card"))
+            continue
+        verdict = "computes in what this card does not" if not seen.computes(plan) else "more than is free"
+        if seen.carries(plan):
+            verdict = "fits" if chosen else "fits, and is run"
+        state: State = "good" if seen.carries(plan) else "optional"
+        chosen = chosen or seen.carries(plan)
+        checks.append(Check(plan.name, state, f"{needs}: {verdict} ({seen.free_gb:.1f} GB)"))
+    return tuple(checks)
 
 
 def _libraries() -> Check:

@@ -137,7 +137,12 @@ def enhance(portrait: Path, tweaks: Sequence[str], out: Path, models: Models | N
     exports = purpose_of(edited.purpose).exports
     made = {
         **record,
-        **rescored(embedding, files.read_references(layers.parents[1]), edited.source),
+        **rescored(
+            embedding,
+            files.read_references(layers.parents[1]),
+            edited.source,
+            edited.settings.get("references", ()),
+        ),
         "file": out.name,
         "exports": files.save_pictures(rgb, edited, out, recipes.effective(edited)["crop"], exports),
         "layers": os.path.relpath(layers, out.parent.resolve()),

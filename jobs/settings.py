@@ -15,7 +15,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -24,6 +32,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from core.engines.facts import engines
 from core.errors import SetupWrong
 
 PREFIX = "ATELIER_"
@@ -40,6 +49,12 @@ class SettingsWrong(SetupWrong):
 
 def _number(text: Any) -> Any:
     return int(text) if isinstance(text, str) and text.isdigit() else text
+
+
+def _engine(name: str) -> str:
+    if name not in ("auto", *engines()):
+        raise ValueError(f"choose auto, {', '.join(engines())}")
+    return name
 
 
 class Settings(BaseSettings):
@@ -64,10 +79,12 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     shelf_url: str | None = None  # s3://bucket/prefix; keys and endpoint come from AWS_* as everywhere
     master_key: SecretStr | None = None  # 32 bytes, base64 or hex; made in data/ when not set
-    engine: Literal["auto", "embedded", "sdxl", "sd15"] = "auto"
-    sdxl_model: str | None = None  # hub id or folder; read by core.engines, as the two below
-    sd15_model: str | None = None
+    engine: Annotated[str, AfterValidator(_engine)] = "auto"
+    flux2_model: str | None = None  # ID, ID@COMMIT, folder or .safetensors file; read by core.engines, as those below
+    flux2_base_model: str | None = None
+    sdxl_model: str | None = None
     device: str | None = None  # as torch names it; "cuda" when not set
+    free_prompts: bool = False  # a person's own words may reach a net; read by core.engines.safety
     c2pa_cert: Path | None = None  # PEM files, read by core.deliver.credentials
     c2pa_key: Path | None = None
 

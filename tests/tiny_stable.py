@@ -1,4 +1,4 @@
-"""SDXL and SD 1.5 in miniature: the published shapes and file layout, random weights, a megabyte each."""
+"""SDXL in miniature: the published shapes and file layout, random weights, a megabyte."""
 
 from __future__ import annotations
 
@@ -18,32 +18,19 @@ SCHEDULE = {
     "steps_offset": 1,
     "clip_sample": False,
 }
-"""As both published models have it."""
+"""As the published model has it."""
 WIDTH = 16
 
 
-def save(kind: str, folder: Path) -> Path:
-    """Write a tiny model of a kind, "sdxl" or "sd15", as diffusers' save_pretrained lays it out."""
+def save(folder: Path) -> Path:
+    """Write a tiny model as diffusers' save_pretrained lays it out."""
     torch.manual_seed(0)
-    double = kind == "sdxl"
-    shape = {
-        "sample_size": 8,
-        "block_out_channels": (8, 16),
-        "layers_per_block": 1,
-        "norm_num_groups": 4,
-        "attention_head_dim": (2, 4),
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
-        "cross_attention_dim": 2 * WIDTH if double else WIDTH,
-    }
-    if double:
-        shape |= {
-            "use_linear_projection": True,
-            "addition_embed_type": "text_time",
-            "addition_time_embed_dim": 8,
-            "projection_class_embeddings_input_dim": 6 * 8 + WIDTH,
-        }
-    UNet2DConditionModel(**shape).save_pretrained(folder / "unet")
+    UNet2DConditionModel(
+        sample_size=8, block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4, attention_head_dim=(2, 4),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=2 * WIDTH, use_linear_projection=True, addition_embed_type="text_time",
+        addition_time_embed_dim=8, projection_class_embeddings_input_dim=6 * 8 + WIDTH,
+    ).save_pretrained(folder / "unet")  # fmt: skip
     AutoencoderKL(
         block_out_channels=(4, 4, 4, 4),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -51,10 +38,9 @@ def save(kind: str, folder: Path) -> Path:
         layers_per_block=1,
         norm_num_groups=2,
         latent_channels=4,
-        scaling_factor=0.13025 if double else 0.18215,
+        scaling_factor=0.13025,
     ).save_pretrained(folder / "vae")
-    for number, made in enumerate((CLIPTextModel, CLIPTextModelWithProjection)[: 1 + double]):
-        end = f"_{number + 1}" if number else ""
+    for end, made in (("", CLIPTextModel), ("_2", CLIPTextModelWithProjection)):
         vocabulary = _tokenizer(folder / f"tokenizer{end}")
         config = CLIPTextConfig(
             vocab_size=len(vocabulary),

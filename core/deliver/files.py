@@ -28,6 +28,8 @@ from core.types import U8, Layers, Portrait, Recipe, Verdict
 
 AI_MARK: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's word for a photograph composited with generated parts (IPTC NewsCodes, Digital Source Type)."""
+DRAWN_MARK: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+"""IPTC's word for a picture that a net drew: no pixel of the head is the photograph's."""
 FORMATS: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 REFERENCES: Final = "reference_embeddings.npz"
 """The file of `write_references`."""
@@ -55,7 +57,16 @@ def encode(rgb: U8, suffix: str, recipe: Recipe) -> bytes:
     out = io.BytesIO()
     Image.fromarray(rgb).save(out, kind, icc_profile=_SRGB, xmp=_xmp(recipe), **QUALITY.get(kind, {}))
     certificate = credentials.operators_certificate()
-    return credentials.sign(out.getvalue(), Image.MIME[kind], AI_MARK, certificate) if certificate else out.getvalue()
+    return (
+        credentials.sign(out.getvalue(), Image.MIME[kind], mark_of(recipe), certificate)
+        if certificate
+        else out.getvalue()
+    )
+
+
+def mark_of(recipe: Recipe) -> str:
+    """Return IPTC's digital source type of a portrait: composited with generated parts, or drawn anew."""
+    return DRAWN_MARK if recipe.settings.get("drawn_anew") else AI_MARK
 
 
 def format_of(suffix: str) -> str:
@@ -74,7 +85,7 @@ def _xmp(recipe: Recipe) -> bytes:
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
         'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
-        f'xmlns:dc="http://purl.org/dc/elements/1.1/" Iptc4xmpExt:DigitalSourceType="{AI_MARK}" '
+        f'xmlns:dc="http://purl.org/dc/elements/1.1/" Iptc4xmpExt:DigitalSourceType="{mark_of(recipe)}" '
         'xmp:CreatorTool="Atelier">'
         f'<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{story}</rdf:li></rdf:Alt></dc:description>'
         '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'

@@ -1,13 +1,16 @@
 """Training a LoRA on one person's photos: one loop for every net, resumable, used only if it is not proven useless.
 
-A `TrainingTask` says what is learnt and how well it went; head repair (`core.engines.redress.lora`) and the SD family
-(`core.engines.sdxl.lora`) each have one. Every step is a function of its number and all state lies in the folder.
+A `TrainingTask` says what is learnt and how well it went: head repair (`core.engines.redress.lora`), FLUX.2
+(`core.engines.flux2.lora`), SDXL (`core.engines.sdxl.lora`). Every step is a function of its number and all state
+lies in the folder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import os
 import shutil
 import time
@@ -27,6 +30,7 @@ OUTCOME: Final = "training.json"
 CHECKPOINT: Final = "training.pt"
 LORA: Final = "lora"
 """What training leaves in its folder: always the outcome, the LoRA where it is used, a checkpoint while it runs."""
+log = logging.getLogger(__name__)
 WARM_UP: Final = 10
 """Steps over which the learning rate rises to its full value."""
 
@@ -41,8 +45,8 @@ class TrainingResult:
     used: the LoRA takes part in drawing. reason: "helped", "did_not_help", "no_proof" (too few photos to hold one out),
     "photos_sharp" (nothing to repair), "nothing_to_learn_from" (no photo is sharp), "not_asked". held_out: sha256 of
     the photo it was proven on; trained_on: of those it learnt from, where it is used. Errors without and with the
-    LoRA: for head repair the mean CIELAB difference of the held-out head, degraded and restored; for the SD family
-    the held-out photo's denoising loss.
+    LoRA: for head repair the mean CIELAB difference of the held-out head, degraded and restored; for FLUX.2 the
+    distance of generated faces to the held-out photo's (1 - cosine); for SDXL the held-out photo's denoising loss.
     """
 
     used: bool
@@ -61,7 +65,8 @@ class TrainConfig:
     """How long and how fast is trained.
 
     steps: at most. rate: AdamW's. check_every: steps between checks. patience: checks without a lower held-out error
-    after which training ends. least_gain: percent by which that error must fall, or the LoRA is not used.
+    after which training ends. least_gain: percent by which that error must fall, or the LoRA is not used. accumulate:
+    losses that make one step. most_gradient: norm to which a step's gradient is clipped.
     """
 
     steps: int
@@ -69,6 +74,8 @@ class TrainConfig:
     check_every: int
     patience: int
     least_gain: float
+    accumulate: int = 1
+    most_gradient: float = math.inf
 
 
 class TrainingTask(Protocol):
@@ -81,12 +88,17 @@ class TrainingTask(Protocol):
     """sha256 of the photos that do."""
     model: Any
     """The net with its LoRA, as PEFT makes it; it begins as the net alone."""
+    scales_loss: bool
+    """The net computes in float16, whose small gradients vanish unless the loss is scaled up."""
 
-    def loss(self, step: int) -> torch.Tensor:
-        """Return the loss at a step; a function of the step, so that a resumed training is the same training."""
+    def loss(self, number: int) -> torch.Tensor:
+        """Return the loss of a number, counted up; a function of it, so that a resumed training is the same."""
 
     def error(self) -> float:
         """Return the error on the held-out photo, with fixed noises; asked only where there is one."""
+
+    def save(self, folder: Path) -> None:
+        """Write the LoRA as it is now, as safetensors that the net's own library loads."""
 
 
 def training_key(maps: Sequence[FaceMap], engine: str, recipe: str) -> str:
@@ -123,7 +135,7 @@ def _outcome(folder: Path, key: str) -> TrainingResult | None:
         result = TrainingResult(**{**stored, "trained_on": tuple(stored["trained_on"])})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return result if not result.used or (folder / LORA / "adapter_model.safetensors").is_file() else None
+    return result if not result.used or any((folder / LORA).glob("*.safetensors")) else None
 
 
 def with_lora(who: Identity, result: TrainingResult, folder: Path) -> Identity:
@@ -150,6 +162,7 @@ def fit(
         loss = trainer.make_step()
         on_progress(trainer.step, config.steps, loss)
         if trainer.step % config.check_every == 0:
+            log.info("training %s", pace(trainer.step, config.steps, trainer.step_seconds))
             trainer.check()
     seconds = round(time.monotonic() - since, 1)
     if task.held_out is None:
@@ -165,6 +178,12 @@ def fit(
     )  # fmt: skip
 
 
+def pace(step: int, steps: int, step_seconds: float) -> str:
+    """Say how far a training is, how long a step takes, and how long the rest will take at the most."""
+    left = (steps - step) * step_seconds
+    return f"step {step} of {steps}, {step_seconds:.2f} s a step, at most {left / 60:.0f} min to go"
+
+
 class Trainer:
     """A task's LoRA, its optimiser and the best state so far; all of it in `folder`/training.pt."""
 
@@ -172,6 +191,9 @@ class Trainer:
         self._task = task
         self._trained = [p for p in task.model.parameters() if p.requires_grad]
         self._optimiser = torch.optim.AdamW(self._trained, lr=task.config.rate, betas=(0.9, 0.99), weight_decay=0.0)
+        device = next((p.device.type for p in self._trained), "cpu")
+        self._scaler = torch.amp.GradScaler(device, enabled=task.scales_loss)
+        self.step_seconds = 0.0
         self._folder, self._key, self.step, self._idle = folder, key, 0, 0
         self._without = float("inf")
         self.best_error = float("inf")
@@ -198,6 +220,7 @@ class Trainer:
                 raise KeyError("a checkpoint of another training")
             set_peft_model_state_dict(self._task.model, state["lora"])
             self._optimiser.load_state_dict(state["optimiser"])
+            self._scaler.load_state_dict(state["scaler"])
             step, idle, without = int(state["step"]), int(state["idle"]), float(state["without"])
             best_error, best = float(state["best_error"]), dict(state["best"])
         except Exception:  # torch.load raises anything on a damaged file: EOFError, UnpicklingError, RuntimeError ...
@@ -209,15 +232,25 @@ class Trainer:
         return True
 
     def make_step(self) -> float:
-        """Make one step; returns its loss."""
+        """Make one step of as many losses as are accumulated, its gradient clipped; returns their mean."""
+        since, config = time.monotonic(), self._task.config
         for group in self._optimiser.param_groups:
-            group["lr"] = self._task.config.rate * min(1.0, (self.step + 1) / WARM_UP)
-        loss = self._task.loss(self.step)
+            group["lr"] = config.rate * min(1.0, (self.step + 1) / WARM_UP)
         self._optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
+        total = 0.0
+        for part in range(config.accumulate):
+            loss = self._task.loss(self.step * config.accumulate + part)
+            self._scaler.scale(loss / config.accumulate).backward()  # type: ignore[no-untyped-call]
+            total += float(loss.item())
+        if config.most_gradient < math.inf:
+            self._scaler.unscale_(self._optimiser)
+            torch.nn.utils.clip_grad_norm_(self._trained, config.most_gradient)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
         self.step += 1
-        return float(loss.item())
+        seconds = time.monotonic() - since
+        self.step_seconds = seconds if self.step_seconds == 0 else 0.9 * self.step_seconds + 0.1 * seconds
+        return total / config.accumulate
 
     def check(self) -> None:
         """Measure on the held-out photo, remember the best state, save everything."""
@@ -237,6 +270,7 @@ class Trainer:
             "key": self._key,
             "lora": self._lora(),
             "optimiser": self._optimiser.state_dict(),
+            "scaler": self._scaler.state_dict(),
             "step": self.step,
             "idle": self._idle,
             "without": self._without,
@@ -247,10 +281,11 @@ class Trainer:
             torch.save(state, draft)
 
     def keep(self) -> None:
-        """Write the best state as PEFT files, whole or not at all."""
+        """Write the best state, whole or not at all."""
         set_peft_model_state_dict(self._task.model, self._best)
         part = self._folder / f"{LORA}.part"
         shutil.rmtree(part, ignore_errors=True)
-        self._task.model.save_pretrained(part)
+        part.mkdir(parents=True)
+        self._task.save(part)
         shutil.rmtree(self._folder / LORA, ignore_errors=True)
         os.replace(part, self._folder / LORA)

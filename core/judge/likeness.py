@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,13 +38,13 @@ def references_of(who: Identity) -> References:
     return References(tuple(selfie.sha256 for selfie in faces), embeddings, who.trained_on, who.baseline)
 
 
-def reference_embeddings(references: References, source: str) -> list[F32]:
+def reference_embeddings(references: References, source: str, shown: Collection[str] = ()) -> list[F32]:
     """Return the embeddings (128,) that likeness is measured against, for draws and edits alike.
 
-    source: sha256 of the photo the portrait was drawn from. Held out of drawing and training: neither the source nor
-    a photo the LoRA was trained on; none where no other is left.
+    source: sha256 of the photo the portrait was drawn from; shown: of those an engine was shown beside it. Held out of
+    drawing and training: none of these and no photo the LoRA was trained on; none where no other is left.
     """
-    taken = {source, *references.trained_on}
+    taken = {source, *shown, *references.trained_on}
     return [row for sha256, row in zip(references.sources, references.embeddings, strict=True) if sha256 not in taken]
 
 
@@ -58,12 +58,14 @@ def percent_of(likeness: float, baseline: float) -> float:
     return 100 * likeness / baseline
 
 
-def rescored(embedding: F32 | None, references: References | None, source: str) -> dict[str, float]:
+def rescored(
+    embedding: F32 | None, references: References | None, source: str, shown: Collection[str] = ()
+) -> dict[str, float]:
     """Return an edit's likeness and percent_of_baseline as its record has them, against what its draw was judged by.
 
     embedding: of the edited picture, None where no single face is found. Empty where nothing can be measured.
     """
-    others = reference_embeddings(references, source) if references else []
+    others = reference_embeddings(references, source, shown) if references else []
     if embedding is None or references is None or references.baseline is None or not others:
         return {}
     likeness = likeness_of(embedding, others)

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from core.face.embedding import Recogniser, cosine
+from core.face.embedding import SAME_PERSON, Recogniser, cosine
 from core.face.landmarks import Landmarker
 from core.judge import realism
 from core.judge.likeness import BELOW_BASELINE, FLOOR, likeness_of, percent_of, reference_embeddings, references_of
@@ -22,6 +22,9 @@ COPY_ABOVE: Final = 0.12
 """Nearest photo this far above the baseline: the picture is that photo, re-lit, and the card says so."""
 SELF_FLOOR: Final = 0.75
 """Least likeness of a portrait to its own source; all there is to compare with where no other photo is left."""
+
+OF_THE_PHOTOS_PIXELS: Final = frozenset({"misshapen", "patch", "head_cut", "neck_seam"})
+"""Reasons that hold a portrait against its own photo pixel by pixel: a head that was drawn anew has none of its."""
 
 REASONS: Final = {
     "no_face": "no face is found in the portrait",
@@ -40,6 +43,7 @@ REASONS: Final = {
     "hair_cut": "the head's outline is a straight line, as no hair is",
     "cast": "the skin has the colour of a lamp",
     "drawing_unlike": "the drawing is not like the sitter",
+    "unclothed": "the figure that was drawn shows more skin than clothes",
     "gap": "backdrop shows between jaw, neck and collar",
 }
 """Every machine reason a portrait may be dropped for, and what it means."""
@@ -53,18 +57,23 @@ def judge(
     Where no photo is left that neither drew nor trained it, likeness and percent_of_baseline are None, and only the
     source itself is compared.
     """
-    rgb = portrait.rgb
+    rgb, settings = portrait.rgb, portrait.recipe.settings
+    if withheld := settings.get("withheld"):
+        return Verdict(False, None, None, None, None, False, (str(withheld),))
+    anew = bool(settings.get("drawn_anew"))
     faces = recogniser.find(rgb)
     if len(faces) != 1:
         reason = "no_face" if not faces else "several_faces"
         return Verdict(False, None, None, None, None, False, (reason,), {"faces": float(len(faces))})
     drawn, own = recogniser.embed(rgb, faces[0]), source.selfie.face.embedding
-    others = reference_embeddings(references_of(who), source.selfie.sha256)
+    others = reference_embeddings(references_of(who), source.selfie.sha256, settings.get("references", ()))
     measures, does = realism.measure(portrait, source, landmarker)
     to_source = cosine(drawn, own)
     measures["to_source"] = to_source
     reasons = list(dict.fromkeys([*realism.reasons_of(measures), *does]))
-    if to_source < SELF_FLOOR:
+    if anew:
+        reasons = [reason for reason in reasons if reason not in OF_THE_PHOTOS_PIXELS]
+    if to_source < (SAME_PERSON if anew else SELF_FLOOR):
         reasons.append("drifted")
     if who.baseline is None or not others:
         return Verdict(not reasons, None, None, None, None, True, tuple(reasons), _rounded(measures))

@@ -15,10 +15,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from core import doctor
+from core.cli import main
 from core.doctor import Check, invite, report
 from tests.core.deliver.test_credentials import certificate
-
-FETCH = "hf download nobody/ever-fetched-this --include '*.json' --include '*.txt' --include '*/*.safetensors'"
 
 __all__ = ["certificate"]
 
@@ -98,20 +97,26 @@ def test_a_missing_library_names_debians_package(monkeypatch: pytest.MonkeyPatch
     assert found("libraries").next_step == "apt-get install libnowhere9"
 
 
-def card(folder: Path, monkeypatch: pytest.MonkeyPatch, gigabytes: int, capability: str = "8.6") -> None:
-    """A driver's tool that knows one card."""
+def card(folder: Path, monkeypatch: pytest.MonkeyPatch, gigabytes: float, capability: str = "8.6") -> None:
+    """A driver's tool that knows one card, all but half a GB of it free."""
     tool = folder / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\necho 'NVIDIA Example, {1024 * gigabytes}, {capability}'\n")
+    memory = f"{1024 * gigabytes - 512:.0f}, {1024 * gigabytes:.0f}"
+    tool.write_text(f"#!/bin/sh\necho 'NVIDIA Example, {memory}, {capability}'\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
 
-def test_a_card_is_held_against_the_memory_plan(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for gigabytes, said in ((24, "engine sdxl, which needs 10.1 GB"), (8, "engine sd15"), (4, "sd15 needs 5.8 GB")):
+def test_a_card_is_held_against_the_memory_plans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for gigabytes, said in (
+        (24, "engine flux2, plan bf16, which needs 17.6 GB"),
+        (12, "engine flux2, plan fp8, which"),
+        (8, "engine flux2, plan fp8-small"),
+        (4, "7.3 GB are needed"),
+    ):
         card(tmp_path, monkeypatch, gigabytes)
         assert said in found("GPU").found
-    card(tmp_path, monkeypatch, 12, "7.5")  # Turing computes in 32 bits: twice the memory
-    assert "engine sd15, which needs 7.4 GB" in found("GPU").found
+    card(tmp_path, monkeypatch, 12, "7.5")  # Turing has no bfloat16
+    assert "engine sdxl, plan fp16, which needs 8.2 GB" in found("GPU").found
 
 
 def test_a_card_without_weights_gets_the_command_that_fetches_them(
@@ -119,10 +124,23 @@ def test_a_card_without_weights_gets_the_command_that_fetches_them(
 ) -> None:
     card(tmp_path, monkeypatch, 24)
     monkeypatch.setattr(metadata, "version", lambda name: "2.13.0+cu130")
-    monkeypatch.setenv("ATELIER_SDXL_MODEL", "nobody/ever-fetched-this")
-    assert found("GPU").next_step == FETCH
+    monkeypatch.setenv("ATELIER_FLUX2_MODEL", "nobody/ever-fetched-this")
+    assert found("GPU").next_step == "atelier weights pull --engine flux2"
     monkeypatch.setattr(metadata, "version", lambda name: "2.13.0+cpu")
     assert found("GPU").next_step == "install torch's CUDA build"
+
+
+def test_an_engines_plans_are_held_against_the_card_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card(tmp_path, monkeypatch, 12)
+    assert main(["doctor", "--engine", "flux2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    plans = {line.split()[1]: line for line in lines if " learns " in line and "draws " in line}
+    assert "more than is free (11.5 GB)" in plans["bf16"]
+    assert "fits, and is run" in plans["fp8"]
+    assert plans["fp8-small"].endswith("fits (11.5 GB)")
+    assert sum("Apache-2.0" in line or "/" in line for line in lines[1:3]) == 2, "where weights lie, or what is fetched"
 
 
 def test_whether_pictures_are_signed_is_told_and_a_certificate_is_tried(

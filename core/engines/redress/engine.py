@@ -15,6 +15,11 @@ from core.scene.stage import Setup
 from core.types import Cutout, FaceMap, Identity, Portrait
 
 
+def open_engine(*_: object) -> RedressEngine:
+    """Open the engine; everything it needs is part of the package."""
+    return RedressEngine()
+
+
 class RedressEngine:
     """See `core.engines.base.Engine`."""
 

@@ -87,6 +87,7 @@ class HeadRepairTask:
         self.held_out = self._proof.sha256 if self._proof else None
         self._samples = samples[:-1] if self._proof else samples
         self.trained_on = tuple(sample.sha256 for sample in self._samples)
+        self.scales_loss = False
         torch.manual_seed(0)
         self.model: Any = get_peft_model(copy_of(net), LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=ADAPTED))
 
@@ -95,10 +96,10 @@ class HeadRepairTask:
     ) -> torch.Tensor:
         return predict_head(self.model, x, degraded, time, strength)
 
-    def loss(self, step: int) -> torch.Tensor:
+    def loss(self, number: int) -> torch.Tensor:
         """See `TrainingTask.loss`: squares cut at random from degraded heads."""
-        rng = np.random.default_rng([1, step])
-        torch.manual_seed(step)
+        rng = np.random.default_rng([1, number])
+        torch.manual_seed(number)
         clean, degraded, weight, strength = _batch(self._samples, rng)
         return head_loss(self._predict, clean, degraded, weight, strength, TIME_LOGIT_MEAN)
 
@@ -106,6 +107,10 @@ class HeadRepairTask:
         """See `TrainingTask.error`."""
         assert self._proof is not None
         return proof(self._predict, self._proof)
+
+    def save(self, folder: Path) -> None:
+        """See `TrainingTask.save`: PEFT's own files."""
+        self.model.save_pretrained(folder)
 
 
 def samples_of(clear: Sequence[FaceMap]) -> list[Sample]:

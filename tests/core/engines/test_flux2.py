@@ -1,0 +1,314 @@
+"""FLUX.2 klein on a CPU, tiny random nets through the real loading path: what they draw is noise, how is not."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from diffusers import Flux2KleinInpaintPipeline, Flux2KleinPipeline
+
+from core import studio
+from core.edit.recipe import develop, edit
+from core.engines.checkpoints import Checkpoint
+from core.engines.facts import Plan
+from core.engines.flux2 import engine as drawing
+from core.engines.flux2 import instruction, klein
+from core.engines.flux2.engine import Flux2Engine
+from core.engines.flux2.facts import DRAWS, FACTS, LEARNS
+from core.engines.flux2.klein import Klein
+from core.engines.flux2.references import reference_of, select_references
+from core.errors import EngineMissing, Stopped
+from core.models import Models
+from core.scene.stage import Choice, Setup, set_up
+from core.scene.style import load
+from core.types import Cutout, FaceMap, Identity
+from tests import tiny_flux2
+
+SIZE = (64, 80)
+TINY = Plan("tiny", "float32", "float32", SIZE, SIZE, 4, False, 3.0, 3.0)
+FP8 = Plan("tiny-fp8", "bfloat16", "float8_e4m3fn", SIZE, SIZE, 4, False, 2.0, 2.0)
+SMALLER = replace(TINY, name="smaller", draws=(64, 64), drawing_gb=1.0, learning_gb=1.0)
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
+    root = tmp_path_factory.mktemp("flux2")
+    draws, learns = tiny_flux2.save(root / "klein"), tiny_flux2.save(root / "base", seed=1, distilled=False)
+    return {"draws": Checkpoint("flux2", DRAWS, draws), "learns": Checkpoint("flux2", LEARNS, learns)}
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(klein, "TEXT_LAYERS", tiny_flux2.LAYERS)
+    monkeypatch.setattr(klein, "TOKENS", 64)
+    monkeypatch.setattr(drawing, "FACE_PASS", (128, 128))
+    monkeypatch.setattr(drawing, "HEAD_REFERENCE", 64)
+
+
+@pytest.fixture
+def nets(checkpoints: dict[str, Checkpoint]) -> Klein:
+    return Klein(checkpoints["draws"], TINY, "cpu")
+
+
+@pytest.fixture
+def engine(checkpoints: dict[str, Checkpoint], models: Models) -> Flux2Engine:
+    facts = replace(FACTS, plans=(TINY, SMALLER))
+    return Flux2Engine(facts, checkpoints, TINY, "cpu", models)
+
+
+@pytest.fixture
+def setup(collins_map: FaceMap, collins_cutout: Cutout) -> Setup:
+    made = set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 1, 0.3)
+    made.settings["crop"] = "portrait"
+    return made
+
+
+def picture(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+
+
+# the pipelines
+
+
+def test_words_are_read_from_the_layers_and_padded_to_the_length_that_the_pipelines_use() -> None:
+    """diffusers' training example defaults to layers 10, 20, 30: a LoRA learnt with those does not fit."""
+    source = inspect.getsource(klein)
+    assert "TEXT_LAYERS: Final = (9, 18, 27)" in source
+    assert "TOKENS: Final = 512" in source
+    for pipeline in (Flux2KleinPipeline, Flux2KleinInpaintPipeline):
+        defaults = inspect.signature(pipeline.__call__).parameters
+        assert defaults["text_encoder_out_layers"].default == (9, 18, 27)
+        assert defaults["max_sequence_length"].default == 512
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_what_is_drawn_from_references_is_what_the_stock_pipeline_draws(
+    count: int, nets: Klein, checkpoints: dict[str, Checkpoint]
+) -> None:
+    from PIL import Image
+
+    references = [picture(number) for number in range(count)]
+    drawn = nets.draw("a person", references, SIZE, 7, None, studio.never)
+    stock = Flux2KleinPipeline.from_pretrained(checkpoints["draws"].folder)
+    theirs = stock(
+        image=[Image.fromarray(rgb) for rgb in references], prompt="a person", width=SIZE[0], height=SIZE[1],
+        num_inference_steps=4, generator=torch.Generator().manual_seed(7), max_sequence_length=64,
+        text_encoder_out_layers=tiny_flux2.LAYERS, output_type="np",
+    ).images[0]  # fmt: skip
+    assert np.abs(drawn.astype(float) - 255 * theirs).max() <= 1
+    assert drawn.shape == (SIZE[1], SIZE[0], 3)
+    other = nets.draw("a person", references[:-1] or [picture(9)], SIZE, 7, None, studio.never)
+    assert not np.array_equal(drawn, other), "every reference has a say"
+
+
+def test_only_the_part_is_drawn_and_the_rest_stays_to_the_byte(nets: Klein) -> None:
+    whole, mask = picture(1), np.zeros(SIZE[::-1], np.float32)
+    mask[32:64, 16:48] = 1
+    drawn = nets.inpaint("a shirt", whole, mask, [picture(2), picture(3)], 1.0, 4, 3, None, studio.never)
+    assert np.array_equal(drawn[mask == 0], whole[mask == 0])
+    assert np.abs(drawn[mask > 0].astype(int) - whole[mask > 0]).mean() > 5
+    half = nets.inpaint("a shirt", whole, mask, [], 0.5, 4, 3, None, studio.never)
+    assert not np.array_equal(half, drawn)
+
+
+def test_drawing_stops_between_steps(nets: Klein) -> None:
+    asked: list[int] = []
+
+    def second_time() -> bool:
+        asked.append(1)
+        return len(asked) == 2
+
+    with pytest.raises(Stopped, match="denoising step 2"):
+        nets.draw("a person", [picture(1)], SIZE, 7, None, second_time)
+
+
+def test_fp8_storage_halves_the_transformer_and_draws_nearly_the_same(checkpoints: dict[str, Checkpoint]) -> None:
+    wide, small = (Klein(checkpoints["draws"], plan, "cpu") for plan in (replace(FP8, storage="bfloat16"), FP8))
+    one, other = (net.draw("a person", [picture(1)], SIZE, 7, None, studio.never) for net in (wide, small))
+    assert np.abs(one.astype(float) - other).mean() < 4
+    assert not np.array_equal(one, other)
+    stored = {p.dtype for p in small._transformer.transformer_blocks.parameters() if p.dim() > 1}
+    assert stored == {torch.float8_e4m3fn}
+
+
+def test_an_instruction_is_encoded_once_and_the_encoder_is_let_go(nets: Klein, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = nets.embed("a person")
+    nets.release()
+    assert "_encoder" not in nets.__dict__
+    monkeypatch.setattr(Flux2KleinPipeline, "_get_qwen3_prompt_embeds", None)
+    assert nets.embed("a person") is first
+
+
+# memory
+
+
+def test_where_memory_ends_the_next_smaller_plan_goes_on_and_the_last_says_so(
+    engine: Flux2Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw, tried = Klein.draw, []
+
+    def full(self: Klein, *rest: Any) -> np.ndarray:
+        tried.append(self.plan.name)
+        if self.plan.name in ends:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return draw(self, *rest)
+
+    monkeypatch.setattr(Klein, "draw", full)
+    ends = {"tiny"}
+    run: Callable[[Klein], np.ndarray] = lambda k: k.draw("a", [picture(1)], k.plan.draws, 1, None, studio.never)  # noqa: E731
+    assert engine._within_memory(run).shape == (64, 64, 3)
+    assert (tried, engine.plan.name) == (["tiny", "smaller"], "smaller")
+    ends = {"tiny", "smaller"}
+    with pytest.raises(EngineMissing, match="memory ends under plan smaller: CUDA out of memory"):
+        engine._within_memory(run)
+
+
+# references
+
+
+def test_references_are_the_portraits_own_photo_and_sharp_ones_from_other_angles(three: list[FaceMap]) -> None:
+    straight, up, aside = three
+    soft = replace(up, selfie=replace(up.selfie, sha256="soft", sharpness=0.25))
+    shut = replace(aside, selfie=replace(aside.selfie, sha256="shut"), expression=("eyes_closed",))
+    far = [replace(aside, selfie=replace(aside.selfie, sha256=f"far{n}")) for n in range(3)]
+    maps = [straight, soft, shut, up, *far]
+    chosen = select_references(straight, maps, set(), 3)
+    assert chosen[0] is straight
+    assert chosen[1] in far, "the angle that is farthest adds most"
+    assert shut not in select_references(straight, maps, set(), 4)
+    assert chosen[2] is not soft
+
+
+def test_one_photo_at_least_is_left_to_measure_likeness_by(three: list[FaceMap]) -> None:
+    straight, up, aside = three
+    assert select_references(straight, [straight], set()) == (straight,)
+    assert select_references(straight, [straight, up], set()) == (straight,)
+    assert len(select_references(straight, three, set())) == 2
+    held_out = {aside.selfie.sha256}
+    assert select_references(straight, three, held_out) == (straight, up)
+    assert select_references(aside, three, held_out)[0] is aside, "a portrait's own photo is always shown"
+
+
+def test_a_reference_is_cut_from_the_photo_and_never_enlarged(collins_map: FaceMap, models: Models) -> None:
+    shown = reference_of(collins_map)
+    height, width = collins_map.selfie.rgb.shape[:2]
+    assert shown.shape[0] % 16 == shown.shape[1] % 16 == 0
+    assert shown.shape[0] <= height
+    assert shown.shape[1] <= width
+    assert reference_of(collins_map, 64 * 80).size <= 3 * 80 * 96
+    assert models.landmarker.detect(shown) is not None
+
+
+# words
+
+
+def test_the_instruction_says_the_setup_and_only_what_was_measured(setup: Setup, three: list[FaceMap]) -> None:
+    said = instruction.instruction_of(setup.settings, three[0], 2, known=False)
+    assert "images 1 to 2" in said
+    assert "charcoal suit, burgundy tie" in said
+    assert "grey studio paper" in said
+    assert "ohwx" not in said
+    assert "ohwx person" in instruction.instruction_of(setup.settings, three[0], 1, known=True)
+    features = three[0].features
+    assert features is not None
+    worn = replace(features, glasses=True, facial_hair="beard", hair_length="short", hair_colour="grey")
+    facts = instruction.facts_of(worn)
+    assert facts == ["Has short grey hair", "Has a beard", "Wears the glasses of the photos"]
+    unknown = replace(features, glasses=None, facial_hair=None, hair_length=None, hair_colour=None)
+    assert instruction.facts_of(unknown) == []
+    for word in (" man", "woman", " he ", " she ", " old", "young", "year"):
+        assert word not in said.lower()
+    assert "#" not in instruction.instruction_of({**setup.settings, "backdrop": "#203040"}, three[0], 1, True)
+
+
+# the portrait
+
+
+def test_a_portrait_names_its_references_and_noise_keeps_the_masks_of_none(
+    engine: Flux2Engine, setup: Setup, three: list[FaceMap], models: Models
+) -> None:
+    from core.judge.verdict import judge
+
+    who = Identity((*three, replace(three[2], selfie=replace(three[2].selfie, sha256="d"))), 0.5)
+    portrait = engine.portrait(setup, "office", "job", who, "x", studio.never)
+    again = engine.portrait(setup, "office", "job", who, "x", studio.never)
+    assert np.array_equal(portrait.rgb, again.rgb), "the same seed draws the same"
+    assert portrait.recipe.settings["references"][0] == setup.face.selfie.sha256
+    assert len(portrait.recipe.settings["references"]) == 3, "one of four is left to measure by"
+    assert portrait.recipe.engine.startswith("flux2-")
+    assert judge(portrait, setup.face, who, models.recogniser, models.landmarker).reasons == ("no_face",)
+
+
+def test_a_drawn_picture_is_taken_apart_so_that_it_develops_into_itself_and_can_be_edited(
+    engine: Flux2Engine, setup: Setup, monkeypatch: pytest.MonkeyPatch, three: list[FaceMap], models: Models
+) -> None:
+    """A net that draws a portrait of ours stands for one that draws a face: what follows the drawing is claimed."""
+    drawn = models.engine.portrait(setup, "office", "job", Identity((setup.face,), None), "x", studio.never).rgb
+    drawn = cv2.resize(drawn, (320, 400), interpolation=cv2.INTER_AREA)  # so that the print is small, and quick
+    monkeypatch.setattr(Klein, "draw", lambda *_: drawn)
+    monkeypatch.setattr(drawing, "SMALL_FACE_PX", 0)
+    portrait = engine.portrait(setup, "office", "job", Identity(tuple(three), 0.5), "x", studio.never)
+    layers = portrait.layers
+    assert portrait.rgb.shape[:2] == layers.head.shape
+    away = np.abs(portrait.rgb.astype(np.float32) - layers.garment[..., :3]).mean(axis=-1)
+    head = layers.head == 255
+    assert head.mean() > 0.08
+    points = models.landmarker.detect(portrait.rgb)
+    assert points is not None
+    assert (layers.garment[..., 3] > 200).mean() > 0.1
+    left, right = (develop(layers, edit(portrait.recipe, f"light_{side}")) for side in ("left", "right"))
+    eyes = round(0.385 * len(left))
+    difference = (left[eyes : eyes + 120].astype(np.float32) - right[eyes : eyes + 120]).mean(axis=(0, 2))
+    middle = left.shape[1] // 2
+    assert difference[middle - 60 : middle - 10].mean() > difference[middle + 10 : middle + 60].mean()
+    blue = develop(layers, edit(portrait.recipe, "backdrop=#2040a0"))
+    corner = blue[:40, :40].reshape(-1, 3).mean(axis=0)
+    assert corner[2] > 1.5 * corner[0], "the backdrop is the recipe's own"
+    assert np.array_equal(blue.shape, portrait.rgb.shape)
+    assert np.isfinite(away).all()
+
+
+def test_a_small_face_is_drawn_again_and_nothing_else_is(
+    engine: Flux2Engine, setup: Setup, three: list[FaceMap], models: Models
+) -> None:
+    photo = reference_of(three[0])
+    mesh = models.landmarker.detect(photo)
+    assert mesh is not None
+    again = engine._face_again(engine._klein, photo, setup, tuple(three[:2]), None, studio.never)
+    changed = np.abs(again.astype(int) - photo).max(axis=-1) > 0
+    face = np.zeros(photo.shape[:2], np.uint8)
+    cv2.fillConvexPoly(face, cv2.convexHull(mesh.landmarks[:, :2].astype(np.int32)), 1)
+    assert changed[face > 0].mean() > 0.9
+    reach = int(np.ptp(mesh.landmarks[:, 1])) // 2
+    assert not changed[cv2.dilate(face, np.ones((2 * reach + 1,) * 2, np.uint8)) == 0].any()
+    large = cv2.resize(photo, None, fx=5, fy=5)
+    assert engine._face_again(engine._klein, large, setup, tuple(three[:1]), None, studio.never) is large
+
+
+def test_other_clothes_are_drawn_in_place_of_the_garment_alone(
+    engine: Flux2Engine, setup: Setup, monkeypatch: pytest.MonkeyPatch, models: Models
+) -> None:
+    """What the inpainting net brings back is the print in another colour: only cloth may take it on."""
+    before = models.engine.portrait(setup, "office", "job", Identity((setup.face,), None), "x", studio.never)
+    masks: list[np.ndarray] = []
+
+    def tinted(self: Klein, text: str, rgb: np.ndarray, mask: np.ndarray, *rest: object) -> np.ndarray:
+        masks.append(mask)
+        assert "navy suit" in text
+        return np.where(mask[..., None] > 0.5, (rgb * [0.6, 0.7, 1.0]).astype(np.uint8), rgb)
+
+    monkeypatch.setattr(Klein, "inpaint", tinted)
+    asked = {**before.recipe.settings, "outfit": "navy_suit"}
+    after = engine.change_garment(before.layers, asked, before.recipe, "y", studio.never)
+    assert np.array_equal(after.layers.head, before.layers.head)
+    assert np.array_equal(after.layers.sitter, before.layers.sitter)
+    assert not np.array_equal(after.layers.garment, before.layers.garment)
+    assert after.recipe.settings["outfit"] == "navy_suit"
+    head = cv2.resize(before.layers.head, masks[0].shape[::-1], interpolation=cv2.INTER_AREA) == 255
+    assert masks[0][head].max() == 0
+    cloth = before.layers.garment[..., 3] == 255
+    assert (after.rgb[cloth].astype(int) - before.rgb[cloth]).mean(axis=0)[0] < -3
