@@ -116,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     for role in ("backdrop", "light"):
         shoot.add_argument(f"--{role}", metavar="NAME", help=f"another {role} from the wardrobe (see: atelier styles)")
     shoot.add_argument("--angle", choices=("any", "front", "left", "right"))
+    shoot.add_argument("--words", metavar="TEXT", help="own words (ATELIER_FREE_PROMPTS=1, engines that draw anew)")
     shoot.add_argument("--json", action="store_true")
     shoot.set_defaults(command=_shoot)
 
@@ -258,6 +259,7 @@ def _shoot(options: argparse.Namespace) -> int:
         backdrop=options.backdrop,
         light=options.light,
         angle=options.angle,
+        words=options.words,
     )
     threads()  # refuses a wrong OMP_NUM_THREADS before work begins
     photos = _read(options.photos)

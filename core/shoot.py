@@ -45,7 +45,10 @@ CUTOUTS_KEPT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """What is asked for: styles, purpose, portraits per style, seed, and the person's own choices over the style's."""
+    """What is asked for: styles, purpose, portraits per style, seed, and the person's own choices over the style's.
+
+    words: the person's own, for an engine that draws anew, as `core.engines.safety.free_words` lets them through.
+    """
 
     styles: tuple[str, ...]
     purpose: Purpose = "business"
@@ -56,6 +59,7 @@ class Sitting:
     backdrop: str | None = None
     light: str | None = None
     angle: str | None = None
+    words: str | None = None
 
 
 class Cutouts:
@@ -176,6 +180,8 @@ def shoot_styles(
                     setup = stage.set_up(seen, cutout, style, worn, attempt.take, seed, purpose.retouch)
                     setup.settings["crop"] = style.crop or purpose.crop
                     setup.settings["relight"] = attempt.relight
+                    if sitting.words:
+                        setup.settings["words"] = sitting.words
                     if style.finish:
                         setup.settings["finish"] = finish_settings(style.finish)
                     record = _draw(setup, style, sitting, who, name, out, digest, models, should_stop)
@@ -218,6 +224,7 @@ def _request(who: Identity, style: Style, choice: stage.Choice, sitting: Sitting
         "engine": f"{models.engine.name}-{models.engine.version}",
         "photos": sorted(face.selfie.sha256 for face in who.maps),
         "learned": who.proof if who.lora else None,
+        **({"words": sitting.words} if sitting.words else {}),
         "purpose": [sitting.purpose, purpose_of(sitting.purpose).model_dump()],
         "style": style.model_dump(),
         "finish": finish_settings(style.finish) if style.finish else None,

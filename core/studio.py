@@ -20,6 +20,7 @@ from core.deliver.gallery import write_gallery
 from core.deliver.manifest import Timings, build_manifest, read_record
 from core.edit import recipe as recipes
 from core.edit.crops import CROPS
+from core.engines.safety import free_words
 from core.errors import Refused
 from core.face.constancy import in_white_light
 from core.face.embedding import baseline
@@ -96,6 +97,8 @@ def shoot(
         if chosen := getattr(sitting, role):
             pick(role, chosen)
     models = models or Models()
+    if sitting.words:
+        sitting = replace(sitting, words=free_words(sitting.words, models.engine))
     timings = Timings()
     report = review.check(photos, models, lambda done, total: on_progress("check", done, total))
     timings.lap("check")

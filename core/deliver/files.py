@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 import cv2
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from core.atomic import write_bytes, write_json
 from core.deliver import credentials
@@ -55,7 +56,11 @@ def encode(rgb: U8, suffix: str, recipe: Recipe) -> bytes:
     """
     kind = format_of(suffix)
     out = io.BytesIO()
-    Image.fromarray(rgb).save(out, kind, icc_profile=_SRGB, xmp=_xmp(recipe), **QUALITY.get(kind, {}))
+    told: dict[str, Any] = {"xmp": _xmp(recipe)}
+    if kind == "PNG":  # Pillow writes no XMP into a PNG by itself; this is where XMP Part 3 puts it
+        told = {"pnginfo": PngInfo()}
+        told["pnginfo"].add_itxt("XML:com.adobe.xmp", _xmp(recipe).decode())
+    Image.fromarray(rgb).save(out, kind, icc_profile=_SRGB, **told, **QUALITY.get(kind, {}))
     certificate = credentials.operators_certificate()
     return (
         credentials.sign(out.getvalue(), Image.MIME[kind], mark_of(recipe), certificate)

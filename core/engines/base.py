@@ -49,6 +49,10 @@ class Engine(Protocol):
     def honesty(self) -> str:
         """What every gallery says of such pictures."""
 
+    @property
+    def draws_words(self) -> bool:
+        """Whether a person's own words change what it draws."""
+
     def train(
         self,
         who: Identity,

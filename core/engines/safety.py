@@ -15,6 +15,7 @@ import numpy as np
 
 from core.cutout.parser import HALF, Parts
 from core.cutout.whole import LEAST_CLOTHES
+from core.engines.base import Engine
 from core.errors import Refused
 from core.face.mesh import CHIN
 from core.settings import setting
@@ -44,13 +45,18 @@ def check_words(text: str) -> str:
     return text
 
 
-def free_words(text: str) -> str:
-    """Return a person's own words, checked. Raises Refused where the operator allows none, or for what they say."""
+def free_words(text: str, engine: Engine) -> str:
+    """Return a person's own words, checked, for an engine.
+
+    Raises Refused where the operator allows none, for what they say, or where the engine draws none.
+    """
     if setting("FREE_PROMPTS").lower() not in ("1", "true", "yes"):
         raise Refused("words_not_allowed", "own words are off here; the operator allows them by ATELIER_FREE_PROMPTS=1")
     text = " ".join(text.split())
     if len(text) > MOST_WORDS or not text.isascii() or not text.isprintable():
         raise Refused("words_form", f"{len(text)} characters of own words; give up to {MOST_WORDS} of plain English")
+    if not engine.draws_words:
+        raise Refused("words_unused", f"engine {engine.name} draws no words; choose another, or leave them out")
     return check_words(text)
 
 

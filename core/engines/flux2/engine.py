@@ -66,6 +66,7 @@ class Flux2Engine:
     checkpoints: by use, "draws" the distilled net and "learns" Base.
     """
 
+    draws_words: Final = True
     honesty: Final = (
         "Made by an AI system that was shown the sitter's photographs: head, garment and neck are drawn anew, and "
         "measured against other photographs of them. Each file says so in its metadata."

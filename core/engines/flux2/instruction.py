@@ -35,7 +35,7 @@ def instruction_of(settings: dict[str, Any], face: FaceMap, references: int, kno
     ]
     text = "Head and shoulders studio photograph. " + ". ".join(parts) + "."
     if words := settings.get("words"):
-        text += f" {words}"
+        text += f" {words}."
     return check_words(text)
 
 

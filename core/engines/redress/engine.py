@@ -24,6 +24,7 @@ class RedressEngine:
     """See `core.engines.base.Engine`."""
 
     name: Final = nets.ENGINE
+    draws_words: Final = False
     honesty: Final = (
         "Made by an AI system from a photograph: the head is the sitter's own pixels, repaired where soft, re-lit "
         "and re-set; neck, garment and backdrop are drawn. Each file says so in its metadata."

@@ -66,6 +66,7 @@ def open_engine(
 class SdxlEngine:
     """See `core.engines.base.Engine`. Deterministic per device, plan and torch build."""
 
+    draws_words: Final = True
     honesty: Final = (
         "Made by an AI system that was trained on the sitter's photographs: head, garment and neck are drawn anew "
         "in the pose of one of them, and measured against the others. Each file says so in its metadata."
@@ -250,6 +251,7 @@ def prompt_of(settings: dict[str, Any], known: bool) -> str:
     return check_words(
         f"{who}, head and shoulders portrait, wearing {outfit.title.lower()}, {behind}, {lamps.title.lower()}, "
         "85mm, natural skin texture, sharp focus on the eyes"
+        + (f", {settings['words']}" if settings.get("words") else "")
     )
 
 
