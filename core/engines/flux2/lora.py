@@ -144,7 +144,8 @@ class Flux2Task:
     def save(self, folder: Path) -> None:
         """Write the LoRA as diffusers' pipelines load it."""
         state = {name: weights.detach().cpu() for name, weights in get_peft_model_state_dict(self.model).items()}
-        config = self.model.peft_config["default"].to_dict()
+        said = self.model.peft_config["default"].to_dict()
+        config = {name: sorted(value) if isinstance(value, set) else value for name, value in said.items()}
         Flux2KleinPipeline.save_lora_weights(
             folder, transformer_lora_layers=state, transformer_lora_adapter_metadata=config
         )
