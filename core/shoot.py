@@ -19,6 +19,7 @@ from core.face.features import Observer
 from core.looks.finish import finish_settings
 from core.models import Models
 from core.scene import stage
+from core.scene.dressing import closed_for, outfit_for, with_clothes_for
 from core.scene.sources import select_sources
 from core.scene.style import OWN, ROLES, Purpose, Style, pick, purpose_of
 from core.types import Cutout, FaceMap, Identity
@@ -37,8 +38,6 @@ OF_THE_LIGHT: Final = frozenset({"drifted", "burnt", "cast"})
 """Reasons of the judge that gentler light may mend."""
 OF_THE_COLLAR: Final = frozenset({"gap", "neck_seam"})
 """Reasons that a garment closed at the neck may mend."""
-CLOSED: Final = ("charcoal_suit", "black_turtleneck")
-"""Outfits that show least of the neck, for shirts and blazers and for knitwear."""
 CUTOUTS_KEPT: Final = 8
 """Cut-outs held at a time: one has 37 MB, and cutting one out again takes about a second."""
 
@@ -114,13 +113,14 @@ def next_attempt(
     gentler = replace(before, relight=before.relight * GENTLER)
     if set(reasons) <= OF_THE_LIGHT and before.relight == 1.0:
         return gentler
-    worn = stage.garment_of(before.outfit or choice.outfit or style.outfit).kind
-    closed = CLOSED[1] if worn == "crew_neck" else CLOSED[0]
-    if set(reasons) <= OF_THE_COLLAR and choice.outfit is None and worn not in (OWN, stage.garment_of(closed).kind):
+    worn = before.outfit or choice.outfit or style.outfit
+    closed = closed_for(worn, before.face)
+    kinds = OWN, stage.garment_of(closed).kind
+    if set(reasons) <= OF_THE_COLLAR and choice.outfit is None and stage.garment_of(worn).kind not in kinds:
         return replace(before, outfit=closed)
     if spare:
         face, take = spare.pop(0)
-        return Attempt(face, take)
+        return Attempt(face, take, outfit=before.outfit)
     return gentler
 
 
@@ -148,10 +148,13 @@ def shoot_styles(
         return models.engine.prepare(lifted, face, who)
 
     choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
-    whole_by_style = {style.id: (choice.outfit or style.outfit) == OWN for style in styles}
+    whole_by_style: dict[str, bool] = {}
     sources_by_style = []
-    for style in styles:
-        maps = tuple(map(observer.of, who.maps)) if whole_by_style[style.id] else who.maps
+    for asked in styles:
+        whole = (choice.outfit or asked.outfit) == OWN
+        maps = tuple(map(observer.of, who.maps)) if whole else who.maps
+        style = with_clothes_for(asked, maps) if whole and choice.outfit is None else asked
+        whole_by_style[style.id] = (choice.outfit or style.outfit) == OWN
         sources_by_style.append((style, select_sources(maps, style, choice, sitting.count)))
     cutouts = Cutouts(
         cut, [(face, whole_by_style[style.id]) for style, sources in sources_by_style for face, _ in sources.chosen]
@@ -163,7 +166,8 @@ def shoot_styles(
         spare, total = list(sources.spare), len(sources.chosen)
         for number, (face, take) in enumerate(sources.chosen, start=1):
             to_come -= 1
-            attempt = Attempt(face, take)
+            worn = None if whole or choice.outfit else outfit_for(style, number, observer.of(face))
+            attempt = Attempt(face, take, outfit=worn)
             for redraw in range(REDRAWS + 1):
                 if should_stop():
                     raise Stopped(f"stopped at portrait {number} of {total} in style {style.id}")
@@ -175,9 +179,10 @@ def shoot_styles(
                 record = finished_record(out / f"{name}.json", digest)
                 if record is None:
                     seen, purpose = observer.of(attempt.face), purpose_of(sitting.purpose)
-                    worn = replace(choice, outfit=attempt.outfit or choice.outfit)
+                    retouch = purpose.retouch if style.retouch is None else style.retouch
+                    dressed = replace(choice, outfit=attempt.outfit or choice.outfit)
                     cutout = cutouts.of(seen, whole and attempt.outfit is None)
-                    setup = stage.set_up(seen, cutout, style, worn, attempt.take, seed, purpose.retouch)
+                    setup = stage.set_up(seen, cutout, style, dressed, attempt.take, seed, retouch)
                     setup.settings["crop"] = style.crop or purpose.crop
                     setup.settings["relight"] = attempt.relight
                     if sitting.words:

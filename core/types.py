@@ -104,6 +104,7 @@ class Features:
     hat: bool | None
     hat_edge: float
     own_clothes: bool | None = None
+    tie: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,9 +16,11 @@ from bots.dialogue.screens.choices import (
     DetailPicked,
     DetailsOpened,
     GoPressed,
+    LastAsked,
     LooksOpened,
     PurposePicked,
     StylePicked,
+    SurpriseAsked,
 )
 from bots.dialogue.screens.gallery import (
     AvatarAsked,
@@ -116,6 +118,8 @@ SAMPLES: dict[type[e.Event], e.Event] = {
     LooksOpened: LooksOpened(),
     StylePicked: StylePicked("founder", True),
     PurposePicked: PurposePicked("business"),
+    SurpriseAsked: SurpriseAsked(),
+    LastAsked: LastAsked(),
     DetailsOpened: DetailsOpened("outfit"),
     DetailPicked: DetailPicked("outfit", "navy_suit"),
     GoPressed: GoPressed(1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Container
 from dataclasses import dataclass, field
 from functools import cache
 from typing import get_args
@@ -12,14 +14,15 @@ LOOKS_A_PAGE = 6  # of one family, on one sheet of pictures
 RETOUCH = ("0", "0.3", "0.6")  # of 1, the strongest `core/edit/tweaks/retouch.py` takes
 STRENGTHS = ("0.25", "0.5", "1")  # of 1, the strongest `core/edit/tweaks/finish.py` takes
 OWN = style.OWN
-FIRST = ("office", "founder", "studio_black", "outdoor")
+SERIOUS = ("cv", "drawn")  # families that nobody gets as a surprise
+FIRST = ("office", "founder", "outdoor", "studio_black", "cv_grey", "as_you_are")
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """A style pack as the menu shows it. preview: file name in `styles/previews`, empty where there is none.
 
-    tweaks: names of the edits it offers. family: the shelf it is shown on.
+    tweaks: names of the edits it offers. family: the shelf it is shown on. purposes: whom it suits.
     """
 
     id: str
@@ -28,6 +31,7 @@ class Look:
     preview: str = ""
     tweaks: tuple[str, ...] = ()
     family: str = ""
+    purposes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Menu:
 
     details: what of a look may be changed, each with its choices. tweaks: what edits there are, each with its
     values, empty for an edit that needs none. count: portraits a look; at_most: looks a sitting. a_day: sittings a
-    person may have in 24 hours, 0 for any number.
+    person may have in 24 hours, 0 for any number. tiles: file names of the previews of details, as `tile` names them.
     """
 
     looks: tuple[Look, ...]
@@ -47,6 +51,7 @@ class Menu:
     at_most: int = 8
     a_day: int = 0
     avatar: str = "crop=avatar"
+    tiles: frozenset[str] = frozenset()
     _by_id: dict[str, Look] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +72,25 @@ class Menu:
     def family(self, name: str) -> tuple[Look, ...]:
         """Return the looks of a family; none for one that is off the menu."""
         return tuple(look for look in self.looks if look.family == name)
+
+    def tile(self, detail: str, value: str) -> str:
+        """Return the file name of the preview of an outfit, a backdrop or a light, empty where there is none."""
+        file = f"{detail}-{value}.jpg"
+        return file if file in self.tiles else ""
+
+    def surprise(self, purpose: str, seed: int, but: Container[str] = ()) -> tuple[str, ...]:
+        """Return two looks that suit a purpose, of two families where there are two, none of `but`."""
+        dice = random.Random(seed)
+        suited = [
+            look
+            for look in self.looks
+            if purpose in look.purposes and look.family not in SERIOUS and look.id not in but
+        ]
+        if not suited:
+            return ()
+        first = dice.choice(suited)
+        others = [look for look in suited if look.family != first.family] or [x for x in suited if x != first]
+        return (first.id, *([dice.choice(others).id] if others else []))
 
     def pages(self, family: str) -> int:
         """Return how many pages of looks a family has."""
@@ -113,7 +137,8 @@ def default_menu(a_day: int = 0) -> Menu:
     }
     return Menu(
         looks=tuple(
-            Look(pack.id, pack.title, pack.pitch, preview(pack.id), pack.tweaks, pack.family) for pack in packs
+            Look(pack.id, pack.title, pack.pitch, preview(pack.id), pack.tweaks, pack.family, pack.purposes)
+            for pack in packs
         ),
         purposes=tuple(wardrobe.purposes),
         details=(
@@ -124,11 +149,19 @@ def default_menu(a_day: int = 0) -> Menu:
         ),
         tweaks=tuple((name, values.get(name, ())) for name in offered),
         a_day=a_day,
+        tiles=frozenset(
+            file
+            for detail, names in (
+                ("outfit", wardrobe.outfits),
+                ("backdrop", wardrobe.backdrops),
+                ("light", wardrobe.lights),
+            )
+            for name in names
+            if style.preview_path(file := f"{detail}-{name}.jpg")
+        ),
     )
 
 
 def preview(look: str) -> str:
     """Return the file name of a look's preview picture, empty where it has none."""
-    return next(
-        (f"{look}{end}" for end in (".jpg", ".png") if (style.FOLDER / "previews" / f"{look}{end}").is_file()), ""
-    )
+    return next((f"{look}{end}" for end in (".jpg", ".png") if style.preview_path(f"{look}{end}")), "")

@@ -76,6 +76,7 @@ class Session:
     consent: version agreed to, 0 for none. styles: picked looks in the order picked. details: what the
     person chose over the look's own. missing, of_set: as `bots.dialogue.events.PhotoLooked`. last_card: the card of
     photos that has buttons. answered: the last album that got a sentence, and that sentence's key.
+    last_styles, last_details: what the last sitting was ordered with.
     """
 
     conversation: str
@@ -98,6 +99,8 @@ class Session:
     open_gallery: int = 0
     last_card: str = ""
     answered: tuple[str, str] = ("", "")
+    last_styles: tuple[str, ...] = ()
+    last_details: tuple[tuple[str, str], ...] = ()
 
     @property
     def kept(self) -> tuple[Photo, ...]:

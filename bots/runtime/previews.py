@@ -8,7 +8,7 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from bots.dialogue.effects import Picture
-from core.scene.style import FOLDER
+from core.scene.style import preview_path
 
 WIDE: Final = 1080
 """Width of a sheet in pixels: what phones show of a picture in a chat."""
@@ -19,13 +19,19 @@ INK: Final = (24, 24, 24)
 
 def preview_bytes(picture: Picture) -> bytes:
     """Return a preview as it is on disk, or its tiles on one sheet as JPEG. Raises FileNotFoundError."""
-    folder = FOLDER / "previews"
     if not picture.tiles:
-        return (folder / picture.name).read_bytes()
-    tiles = [Image.open(folder / name).convert("RGB") for name in picture.tiles]
+        return _read(picture.name)
+    tiles = [Image.open(io.BytesIO(_read(name))).convert("RGB") for name in picture.tiles]
     out = io.BytesIO()
     sheet(tiles).save(out, "JPEG", quality=85, optimize=True)
     return out.getvalue()
+
+
+def _read(name: str) -> bytes:
+    path = preview_path(name)
+    if path is None:
+        raise FileNotFoundError(f"preview {name} is missing")
+    return path.read_bytes()
 
 
 def sheet(tiles: list[Image.Image]) -> Image.Image:

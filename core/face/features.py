@@ -22,6 +22,7 @@ from core import frame
 from core.colour import LUMINANCE, linear
 from core.cutout.hair import shown_window
 from core.cutout.parser import PARTS_SIZE, Parser, Parts
+from core.cutout.tie import wears_tie
 from core.cutout.whole import own_clothes
 from core.face.landmarks import fill
 from core.face.mesh import CHIN as CHIN_TIP
@@ -88,6 +89,7 @@ def observe(face: FaceMap, parser: Parser) -> FaceMap:
     features = replace(
         judge(measure(parts, face.landmarks)),
         own_clothes=own_clothes(parts, face.landmarks),
+        tie=wears_tie(parts, face.landmarks),
     )
     marks = face.marks[~_on_frames(face.marks, face.landmarks)] if features.glasses else face.marks
     shown = shown_window(np.maximum(parts.head, parts.hair), parts.valid)

@@ -112,7 +112,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "relight": 1.0,
         "tilt_deg": round(tilt, 2),
         "take": take,
-        "black_and_white": has_no_colour(face.selfie),
+        "black_and_white": style.black_and_white or has_no_colour(face.selfie),
         "stops": 0.0,
         "warmth": 0.0,
         "retouch": retouch,

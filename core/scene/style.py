@@ -6,6 +6,8 @@ and a new look needs no Python.
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from collections.abc import Iterable
 from functools import cache
@@ -17,6 +19,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from core.errors import StyleWrong
 
 FOLDER = Path(__file__).resolve().parents[2] / "styles"
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,23}")
+"""What looks, outfits, backdrops and lights may be called: it travels in buttons, 64 bytes with all else."""
 
 Angle = Literal["any", "front", "left", "right"]
 GarmentKind = Literal["suit_tie", "suit_open", "blazer", "blouse", "turtleneck", "crew_neck"]
@@ -27,7 +31,7 @@ OWN: Final = "own"
 """The outfit that is none: the sitter as photographed."""
 ROLES: Final = ("outfit", "backdrop", "light")
 """What a style takes from the wardrobe by name."""
-Crop = Literal["portrait", "close", "square", "avatar"]
+Crop = Literal["portrait", "close", "square", "avatar", "id"]
 Purpose = Literal["job", "business", "personal"]
 Family = Literal["office", "founder", "outdoor", "editorial", "cv", "personal", "drawn"]
 """The shelves that looks are shown on, in this order."""
@@ -45,6 +49,25 @@ Colour = Annotated[str, AfterValidator(_colour)]
 def rgb_of(colour: str) -> tuple[int, int, int]:
     """Return #rrggbb as sRGB 0..255."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is no name: up to 24 small letters, digits and _")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+
+
+def user_folder() -> Path:
+    """Return the folder of an operator's own looks and garments, laid out as `styles/`; it need not exist."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "atelier" / "styles"
+
+
+def folders() -> tuple[Path, ...]:
+    """Return the folders that looks come from, the operator's own first: of two with one name that one counts."""
+    return tuple(folder for folder in (user_folder(), FOLDER) if folder.is_dir())
 
 
 T = TypeVar("T", bound=BaseModel)
@@ -114,16 +137,24 @@ class PurposeSettings(Strict):
 class Wardrobe(Strict):
     """All outfits, backdrops, lights and purposes by name."""
 
-    outfits: dict[str, Outfit]
-    backdrops: dict[str, Paper]
-    lights: dict[str, Lamps]
+    outfits: dict[Name, Outfit]
+    backdrops: dict[Name, Paper]
+    lights: dict[Name, Lamps]
     purposes: dict[Purpose, PurposeSettings]
+
+
+class OwnWardrobe(Strict):
+    """What an operator adds to the wardrobe."""
+
+    outfits: dict[Name, Outfit] = {}
+    backdrops: dict[Name, Paper] = {}
+    lights: dict[Name, Lamps] = {}
 
 
 class Style(Strict):
     """One look. id is the file's name; everything else stands in the file (styles/README.md explains each key)."""
 
-    id: str
+    id: Name
     title: str
     pitch: str
     family: Family
@@ -131,11 +162,14 @@ class Style(Strict):
     finish: str | None = None
     purposes: tuple[Purpose, ...]
     outfit: str
+    more_outfits: tuple[str, ...] = ()
     backdrop: str
     light: str
+    black_and_white: bool = False
     angle: Angle = "any"
     smile: bool | None = None
     crop: Crop | None = None
+    retouch: float | None = Field(None, ge=0, le=1)
     tweaks: tuple[str, ...]
     least_percent: float = Field(90, ge=50, le=100)
 
@@ -148,14 +182,34 @@ class Style(Strict):
 
 @cache
 def wardrobe() -> Wardrobe:
-    """Read the studio's wardrobe. Raises StyleWrong with the key that is wrong."""
-    return read_toml(Wardrobe, FOLDER / "wardrobe.toml")
+    """Read the studio's wardrobe and the operator's own. Raises StyleWrong with the key that is wrong."""
+    shipped = read_toml(Wardrobe, FOLDER / "wardrobe.toml")
+    if not (user_folder() / "wardrobe.toml").is_file():
+        return shipped
+    own = read_toml(OwnWardrobe, user_folder() / "wardrobe.toml")
+    return Wardrobe(
+        outfits=shipped.outfits | own.outfits,
+        backdrops=shipped.backdrops | own.backdrops,
+        lights=shipped.lights | own.lights,
+        purposes=shipped.purposes,
+    )
 
 
 @cache
 def load_all() -> tuple[Style, ...]:
     """Read every style pack, in the order of their names. Raises StyleWrong with the file and the key."""
-    return tuple(load(path.stem) for path in sorted(FOLDER.glob("*.toml")) if path.stem != "wardrobe")
+    return tuple(load(name) for name in sorted(_packs()))
+
+
+def _packs() -> dict[str, Path]:
+    """Return every style pack's file by its name."""
+    files = [path for folder in reversed(folders()) for path in folder.glob("*.toml") if path.stem != "wardrobe"]
+    return {path.stem: path for path in files}
+
+
+def preview_path(file: str) -> Path | None:
+    """Return where a preview picture lies, None where there is none of that name."""
+    return next((path for folder in folders() if (path := folder / "previews" / file).is_file()), None)
 
 
 def by_family(styles: Iterable[Style]) -> dict[Family, list[Style]]:
@@ -172,13 +226,14 @@ def load(name: str) -> Style:
 
     Raises StyleWrong, naming the choices for an unknown style.
     """
-    path = FOLDER / f"{name}.toml"
-    if not name.isidentifier() or name == "wardrobe" or not path.is_file():
-        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml") if p.stem != "wardrobe"))
-        raise StyleWrong(f"style {name!r} is unknown, choose from {known}")
-    style = read_toml(Style, path, {"id": name})
+    packs = _packs()
+    if name not in packs:
+        raise StyleWrong(f"style {name!r} is unknown, choose from {', '.join(sorted(packs))}")
+    style = read_toml(Style, packs[name], {"id": name})
     for role in ROLES:
         pick(role, getattr(style, role))
+    for outfit in style.more_outfits:
+        pick("outfit", outfit)
     return style
 
 

@@ -21,7 +21,7 @@ from pydantic import Field
 
 from core.errors import StyleWrong
 from core.frame import GARMENT_TOP, INTEROCULAR_PX, PRINT
-from core.scene.style import FOLDER, GarmentKind, Strict, read_toml
+from core.scene.style import FOLDER, GarmentKind, Strict, read_toml, user_folder
 from core.types import F32, U8, Body
 
 CLOTH, PARTS = "cloth.webp", "parts.webp"
@@ -84,15 +84,21 @@ class Garment:
     mirrored: bool = False
 
 
+def _folders() -> dict[str, Path]:
+    """Return every garment's folder by its name, the operator's own before the studio's."""
+    files = [file for folder in (FOLDER, user_folder()) for file in (folder / "wardrobe").glob("*/garment.toml")]
+    return {file.parent.name: file.parent for file in files}
+
+
 @cache
 def garments() -> tuple[Garment, ...]:
     """Read every garment, by name. Raises StyleWrong with the file and the line that is wrong."""
     found = []
-    for path in sorted((FOLDER / "wardrobe").glob("*/garment.toml")):
-        missing = [name for name in PICTURES if not (path.parent / name).is_file()]
+    for name, folder in sorted(_folders().items()):
+        missing = [picture for picture in PICTURES if not (folder / picture).is_file()]
         if missing:
-            raise StyleWrong(f"{path.parent.name}: {', '.join(missing)} is missing beside garment.toml")
-        found.append(Garment(path.parent.name, read_toml(Facts, path)))
+            raise StyleWrong(f"{name}: {', '.join(missing)} is missing beside garment.toml")
+        found.append(Garment(name, read_toml(Facts, folder / "garment.toml")))
     return tuple(found)
 
 
@@ -116,7 +122,7 @@ def mirrored(garment: Garment) -> Garment:
 @cache
 def photographed(name: str) -> Photographed:
     """Read a garment's pictures. Raises StyleWrong where they are no pictures or differ in size."""
-    folder: Path = FOLDER / "wardrobe" / name
+    folder = _folders()[name]
     cloth, parts = (cv2.imread(str(folder / file), cv2.IMREAD_UNCHANGED) for file in PICTURES)
     if cloth is None or parts is None or cloth.ndim != 3 or cloth.shape[2] != 4 or cloth.shape[:2] != parts.shape[:2]:
         raise StyleWrong(f"{name}: {CLOTH} must have colours and alpha, {PARTS} the same size")

@@ -43,6 +43,30 @@ def _style_picked(ctx: Context, event: choices.StylePicked) -> None:
     ctx.replies.append(choices.looks(ctx.view, *ctx.menu.page_with(event.style)))
 
 
+@handles(choices.SurpriseAsked, when(*IDLE, to=(CHOOSING,)))
+def _surprise_asked(ctx: Context, event: choices.SurpriseAsked) -> None:
+    session = ctx.session
+    if not session.kept:
+        ctx.toast("looks.no_photos")
+        return
+    seed = zlib.crc32(f"{session.nonce}{session.jobs}{session.styles}".encode())
+    picked = ctx.menu.surprise(session.purpose or ctx.menu.purposes[0], seed, but=session.styles)
+    ctx.change(styles=picked, state=CHOOSING)
+    ctx.replies.append(choices.looks(ctx.view))
+
+
+@handles(choices.LastAsked, when(*IDLE, to=(CHOOSING,)))
+def _last_asked(ctx: Context, event: choices.LastAsked) -> None:
+    if not ctx.session.kept:
+        ctx.toast("looks.no_photos")
+        return
+    offered = dict(ctx.menu.details)
+    styles = tuple(style for style in ctx.session.last_styles if style in ctx.menu)
+    details = tuple((name, value) for name, value in ctx.session.last_details if value in offered.get(name, ()))
+    ctx.change(styles=styles, details=details, state=CHOOSING)
+    ctx.replies.append(choices.looks(ctx.view))
+
+
 @handles(choices.PurposePicked, when(*IDLE, to=(CHOOSING,)))
 def _purpose_picked(ctx: Context, event: choices.PurposePicked) -> None:
     if event.purpose not in ctx.menu.purposes or not ctx.session.kept:
@@ -93,7 +117,7 @@ def _go(ctx: Context, event: choices.GoPressed) -> None:
         return
     styles = tuple(style for style in session.styles if style in ctx.menu)
     running = Running(event.sitting, "shoot", ctx.now, shown_at=ctx.now)
-    ctx.change(state=WAITING, jobs=event.sitting, running=running)
+    ctx.change(state=WAITING, jobs=event.sitting, running=running, last_styles=styles, last_details=session.details)
     shoot = Shoot(
         photos=tuple(photo_file(photo.number) for photo in session.kept),
         styles=styles,

@@ -9,9 +9,11 @@ from typing import ClassVar
 
 from bots.dialogue.buttons import Press
 from bots.dialogue.effects import Button, Card, Picture, Rows
-from bots.dialogue.menu import OWN, Look
+from bots.dialogue.menu import OWN
 from bots.dialogue.screens.view import View
 from bots.dialogue.session import DAY_S
+
+CHOICES_A_PAGE = 9  # of a detail, on one sheet of pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,20 @@ class StylePicked(Press):
     op: ClassVar[str] = "style"
     style: str
     on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SurpriseAsked(Press):
+    """Let the studio pick looks; another press picks others."""
+
+    op: ClassVar[str] = "surprise"
+
+
+@dataclass(frozen=True, slots=True)
+class LastAsked(Press):
+    """The looks and details of the last sitting."""
+
+    op: ClassVar[str] = "last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +97,7 @@ def looks(view: View, family: str = "", page: int = 0, repost: bool = False) -> 
     shown = menu.page(family, page)
     lines = [view.words("looks.ask")]
     if shown:
-        picture = sheet(view, shown)
+        picture = sheet([(look.preview, style_title(view, look.id)) for look in shown])
         lines += [
             f"{number}. {style_title(view, look.id)}: {style_pitch(view, look.id)}"
             for number, look in enumerate(shown, start=1)
@@ -91,10 +107,13 @@ def looks(view: View, family: str = "", page: int = 0, repost: bool = False) -> 
         if menu.pages(family) > 1:
             more.insert(0, view.button("more_looks", LooksOpened((page + 1) % menu.pages(family), family)))
     else:
-        picture = sheet(view, [menu.family(name)[0] for name in menu.families])
+        covers = [(name, menu.family(name)[0].preview) for name in menu.families]
+        picture = sheet([(preview, view.named("family", name)) for name, preview in covers])
         lines += [_shelf(view, number, name) for number, name in enumerate(menu.families, start=1)]
         picks = [_family(view, number, name) for number, name in enumerate(menu.families, start=1)]
-        more = []
+        more = [view.button("surprise", SurpriseAsked())]
+        if session.last_styles and not session.styles:
+            more.append(view.button("as_last_time", LastAsked()))
     chosen = session.purpose or menu.purposes[0]
     purposes = [
         view.choice(view.words(f"purpose.{purpose}"), purpose == chosen, PurposePicked(purpose, family))
@@ -116,12 +135,12 @@ def looks(view: View, family: str = "", page: int = 0, repost: bool = False) -> 
     return view.card("looks", lines, tuple(rows), picture, repost=repost)
 
 
-def sheet(view: View, shown: Sequence[Look]) -> tuple[Picture, ...]:
-    """Return one picture of several looks, numbered as their buttons are; none where a look has no preview."""
-    tiles = tuple(look.preview for look in shown)
+def sheet(shown: Sequence[tuple[str, str]]) -> tuple[Picture, ...]:
+    """Return one picture of several previews (file, title), numbered as their buttons are; none if one is missing."""
+    tiles = tuple(file for file, _ in shown)
     if not tiles or not all(tiles):
         return ()
-    alt = "; ".join(f"{number}: {style_title(view, look.id)}" for number, look in enumerate(shown, start=1))
+    alt = "; ".join(f"{number}: {title}" for number, (_, title) in enumerate(shown, start=1))
     if len(tiles) == 1:
         return (Picture("style", tiles[0], alt),)
     return (Picture("style", f"sheet-{zlib.crc32(' '.join(tiles).encode()):08x}.jpg", alt, tiles),)
@@ -156,19 +175,35 @@ def details(view: View, name: str = "", page: int = 0) -> Card:
         lines = [view.words("details.ask"), *(detail_line(view, n, chosen.get(n, "")) for n in offered)]
         back: Rows = ((view.button("back", LooksOpened()),),)
         return view.card("looks", lines, (*view.in_rows(buttons, 2), *back))
-    now = chosen.get(name, "")
-    as_look = view.choice(view.words("detail.as_look"), not now, DetailPicked(name, ""))
-    values = [
-        view.choice(view.named("value", value), value == now, DetailPicked(name, value)) for value in offered[name]
-    ]
-    choices = [as_look, *values]
-    if name == "outfit" and OWN in offered[name]:  # first where a photo shows presentable clothes, else last
-        own = choices.pop(1 + offered[name].index(OWN))
-        shown = any("own_clothes" in photo.notes for photo in view.session.photos)
-        choices.insert(0 if shown else len(choices), own)
+    values, own = list(offered[name]), name == "outfit" and OWN in offered[name]
+    if own:  # first where a photo shows presentable clothes, else last
+        values.remove(OWN)
+        values.insert(0 if any("own_clothes" in photo.notes for photo in view.session.photos) else len(values), OWN)
     back = ((view.button("back", DetailsOpened()),),)
-    rows = view.paged(choices, 2, page, lambda n: DetailsOpened(name, n), back)
-    return view.card("looks", [view.words(f"details.{name}")], (*rows, *back))
+    lines = [view.words(f"details.{name}")]
+    as_look = _detail(view, name, "", "")
+    if not any(view.menu.tile(name, value) for value in values):
+        plain = [as_look, *(_detail(view, name, value, "") for value in values)]
+        rows = view.paged(plain, 2, page, lambda n: DetailsOpened(name, n), back)
+        return view.card("looks", lines, (*rows, *back))
+    pages = [values[i : i + CHOICES_A_PAGE] for i in range(0, len(values), CHOICES_A_PAGE)]
+    shown = pages[page % len(pages)]
+    pictured = [value for value in shown if view.menu.tile(name, value)]
+    buttons = [
+        _detail(view, name, value, f"{pictured.index(value) + 1} " if value in pictured else "") for value in shown
+    ]
+    more = [as_look]
+    if len(pages) > 1:
+        more.append(view.button("next_page", DetailsOpened(name, (page + 1) % len(pages))))
+    picture = sheet([(view.menu.tile(name, value), view.named("value", value)) for value in pictured])
+    return view.card("looks", lines, (*view.in_rows(buttons, 2), *view.in_rows(more, 2), *back), picture)
+
+
+def _detail(view: View, name: str, value: str, number: str) -> Button:
+    """A button that chooses one value of a detail; the empty one is the look's own."""
+    label = view.named("value", value) if value else view.words("detail.as_look")
+    chosen = dict(view.session.details).get(name, "")
+    return view.choice(f"{number}{label}", value == chosen, DetailPicked(name, value))
 
 
 def detail_line(view: View, name: str, value: str) -> str:

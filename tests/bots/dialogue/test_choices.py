@@ -7,10 +7,17 @@ import dataclasses
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.menu import default_menu
-from bots.dialogue.screens.choices import DetailsOpened, GoPressed, LooksOpened, StylePicked
+from bots.dialogue.screens.choices import (
+    DetailPicked,
+    DetailsOpened,
+    GoPressed,
+    LooksOpened,
+    PurposePicked,
+    StylePicked,
+)
 from bots.dialogue.session import State
 from jobs.kinds.shoot import Shoot
-from tests.conversations import NOW, advance, browsing, card_of, photo, press_of, stranger, walk, with_photos
+from tests.conversations import NOW, advance, browsing, card_of, photo, portrait, press_of, stranger, walk, with_photos
 
 
 def test_the_first_picture_is_at_most_six_taps_away() -> None:
@@ -51,7 +58,7 @@ def test_own_clothes_come_first_where_a_photo_shows_them_and_last_where_none_doe
         step = advance(step.session, press_of(step, "I agree"), NOW)
         step = walk(step.session, photo(1, "a"), looked, DetailsOpened("outfit"))
         words: list[str] = []
-        for page in range(3):
+        for page in range(9):
             step = walk(step.session, DetailsOpened("outfit", page))
             words += [button.label.removeprefix("✓ ") for row in card_of(step).rows for button in row]
         named = [word for word in words if word in ("Your own clothes", "As the look has it", "Grey crew neck")]
@@ -89,3 +96,26 @@ def test_a_family_with_one_look_picks_it_at_once() -> None:
     step = advance(step.session, press_of(step, "At work"), NOW, menu=alone)
     assert step.session.styles == ("office",)
     assert [picture.name for picture in card_of(step).pictures] == ["office.jpg"]
+
+
+def test_a_surprise_picks_looks_for_the_purpose_and_another_press_picks_others() -> None:
+    menu = default_menu()
+    step = walk(with_photos(), LooksOpened(), PurposePicked("job"))
+    seen = set()
+    for _ in range(12):
+        step = advance(step.session, press_of(step, "Surprise me"), NOW)
+        styles = step.session.styles
+        assert 1 <= len(set(styles)) == len(styles) <= 2
+        assert all("job" in menu.look(style).purposes and menu.look(style).family != "drawn" for style in styles)
+        seen.add(styles)
+    assert len(seen) > 2
+    assert any("Go" in button.label for row in card_of(step).rows for button in row)
+
+
+def test_the_last_sitting_is_ordered_again_with_one_press() -> None:
+    first = walk(with_photos(), LooksOpened(), StylePicked("office", True), DetailPicked("backdrop", "park"))
+    done = walk(first.session, GoPressed(1), e.GalleryCame(1, (portrait(11),), drawn=1), LooksOpened())
+    assert done.session.styles == ()
+    again = advance(done.session, press_of(done, "As last time"), NOW)
+    assert again.session.styles == ("office",)
+    assert again.session.details == (("backdrop", "park"),)

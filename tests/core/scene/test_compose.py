@@ -109,7 +109,11 @@ def test_layers_come_back_from_disk_as_they_were(setup: Setup, tmp_path: Path) -
 def test_crops_have_their_shape_and_hold_the_head(name: Crop, setup: Setup, recipe: Recipe) -> None:
     cut = crop(develop(setup.layers, recipe), name)
     height, width = cut.shape[:2]
-    assert height == width if name in ("square", "avatar") else abs(width / height - 0.8) < 0.02
+    assert (
+        height == width
+        if name in ("square", "avatar")
+        else abs(width / height - (35 / 45 if name == "id" else 0.8)) < 0.02
+    )
     left, top, right, bottom = CROPS[name]
     rows = np.flatnonzero((setup.layers.head > 128).any(axis=1)) / setup.layers.head.shape[0]
     assert top < rows[0] + 0.02
