@@ -7,22 +7,19 @@ from typing import Final
 import numpy as np
 
 from core.colour import to_bytes
-from core.face.mesh import LIPS
 from core.looks.backdrop import drawn_backdrop
-from core.looks.cel import cloth_of, hair_of, painted_regions
-from core.looks.features import around_eyes, brows, jaw_line, nose_lines, paint_eyes, paint_mouth
+from core.looks.cel import cloth_of, hair_of, painted_regions, skin_of
+from core.looks.features import around_eyes, jaw_line, nose_lines, paint_eyes, paint_mouth
 from core.looks.finish import Finish
-from core.looks.lines import edge_lines, flow_of, outline, polygon, smoothed
+from core.looks.lines import edge_lines, flow_of, outline
 from core.looks.proportions import eyes_enlarged
 from core.looks.subject import Subject
-from core.looks.tones import lightness, luma_of, middle_colour, over, shapes, simplified, stepped, turned
-from core.types import F32, U8
+from core.looks.tones import luma_of, over, simplified
+from core.types import U8
 
 EYES_WIDER, EYES_TALLER = 0.30, 0.60
 """How much larger the eyes are drawn at full strength; by eye, against likeness."""
 INK: Final = np.array([0.16, 0.09, 0.11], np.float32)
-SKIN_STEPS: Final = (-30.0, -8.0, 11.0)
-"""CIELAB lightness from the face's middle at which skin changes its tone: beard, shade, skin, light."""
 
 
 def draw(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
@@ -34,7 +31,7 @@ def draw(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     painted = painted_regions(
         subject,
         drawn_backdrop(subject, rng, "sky"),
-        _skin(flat, subject),
+        skin_of(subject, flat, 0.08 + 0.05 * strength, (-32, -10, 9), (-30, -14, 0, 8)),
         hair,
         cloth_of(subject, subject.cloth, 5),
         cloth_of(subject, subject.hat, 4),
@@ -53,26 +50,6 @@ def draw(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     ink = np.maximum(ink, outline(subject.cloth, 0.8 * heavy, soft))
     ink = np.maximum(ink, 0.75 * outline(subject.hair + subject.hat, 0.55 * heavy, soft))
     return to_bytes(over(painted, INK, ink))
-
-
-def _skin(flat: F32, subject: Subject) -> F32:
-    """Paint skin in tones, brows and lips in their own."""
-    form = shapes(subject.rgb, subject.skin, subject.eye, 0.12)
-    light = lightness(form)
-    face = (subject.skin > 0.9).astype(np.float32)
-    colour = middle_colour(form, face, (0.8, 0.62, 0.53))
-    middle = float(np.median(light[face > 0.5])) if face.any() else 70.0
-    base = turned(colour, 3, 1.2)
-    tones = [turned(base, -28, 0.8), turned(base, -14, 1.1, -6), base, turned(base, 8, 0.9)]
-    painted = stepped(light, [middle + step for step in SKIN_STEPS], tones)
-    lips = polygon(light.shape, smoothed(subject.mesh[list(LIPS), :2], closed=True, times=2))
-    red = turned(middle_colour(flat, lips, (0.7, 0.4, 0.38)), 3, 1.15)
-    split = float(np.median(light[lips > 0.5])) if (lips > 0.5).any() else 50.0
-    painted = over(painted, stepped(light, [split], [turned(red, -7), turned(red, 5)]), lips * 0.9)
-    fine = lightness(flat)
-    hairy = brows(subject, fine, middle - 16)
-    dark = middle_colour(flat, (hairy > 0.5).astype(np.float32), (0.25, 0.17, 0.13))
-    return over(painted, turned(dark, -8, 0.9), hairy)
 
 
 FINISHES: Final = (Finish("anime", 1, draw),)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 import cv2
 import numpy as np
 
-from core.looks.lines import along, edge_lines, flow_of
+from core.face.mesh import LIPS
+from core.looks.features import brows
+from core.looks.lines import along, edge_lines, flow_of, polygon, smoothed
 from core.looks.subject import Subject
 from core.looks.tones import above, inside_only, lightness, middle_colour, over, posterised, shapes, stepped, turned
 from core.types import F32
+
+LIT: Final = 62
+"""Percentile of the skin's light that stands for its own colour: the lit half's."""
 
 
 def covers_of(subject: Subject) -> tuple[F32, F32, F32, F32]:
@@ -45,6 +53,28 @@ def cloth_of(subject: Subject, matte: F32, colours: int, chroma: float = 1.15) -
     small, inner = (cv2.resize(layer, half, interpolation=cv2.INTER_AREA) for layer in (form, matte))
     painted, _ = posterised(small, inner, colours, subject.size, max(0.012 * subject.eye, 0.8))
     return turned(painted, 0, chroma)
+
+
+def skin_of(subject: Subject, flat: F32, size: float, steps: Sequence[float], lighter: Sequence[float]) -> F32:
+    """Paint skin in flat tones, lips and brows in their own.
+
+    flat: the picture (H, W, 3) without texture. size: eye distances below which light and shade are let go. steps:
+    CIELAB lightness from the face's lit half at which tones change; lighter: lightness of each tone against it.
+    """
+    form = shapes(subject.rgb, subject.skin, subject.eye, size)
+    light = lightness(form)
+    there = subject.skin > 0.9
+    lit = float(np.percentile(light[there], LIT)) if there.any() else 70.0
+    base = turned(middle_colour(form, (there & (light > lit - 4)).astype(np.float32), (0.8, 0.62, 0.53)), 2, 1.15)
+    tones = [turned(base, step, 1.05 if step > -22 else 0.85, -5 if step < -5 else 0) for step in lighter]
+    painted = stepped(light, [lit + step for step in steps], tones)
+    lips = polygon(light.shape, smoothed(subject.mesh[list(LIPS), :2], closed=True, times=2))
+    red = turned(middle_colour(flat, lips, (0.7, 0.4, 0.38)), 3, 1.15)
+    split = float(np.median(light[lips > 0.5])) if (lips > 0.5).any() else 50.0
+    painted = over(painted, stepped(light, [split], [turned(red, -6), turned(red, 5)]), lips * 0.9)
+    hairy = brows(subject, lightness(flat), lit - 18)
+    dark = middle_colour(flat, (hairy > 0.5).astype(np.float32), (0.25, 0.17, 0.13))
+    return over(painted, turned(dark, -8, 0.9), hairy)
 
 
 def hair_of(

@@ -27,6 +27,7 @@ BROW_FEET: Final = ((46, 53, 52, 65, 55), (276, 283, 282, 295, 285))
 INNER_LIPS: Final = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 MOUTH_LINE: Final = (61, 78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 291)
 """From the sitter's right corner along the upper lip's edge to the left one."""
+LOWER_LIP: Final = (91, 181, 84, 17, 314, 405, 321)
 NOSTRILS: Final = ((98, 97, 2), (327, 326, 2))
 WINGS: Final = ((129, 64, 98), (358, 294, 327))
 """The nose's wings, from above down."""
@@ -200,3 +201,20 @@ def nose_lines(subject: Subject, ink: F32, line: float) -> None:
     for side in (0, 1):
         stroke(ink, mesh[list(WINGS[side])], [0.2 * line, 1.2 * line, 0.4 * line])
         stroke(ink, mesh[list(NOSTRILS[side][:2])] + np.array([0, 0.0]), [0.5 * line, 1.8 * line, 0.5 * line])
+
+
+def eye_strokes(subject: Subject, ink: F32, line: float) -> None:
+    """Draw both eyes in line alone: lids, fold, the iris's rim, a dark pupil with its light left open."""
+    for eye in eyes_of(subject):
+        middle = eye.opening.mean(axis=0)
+        if eye.is_open:
+            cover = polygon(ink.shape, eye.opening)
+            rim = disc(ink.shape, eye.centre, eye.radius) - 0.62 * disc(ink.shape, eye.centre, 0.86 * eye.radius)
+            pupil = disc(ink.shape, eye.centre, 0.48 * eye.radius)
+            light = disc(ink.shape, eye.centre + np.array([-0.32, -0.36], np.float32) * eye.radius, 0.24 * eye.radius)
+            inside = np.maximum(0.9 * rim, pupil) * (1 - light)
+            ink += cover * (inside - ink)
+            stroke(ink, eye.lower[:-1], [0.8 * line, 0.8 * line, 0.6 * line, 0.2 * line])
+        wing = eye.upper[0] + 0.10 * (eye.upper[0] - middle)
+        stroke(ink, np.vstack([wing, eye.upper]), [0.5 * line, 1.8 * line, 2.0 * line, 1.8 * line, 1.2 * line])
+        stroke(ink, eye.crease, [0.2 * line, 0.7 * line, 0.7 * line, 0.2 * line])

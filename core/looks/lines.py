@@ -7,6 +7,7 @@ Kyprianidis & Olsen 2012).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import cv2
 import numpy as np
@@ -28,22 +29,34 @@ def flow_of(luma: F32, sigma: float) -> F32:
 def along(field: F32, flow: F32, sigma: float) -> F32:
     """Smooth a field (H, W[, C]) along a flow (H, W, 2): a Gaussian of sigma pixels on its streamlines.
 
-    Line integral convolution (Cabral & Leedom 1993). A direction and its opposite are the same.
+    Line integral convolution (Cabral & Leedom 1993) in passes: each smooths straight along the flow, over twice the
+    length of the one before, so that nothing is sampled too coarsely; together they follow its bends.
     """
     height, width = flow.shape[:2]
-    step = max(1.0, sigma / 4)
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    total, weights = field.astype(np.float32).copy(), 1.0
-    for way in (-1, 1):
-        x, y, going = columns, rows, way * flow
-        for number in range(1, int(2 * sigma / step) + 1):
-            x, y = x + step * going[..., 0], y + step * going[..., 1]
-            weight = float(np.exp(-0.5 * (number * step / sigma) ** 2))
-            total += weight * cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            weights += weight
-            here = cv2.remap(flow, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-            going = here * np.sign((here * going).sum(axis=-1, keepdims=True) + np.float32(1e-9))
-    return (total / np.float32(weights)).astype(np.float32)
+    smooth, left, part = field.astype(np.float32), sigma * sigma, 1.0
+    while left > 0.3:
+        part = min(part, float(np.sqrt(left)), max(sigma / 2, 1.0))
+        total, weights = smooth.copy(), 1.0
+        for tap in range(1, TAPS + 1):
+            weight = float(np.exp(-0.5 * (tap * SPACING) ** 2))
+            away_x, away_y = (
+                flow[..., 0] * np.float32(tap * SPACING * part),
+                flow[..., 1] * np.float32(tap * SPACING * part),
+            )
+            for way in (cv2.add, cv2.subtract):
+                there = way(columns, away_x), way(rows, away_y)
+                total += weight * cv2.remap(smooth, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+                weights += weight
+        smooth = total / np.float32(weights)
+        left -= part * part
+        part *= 2
+    return smooth.astype(np.float32)
+
+
+TAPS: Final = 3
+SPACING: Final = 0.8
+"""Samples to each side in one pass of `along`, and how many sigmas lie between them."""
 
 
 def edge_lines(luma: F32, flow: F32, width: float, sharpness: float = 0.97, threshold: float = 0.0) -> F32:

@@ -57,10 +57,10 @@ def test_edits_act_under_a_drawn_look(look: str, layers: Layers, recipe: Recipe)
     other = develop(layers, edit(drawn, "backdrop=#b03a2e"))
     assert changed_part(plain, other, behind) > 2 * changed_part(plain, other, figure)
     assert changed_part(plain, develop(layers, edit(drawn, "light_left")), face) > 0.5
-    red = layers.garment.copy()
-    red[..., :3] = np.where(red[..., :1] < 100, (150, 20, 30), red[..., :3])
+    light = layers.garment.copy()
+    light[..., :3] = np.where(light[..., :1] < 100, (240, 190, 120), light[..., :3])
     cloth = (layers.garment[..., 3] > 200) & (layers.head < 5) & (layers.garment[..., 0] < 100)
-    assert changed_part(plain, develop(replace(layers, garment=red), drawn), cloth) > 3
+    assert changed_part(plain, develop(replace(layers, garment=light), drawn), cloth) > 3
 
 
 @pytest.mark.parametrize("look", LOOKS)
