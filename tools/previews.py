@@ -30,7 +30,7 @@ from tools.demo import COLLINS, HOPPER
 SIZE = (480, 600)
 TILE = (240, 300)
 AT_MOST_BYTES = 60_000
-QUALITIES = (85, 80, 75, 70)
+QUALITIES = (85, 80, 75, 70, 60, 50)  # the last for line looks, which compress badly
 FOLDER = style.FOLDER / "previews"
 
 
