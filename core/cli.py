@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
@@ -122,7 +123,9 @@ def _parser() -> argparse.ArgumentParser:
 
     enhance = commands.add_parser("enhance", help="edit a portrait; undo takes the last edit away")
     enhance.add_argument("portrait", type=Path, metavar="PORTRAIT")
-    enhance.add_argument("--tweak", action="append", required=True, dest="tweaks", metavar="NAME[=VALUE]")
+    enhance.add_argument("--tweak", action="append", default=[], dest="tweaks", metavar="NAME[=VALUE]")
+    enhance.add_argument("--preset", metavar="NAME", help="several edits under one name (see: atelier tweaks)")
+    enhance.add_argument("--recipe", type=Path, metavar="FILE", help="the edits of another portrait: its JSON")
     enhance.add_argument("--out", type=Path, required=True, metavar="FILE")
     enhance.add_argument("--json", action="store_true")
     enhance.set_defaults(command=_enhance)
@@ -290,13 +293,32 @@ def _tell(manifest: dict[str, Any], out: Path) -> None:
 
 def _enhance(options: argparse.Namespace) -> int:
     from core import studio
+    from core.deliver.manifest import read_record
+    from core.edit.offered import offered
+    from core.edit.recipe import lineage
+    from core.judge.likeness import COSTLY_POINTS
 
-    record = studio.enhance(options.portrait, options.tweaks, options.out)
+    presets = offered().presets
+    if options.preset and options.preset not in presets:
+        raise Refused("usage", f"preset {options.preset!r} is unknown, choose from {', '.join(presets)}")
+    tweaks = [*(presets[options.preset] if options.preset else ()), *options.tweaks]
+    steps = lineage(read_record(options.recipe)[1]) if options.recipe else ()
+    if not tweaks and not steps:
+        raise Refused("usage", "nothing to edit: 0 of --tweak, --preset and --recipe are given")
+    with Bars() as bars:
+        record = studio.enhance(
+            options.portrait, tweaks, options.out, on_progress=partial(bars, "enhance"), steps=steps
+        )
     if options.json:
         _print_json(record)
     else:
-        percent = record["percent_of_baseline"]
+        percent, cost = record["percent_of_baseline"], record["edit_cost_points"]
         print(f"{options.out}" + ("" if percent is None else f": {percent:.0f} % of baseline"))
+        if cost is not None and cost > COSTLY_POINTS:
+            print(f"note      this cost {cost:.0f} points of likeness; --tweak undo takes it back")
+        if document := record["format"]:
+            wrong = ", ".join(document["wrong"])
+            print(f"{document['name']}: " + (f"does not meet: {wrong}" if wrong else "meets what is measured"))
     return 0
 
 

@@ -8,7 +8,6 @@ Knows nothing of chats, queues or accounts: photos in, portraits and reasons out
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,20 +16,18 @@ from typing import Any
 from core.atomic import write_json
 from core.deliver import files
 from core.deliver.gallery import write_gallery
-from core.deliver.manifest import Timings, build_manifest, read_record
-from core.edit import recipe as recipes
-from core.edit.crops import CROPS
+from core.deliver.manifest import Timings, build_manifest
 from core.engines.safety import free_words
-from core.errors import Refused
+from core.enhance import enhance as enhance
 from core.face.constancy import in_white_light
 from core.face.embedding import baseline
 from core.face.features import Observer, observe
 from core.face.landmarks import map_face
 from core.intake import review
 from core.intake.refusals import refusal_of
-from core.judge.likeness import references_of, rescored
+from core.judge.likeness import references_of
 from core.models import Models
-from core.scene.style import ROLES, load, pick, purpose_of
+from core.scene.style import ROLES, load, pick
 from core.shoot import OnPortrait, Progress, Stop, shoot_styles
 from core.shoot import Sitting as Sitting
 from core.types import FaceMap, Identity, Rejected, Selfie
@@ -121,38 +118,3 @@ def shoot(
     write_json(out / "manifest.json", manifest)
     on_progress("deliver", 1, 1)
     return manifest
-
-
-def enhance(portrait: Path, tweaks: Sequence[str], out: Path, models: Models | None = None) -> dict[str, Any]:
-    """Edit a delivered portrait: read the recipe beside it, make the edits, write the new picture and its record.
-
-    Raises Refused when the recipe or the layers are missing, a tweak is wrong, or `out` would overwrite the portrait.
-    """
-    record, recipe = read_record(portrait)
-    layers = (portrait.parent / record["layers"]).resolve()
-    files.format_of(out.suffix)
-    written = (out.stem, *(f"{out.stem}-{crop}" for crop in CROPS))
-    if out.parent.resolve() == portrait.parent.resolve() and portrait.stem in written:
-        raise Refused("overwrites", f"{out.name} would overwrite {portrait.name} or its recipe; give another name")
-    edited = recipes.edit(recipe, *tweaks)
-    rgb = recipes.develop(files.load_layers(layers), edited)
-    embedding = (models or Models()).recogniser.embed_only(recipes.photograph(files.load_layers(layers), edited))
-    exports = purpose_of(edited.purpose).exports
-    made = {
-        **record,
-        **rescored(
-            embedding,
-            files.read_references(layers.parents[1]),
-            edited.source,
-            edited.settings.get("references", ()),
-        ),
-        "file": out.name,
-        "exports": files.save_pictures(rgb, edited, out, recipes.effective(edited)["crop"], exports),
-        "layers": os.path.relpath(layers, out.parent.resolve()),
-        "parent": portrait.stem,
-        "tweaks": list(recipes.texts_of(edited)),
-        "recipe": recipes.to_dict(edited),
-    }
-    made.pop("request", None)  # an edit is not what a shoot asked for
-    write_json(out.with_suffix(".json"), made)
-    return made

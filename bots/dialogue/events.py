@@ -194,10 +194,12 @@ class GalleryCame(Event):
 
 @dataclass(frozen=True, slots=True)
 class PortraitCame(Event):
-    """An edit is done."""
+    """An edit is done; others: those of the same edit made to other portraits. left_out: to how many it could not be."""
 
     job: int
     portrait: Pictured
+    others: tuple[Pictured, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

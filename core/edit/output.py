@@ -50,3 +50,13 @@ def finished(rgb: U8, layers: Layers, settings: Mapping[str, Any], on_progress: 
     if int(settings.get("upscale", 1)) > 1:
         rgb = upscaled(rgb, layers, int(settings["upscale"]), on_progress)
     return formats.circled(rgb) if name and formats.formats()[name].circle else rgb
+
+
+def document_of(layers: Layers, rgb: U8, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a document's format measures and does not meet, as JSON values; None where none is asked for."""
+    name = settings.get("format")
+    if not name or not formats.formats()[name].size_mm:
+        return None
+    found, wrong = formats.measured(layers, rgb, name)
+    numbers = {key: round(value, 2) for key, value in found.items()}
+    return {"name": name, "meets": not wrong, "wrong": wrong, "measures": numbers}

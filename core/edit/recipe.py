@@ -13,14 +13,14 @@ import hashlib
 import importlib
 import json
 import pkgutil
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Final
 
 from core.edit import tweaks
-from core.edit.output import OnProgress, finished, place, silent
-from core.edit.step import Settings, StepKind
+from core.edit.output import OnProgress, document_of, finished, place, silent
+from core.edit.step import Parameters, Settings, StepKind
 from core.errors import Refused
 from core.looks.finish import draw
 from core.scene.compose import compose
@@ -85,13 +85,25 @@ def _added(recipe: Recipe, text: str) -> Recipe:
 
 
 def _with_step(recipe: Recipe, kind: StepKind, value: str) -> Recipe:
+    return _with_parameters(recipe, kind, kind.read(value))
+
+
+def _with_parameters(recipe: Recipe, kind: StepKind, parameters: Parameters) -> Recipe:
     """Add a step after the head. The same edit made twice from one place is one step: its id says what it is."""
-    made = (recipe.head, kind.name, kind.version, kind.read(value))
+    made = (recipe.head, kind.name, kind.version, parameters)
     number = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:ID_DIGITS]
     step = Step(number, *made)
     others = tuple(other for other in recipe.steps if other.id != number)
     known = len(others) < len(recipe.steps)
     return replace(recipe, steps=recipe.steps if known else (*others, step), head=number)
+
+
+def follow(recipe: Recipe, steps: Iterable[Step]) -> Recipe:
+    """Make the steps of another recipe, in their order and in the versions they stand there. Raises Refused."""
+    for step in steps:
+        recipe = _with_parameters(recipe, kind_of(step), step.parameters)
+    effective(recipe)
+    return recipe
 
 
 def _undone(recipe: Recipe) -> Recipe:
@@ -155,8 +167,19 @@ def kind_of(step: Step) -> StepKind:
     return kind
 
 
-def develop(layers: Layers, recipe: Recipe, on_progress: OnProgress = silent) -> U8:
-    """Make the picture a recipe asks for from its layers: (H, W, 3) uint8, uncropped; same recipe, same bytes.
+@dataclass(frozen=True, slots=True, eq=False)
+class Developed:
+    """A recipe's picture. rgb: what is delivered, (H, W, 3) uint8; photograph: the same before it was drawn, cut to a
+    circle or enlarged; document: what a document's format measures, None for any other.
+    """
+
+    rgb: U8
+    photograph: U8
+    document: dict[str, Any] | None
+
+
+def developed(layers: Layers, recipe: Recipe, on_progress: OnProgress = silent) -> Developed:
+    """Make the picture a recipe asks for from its layers; same recipe, same bytes.
 
     The steps change the layers, which are placed in the print or format and composed; then the steps change the
     photograph. It is drawn where the recipe has a finish, every other edit acting under it, and enlarged last where
@@ -164,15 +187,15 @@ def develop(layers: Layers, recipe: Recipe, on_progress: OnProgress = silent) ->
     """
     settings = effective(recipe)
     placed = place(changed(layers, recipe), settings)
-    rgb = _photograph(placed, recipe)
-    if finish := settings.get("finish"):
-        rgb = draw(rgb, placed, finish, recipe.seed)
-    return finished(rgb, placed, settings, on_progress)
+    taken = _photograph(placed, recipe)
+    finish = settings.get("finish")
+    drawn = draw(taken, placed, finish, recipe.seed) if finish else taken
+    return Developed(finished(drawn, placed, settings, on_progress), taken, document_of(placed, taken, settings))
 
 
-def photograph(layers: Layers, recipe: Recipe) -> U8:
-    """Make a recipe's picture without its drawn finish: what realism and the sitter's likeness are judged by."""
-    return _photograph(place(changed(layers, recipe), effective(recipe)), recipe)
+def develop(layers: Layers, recipe: Recipe, on_progress: OnProgress = silent) -> U8:
+    """Make the picture alone that a recipe asks for: (H, W, 3) uint8, uncropped. Raises Refused as `developed`."""
+    return developed(layers, recipe, on_progress).rgb
 
 
 def changed(layers: Layers, recipe: Recipe) -> Layers:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from core.types import F32, Identity
 
 FLOOR: Final = 0.363
 """Below this two photos are not taken for one person by OpenCV's own sample: a floor, never a bar."""
+COSTLY_POINTS: Final = 5.0
+"""Points of likeness beyond which an edit's cost is said and its undo offered."""
 BELOW_BASELINE: Final = 0.20
 """Rejected under the person's own baseline less this."""
 
@@ -61,13 +63,31 @@ def percent_of(likeness: float, baseline: float) -> float:
 def rescored(
     embedding: F32 | None, references: References | None, source: str, shown: Collection[str] = ()
 ) -> dict[str, float]:
-    """Return an edit's likeness and percent_of_baseline as its record has them, against what its draw was judged by.
+    """Return an edit's likeness as its record has it, against what its draw was judged by.
 
-    embedding: of the edited picture, None where no single face is found. Empty where nothing can be measured.
+    embedding: of the edited picture, None where no single face is found. likeness and percent_of_baseline where another
+    photo is left to measure against; to_source, the cosine to the photo it was drawn from, where that one is kept.
     """
-    others = reference_embeddings(references, source, shown) if references else []
-    if embedding is None or references is None or references.baseline is None or not others:
+    if embedding is None or references is None:
         return {}
+    own = [row for sha256, row in zip(references.sources, references.embeddings, strict=True) if sha256 == source]
+    found = {"to_source": round(cosine(embedding, own[0]), 4)} if own else {}
+    others = reference_embeddings(references, source, shown)
+    if references.baseline is None or not others:
+        return found
     likeness = likeness_of(embedding, others)
     percent = percent_of(likeness, references.baseline)
-    return {"likeness": round(likeness, 4), "percent_of_baseline": round(percent, 1)}
+    return {**found, "likeness": round(likeness, 4), "percent_of_baseline": round(percent, 1)}
+
+
+def cost_points(before: Mapping[str, Any], after: Mapping[str, Any]) -> float | None:
+    """Return what edits cost between two records: points of percent_of_baseline, or of the likeness to the source.
+
+    None where neither can be compared: no face is found any more, or a release before measured neither.
+    """
+    if before.get("percent_of_baseline") is not None and after.get("percent_of_baseline") is not None:
+        return round(float(before["percent_of_baseline"]) - float(after["percent_of_baseline"]), 1)
+    was = before.get("to_source", before.get("measures", {}).get("to_source"))
+    if was is None or after.get("to_source") is None:
+        return None
+    return round(100 * (float(was) - float(after["to_source"])) / max(float(was), 0.1), 1)

@@ -79,8 +79,10 @@ class Studio(Protocol):
     ) -> dict[str, Any]:
         """Fill a folder with portraits, its manifest last, and return the manifest."""
 
-    def enhance(self, portrait: Path, tweaks: Sequence[str], out: Path) -> dict[str, Any]:
-        """Write an edited portrait and its record, and return the record."""
+    def enhance(
+        self, portrait: Path, tweaks: Sequence[str], out: Path, on_progress: Callable[[int, int], None]
+    ) -> dict[str, Any]:
+        """Write an edited portrait and its record, and return the record. on_progress: called with step and total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,6 @@ class NotHeld(AtelierError):
 def drawn_of(record: dict[str, Any], folder: str, parent: int | None = None) -> Drawn:
     """Return what is kept of a portrait's record."""
     recipe = record.get("recipe", {})
-    names = ("likeness", "percent_of_baseline", "cost_points", "exports")
+    names = ("likeness", "percent_of_baseline", "cost_points", "exports", "edit_cost_points", "format")
     facts = {name: record.get(name) for name in names} | {"tweaks": list(record.get("tweaks", ()))}
     return Drawn(f"{folder}/{record['file']}", recipe.get("style", ""), facts, parent)

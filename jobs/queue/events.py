@@ -41,7 +41,8 @@ class Pictured:
     """One portrait as it lies in the blob store.
 
     id: in the database. file: its name on the account's blob store. percent: of the person's own baseline,
-    None with one photo. parent: the portrait it was edited from.
+    None with one photo. parent: the portrait it was edited from. cost: points of likeness that its last edits took.
+    document: the format of a document it has, empty for none; wrong: machine words for what it does not meet.
     """
 
     id: int
@@ -50,6 +51,9 @@ class Pictured:
     percent: float | None = None
     parent: int | None = None
     tweaks: tuple[str, ...] = ()
+    cost: float | None = None
+    document: str = ""
+    wrong: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

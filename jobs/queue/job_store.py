@@ -330,7 +330,9 @@ async def _keep(
         )
         number = (await tx.c.execute(entered.returning(t.portraits.c.id))).scalar_one()
         percent, tweaks = d.facts.get("percent_of_baseline"), tuple(d.facts.get("tweaks") or ())
-        kept.append(n.Pictured(number, d.file, d.style, percent, d.parent, tweaks))
+        document = d.facts.get("format") or {}
+        about = (d.facts.get("edit_cost_points"), document.get("name", ""), tuple(document.get("wrong", ())))
+        kept.append(n.Pictured(number, d.file, d.style, percent, d.parent, tweaks, *about))
     return tuple(kept)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -98,11 +98,13 @@ class CoreStudio:
         )
         return studio.shoot(photos, sitting, out, self._models, on_progress, should_stop, on_portrait)
 
-    def enhance(self, portrait: Path, tweaks: Sequence[str], out: Path) -> dict[str, Any]:
+    def enhance(
+        self, portrait: Path, tweaks: Sequence[str], out: Path, on_progress: Callable[[int, int], None]
+    ) -> dict[str, Any]:
         """See `Studio.enhance`."""
         from core import studio
 
-        return studio.enhance(portrait, tweaks, out, self._models)
+        return studio.enhance(portrait, tweaks, out, self._models, on_progress)
 
     def held(self) -> list[str]:
         """See `Studio.held`."""

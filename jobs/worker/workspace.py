@@ -100,11 +100,15 @@ class Workspace:
 
     async def portrait(self, number: int) -> Portrait:
         """Return a portrait by its id; raises BlobMissing when it is deleted."""
-        async with self.database.read() as tx:
-            found = [portrait for portrait in await tx.portraits(self.account) if portrait.id == number]
+        found = await self.portraits([number])
         if not found:
             raise BlobMissing(f"portrait {number} is deleted")
         return found[0]
+
+    async def portraits(self, numbers: Sequence[int]) -> list[Portrait]:
+        """Return those portraits of these ids that are there."""
+        async with self.database.read() as tx:
+            return [portrait for portrait in await tx.portraits(self.account) if portrait.id in numbers]
 
     async def identity(self, digest: str) -> str | None:
         """Return the folder in the blob store with what was learnt of a set of photos, None if nothing was."""

@@ -88,10 +88,13 @@ class PictureStudio:
         (out / "manifest.json").write_text(json.dumps(manifest))
         return manifest
 
-    def enhance(self, portrait: Path, tweaks: Any, out: Path) -> dict[str, Any]:
+    def enhance(self, portrait: Path, tweaks: Any, out: Path, on_progress: Any) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(portrait.with_suffix(".json").read_text())
         record["tweaks"] += list(tweaks)
         out.write_bytes(picture("navy", (320, 400), f"{out.name} {record['tweaks']}"))
+        wanted = next((t.partition("=")[2] for t in tweaks if t.startswith("format=")), None)
+        if wanted and wanted.endswith("passport"):
+            record["format"] = {"name": wanted, "meets": False, "wrong": ["mouth_open"], "measures": {"head_mm": 34.0}}
         record |= {"file": out.name, "percent_of_baseline": record["percent_of_baseline"] - 2}
         out.with_suffix(".json").write_text(json.dumps(record))
         return record

@@ -99,7 +99,7 @@ class QuickStudio:
         _whole(out / "manifest.json", json.dumps(manifest).encode())
         return manifest
 
-    def enhance(self, portrait: Path, tweaks: Any, out: Path) -> dict[str, Any]:
+    def enhance(self, portrait: Path, tweaks: Any, out: Path, on_progress: Any) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(portrait.with_suffix(".json").read_text())
         assert (portrait.parent / record["layers"] / "sitter.png").read_bytes() == b"layer"
         _whole(out, portrait.read_bytes() + b" " + " ".join(tweaks).encode())

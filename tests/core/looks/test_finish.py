@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.deliver.files import load_layers, save_layers
-from core.edit.recipe import changed, develop, edit, effective, from_dict, photograph, to_dict
+from core.edit.recipe import changed, develop, developed, edit, effective, from_dict, to_dict
 from core.errors import Refused, StyleWrong
 from core.looks.finish import draw, finish_settings, newest, table
 from core.scene import style
@@ -69,8 +69,8 @@ def test_strength_is_an_edit_and_none_gives_the_photograph_back(look: str, layer
     assert effective(edit(drawn, "strength=0.5"))["finish"] == finish_settings(look, 0.5)
     assert not np.array_equal(develop(layers, edit(drawn, "strength=0")), develop(layers, drawn))
     photo = develop(layers, edit(drawn, "finish=none"))
-    assert np.array_equal(photo, photograph(layers, recipe))
-    assert np.array_equal(photo, photograph(layers, drawn))
+    assert np.array_equal(photo, developed(layers, recipe).photograph)
+    assert np.array_equal(photo, developed(layers, drawn).photograph)
 
 
 def test_a_photograph_has_no_strength(recipe: Recipe) -> None:

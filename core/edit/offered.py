@@ -1,0 +1,34 @@
+"""What the desk offers as data: families of edits, the values of each, and presets. Imports nothing that draws."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from core.scene.style import Strict, read_toml, wardrobe
+
+ALL: Final = "*"
+"""The values of a backdrop: all that the wardrobe has."""
+MOST_EDITS: Final = 12
+"""Edits that one press may make."""
+
+
+class Offered(Strict):
+    """families: family -> edit -> its values. presets: name -> edits in order."""
+
+    families: dict[str, dict[str, tuple[str, ...]]]
+    presets: dict[str, Annotated[tuple[str, ...], Field(min_length=2, max_length=8)]]
+
+
+@cache
+def offered() -> Offered:
+    """Read what is offered, the wardrobe's backdrops filled in. Raises StyleWrong with the line that is wrong."""
+    read = read_toml(Offered, Path(__file__).with_name("offered.toml"))
+    filled = {
+        family: {name: tuple(wardrobe().backdrops) if values == (ALL,) else values for name, values in edits.items()}
+        for family, edits in read.families.items()
+    }
+    return read.model_copy(update={"families": filled})

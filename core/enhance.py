@@ -1,0 +1,75 @@
+"""A delivered portrait + edits -> an edited portrait beside it: replayed from its layers, measured, scored again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.atomic import write_json
+from core.deliver import files
+from core.deliver.manifest import read_record
+from core.edit import recipe as recipes
+from core.edit.crops import CROPS
+from core.edit.output import OnProgress, silent
+from core.errors import Refused
+from core.judge.likeness import cost_points, rescored
+from core.models import Models
+from core.scene.style import purpose_of
+from core.types import Layers, Step
+
+
+def enhance(
+    portrait: Path,
+    tweaks: Sequence[str],
+    out: Path,
+    models: Models | None = None,
+    on_progress: OnProgress = silent,
+    steps: Sequence[Step] = (),
+) -> dict[str, Any]:
+    """Edit a delivered portrait: read the recipe beside it, make the edits, write the new picture and its record.
+
+    steps: of another recipe, made before the tweaks just as they stand there. on_progress: called with step and total
+    of what takes seconds. Raises Refused when the recipe or the layers are missing, a tweak is wrong, or `out` would
+    overwrite the portrait.
+    """
+    record, recipe = read_record(portrait)
+    folder = (portrait.parent / record["layers"]).resolve()
+    files.format_of(out.suffix)
+    written = (out.stem, *(f"{out.stem}-{crop}" for crop in CROPS))
+    if out.parent.resolve() == portrait.parent.resolve() and portrait.stem in written:
+        raise Refused("overwrites", f"{out.name} would overwrite {portrait.name} or its recipe; give another name")
+    models = models or Models()
+    edited = recipes.edit(recipes.follow(recipe, steps), *tweaks)
+    layers = with_mesh(files.load_layers(folder), models)
+    done = recipes.developed(layers, edited, on_progress)
+    settings = recipes.effective(edited)
+    scored = rescored(
+        models.recogniser.embed_only(done.photograph), files.read_references(folder.parents[1]), edited.source
+    )
+    exports = () if settings.get("format") else purpose_of(edited.purpose).exports
+    made = {
+        **record,
+        **scored,
+        "edit_cost_points": cost_points(record, scored),
+        "format": done.document,
+        "file": out.name,
+        "exports": files.save_pictures(done.rgb, edited, out, settings["crop"], exports),
+        "layers": os.path.relpath(folder, out.parent.resolve()),
+        "parent": portrait.stem,
+        "tweaks": list(recipes.texts_of(edited)),
+        "recipe": recipes.to_dict(edited),
+    }
+    made.pop("request", None)  # an edit is not what a shoot asked for
+    write_json(out.with_suffix(".json"), made)
+    return made
+
+
+def with_mesh(layers: Layers, models: Models) -> Layers:
+    """Return layers with the face's mesh: releases before 2026-12 kept none, so it is traced in their sitter."""
+    if len(layers.landmarks):
+        return layers
+    found = models.landmarker.detect(layers.sitter)
+    return layers if found is None else replace(layers, landmarks=found.landmarks)
