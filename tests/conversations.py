@@ -22,6 +22,14 @@ from bots.dialogue.screens.choices import (
     StylePicked,
     SurpriseAsked,
 )
+from bots.dialogue.screens.desk import (
+    AppliedToAll,
+    EditsReset,
+    PresetPicked,
+    PresetSaved,
+    Tweaked,
+    TweaksOpened,
+)
 from bots.dialogue.screens.gallery import (
     AvatarAsked,
     Compared,
@@ -30,8 +38,6 @@ from bots.dialogue.screens.gallery import (
     Favoured,
     FilesAsked,
     PageOpened,
-    Tweaked,
-    TweaksOpened,
 )
 from bots.dialogue.screens.jobs import CancelPressed
 from bots.dialogue.screens.photos import PhotoUndone
@@ -128,6 +134,10 @@ SAMPLES: dict[type[e.Event], e.Event] = {
     Favoured: Favoured(1, 1, True),
     TweaksOpened: TweaksOpened(1, 1, 1),
     Tweaked: Tweaked(1, 1, "cooler"),
+    PresetPicked: PresetPicked(1, 1, "linkedin"),
+    PresetSaved: PresetSaved(1, 1),
+    AppliedToAll: AppliedToAll(1, 1),
+    EditsReset: EditsReset(1, 1),
     EditUndone: EditUndone(1, 1),
     EditRedone: EditRedone(1, 1),
     Compared: Compared(1, 1, True),

@@ -23,7 +23,7 @@ CORE: tuple[tuple[str, ...], ...] = (
     ("core.edit",),
     ("core.judge",),
     ("core.deliver",),
-    ("core.shoot",),
+    ("core.shoot", "core.enhance"),
     ("core.studio", "core.doctor"),
     ("core.cli",),
     ("core.__main__",),

@@ -29,7 +29,7 @@ class Picture:
     """A picture to show. kind: `blob` is a file of the account, `style` a preview that ships with the looks.
 
     alt says what is seen, for people who hear the chat. tiles: names of previews that are laid side by side and
-    numbered, empty where the name is itself a file's.
+    numbered, or of files of the account beside each other, empty where the name is itself a file's.
     """
 
     kind: str

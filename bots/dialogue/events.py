@@ -194,7 +194,10 @@ class GalleryCame(Event):
 
 @dataclass(frozen=True, slots=True)
 class PortraitCame(Event):
-    """An edit is done; others: those of the same edit made to other portraits. left_out: to how many it could not be."""
+    """An edit is done.
+
+    others: what the same edit made of other portraits; left_out: of how many it could not be made.
+    """
 
     job: int
     portrait: Pictured

@@ -83,6 +83,10 @@ class Gallery:
         current = tuple(number if i == page else n for i, n in enumerate(self.current, 1))
         return replace(self, at=page, current=current, comparing=False)
 
+    def with_desk(self, number: int) -> Gallery:
+        """Return the gallery with that portrait on its page and the families of edits open."""
+        return replace(self.showing(number), tweak_page=1, tweak_part=0)
+
     def opened(self, page: int) -> Gallery:
         """Return the gallery with a page open, round and round."""
         return replace(self, at=(page - 1) % len(self.current) + 1, comparing=False)

@@ -8,21 +8,28 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import get_args
 
+from core.edit.offered import offered
 from core.scene import style
 
 LOOKS_A_PAGE = 6  # of one family, on one sheet of pictures
-RETOUCH = ("0", "0.3", "0.6")  # of 1, the strongest `core/edit/tweaks/retouch.py` takes
+DRAWN = "drawn"  # the family of edits that drawn looks alone have
+FOR_ALL = ("frame", "format")  # families that every look has
 STRENGTHS = ("0.25", "0.5", "1")  # of 1, the strongest `core/edit/tweaks/finish.py` takes
 OWN = style.OWN
 SERIOUS = ("cv", "drawn")  # families that nobody gets as a surprise
 FIRST = ("office", "founder", "outdoor", "studio_black", "cv_grey", "as_you_are")
 
 
+Families = tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
+"""Family, and its edits, each with its values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """A style pack as the menu shows it. preview: file name in `styles/previews`, empty where there is none.
 
-    tweaks: names of the edits it offers. family: the shelf it is shown on. purposes: whom it suits.
+    tweaks: names of the edits a drawn look offers, empty for all. family: the shelf it is shown on. purposes: whom it
+    suits.
     """
 
     id: str
@@ -38,15 +45,17 @@ class Look:
 class Menu:
     """Everything on offer.
 
-    details: what of a look may be changed, each with its choices. tweaks: what edits there are, each with its
-    values, empty for an edit that needs none. count: portraits a look; at_most: looks a sitting. a_day: sittings a
-    person may have in 24 hours, 0 for any number. tiles: file names of the previews of details, as `tile` names them.
+    details: what of a look may be changed, each with its choices. desk: the edits there are, by family, each with its
+    values. presets: edits that are made by one press, by name. count: portraits a look; at_most: looks a sitting.
+    a_day: sittings a person may have in 24 hours, 0 for any number. tiles: file names of the previews of details, as
+    `tile` names them.
     """
 
     looks: tuple[Look, ...]
     purposes: tuple[str, ...]
     details: tuple[tuple[str, tuple[str, ...]], ...]
-    tweaks: tuple[tuple[str, tuple[str, ...]], ...]
+    desk: Families
+    presets: tuple[tuple[str, tuple[str, ...]], ...] = ()
     count: int = 4
     at_most: int = 8
     a_day: int = 0
@@ -106,15 +115,27 @@ class Menu:
         family = self.look(look).family
         return family, [shown.id for shown in self.family(family)].index(look) // LOOKS_A_PAGE
 
-    def tweaks_of(self, look: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Return the edits a look offers, all of them for a look that is off the menu."""
-        offered = self.look(look).tweaks
-        return tuple(tweak for tweak in self.tweaks if not offered or tweak[0] in offered)
+    def families_of(self, look: str) -> Families:
+        """Return the families of edits for a look: all but DRAWN for a photograph, for a drawn look what it names."""
+        named = self.look(look).tweaks
+        if not named:
+            return tuple(family for family in self.desk if family[0] != DRAWN)
+        kept = (
+            (family, tuple(edit for edit in edits if edit[0] in named or family in FOR_ALL))
+            for family, edits in self.desk
+        )
+        return tuple((family, edits) for family, edits in kept if edits)
+
+    @property
+    def tweaks(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Every edit with its values."""
+        return tuple(edit for _, edits in self.desk for edit in edits)
 
     def has_tweak(self, tweak: str) -> bool:
-        """Say whether `warmer` or `backdrop=park` is an edit the studio knows."""
+        """Say whether `warmer` (its middle strength) or `backdrop=park` is an edit the studio knows."""
         name, _, value = tweak.partition("=")
-        return any(name == known and (value in values if values else not value) for known, values in self.tweaks)
+        values = dict(self.tweaks).get(name, ())
+        return value in values or (not value and "more" in values)
 
 
 @cache
@@ -128,16 +149,19 @@ def default_menu(a_day: int = 0) -> Menu:
     )
     packs = [pack for family in style.by_family(first).values() for pack in family]
     wardrobe = style.wardrobe()
-    offered = dict.fromkeys(name for pack in packs for name in pack.tweaks)
-    values = {
-        "backdrop": tuple(wardrobe.backdrops),
-        "retouch": RETOUCH,
-        "strength": STRENGTHS,
-        "crop": get_args(style.Crop),
-    }
+    desk = offered()
+    families = tuple((family, tuple(edits.items())) for family, edits in desk.families.items())
     return Menu(
         looks=tuple(
-            Look(pack.id, pack.title, pack.pitch, preview(pack.id), pack.tweaks, pack.family, pack.purposes)
+            Look(
+                pack.id,
+                pack.title,
+                pack.pitch,
+                preview(pack.id),
+                pack.tweaks if pack.medium == "drawn" else (),
+                pack.family,
+                pack.purposes,
+            )
             for pack in packs
         ),
         purposes=tuple(wardrobe.purposes),
@@ -147,7 +171,8 @@ def default_menu(a_day: int = 0) -> Menu:
             ("light", tuple(wardrobe.lights)),
             ("angle", get_args(style.Angle)),
         ),
-        tweaks=tuple((name, values.get(name, ())) for name in offered),
+        desk=(*families, (DRAWN, (("strength", STRENGTHS),))),
+        presets=tuple(desk.presets.items()),
         a_day=a_day,
         tiles=frozenset(
             file

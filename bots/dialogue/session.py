@@ -51,7 +51,8 @@ class Photo:
 class Running:
     """The job being worked on, and what its card last said (so that it is edited seldom).
 
-    kind: `shoot`, `enhance` or `avatar`. job: its number in this conversation. gallery, portrait: what an edit is of.
+    kind: `shoot`, `enhance`, `avatar`, or `all` for edits of several portraits. job: its number in this conversation.
+    gallery, portrait: what an edit is of.
     first: file of the first portrait, which the card shows from then on; empty before.
     """
 
@@ -76,7 +77,8 @@ class Session:
     consent: version agreed to, 0 for none. styles: picked looks in the order picked. details: what the
     person chose over the look's own. missing, of_set: as `bots.dialogue.events.PhotoLooked`. last_card: the card of
     photos that has buttons. answered: the last album that got a sentence, and that sentence's key.
-    last_styles, last_details: what the last sitting was ordered with.
+    last_styles, last_details: what the last sitting was ordered with. preset: edits that the person keeps to make them
+    again.
     """
 
     conversation: str
@@ -101,6 +103,7 @@ class Session:
     answered: tuple[str, str] = ("", "")
     last_styles: tuple[str, ...] = ()
     last_details: tuple[tuple[str, str], ...] = ()
+    preset: tuple[str, ...] = ()
 
     @property
     def kept(self) -> tuple[Photo, ...]:

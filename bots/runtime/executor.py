@@ -18,7 +18,7 @@ from bots.dialogue.text import say
 from bots.platforms.base import Adapter, Load, PhotoGone, PhotoTooBig, Unreachable
 from bots.runtime.deletion import Deletion
 from bots.runtime.outbox import Outbox
-from bots.runtime.previews import preview_bytes
+from bots.runtime.previews import preview_bytes, side_by_side
 from bots.runtime.retry import Backoff, until_done
 from bots.runtime.session_store import Record, SessionStore
 from jobs.kinds.look import Look
@@ -97,6 +97,9 @@ class Executor:
         async def load(picture: fx.Picture) -> bytes:
             if picture.kind == "style":
                 return await asyncio.to_thread(preview_bytes, picture)
+            if picture.tiles:
+                data = [await self._blob_store.get(account, name) for name in picture.tiles]
+                return await asyncio.to_thread(side_by_side, data)
             return await self._blob_store.get(account, picture.name)
 
         return load

@@ -1,4 +1,4 @@
-"""Preview pictures that ship with the looks, alone or several on one numbered sheet."""
+"""Preview pictures that ship with the looks, alone or several on one numbered sheet; an edit beside its first draw."""
 
 from __future__ import annotations
 
@@ -32,6 +32,22 @@ def _read(name: str) -> bytes:
     if path is None:
         raise FileNotFoundError(f"preview {name} is missing")
     return path.read_bytes()
+
+
+def side_by_side(pictures: list[bytes]) -> bytes:
+    """Lay pictures out in one row, all as tall as the tallest there is room for, as JPEG: before and after."""
+    opened = [Image.open(io.BytesIO(data)).convert("RGB") for data in pictures]
+    across = sum(picture.width / picture.height for picture in opened)
+    height = min(max(picture.height for picture in opened), round((2 * WIDE - GAP * (len(opened) - 1)) / across))
+    tiles = [picture.resize((max(1, round(height * picture.width / picture.height)), height)) for picture in opened]
+    whole = Image.new("RGB", (sum(tile.width for tile in tiles) + GAP * (len(tiles) - 1), height), PAPER)
+    left = 0
+    for tile in tiles:
+        whole.paste(tile, (left, 0))
+        left += tile.width + GAP
+    out = io.BytesIO()
+    whole.save(out, "JPEG", quality=90)
+    return out.getvalue()
 
 
 def sheet(tiles: list[Image.Image]) -> Image.Image:

@@ -112,7 +112,7 @@ def place(layers: Layers, name: str) -> Layers:
     width, height = formats()[name].pixels
     zoom, shift_x, shift_y = move_of(layers, name)
     if shift_y > 1 and (layers.head[0] > 127).any():
-        raise Refused("head_cut", f"format {name}: the photo cuts the hair, {shift_y:.0f} px above it would be bare")
+        raise Refused("crown_cut", f"format {name}: the photo cuts the hair, {shift_y:.0f} px above it would be bare")
     room = np.ceil(np.array([shift_x, width - (zoom * layers.head.shape[1] + shift_x)]) / zoom)
     left, right = (int(max(0, side)) for side in room)
     wide, left = widened(layers, left, right)

@@ -35,7 +35,7 @@ def place(layers: Layers, settings: Mapping[str, Any]) -> Layers:
         if zoom < 1 and headroom < 0:
             raise Refused("tweak_limit", f"headroom is {headroom:g}, the limit is 0 where the sitter is further away")
     if down > 0.5 and (layers.head[0] > 127).any():
-        raise Refused("head_cut", f"the photo cuts the hair: {down:.0f} px above it would be bare")
+        raise Refused("crown_cut", f"the photo cuts the hair: {down:.0f} px above it would be bare")
     across = width / 2 - zoom * (middle + (width / 2 - middle) * min(1.0, 1 / zoom))
     left = int(max(0, np.ceil(across / zoom)))
     right = int(max(0, np.ceil((width - zoom * width - across) / zoom)))

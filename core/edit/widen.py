@@ -37,9 +37,9 @@ def widened(layers: Layers, left: int, right: int) -> tuple[Layers, int]:
     level = round(layers.chin)
     for side, wide in ((0, left), (-1, right)):
         if wide > 0 and (layers.head[:level, side] > 127).any():
-            raise Refused("head_cut", "this format is wider than the photo, whose border cuts the hair at 1 side")
+            raise Refused("crown_cut", "this format is wider than the photo, whose border cuts the hair at 1 side")
         if wide > 0 and (layers.head[level:, side] > 127).sum() > 3 and not layers.parts.size:
-            raise Refused("own_clothes", "this format is wider than the photo: own clothes would end at its border")
+            raise Refused("edit_own_clothes", "wider than the photo: own clothes would end at its 1 border")
     arm = min(round(ARM * masks.eye_px(layers)) + 4, layers.head.shape[1] - 1)
     left, right = min(max(left, 0), arm), min(max(right, 0), arm)
 

@@ -142,4 +142,11 @@ def _portrait_came(ctx: Context, event: e.PortraitCame) -> None:
         picture = fx.Picture("blob", event.portrait.file, ctx.words("avatar.alt"))
         ctx.replies.append(fx.Files((picture,), ctx.words("avatar.caption")))
         return
-    show_gallery(ctx, found.with_edit(running.portrait, running.tweak, event.portrait))
+    numbers = {shown.drawn.id: shown.number for shown in found.portraits}
+    at = found.at
+    for made in (event.portrait, *event.others):
+        found = found.with_edit(numbers.get(made.parent or 0, running.portrait), running.tweak, made)
+    if running.kind == "all":
+        found = found.opened(at)
+        ctx.toast("tweak.all_done", n=1 + len(event.others), left_out=event.left_out)
+    show_gallery(ctx, found)

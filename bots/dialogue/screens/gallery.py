@@ -9,11 +9,14 @@ from typing import ClassVar
 from bots.dialogue.buttons import Press
 from bots.dialogue.effects import Button, Card, Picture, Rows
 from bots.dialogue.galleries import Gallery, Shown
+from bots.dialogue.screens import desk
 from bots.dialogue.screens.choices import LooksOpened, style_title
+from bots.dialogue.screens.desk import TweaksOpened, tweak_label
 from bots.dialogue.screens.view import View
 from bots.dialogue.text import day
+from jobs.queue.events import Pictured
 
-PLAIN_EDITS = 1  # the page of edits that shows those without a value; each other page shows one edit's values
+COSTLY_POINTS = 5  # of likeness: an edit that takes more says so and offers its undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +36,6 @@ class Favoured(Press):
     gallery: int
     portrait: int
     on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TweaksOpened(Press):
-    """Page 0 closes the rows of edits. part: counted from 0, where a page has more buttons than fit."""
-
-    op: ClassVar[str] = "edit"
-    gallery: int
-    portrait: int
-    page: int
-    part: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Tweaked(Press):
-    """Edit a portrait: `warmer`, `backdrop=park`."""
-
-    op: ClassVar[str] = "tweak"
-    gallery: int
-    portrait: int
-    tweak: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +94,19 @@ class PastOpened(Press):
 
 
 def card(view: View, gallery: Gallery, repost: bool = False) -> Card:
-    """The gallery as one message: picture, caption, buttons. Where a card may hold two, an edit is compared beside."""
+    """The gallery as one message: picture, caption, buttons.
+
+    An edit is compared with its first draw: two pictures where a card may hold them, else both in one.
+    """
     shown = gallery.open
     first = gallery.root(shown)
-    beside = gallery.comparing and view.limits.pictures_a_card > 1
-    seen = [first, shown] if beside else [first] if gallery.comparing else [shown]
-    text = caption(view, gallery, seen[-1], beside)
-    pictures = tuple(Picture("blob", s.drawn.file, caption(view, gallery, s, beside)) for s in seen)
+    text = caption(view, gallery, shown)
+    pictures: tuple[Picture, ...] = (Picture("blob", shown.drawn.file, text),)
+    if gallery.comparing and view.limits.pictures_a_card > 1:
+        pictures = tuple(Picture("blob", s.drawn.file, text) for s in (first, shown))
+    elif gallery.comparing:
+        files = (first.drawn.file, shown.drawn.file)
+        pictures = (Picture("blob", f"{files[0]}|{files[1]}", text, tiles=files),)
     return view.card(slot(gallery), [text], _rows(view, gallery, shown), pictures, repost=repost)
 
 
@@ -127,7 +115,7 @@ def slot(gallery: Gallery) -> str:
     return f"job:{gallery.job}"
 
 
-def caption(view: View, gallery: Gallery, shown: Shown, beside: bool = False) -> str:
+def caption(view: View, gallery: Gallery, shown: Shown) -> str:
     """2/8 · Office · 93 % of your own baseline; what was edited, and how long it is kept."""
     drawn = shown.drawn
     likeness = (
@@ -138,30 +126,36 @@ def caption(view: View, gallery: Gallery, shown: Shown, beside: bool = False) ->
     title = style_title(view, drawn.style)
     lines = [view.words("gallery.page", at=gallery.at, of=len(gallery.current), style=title, likeness=likeness)]
     if gallery.comparing:
-        lines.append(view.words("gallery.side_by_side" if beside else "gallery.before"))
+        lines.append(view.words("gallery.side_by_side"))
     elif shown.parent:
         edits = [tweak_label(view, s.tweak) for s in gallery.line(shown)[1:]]
         lines.append(view.words("gallery.edits", edits=", ".join(edits)))
         cost = _cost(gallery.root(shown), shown)
-        if cost is not None and cost >= 1:
+        if shown.drawn.cost is not None and shown.drawn.cost > COSTLY_POINTS:
+            lines.append(view.words("gallery.costly", n=round(shown.drawn.cost)))
+        elif cost is not None and cost >= 1:
             lines.append(view.words("gallery.cost", n=cost))
+        if drawn.document:
+            lines.append(document(view, drawn))
     if shown.favourite:
         lines.append(view.words("gallery.favourite"))
     lines.append(made_by_ai(view, gallery.made_at))
     return "\n".join(lines)
 
 
+def document(view: View, drawn: Pictured) -> str:
+    """Say for which document a portrait was measured, and what it does not meet."""
+    title = view.named("value", drawn.document)
+    if not drawn.wrong:
+        return view.words("document.meets", title=title)
+    why = ", ".join(view.words_or(f"document.{word}", "dropped.other") for word in drawn.wrong)
+    return view.words("document.fails", title=title, why=why)
+
+
 def made_by_ai(view: View, made_at: float) -> str:
     """Made with AI, and until when it is kept. made_at: seconds since 1970."""
     until = dt.datetime.fromtimestamp(made_at, dt.UTC) + dt.timedelta(days=view.session.keep_days)
     return view.words("gallery.made_by_ai", until=day(view.session.language, until.date()))
-
-
-def tweak_label(view: View, tweak: str) -> str:
-    """Return the word on an edit's button."""
-    name, _, value = tweak.partition("=")
-    word = view.named("tweak", name)
-    return f"{word}: {view.named('value', value)}" if value else word
 
 
 def past(view: View, page: int = 0, repost: bool = True) -> Card:
@@ -192,7 +186,7 @@ def _rows(view: View, gallery: Gallery, shown: Shown) -> Rows:
     if not gallery.tweak_page:
         return (*pages, *walk, *_offers(view, gallery, shown))
     close: Rows = ((view.button("close_edits", TweaksOpened(gallery.number, shown.number, 0)),),)
-    return (*pages, *_tweaks(view, gallery, shown, (*pages, *walk, *close)), *walk, *close)
+    return (*pages, *desk.rows(view, gallery, shown, (*pages, *walk, *close)), *walk, *close)
 
 
 def _pages(view: View, gallery: Gallery) -> Rows:
@@ -231,30 +225,10 @@ def _offers(view: View, gallery: Gallery, shown: Shown) -> Rows:
         files.append(view.button("favourites", FilesAsked(g, number, "favourites")))
     rows: Rows = (
         (
-            view.button("edit", TweaksOpened(g, number, PLAIN_EDITS)),
+            view.button("edit", TweaksOpened(g, number, desk.FAMILIES_PAGE)),
             view.button(key, Favoured(g, number, not shown.favourite)),
         ),
         tuple(files),
         (view.button("avatar", AvatarAsked(g, number)), view.button("more", LooksOpened())),
     )
     return (*rows, (view.button("past", PastOpened()),)) if len(view.session.galleries) > 1 else rows
-
-
-def _tweaks(view: View, gallery: Gallery, shown: Shown, beside: Rows) -> Rows:
-    """Page 1: the plain edits, and a way to those with values; page 2 and on: the values of one edit."""
-    g, number, page = gallery.number, shown.number, gallery.tweak_page
-    offered = view.menu.tweaks_of(shown.drawn.style)
-    valued = [tweak for tweak in offered if tweak[1]]
-    back: Rows = ()
-    if PLAIN_EDITS < page < PLAIN_EDITS + 1 + len(valued):
-        name, values = valued[page - PLAIN_EDITS - 1]
-        buttons = [view.labelled(view.named("value", v), Tweaked(g, number, f"{name}={v}")) for v in values]
-        back = ((view.button("back", TweaksOpened(g, number, PLAIN_EDITS)),),)
-    else:
-        buttons = [view.labelled(tweak_label(view, t), Tweaked(g, number, t)) for t, values in offered if not values]
-        buttons += [
-            view.labelled(f"{tweak_label(view, name)} …", TweaksOpened(g, number, at))
-            for at, (name, _) in enumerate(valued, PLAIN_EDITS + 1)
-        ]
-    part = gallery.tweak_part
-    return (*view.paged(buttons, 2, part, lambda n: TweaksOpened(g, number, page, n), (*beside, *back)), *back)

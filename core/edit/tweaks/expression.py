@@ -78,7 +78,7 @@ def _smile(layers: Layers, up: float) -> Layers:
     if abs(yaw) > MOST_YAW:
         raise Refused("turned_too_far", f"smile: the face is turned by {abs(yaw):.0f} degrees, at most {MOST_YAW:.0f}")
     if gap > MOST_OPEN:
-        raise Refused("mouth_open", f"smile: the mouth is open by {gap:.2f} of its width, at most {MOST_OPEN}")
+        raise Refused("lips_apart", f"smile: the mouth is open by {gap:.2f} of its width, at most {MOST_OPEN}")
     points, eye = masks.mesh_of(layers)[:, :2], masks.eye_px(layers)
     x, y = grid(layers)
     dx, dy = np.zeros_like(x), np.zeros_like(y)

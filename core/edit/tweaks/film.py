@@ -110,7 +110,7 @@ def _vignette(rgb: U8, layers: Layers, stops: float, seed: int) -> U8:
 
 
 STEPS: Final = (
-    StepKind("black_and_white", 1, lambda text: one_of("black_and_white", MIXES)(text) if text else {},
+    StepKind("mono", 1, lambda text: one_of("mono", MIXES)(text) if text else {},
              picture=_black_and_white, takes=", ".join(MIXES), default="neutral"),
     StepKind("film", 1, one_of("film", FILMS), picture=_film, takes=", ".join(FILMS)),
     strengths("grain", 1, GRAIN, "touch", picture=_grain),

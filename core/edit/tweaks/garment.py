@@ -35,7 +35,7 @@ def _step(name: str, part: str, colours: dict[str, str]) -> StepKind:
 
     def dye(layers: Layers, parameters: Parameters, seed: int) -> Layers:
         if not layers.parts.size:
-            raise Refused("own_clothes", f"{name}: 0 pixels of a garment are known: own clothes keep their colours")
+            raise Refused("edit_own_clothes", f"{name}: 0 pixels of a garment are known, these are own clothes")
         where = layers.parts[..., PART_NAMES.index(part)]
         rows = np.flatnonzero((where > 127).any(axis=1))
         if (where > 127).sum() < LEAST_PIXELS:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.machine import Step
-from bots.dialogue.screens.gallery import Compared, EditRedone, EditUndone, PageOpened, Tweaked
+from bots.dialogue.screens.desk import Tweaked
+from bots.dialogue.screens.gallery import Compared, EditRedone, EditUndone, PageOpened
 from bots.dialogue.screens.privacy import ForgetConfirmed
 from bots.dialogue.session import State
 from bots.dialogue.text import say
@@ -27,7 +28,7 @@ def test_undo_redo_and_compare_walk_the_tree_without_new_work() -> None:
     shown = [pictured(walk(session, *events)) for events in (
         [PageOpened(1, 1)], [EditUndone(1, 3)], [EditUndone(1, 3), EditRedone(1, 1)], [Compared(1, 3, True)],
     )]  # fmt: skip
-    assert shown == ["shoots/1/21.png", "shoots/1/11.png", "shoots/1/21.png", "shoots/1/11.png"]
+    assert shown == ["shoots/1/21.png", "shoots/1/11.png", "shoots/1/21.png", "shoots/1/11.png|shoots/1/21.png"]
     card = walk(session, PageOpened(1, 1)).replies[-1]
     assert isinstance(card, fx.Card)
     assert card.text.splitlines()[:3] == [

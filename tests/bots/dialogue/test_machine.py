@@ -18,7 +18,8 @@ from bots.dialogue.limits import Limits
 from bots.dialogue.machine import drawing
 from bots.dialogue.rules import RULES
 from bots.dialogue.screens.choices import GoPressed, StylePicked
-from bots.dialogue.screens.gallery import EditUndone, Tweaked
+from bots.dialogue.screens.desk import Tweaked
+from bots.dialogue.screens.gallery import EditUndone
 from bots.dialogue.screens.privacy import LanguagePicked
 from bots.dialogue.screens.welcome import CONSENT_VERSION, Agreed
 from bots.dialogue.session import Photo, Running, State, from_json, to_json
@@ -150,7 +151,7 @@ def check_reply(reply: fx.Reply, limits: Limits, mine: set[str], *nonces: str) -
     if isinstance(reply, fx.Card):
         assert len(pictures) <= limits.pictures_a_card
     for shown in pictures:
-        assert shown.kind == "style" or shown.name in mine or isinstance(reply, fx.Files)
+        assert shown.kind == "style" or set(shown.tiles or (shown.name,)) <= set(mine) or isinstance(reply, fx.Files)
         assert len(shown.alt) <= 1024
     rows = getattr(reply, "rows", ())
     buttons = [button for row in rows for button in row]

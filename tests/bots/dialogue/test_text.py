@@ -74,6 +74,7 @@ def test_everything_on_the_menu_has_a_word_in_every_language() -> None:
     wanted = {f"style.{look.id}.{part}" for look in menu.looks for part in ("title", "pitch")}
     wanted |= {f"purpose.{purpose}" for purpose in menu.purposes}
     wanted |= {f"value.{value}" for _, values in (*menu.details, *menu.tweaks) for value in values}
+    wanted |= {f"desk.{family}" for family, _ in menu.desk} | {f"preset.{name}" for name, _ in menu.presets}
     wanted |= {f"tweak.{name}" for name, _ in menu.tweaks} | {f"button.detail_{name}" for name, _ in menu.details}
     for language in LANGUAGES:
         assert wanted <= set(catalogue(language)), wanted - set(catalogue(language))

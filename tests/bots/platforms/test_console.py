@@ -42,7 +42,9 @@ SCRIPT = """
 < 2/6 · Office
 > [Edit]
 < 2/6
-> [Warmer]
+> [Tone]
+< 2/6
+> [Warmer: a touch]
 < Edited: Warmer
 > [↶ Undo]
 < 2/6 · Office · 96 % of your own baseline

@@ -114,7 +114,7 @@ def test_a_place_goes_further_out_of_focus_and_plain_paper_cannot(hopper: Portra
 
 @pytest.mark.parametrize("name", ["neutral", "soft", "crisp", "warm"])
 def test_black_and_white_has_no_colour_but_its_papers(collins: Portrait, name: str) -> None:
-    rgb = made(collins, f"black_and_white={name}")
+    rgb = made(collins, f"mono={name}")
     chroma = np.hypot(*np.moveaxis(lab(rgb)[..., 1:], -1, 0))
     assert chroma.max() < (14 if name == "warm" else 0.5)
     assert rgb.std() > 25
@@ -122,7 +122,7 @@ def test_black_and_white_has_no_colour_but_its_papers(collins: Portrait, name: s
 
 def test_red_sensitive_film_renders_lips_lighter_than_green_sensitive(collins: Portrait) -> None:
     skin, lips = masks.skin(collins.layers) > 0.8, masks.lips(collins.layers) > 0.8
-    soft, crisp = (made(collins, f"black_and_white={name}") for name in ("soft", "crisp"))
+    soft, crisp = (made(collins, f"mono={name}") for name in ("soft", "crisp"))
     assert soft[lips].mean() / soft[skin].mean() > 1.02 * crisp[lips].mean() / crisp[skin].mean()
 
 

@@ -1,0 +1,123 @@
+"""The retouching desk: edits, presets, the same edits for all, back to the first draw."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bots.dialogue import effects as fx
+from bots.dialogue.context import Context
+from bots.dialogue.galleries import Gallery
+from bots.dialogue.handlers.gallery import found_gallery, show_gallery
+from bots.dialogue.rules import BUSY, ENHANCING, IDLE, handles, when
+from bots.dialogue.screens import desk as screen
+from bots.dialogue.screens.gallery import AvatarAsked
+from bots.dialogue.session import Running
+from core.edit.offered import MOST_EDITS
+from jobs.kinds.enhance import Enhance
+
+
+@handles(screen.TweaksOpened, when(*IDLE, *BUSY))
+def _tweaks_opened(ctx: Context, event: screen.TweaksOpened) -> None:
+    gallery = found_gallery(ctx, event.gallery, event.portrait)
+    if gallery is not None:
+        shown = gallery.showing(event.portrait)
+        show_gallery(ctx, replace(shown, tweak_page=event.page, tweak_part=event.part))
+
+
+@handles(screen.Tweaked, when(*IDLE, to=(ENHANCING,)))
+def _tweaked(ctx: Context, event: screen.Tweaked) -> None:
+    gallery = found_gallery(ctx, event.gallery, event.portrait)
+    if gallery is None:
+        return
+    if not ctx.menu.has_tweak(event.tweak):
+        ctx.toast("stale.old")
+        return
+    _edit(ctx, gallery, event.portrait, (event.tweak,))
+
+
+@handles(screen.PresetPicked, when(*IDLE, to=(ENHANCING,)))
+def _preset_picked(ctx: Context, event: screen.PresetPicked) -> None:
+    gallery = found_gallery(ctx, event.gallery, event.portrait)
+    if gallery is None:
+        return
+    edits = ctx.session.preset if event.name == screen.MINE else dict(ctx.menu.presets).get(event.name, ())
+    if not edits:
+        ctx.toast("stale.old")
+        return
+    _edit(ctx, gallery, event.portrait, edits)
+
+
+@handles(screen.PresetSaved, when(*IDLE, *BUSY))
+def _preset_saved(ctx: Context, event: screen.PresetSaved) -> None:
+    gallery = found_gallery(ctx, event.gallery, event.portrait)
+    if gallery is None:
+        return
+    edits = _edits_of(ctx, gallery, event.portrait)
+    if edits:
+        ctx.change(preset=edits)
+        show_gallery(ctx, gallery.with_desk(event.portrait))
+        ctx.toast("preset.saved", n=len(edits))
+
+
+@handles(screen.AppliedToAll, when(*IDLE, to=(ENHANCING,)))
+def _applied_to_all(ctx: Context, event: screen.AppliedToAll) -> None:
+    """Edit what the other pages show in the same way, from their first draws."""
+    gallery = found_gallery(ctx, event.gallery, event.portrait)
+    if gallery is None:
+        return
+    edits = _edits_of(ctx, gallery, event.portrait)
+    page = gallery.page_of(event.portrait)
+    roots = [shown for shown in gallery.portraits if not shown.parent]
+    others = [shown for at, shown in enumerate(roots, 1) if at != page]
+    if edits and others:
+        _place(ctx, "all", gallery, others[0].number, edits, tuple(shown.drawn.id for shown in others[1:]))
+
+
+@handles(screen.EditsReset, when(*IDLE, *BUSY))
+def _edits_reset(ctx: Context, event: screen.EditsReset) -> None:
+    gallery = found_gallery(ctx, event.gallery, event.portrait)
+    shown = gallery.find(event.portrait) if gallery is not None else None
+    if gallery is not None and shown is not None:
+        show_gallery(ctx, gallery.with_desk(gallery.root(shown).number))
+
+
+@handles(AvatarAsked, when(*IDLE, to=(ENHANCING,)))
+def _avatar_asked(ctx: Context, event: AvatarAsked) -> None:
+    gallery = found_gallery(ctx, event.gallery, event.portrait)
+    if gallery is not None:
+        _place(ctx, "avatar", gallery, event.portrait, (ctx.menu.avatar,))
+
+
+def _edits_of(ctx: Context, gallery: Gallery, portrait: int) -> tuple[str, ...]:
+    """Return the edits of a portrait, none (and say so) where there are none or more than one press may make."""
+    shown = gallery.find(portrait)
+    edits = screen.tweaks_of(gallery, shown) if shown is not None else ()
+    if not edits:
+        ctx.toast("preset.none")
+    elif len(edits) > MOST_EDITS:
+        ctx.toast("preset.too_many", n=len(edits), most=MOST_EDITS)
+        return ()
+    return edits
+
+
+def _edit(ctx: Context, gallery: Gallery, portrait: int, edits: tuple[str, ...]) -> None:
+    """Show an edit that was made before, or have it made."""
+    made = gallery.edited(portrait, screen.CHAIN.join(edits))
+    if made is not None:
+        show_gallery(ctx, gallery.showing(made.number))
+        return
+    _place(ctx, "enhance", gallery, portrait, edits)
+
+
+def _place(
+    ctx: Context, kind: str, gallery: Gallery, portrait: int, edits: tuple[str, ...], others: tuple[int, ...] = ()
+) -> None:
+    shown = gallery.find(portrait)
+    if shown is None:
+        ctx.toast("stale.expired")
+        return
+    job, tweak = ctx.session.jobs + 1, screen.CHAIN.join(edits)
+    running = Running(job, kind, ctx.now, tweak, gallery.number, portrait, shown_at=ctx.now)
+    ctx.change(state=ENHANCING, jobs=job, running=running)
+    ctx.effects.append(fx.Place(job, Enhance(shown.drawn.id, edits, others)))
+    ctx.toast("tweak.working", tweak=screen.tweak_label(ctx.view, tweak))
