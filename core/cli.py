@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import json
 import os
 import sys
 import traceback
@@ -309,6 +310,7 @@ def _enhance(options: argparse.Namespace) -> int:
         record = studio.enhance(
             options.portrait, tweaks, options.out, on_progress=partial(bars, "enhance"), steps=steps
         )
+    _show_in_gallery(options.out.parent)
     if options.json:
         _print_json(record)
     else:
@@ -320,6 +322,17 @@ def _enhance(options: argparse.Namespace) -> int:
             wrong = ", ".join(document["wrong"])
             print(f"{document['name']}: " + (f"does not meet: {wrong}" if wrong else "meets what is measured"))
     return 0
+
+
+def _show_in_gallery(folder: Path) -> None:
+    """Draw the gallery page of a shoot's folder anew, where there is one: an edit in it is compared with its first."""
+    from core.deliver.gallery import write_gallery
+
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        write_gallery(manifest, manifest["honesty"], folder)
+    except (OSError, ValueError, KeyError):
+        return  # no shoot's folder, or one of an earlier release: the edit is written all the same
 
 
 def _styles(options: argparse.Namespace) -> int:

@@ -112,6 +112,7 @@ def shoot(
     timings.lap("shoot")
     who = replace(who, maps=tuple(map(observer.of, who.maps)))
     manifest = build_manifest(asdict(sitting), models.engine.name, who, report.rejected, records, timings.seconds)
+    manifest["honesty"] = models.engine.honesty
     write_gallery(manifest, models.engine.honesty, out)
     files.write_references(out, references_of(who))
     timings.lap("deliver")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from core.atomic import write_bytes
 from core.deliver.files import encode_plain, read_picture
+from core.edit.crops import CROPS
 from core.face.coverage import NOTES
 from core.judge.verdict import REASONS
 from core.scene.style import load, wardrobe
@@ -31,11 +33,41 @@ TRAINING: Final = {
 
 
 def write_gallery(manifest: Mapping[str, Any], honesty: str, out: Path) -> None:
-    """Write gallery.html, and contact_sheet.jpg where a portrait was kept. honesty: as `core.engines.base.Engine`."""
+    """Write gallery.html, and contact_sheet.jpg where a portrait was kept. honesty: as `core.engines.base.Engine`.
+
+    Edits that lie in the folder are shown after the portraits, each to be compared with what it was made from.
+    """
     cards = cards_of(manifest, out)
     if cards:
         write_bytes(out / "contact_sheet.jpg", encode_plain(contact_sheet([card["rgb"] for card in cards])))
-    write_bytes(out / manifest["gallery"], gallery_page(cards, {**_summary(manifest), "honesty": honesty}))
+    shown = [*cards, *edits_of(manifest, out)]
+    write_bytes(out / manifest["gallery"], gallery_page(shown, {**_summary(manifest), "honesty": honesty}))
+
+
+def edits_of(manifest: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
+    """Return what the gallery page shows of each edit in a folder, beside the picture of its first draw."""
+    names = {photo["sha256"]: photo["name"] for photo in manifest["photos"] if photo["kept"]}
+    records = {path.stem: _record(path) for path in sorted(out.glob("*.json")) if path.name != "manifest.json"}
+    found = []
+    for name, record in records.items():
+        first = record
+        while first.get("parent") in records and first["parent"] != name:
+            first = records[first["parent"]]
+        if first is record or not record.get("parent") or not (out / record["file"]).is_file():
+            continue
+        card = _card(record, read_picture(out / record["file"]), names)
+        edited = f"{card['title']}, edited: {', '.join(record['tweaks']) or 'as drawn'}"
+        found.append({**card, "title": edited, "before": read_picture(out / first["file"])})
+    return found
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """Read a record; an empty one for a file that is none."""
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) and {"file", "recipe", "tweaks"} <= set(record) else {}
 
 
 def cards_of(manifest: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
@@ -57,6 +89,8 @@ def _card(record: Mapping[str, Any], rgb: U8, names: Mapping[str, str]) -> dict[
     about = f"From {names.get(recipe['source'], 'your photo')}, printed at {recipe['width']} x {recipe['height']} px"
     return {
         "rgb": rgb,
+        "before": None,
+        "file": record["file"],
         "width": rgb.shape[1],
         "height": rgb.shape[0],
         "title": title,
@@ -109,8 +143,14 @@ def gallery_page(cards: Sequence[Mapping[str, Any]], summary: Mapping[str, Any])
     cards: rgb plus what the template names; pictures go in as JPEG data so the page can be sent on alone.
     """
     environment = Environment(loader=PackageLoader("core", "pages"), autoescape=True, undefined=StrictUndefined)
-    shown = [{**card, "data": _inline(card["rgb"])} for card in cards]
-    return environment.get_template("gallery.html").render(cards=shown, summary=summary).encode()
+    shown = []
+    for card in cards:
+        # a format of another shape than its first draw is shown alone: one would not cover the other
+        compared = card["before"] is not None and card["before"].shape == card["rgb"].shape
+        before = _inline(card["before"]) if compared else ""
+        shown.append({**card, "data": _inline(card["rgb"]), "before": before})
+    page = environment.get_template("gallery.html")
+    return page.render(cards=shown, summary=summary, crops=CROPS).encode()
 
 
 def _inline(rgb: U8) -> str:

@@ -306,3 +306,69 @@ def test_seeds_change_the_garment_and_nothing_of_the_face(
     assert np.array_equal(first.layers.head, second.layers.head)
     face = first.layers.head == 255
     assert np.array_equal(first.layers.sitter[face], second.layers.sitter[face])
+
+
+# --- the desk ---
+
+
+def test_a_document_is_measured_and_its_pixels_are_its_own(shot: Path, tmp_path: Path, models: Models) -> None:
+    made = studio.enhance(shot / "office-01.jpg", ["format=de_passport"], tmp_path / "pass.jpg", models)
+    assert files.read_picture(tmp_path / "pass.jpg").shape == (1063, 827, 3)
+    assert made["exports"] == {}
+    assert made["format"]["name"] == "de_passport"
+    assert made["format"]["wrong"] == ["mouth_open"]
+    assert 32 <= made["format"]["measures"]["head_mm"] <= 36
+
+
+def test_edits_of_one_portrait_are_made_again_from_its_record(shot: Path, tmp_path: Path, models: Models) -> None:
+    first, again = tmp_path / "one.jpg", tmp_path / "two.jpg"
+    studio.enhance(shot / "office-01.jpg", ["warmer=touch", "film=faded"], first, models)
+    assert main(["enhance", str(shot / "office-01.jpg"), "--recipe", str(first), "--out", str(again)]) == 0
+    assert again.read_bytes() == first.read_bytes()
+
+
+def test_an_edits_cost_is_told_even_where_the_person_has_one_photo(shot: Path, tmp_path: Path, models: Models) -> None:
+    mild = studio.enhance(shot / "office-01.jpg", ["warmer=touch"], tmp_path / "mild.jpg", models)
+    assert mild["percent_of_baseline"] is None
+    assert abs(mild["edit_cost_points"]) < 5
+    bent = studio.enhance(
+        tmp_path / "mild.jpg", ["slimmer=more", "slimmer=more", "slimmer=more"], tmp_path / "x.jpg", models
+    )
+    assert bent["edit_cost_points"] > mild["edit_cost_points"]
+
+
+def test_layers_of_an_earlier_release_get_their_mesh_when_it_is_needed(
+    shot: Path, tmp_path: Path, models: Models
+) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(shot, folder)
+    numbers = folder / "layers" / "office-01" / "layers.json"
+    kept = json.loads(numbers.read_text("utf-8"))
+    numbers.write_text(json.dumps({name: value for name, value in kept.items() if name not in ("schema", "landmarks")}))
+    made = studio.enhance(folder / "office-01.jpg", ["eyes_brighter"], folder / "bright.jpg", models)
+    assert made["tweaks"] == ["eyes_brighter"]
+    numbers.write_text(json.dumps({**kept, "schema": 99}))
+    with pytest.raises(Refused, match="schema 99"):
+        studio.enhance(folder / "office-01.jpg", ["warmer"], folder / "warm.jpg", models)
+
+
+def test_the_gallery_page_compares_an_edit_with_its_first_draw(shot: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(shot, folder)
+    page = folder / "gallery.html"
+    assert "Before and after" not in page.read_text("utf-8")
+    edit = ["enhance", str(folder / "office-01.jpg"), "--tweak", "darker", "--out", str(folder / "dark.jpg")]
+    assert main(edit) == 0
+    told = page.read_text("utf-8")
+    assert told.count('aria-label="Before and after"') == 1
+    assert "edited: darker" in told
+    assert 'download="dark.jpg"' in told
+
+
+def test_a_preset_is_known_by_its_name(shot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "linked.jpg"
+    assert main(["enhance", str(shot / "office-01.jpg"), "--preset", "linkedin", "--out", str(out)]) == 0
+    assert files.read_picture(out).shape == (800, 800, 3)
+    assert main(["enhance", str(shot / "office-01.jpg"), "--preset", "tinder", "--out", str(out)]) == 2
+    assert "choose from linkedin" in capsys.readouterr().err
+    assert main(["enhance", str(shot / "office-01.jpg"), "--out", str(out)]) == 2
