@@ -46,9 +46,8 @@ def enhance(
     layers = with_mesh(files.load_layers(folder), models)
     done = recipes.developed(layers, edited, on_progress)
     settings = recipes.effective(edited)
-    scored = rescored(
-        models.recogniser.embed_only(done.photograph), files.read_references(folder.parents[1]), edited.source
-    )
+    references, embedding = files.read_references(folder.parents[1]), models.recogniser.embed_only(done.photograph)
+    scored = rescored(embedding, references, edited.source, edited.settings.get("references", ()))
     exports = () if settings.get("format") else purpose_of(edited.purpose).exports
     made = {
         **record,
