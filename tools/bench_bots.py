@@ -69,7 +69,7 @@ async def whole_chat(person: Person, watch: Stopwatch, photos: list[bytes]) -> N
     for label in ("Choose looks", "At work", "Office", "Go: 4"):
         await watch.press(person, label)
     await person.sees("portraits are ready", 600)
-    for label in ("▶", "▶", "♡ Favourite", "Edit", "Warmer"):
+    for label in ("▶", "▶", "♡ Favourite", "Edit", "Tone", "Warmer"):
         await watch.press(person, label)
     await person.sees("Edited: Warmer", 600)
     for label in ("Close edits", "All 4 files"):

@@ -134,8 +134,9 @@ class Menu:
     def has_tweak(self, tweak: str) -> bool:
         """Say whether `warmer` (its middle strength) or `backdrop=park` is an edit the studio knows."""
         name, _, value = tweak.partition("=")
-        values = dict(self.tweaks).get(name, ())
-        return value in values or (not value and "more" in values)
+        known = dict(self.tweaks)
+        values = known.get(name, ())
+        return name in known and (value in values or (not value and (not values or "more" in values)))
 
 
 @cache

@@ -52,14 +52,20 @@ GALLERY = """
 < 2/2 ·
 > [Edit]
 < 2/2
-> [Warmer]
-< Edited: Warmer
-> [Brighter]
-< Edited: Warmer, Brighter
-> [Light from the left]
-< Edited: Warmer, Brighter, Light from the left
+> [Tone]
+< 2/2
+> [Warmer: a touch]
+< Edited: Warmer: a touch
+> [Brighter: a touch]
+< Edited: Warmer: a touch, Brighter: a touch
+> [◂ Back]
+< 2/2
+> [Light]
+< 2/2
+> [Light from the left: a touch]
+< Edited: Warmer: a touch, Brighter: a touch, Light from the left: a touch
 > [↶ Undo]
-< Edited: Warmer, Brighter
+< Edited: Warmer: a touch, Brighter: a touch
 > [Close edits]
 < 2/2
 > [All 2 files]
@@ -73,8 +79,10 @@ SHORTER = """
 < Your portrait is ready
 > [Edit]
 < Office · no baseline yet
-> [Warmer]
-< Edited: Warmer
+> [Tone]
+< Office · no baseline yet
+> [Warmer: a touch]
+< Edited: Warmer: a touch
 > [↶ Undo]
 > /forget
 > [Delete everything]

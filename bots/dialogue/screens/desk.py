@@ -140,6 +140,9 @@ def _edits(
     g, number = gallery.number, shown.number
     lines: list[tuple[Button, ...]] = []
     for name, values in edits:
+        if not values:
+            lines.append((view.labelled(_one(view, name), Tweaked(g, number, name)),))
+            continue
         labels = [_one(view, f"{name}={value}") for value in values]
         if set(values) <= set(STRENGTHS):
             labels[1:] = [view.named("value", value) for value in values[1:]]

@@ -12,7 +12,7 @@ from core.errors import Refused
 from core.face.mesh import EYES
 from core.types import F32, Layers
 
-BRIGHTER_EYES: Final = {"touch": 0.4, "more": 0.7, "lots": 1.0}
+BRIGHTER_EYES: Final = {"touch": 0.35, "more": 0.6, "lots": 0.85}
 """Part of IRIS_LIFT and WHITE_LIFT."""
 IRIS_LIFT: Final = 5.0
 """CIELAB L* that an iris becomes lighter by, its pupil left dark."""

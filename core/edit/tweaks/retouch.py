@@ -28,7 +28,7 @@ SPOT_DEVIATIONS: Final = {"touch": 4.5, "more": 3.2, "lots": 2.4}
 """Median deviations by which a spot must be darker or redder than around it to be a blemish; by eye."""
 DEEPEST: Final = 20.0
 """CIELAB L* beyond which a dark spot is no blemish."""
-BESIDE_OTHER: Final = 0.05
+BESIDE_OTHER: Final = 0.07
 """Eye distances from hair, glasses or a feature within which nothing is taken for a blemish."""
 HOLE: Final = 0.07
 """Half the breadth in eye distances of what lies in skin and may be a spot of it, though its colour is another."""
@@ -36,7 +36,7 @@ AROUND_EYE: Final = 0.45
 """Eye distances round an iris within which nothing is taken for one."""
 LARGEST_SPOT: Final = 0.16
 """Eye distances across beyond which it is form, shade or a birthmark, not a blemish."""
-LONGEST_SPOT: Final = 2.8
+LONGEST_SPOT: Final = 2.2
 """Length against breadth beyond which it is a line of the face."""
 LEAST_L: Final = 2.5
 LEAST_A: Final = 2.0
@@ -51,7 +51,7 @@ SHINE: Final = {"touch": 0.25, "more": 0.4, "lots": 0.6}
 """Part of a highlight that is taken down."""
 SHINE_ABOVE: Final = 88.0
 """Percentile of the skin's lightness above which it shines."""
-REDNESS: Final = {"touch": 0.35, "more": 0.55, "lots": 0.75}
+REDNESS: Final = {"touch": 0.3, "more": 0.45, "lots": 0.6}
 """Part of what skin is redder by than its own median."""
 TEETH: Final = {"touch": 0.3, "more": 0.5, "lots": 0.7}
 """Part of the yellow beyond NATURAL_TOOTH that is taken out."""

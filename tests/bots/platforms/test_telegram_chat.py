@@ -339,6 +339,7 @@ async def test_a_bot_killed_again_and_again_loses_nothing(server: TelegramServer
         await ana.sees("Your 3 portraits are ready", 60)
         await ana.sees("1/3 · Office", 60)
         await ana.presses("Edit", within_s=60)
+        await ana.presses("Tone", within_s=60)
         await ana.presses("Warmer", within_s=60)
         await ana.sees("Edited: Warmer", 60)
     finally:
