@@ -10,16 +10,15 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
-import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
+from core import desk
 from core.atomic import to_json
 from core.engines.facts import engines
 from core.errors import AtelierError, Refused, StyleWrong
@@ -129,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     enhance.add_argument("--recipe", type=Path, metavar="FILE", help="the edits of another portrait: its JSON")
     enhance.add_argument("--out", type=Path, required=True, metavar="FILE")
     enhance.add_argument("--json", action="store_true")
-    enhance.set_defaults(command=_enhance)
+    enhance.set_defaults(command=desk.enhance)
 
     styles = commands.add_parser("styles", help="list styles, and what is in the wardrobe")
     styles.add_argument("--json", action="store_true")
@@ -137,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
     tweaks = commands.add_parser("tweaks", help="list the edits there are, and the value each takes")
     tweaks.add_argument("--json", action="store_true")
-    tweaks.set_defaults(command=_tweaks)
+    tweaks.set_defaults(command=desk.tweaks)
 
     weights = commands.add_parser("weights", help="fetch or verify the weight files")
     weights.add_argument("what", choices=("pull", "verify"))
@@ -292,49 +291,6 @@ def _tell(manifest: dict[str, Any], out: Path) -> None:
     print(f"drew {manifest['drawn']}, kept {manifest['kept']}: {out / manifest['gallery']}")
 
 
-def _enhance(options: argparse.Namespace) -> int:
-    from core import studio
-    from core.deliver.manifest import read_record
-    from core.edit.offered import offered
-    from core.edit.recipe import lineage
-    from core.judge.likeness import COSTLY_POINTS
-
-    presets = offered().presets
-    if options.preset and options.preset not in presets:
-        raise Refused("usage", f"preset {options.preset!r} is unknown, choose from {', '.join(presets)}")
-    tweaks = [*(presets[options.preset] if options.preset else ()), *options.tweaks]
-    steps = lineage(read_record(options.recipe)[1]) if options.recipe else ()
-    if not tweaks and not steps:
-        raise Refused("usage", "nothing to edit: 0 of --tweak, --preset and --recipe are given")
-    with Bars() as bars:
-        record = studio.enhance(
-            options.portrait, tweaks, options.out, on_progress=partial(bars, "enhance"), steps=steps
-        )
-    _show_in_gallery(options.out.parent)
-    if options.json:
-        _print_json(record)
-    else:
-        percent, cost = record["percent_of_baseline"], record["edit_cost_points"]
-        print(f"{options.out}" + ("" if percent is None else f": {percent:.0f} % of baseline"))
-        if cost is not None and cost > COSTLY_POINTS:
-            print(f"note      this cost {cost:.0f} points of likeness; --tweak undo takes it back")
-        if document := record["format"]:
-            wrong = ", ".join(document["wrong"])
-            print(f"{document['name']}: " + (f"does not meet: {wrong}" if wrong else "meets what is measured"))
-    return 0
-
-
-def _show_in_gallery(folder: Path) -> None:
-    """Draw the gallery page of a shoot's folder anew, where there is one: an edit in it is compared with its first."""
-    from core.deliver.gallery import write_gallery
-
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        write_gallery(manifest, manifest["honesty"], folder)
-    except (OSError, ValueError, KeyError):
-        return  # no shoot's folder, or one of an earlier release: the edit is written all the same
-
-
 def _styles(options: argparse.Namespace) -> int:
     from core.scene.style import by_family, load_all, wardrobe
 
@@ -348,19 +304,6 @@ def _styles(options: argparse.Namespace) -> int:
     print()
     for role in ("outfits", "backdrops", "lights"):
         print(f"{role:14} {', '.join(getattr(wardrobe(), role))}")
-    return 0
-
-
-def _tweaks(options: argparse.Namespace) -> int:
-    from core.edit.recipe import newest
-
-    kinds = newest().values()
-    if options.json:
-        _print_json({"tweaks": [{"name": kind.name, "version": kind.version, "takes": kind.takes} for kind in kinds]})
-        return 0
-    for kind in kinds:
-        print(f"{kind.name:14} {kind.takes}".rstrip())
-    print(f"{'undo, redo':14} one edit back, one forward")
     return 0
 
 

@@ -25,6 +25,7 @@ CORE: tuple[tuple[str, ...], ...] = (
     ("core.deliver",),
     ("core.shoot", "core.enhance"),
     ("core.studio", "core.doctor"),
+    ("core.desk",),
     ("core.cli",),
     ("core.__main__",),
 )

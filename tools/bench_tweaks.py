@@ -43,8 +43,8 @@ def main() -> int:
     for text, (taken, worked) in sorted(seconds.items(), key=lambda entry: -entry[1][0]):
         print(f"{text:32} {taken:7.3f} s, {worked:7.3f} s of processor")
     pixels = [each for text, each in seconds.items() if not text.startswith(APART)]
-    for name, values in zip(("wall clock", "processor"), zip(*pixels, strict=True), strict=True):
-        ordered = sorted(values)
+    for at, name in enumerate(("wall clock", "processor")):
+        ordered = sorted(each[at] for each in pixels)
         high = ordered[int(0.95 * len(ordered))]
         print(f"{len(ordered)} pixel edits, {name}: median {statistics.median(ordered):.3f} s, 95 % {high:.3f} s")
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
