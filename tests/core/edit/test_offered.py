@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.edit.crops import CROPS
 from core.edit.formats import formats
 from core.edit.offered import offered
 from core.edit.recipe import changed, develop, edit, follow, from_dict, lineage, newest, pruned, texts_of, to_dict
@@ -32,7 +33,7 @@ def test_every_offered_value_is_one_its_step_takes() -> None:
 def test_every_step_is_offered_and_every_format() -> None:
     assert set(EDITS) == set(newest()) - NOT_OFFERED
     assert set(EDITS["format"]) == set(formats())
-    assert set(EDITS["crop"]) == {"portrait", "close", "square", "avatar"}
+    assert set(EDITS["crop"]) == set(CROPS)
 
 
 def test_there_are_thirty_edits_with_two_to_four_strengths_where_they_have_any() -> None:
