@@ -13,7 +13,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from core import frame
 from core.face.landmarks import Landmarker
-from core.face.mesh import CHIN
+from core.face.mesh import CHIN, HAIRLINE
 from core.types import F32, U8, Portrait
 
 FRAME_LIMIT: Final = 0.02
@@ -21,12 +21,17 @@ FRAME_LIMIT: Final = 0.02
 BACKDROP_LIMIT: Final = 3.0
 """CIEDE2000 that two backdrops of a set may differ by: beyond it two greys side by side are told apart at a glance."""
 BARE: Final = 8  # 0..255 of the sitter's mattes, below which the backdrop shows
-HEAD: Final = 128  # 0..255 of the head's matte, from which a row belongs to the head
+CORNER: Final = (0.1, 0.12)
+"""Rows and columns, as parts of the print, of each upper corner that is taken for backdrop."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Framing:
-    """How one portrait is framed. eye_line, head_height: shares of its height. backdrop: (3,) mean CIELAB."""
+    """How one portrait is framed.
+
+    eye_line: its height from the top, and head_height: from chin to hairline by the mesh, which no hat or hair-do
+    changes; shares of the print's height. backdrop: (3,) median CIELAB.
+    """
 
     eye_line: float
     head_height: float
@@ -54,18 +59,24 @@ def framing_of(portrait: Portrait, landmarker: Landmarker) -> Framing | None:
         return None
     layers = portrait.layers
     sitter = np.maximum.reduce([layers.head, layers.neck, layers.garment[..., 3]])
-    return measured(portrait.rgb, layers.head, sitter, traced.landmarks[:, :2])
+    return measured(portrait.rgb, sitter < BARE, traced.landmarks[:, :2])
 
 
-def measured(rgb: U8, head: U8, sitter: U8, points: F32) -> Framing:
-    """Measure from pixels. head, sitter: (H, W) mattes; points: (478, 2) landmarks in these pixels."""
+def upper_corners(width: int, height: int) -> NDArray[np.bool_]:
+    """Return where a finished portrait shows its backdrop whatever the hair: (height, width)."""
+    tall, wide = round(CORNER[0] * height), round(CORNER[1] * width)
+    corners = np.zeros((height, width), bool)
+    corners[:tall, :wide] = corners[:tall, -wide:] = True
+    return corners
+
+
+def measured(rgb: U8, bare: NDArray[np.bool_], points: F32) -> Framing:
+    """Measure from pixels. bare: (H, W) where the backdrop shows; points: (478, 2) landmarks in these pixels."""
     height = rgb.shape[0]
-    rows = np.flatnonzero((head >= HEAD).any(axis=1))
-    top = float(rows[0]) if len(rows) else 0.0
-    bare = rgb[sitter < BARE]
-    backdrop = rgb2lab(bare[None])[0].mean(axis=0) if len(bare) else np.full(3, np.nan)
+    seen = rgb[bare]
+    backdrop = np.median(rgb2lab(seen[None])[0], axis=0) if len(seen) else np.full(3, np.nan)
     eyes = float(frame.eye_centres(points)[:, 1].mean())
-    return Framing(eyes / height, (float(points[CHIN, 1]) - top) / height, backdrop)
+    return Framing(eyes / height, float(points[CHIN, 1] - points[HAIRLINE, 1]) / height, backdrop)
 
 
 def consistency(set_of: Sequence[Framing]) -> Consistency:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.face.mesh import CHIN
+from core.face.mesh import CHIN, HAIRLINE
 from core.judge.consistency import BACKDROP_LIMIT, FRAME_LIMIT, Framing, consistency, measured
 
 HEIGHT, WIDTH = 640, 512
@@ -20,9 +20,10 @@ def made(down_px: int = 0, taller_px: int = 0, backdrop: tuple[int, int, int] = 
     for index, x in ((33, 180), (133, 220), (362, 290), (263, 330)):
         points[index] = x, 246 + down_px
     points[CHIN] = WIDTH / 2, 410 + down_px
+    points[HAIRLINE] = WIDTH / 2, 130 + down_px - taller_px
     grain = np.random.default_rng(down_px).normal(0, 2, (HEIGHT, WIDTH, 1))
     rgb = np.clip(np.where(head[..., None] > 0, (190, 150, 130), backdrop) + grain, 0, 255).astype(np.uint8)
-    return measured(rgb, head, head, points)
+    return measured(rgb, head == 0, points)
 
 
 def test_a_set_in_one_frame_before_one_backdrop_is_alike() -> None:
@@ -50,8 +51,8 @@ def test_one_portrait_that_stands_out_is_named_by_what(other: Framing, which: st
 
 
 def test_a_head_that_fills_the_print_says_nothing_of_the_backdrop() -> None:
-    everywhere = np.full((HEIGHT, WIDTH), 255, np.uint8)
-    filled = measured(np.zeros((HEIGHT, WIDTH, 3), np.uint8), everywhere, everywhere, np.zeros((478, 2), np.float32))
+    nowhere = np.zeros((HEIGHT, WIDTH), bool)
+    filled = measured(np.zeros((HEIGHT, WIDTH, 3), np.uint8), nowhere, np.zeros((478, 2), np.float32))
     assert consistency([made(), filled]).backdrop == 0.0
     assert consistency([made()]).alike
     assert consistency([]).alike
