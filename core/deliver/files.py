@@ -215,7 +215,12 @@ def encode_plain(rgb: U8) -> bytes:
 
 def read_picture(path: Path) -> U8:
     """Read one of our own pictures back: (H, W, 3) uint8."""
-    with Image.open(path) as picture:
+    return decoded(path.read_bytes())
+
+
+def decoded(data: bytes) -> U8:
+    """Decode one of our own pictures: (H, W, 3) uint8."""
+    with Image.open(io.BytesIO(data)) as picture:
         return np.asarray(picture.convert("RGB"))
 
 

@@ -84,6 +84,12 @@ class Studio(Protocol):
     ) -> dict[str, Any]:
         """Write an edited portrait and its record, and return the record. on_progress: called with step and total."""
 
+    def sheet(self, pictures: Sequence[bytes], out: Path) -> dict[str, Any]:
+        """Write several people's portraits as one set, and return `shown`, how many are on it, and how alike they are.
+
+        `eye_line`, `head_height`, `backdrop`: as `core.judge.consistency.Consistency`. Nothing is written for none.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:

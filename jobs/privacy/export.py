@@ -17,7 +17,7 @@ from jobs.storage import schema as t
 from jobs.storage.blobs import BlobMissing
 
 SEALED: Final = frozenset({"sealed", "lookup", "account_id"})
-TABLES: Final = (t.consents, t.photos, t.identities, t.jobs, t.sittings, t.portraits, t.audit)
+TABLES: Final = (t.consents, t.photos, t.identities, t.jobs, t.sittings, t.portraits, t.audit, t.teams, t.team_members)
 ENTRY_BYTES: Final = 1024  # of an archive, for one file: two headers with its name, at most
 
 

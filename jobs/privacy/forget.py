@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import delete, func, insert, select, update
 
 from jobs.privacy import pending_receipt
-from jobs.queue import job_store
+from jobs.queue import job_store, teams
 from jobs.services import Services
 from jobs.storage import schema as t
 from jobs.storage.keys import signed_by
@@ -104,6 +104,9 @@ async def _close(services: Services, account: int) -> str | None:
             return None
         if row.forgetting_at is None:
             await pending_receipt.add_all(tx, account)
+            if (own := await tx.team_of_owner(account)) is not None:
+                await teams.end(tx, own)
+            await teams.leave(tx, services.job_queue, account)
             await tx.withdraw_consent(account)
             await tx.c.execute(update(t.accounts).where(a.id == account).values(forgetting_at=time.time()))
         return str(row.token)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import AtelierError
 from jobs.privacy import forget, pending_receipt
-from jobs.queue import events, outbox
+from jobs.queue import events, outbox, teams
 from jobs.queue.outbox import ACTIVE
 from jobs.services import Services
 from jobs.storage import schema as t
@@ -152,6 +152,7 @@ async def _expire(services: Services, account: int, now: float) -> dict[str, int
         sittings = [row.id for row in due["sittings"]]
         found = await tx.c.execute(select(t.portraits.c.id).where(t.portraits.c.sitting_id.in_(sittings)))
         portraits = tuple(sorted(row[0] for row in found))
+        released = await tx.released_portrait(account)
         for table in (t.photos, t.identities, t.sittings):
             gone = delete(table).where(table.c.id.in_([row.id for row in due[table.name]]))
             if deleted := (await tx.c.execute(gone)).rowcount:
@@ -160,6 +161,8 @@ async def _expire(services: Services, account: int, now: float) -> dict[str, int
             await tx.note("expired", counts, account)
             photos = tuple(row.name for row in due["photos"])
             await outbox.tell_account(tx, account, events.Expired(counts, photos, portraits))
+        if released in portraits and (team := await tx.team_of_member(account)) is not None:
+            await teams.tell_owner(tx, services.job_queue, team, sheet=True)
     return counts
 
 

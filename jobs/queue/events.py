@@ -1,6 +1,6 @@
 """Job events: frozen values that travel as JSON.
 
-`Done`, `Failed`, `Cancelled` and `Expired` are final and delivered at least once; so is `FirstPortrait`, unless its job
+`Done`, `Failed`, `Cancelled`, `Expired` and what is told of a team are final and delivered at least once; so is `FirstPortrait`, unless its job
 is over before. `Queued` and `Step` report progress: only the newest counts, and one that is lost is not sent again.
 """
 
@@ -114,7 +114,23 @@ class Expired:
     portraits: tuple[int, ...] = ()
 
 
-Payload = Queued | Step | FirstPortrait | Done | Failed | Cancelled | Expired
+@dataclass(frozen=True, slots=True)
+class TeamChanged:
+    """For a team's owner: so many are in it, and so many have released a portrait; a sheet from before is outdated."""
+
+    team: int
+    members: int
+    released: int
+
+
+@dataclass(frozen=True, slots=True)
+class TeamOver:
+    """For a member: the team is over, because its owner ended it or is forgotten."""
+
+    team: int
+
+
+Payload = Queued | Step | FirstPortrait | Done | Failed | Cancelled | Expired | TeamChanged | TeamOver
 
 WORDS: Final[dict[str, type[Payload]]] = {
     "queued": Queued,
@@ -124,6 +140,8 @@ WORDS: Final[dict[str, type[Payload]]] = {
     "failed": Failed,
     "cancelled": Cancelled,
     "expired": Expired,
+    "teamchanged": TeamChanged,
+    "teamover": TeamOver,
 }
 _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {word: TypeAdapter(made_of) for word, made_of in WORDS.items()}
 

@@ -178,6 +178,26 @@ outbox: Final = _table(  # a row lives until its effect has taken place
     Column("sent_at", Double, nullable=True, index=True),
 )
 
+teams: Final = _table(  # a set that several people are drawn for, see `jobs.storage.teams`
+    "teams",
+    _owner(),
+    Column("platform", String(16), nullable=False),  # where the owner is told
+    Column("code", String(16), nullable=False, unique=True),  # who has it may join
+    Column("look", String(80), nullable=False),
+    Column("details", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("account_id"),
+)
+
+team_members: Final = _table(
+    "team_members",
+    _owner(),
+    Column("team_id", _Id, ForeignKey("teams.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("portrait_id", _Id, ForeignKey("portraits.id", ondelete="SET NULL"), nullable=True, index=True),  # released
+    Column("joined_at", Double, nullable=False),
+    UniqueConstraint("account_id"),
+)
+
 messages: Final = _table(
     "messages",
     _owner(),

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from jobs.storage.conversations import Conversations
 from jobs.storage.pictures import Pictures
+from jobs.storage.teams import Teams
 
 
-class Transaction(Conversations, Pictures):
-    """Accounts, conversations and pictures, read and written together or not at all."""
+class Transaction(Conversations, Pictures, Teams):
+    """Accounts, conversations, pictures and teams, read and written together or not at all."""
 
     __slots__ = ()

@@ -106,6 +106,18 @@ class CoreStudio:
 
         return studio.enhance(portrait, tweaks, out, self._models, on_progress)
 
+    def sheet(self, pictures: Sequence[bytes], out: Path) -> dict[str, Any]:
+        """See `Studio.sheet`."""
+        from core.atomic import write_bytes
+        from core.deliver.files import decoded, encode_plain
+        from core.deliver.team_sheet import team_sheet
+
+        made = team_sheet([decoded(data) for data in pictures], self._models.landmarker)
+        if made is None:
+            return {"shown": 0}
+        write_bytes(out, encode_plain(made.rgb))
+        return {"shown": len(pictures) - len(made.left_out), **asdict(made.alike)}
+
     def held(self) -> list[str]:
         """See `Studio.held`."""
         return list(self._seen)

@@ -98,6 +98,20 @@ class Workspace:
         laid.append((last, hashlib.sha256(data).hexdigest()))
         await self.write(SET, set_json(laid))
 
+    async def lay_released(self, team: int) -> None:
+        """Write what a team's members have released into `photos/`, for `laid_photos`; nothing for none.
+
+        They are files of other accounts; one of a member who is being forgotten is passed over.
+        """
+        async with self.database.read() as tx:
+            released = await tx.released(team)
+        for number, (account, name) in enumerate(released):
+            try:
+                data = await self.blob_store.get(account, name)
+            except (BlobMissing, Gone):
+                continue
+            await self.write(photo_file(number, name), data)
+
     async def portrait(self, number: int) -> Portrait:
         """Return a portrait by its id; raises BlobMissing when it is deleted."""
         found = await self.portraits([number])

@@ -88,6 +88,12 @@ class PictureStudio:
         (out / "manifest.json").write_text(json.dumps(manifest))
         return manifest
 
+    def sheet(self, pictures: Any, out: Path) -> dict[str, Any]:
+        if not pictures:
+            return {"shown": 0}
+        out.write_bytes(picture("teal", (640, 400), f"{len(pictures)} people"))
+        return {"shown": len(pictures), "eye_line": 0.004, "head_height": 0.01, "backdrop": 1.2}
+
     def enhance(self, portrait: Path, tweaks: Any, out: Path, on_progress: Any) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(portrait.with_suffix(".json").read_text())
         record["tweaks"] += list(tweaks)
