@@ -23,6 +23,7 @@ class Press(Event):
     """
 
     op: ClassVar[str] = ""
+    for_anyone: ClassVar[bool] = False  # an invitation: whoever presses it, it is about them and not about its owner
 
     def __init_subclass__(cls) -> None:
         known = PRESSES.setdefault(cls.op, cls)

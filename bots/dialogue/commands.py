@@ -17,6 +17,7 @@ COMMANDS: dict[str, Callable[[str], e.Event]] = {
     "privacy": lambda _: e.PrivacyAsked(),
     "export": lambda _: e.ExportAsked(),
     "forget": lambda _: e.ForgetAsked(),
+    "team": lambda code: e.TeamAsked(code.lower()),
     "report": e.ReportAsked,
     "language": lambda _: e.LanguageAsked(),
 }

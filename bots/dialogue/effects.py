@@ -15,10 +15,14 @@ from jobs.kinds.base import Job
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A label in the person's language and the encoded event behind it."""
+    """A label in the person's language and the encoded event behind it.
+
+    start: where the platform can, the button opens the private chat with this payload in place of the event.
+    """
 
     label: str
     data: str
+    start: str = ""
 
 
 Rows = tuple[tuple[Button, ...], ...]
@@ -47,11 +51,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Say(Reply):
-    """A new message. under: the slot it answers, so that pressing it leads there."""
+    """A new message. under: the slot it answers, so that pressing it leads there. public: for all who read along."""
 
     text: str
     rows: Rows = ()
     under: str = ""
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,38 @@ class Export(Effect):
 @dataclass(frozen=True, slots=True)
 class Forget(Effect):
     """Delete everything of the account everywhere, and write the receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTeam(Effect):
+    """Open a team that is drawn in one look."""
+
+    look: str
+    details: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndTeam(Effect):
+    """End one's own team."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinTeam(Effect):
+    """Join the team of a code."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveTeam(Effect):
+    """Leave one's team."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release(Effect):
+    """Let the owner of one's team see a portrait, by its database id, and no other; 0: none any more."""
+
+    portrait: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,13 @@ class LanguageAsked(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TeamAsked(Event):
+    """`/team`: one's own team, or with a code the one to join. Where others read along, the invitation to it."""
+
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StaleButton(Event):
     """A button that no longer means anything; why is `old` (another version), `other` (not theirs) or `torn`."""
 
@@ -218,6 +225,53 @@ class JobStopped(Event):
     """A job was cancelled and has let go."""
 
     job: int
+
+
+@dataclass(frozen=True, slots=True)
+class TeamOpened(Event):
+    """One's own team is there."""
+
+    team: int
+    code: str
+    look: str
+    members: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TeamEntered(Event):
+    """The person is in a team now; team 0: there is none of that code, or it is full."""
+
+    team: int
+    look: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TeamChanged(Event):
+    """In one's own team: how many are in it, and how many have released a portrait. Its sheet is outdated."""
+
+    team: int
+    members: int
+    released: int
+
+
+@dataclass(frozen=True, slots=True)
+class TeamSheetCame(Event):
+    """The sheet of one's own team: its file, empty where nothing is released; the rest as `OwnTeam`."""
+
+    team: int
+    sheet: str
+    shown: int = 0
+    eye_line: float = 0.0
+    head_height: float = 0.0
+    backdrop: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TeamOver(Event):
+    """The team a person was in is over."""
+
+    team: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,14 +71,45 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """The team a person is in. look, details: what they are drawn in. released: database id of the portrait the owner
+    sees, 0 for none.
+    """
+
+    team: int
+    look: str
+    details: tuple[tuple[str, str], ...] = ()
+    released: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTeam:
+    """The team a person owns.
+
+    code: who has it may join. members, shown: how many are in it, and on the sheet. sheet: its file, empty while there
+    is none. eye_line, head_height, backdrop: as `core.judge.consistency.Consistency`, of the sheet.
+    """
+
+    team: int
+    code: str
+    look: str
+    members: int = 0
+    shown: int = 0
+    sheet: str = ""
+    eye_line: float = 0.0
+    head_height: float = 0.0
+    backdrop: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A conversation. conversation: what it is found by; nonce: new after a forget; its buttons carry both.
 
     consent: version agreed to, 0 for none. styles: picked looks in the order picked. details: what the
     person chose over the look's own. missing, of_set: as `bots.dialogue.events.PhotoLooked`. last_card: the card of
-    photos that has buttons. answered: the last album that got a sentence, and that sentence's key.
-    last_styles, last_details: what the last sitting was ordered with. preset: edits that the person keeps to make them
-    again.
+    photos that has buttons. answered: the last album that got a sentence, and that sentence's key. last_styles,
+    last_details: what the last sitting was ordered with. preset: edits that the person keeps to make them again.
+    invited: code of the team that somebody came for before they agreed.
     """
 
     conversation: str
@@ -104,6 +135,9 @@ class Session:
     last_styles: tuple[str, ...] = ()
     last_details: tuple[tuple[str, str], ...] = ()
     preset: tuple[str, ...] = ()
+    invited: str = ""
+    membership: Membership | None = None
+    own_team: OwnTeam | None = None
 
     @property
     def kept(self) -> tuple[Photo, ...]:

@@ -30,8 +30,9 @@ from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.machine import Step, advance
 from bots.dialogue.menu import Menu
+from bots.dialogue.screens import teams
 from bots.dialogue.session import Session
-from bots.dialogue.text import say, spoken
+from bots.dialogue.text import said_or, say, spoken
 from bots.platforms.base import Adapter, Contact, NotNow, Unreachable
 from bots.runtime.deletion import Deletion
 from bots.runtime.event_mapper import event_of
@@ -82,7 +83,10 @@ class Dispatcher:
         does: a message that comes while the platform takes the acknowledgement is handled after it.
         """
         acknowledged = asyncio.create_task(self._acknowledge(contact))
+        in_public = contact.ephemeral or not contact.private
         answer = self._heard if contact.private else self._point_home
+        if in_public and any(isinstance(event, e.TeamAsked) and not event.code for event in happened):
+            answer = self._invite
         async with self._one_at_a_time(contact.owner):
             await acknowledged
             toast = await self._until_safe(contact, partial(answer, contact, happened))
@@ -164,15 +168,38 @@ class Dispatcher:
         await self._show(contact, text)
         return None
 
+    async def _invite(self, contact: Contact, happened: Sequence[e.Event | str]) -> fx.Toast | None:
+        """Post the invitation to one's own team where a whole group reads it; nothing else of the owner is shown there.
+
+        Not by the conversation: its replies go to the private chat, and none of them may come here.
+        """
+        async with self._database.read() as tx:
+            account = await tx.known_account(self._platform, contact.owner)
+            team = await tx.team_of_owner(account.id) if account is not None and not account.blocked else None
+        language = spoken(contact.language)
+        if account is None or team is None:
+            sorry = say(language, "team.none_to_invite", link=self._adapter.home_link)
+            if contact.interaction:
+                return fx.Toast(sorry, alert=True)
+            await self._show(contact, sorry)
+            return None
+        look = said_or(language, f"style.{team.look}.title", "value.other", value=self._menu.look(team.look).title)
+        invitation = teams.invitation(language, team.code, look, self._adapter.limits)
+        try:
+            handles = await self._adapter.show(contact.place, invitation, None, _no_picture)
+        except Unreachable as error:
+            log.info("place_not_answered", extra={"error": type(error).__name__})
+            return None
+        async with self._database.write() as tx:  # so that it goes when the owner is forgotten
+            for handle in handles:
+                await tx.remember_message(account.id, self._platform, "", handle)
+        return None
+
     async def _show(self, contact: Contact, text: str) -> None:
         """Say something to somebody who has no conversation here."""
-
-        async def no_picture(picture: fx.Picture) -> bytes:
-            raise LookupError(picture.name)
-
         try:
             say_it = fx.Say(text, ephemeral=contact.ephemeral)
-            await self._adapter.show(contact.place, say_it, None, no_picture)
+            await self._adapter.show(contact.place, say_it, None, _no_picture)
         except (Unreachable, NotNow) as error:
             log.info("place_not_answered", extra={"error": type(error).__name__})
 
@@ -342,11 +369,17 @@ class Dispatcher:
         return next((a for a in await tx.addresses(account) if a.platform == self._platform), None)
 
 
+async def _no_picture(picture: fx.Picture) -> bytes:
+    raise LookupError(picture.name)
+
+
 def _pressed(data: str, session: Session) -> e.Event:
     """Read a button; one of another conversation, or of one that was forgotten, is nobody's to press."""
     read = b.decode(data)
     if isinstance(read, e.StaleButton):
         return read
+    if read.press.for_anyone:
+        return read.press
     if (read.conversation, read.nonce) != (session.conversation, session.nonce):
         return e.StaleButton("other")
     return read.press

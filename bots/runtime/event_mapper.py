@@ -15,6 +15,10 @@ def event_of(job_event: events.JobEvent) -> e.Event | None:
     if isinstance(payload, events.Expired):
         photos = tuple(number_of(name) for name in payload.photos)
         return e.Expired(photos, payload.portraits, tuple(payload.deleted.items()))
+    if isinstance(payload, events.TeamChanged):
+        return e.TeamChanged(payload.team, payload.members, payload.released)
+    if isinstance(payload, events.TeamOver):
+        return e.TeamOver(payload.team)
     what, _, number = job_event.ref.partition(":")
     number = number.partition(":")[0]  # a photo looked at again has a longer ref
     if not number.isdigit():
@@ -22,6 +26,8 @@ def event_of(job_event: events.JobEvent) -> e.Event | None:
     n = int(number)
     if what == "photo":
         return _of_photo(n, payload)
+    if what == "team":
+        return _of_team(n, payload)
     match payload:
         case events.Queued():
             return e.JobMoved(n, place=payload.place, eta_s=payload.eta_s)
@@ -58,6 +64,14 @@ def _of_photo(number: int, payload: events.Payload) -> e.Event | None:
         of_set=tuple(facts.get("of_set") or ()),
         others=tuple(_verdict(number_of(name), other) for name, other in others.items()),
     )
+
+
+def _of_team(team: int, payload: events.Payload) -> e.Event | None:
+    """A sheet that could not be made says nothing: the next change of the team makes another."""
+    if not isinstance(payload, events.Done):
+        return None
+    alike = {name: float(payload.facts.get(name) or 0.0) for name in ("eye_line", "head_height", "backdrop")}
+    return e.TeamSheetCame(team, str(payload.facts["file"]), int(payload.facts["shown"]), **alike)
 
 
 def _verdict(number: int, facts: dict[str, Any]) -> e.Verdict:

@@ -21,6 +21,7 @@ from bots.runtime.outbox import Outbox
 from bots.runtime.previews import preview_bytes, side_by_side
 from bots.runtime.retry import Backoff, until_done
 from bots.runtime.session_store import Record, SessionStore
+from bots.runtime.teams import TeamEffects, Tell
 from jobs.kinds.look import Look
 from jobs.privacy.export import archives
 from jobs.queue.job_store import Declined
@@ -34,9 +35,6 @@ log = logging.getLogger("atelier.executor")
 FETCHES_AT_ONCE = 8
 IN_ORDER_S = 30.0  # how long a photo waits for those sent before it
 TOLD_AFTER = 3  # failures after which a person is told that an export takes longer
-
-Tell = Callable[[int, e.Event], Awaitable[None]]
-"""Lets the dialogue handle an event of an account that came about in here."""
 
 
 class _TakenBack(Exception):
@@ -63,6 +61,7 @@ class Executor:
         self._services, self._adapter, self._store, self._outbox = services, adapter, store, outbox
         self._database, self._blob_store, self._job_queue = services.database, services.blob_store, services.job_queue
         self._deletion, self._tell, self._backoff = deletion, tell, backoff
+        self._teams = TeamEffects(services, adapter.platform, tell)
         self._fetches = asyncio.Semaphore(FETCHES_AT_ONCE)
 
     # --- replies ---------------------------------------------------------------------------------
@@ -126,6 +125,8 @@ class Executor:
                 await self._until_done("discard", partial(self._discard, account, effect.photo))
             case fx.Cancel():
                 await self._until_done("cancel", partial(self._cancel, account, effect.job))
+            case fx.OpenTeam() | fx.EndTeam() | fx.JoinTeam() | fx.LeaveTeam() | fx.Release():
+                await self._until_done("team", partial(self._teams.do, account, effect))
             case fx.Export():
                 await until_done(
                     "export",

@@ -1,7 +1,8 @@
 """Job events: frozen values that travel as JSON.
 
-`Done`, `Failed`, `Cancelled`, `Expired` and what is told of a team are final and delivered at least once; so is `FirstPortrait`, unless its job
-is over before. `Queued` and `Step` report progress: only the newest counts, and one that is lost is not sent again.
+`Done`, `Failed`, `Cancelled`, `Expired` and what is told of a team are final and delivered at least once; so is
+`FirstPortrait`, unless its job is over before. `Queued` and `Step` report progress: only the newest counts, and one
+that is lost is not sent again.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobs.storage import schema as t
@@ -53,12 +53,19 @@ class Accounts(OpenTransaction):
 
     __slots__ = ()
 
+    async def known_account(self, platform: str, user: str) -> Account | None:
+        """Return the account of a platform's user, None of somebody who never wrote. Raises Gone."""
+        row = (await self.c.execute(self._known(platform, self.keyring.blind("address", platform, user)))).first()
+        return None if row is None else await self.account_of(row[0])
+
+    def _known(self, platform: str, lookup: str) -> Select[int]:
+        a = t.addresses.c
+        return select(a.account_id).where(a.platform == platform, a.lookup == lookup)
+
     async def account(self, platform: str, user: str, chat: str) -> Account:
         """Find the account of a platform's user, or open one that is written to in that chat."""
         lookup = self.keyring.blind("address", platform, user)
-        known = select(t.addresses.c.account_id).where(
-            t.addresses.c.platform == platform, t.addresses.c.lookup == lookup
-        )
+        known = self._known(platform, lookup)
         row = (await self.c.execute(known)).first()
         if row is None:
             try:

@@ -24,7 +24,7 @@ MOST_MEMBERS: Final = 60  # a sheet of more is no sheet
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """account: the owner's. platform: where the owner is told. details: what of the look is locked to another choice."""
+    """account: the owner's. platform: where the owner is told. details: choices over the look's own, for everybody."""
 
     id: int
     account: int
@@ -87,19 +87,13 @@ class Teams(Accounts):
         details = tuple((str(name), str(value)) for name, value in json.loads(row.details))
         return Team(row.id, row.account_id, row.platform, row.code, row.look, details)
 
-    async def join_team(self, account: int, team: int) -> bool:
-        """Put an account into a team; False when it is full. Who was in another one leaves it, see `leave_team`."""
-        m = t.team_members.c
-        where = select(m.team_id).where(m.account_id == account)
-        if (await self.c.execute(where)).scalar() == team:
-            return True
-        if (await self.team_counts(team)).members >= MOST_MEMBERS:
-            return False
-        await self.leave_team(account)
-        await self.c.execute(
-            insert(t.team_members).values(account_id=account, team_id=team, joined_at=time.time())
-        )
-        return True
+    async def has_room(self, team: int) -> bool:
+        """Say whether one more may join."""
+        return (await self.team_counts(team)).members < MOST_MEMBERS
+
+    async def join_team(self, account: int, team: int) -> None:
+        """Put an account that is in no team into one."""
+        await self.c.execute(insert(t.team_members).values(account_id=account, team_id=team, joined_at=time.time()))
 
     async def leave_team(self, account: int) -> Team | None:
         """Take an account, and what it had released, out of its team; return that team."""
@@ -108,7 +102,7 @@ class Teams(Accounts):
         return left
 
     async def release(self, account: int, portrait: int | None) -> Team | None:
-        """Release one of an account's portraits to its team, or none any more; return the team, None where it is in none.
+        """Release one of an account's portraits to its team, or none any more; return the team, if it is in one.
 
         A portrait that is not the account's own is none.
         """

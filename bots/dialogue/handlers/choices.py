@@ -104,7 +104,9 @@ def _go(ctx: Context, event: choices.GoPressed) -> None:
     if event.sitting <= session.jobs:
         ctx.toast("go.already")
         return
-    if not session.kept or not session.styles or event.sitting != session.jobs + 1:
+    team = session.membership
+    wished = (team.look,) if team is not None else session.styles
+    if not session.kept or not wished or event.sitting != session.jobs + 1:
         ctx.toast("go.not_ready")
         return
     if session.pending:
@@ -115,7 +117,7 @@ def _go(ctx: Context, event: choices.GoPressed) -> None:
         free_in_s = sorted(lately)[-ctx.menu.a_day] + DAY_S - ctx.now
         ctx.toast("go.quota", n=ctx.menu.a_day, time=duration(session.language, free_in_s))
         return
-    styles = tuple(style for style in session.styles if style in ctx.menu)
+    styles = tuple(style for style in wished if style in ctx.menu)
     running = Running(event.sitting, "shoot", ctx.now, shown_at=ctx.now)
     ctx.change(state=WAITING, jobs=event.sitting, running=running, last_styles=styles, last_details=session.details)
     shoot = Shoot(
@@ -124,7 +126,7 @@ def _go(ctx: Context, event: choices.GoPressed) -> None:
         purpose=session.purpose or ctx.menu.purposes[0],
         count=ctx.menu.count,
         seed=zlib.crc32(f"{session.nonce}{event.sitting}".encode()) & 0x7FFFFFFF,
-        details=session.details,
+        details=session.details if team is None else (*choices.worn(session.details), *team.details),
     )
     ctx.effects.append(fx.Place(event.sitting, shoot))
     ctx.replies += [fx.Unbutton("looks"), jobs.progress(ctx.view, running)]

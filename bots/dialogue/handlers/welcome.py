@@ -5,6 +5,7 @@ from __future__ import annotations
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.context import Context
+from bots.dialogue.handlers import teams
 from bots.dialogue.handlers.photos import show_photos
 from bots.dialogue.rules import BUSY, COLLECTING, EVERYWHERE, IDLE, WELCOME, handles, when
 from bots.dialogue.screens import choices, gallery, jobs, photos, welcome
@@ -14,6 +15,9 @@ from bots.dialogue.session import State
 @handles(e.Started, when(*EVERYWHERE))
 def _started(ctx: Context, event: e.Started) -> None:
     kind, _, look = event.payload.partition("_")
+    if kind == "team" and look and ctx.session.state in {WELCOME, *IDLE, *BUSY}:
+        teams.join(ctx, look)
+        return
     if kind == "style" and look in ctx.menu and ctx.session.state in {WELCOME, *IDLE}:
         _pick(ctx, look)
     if ctx.session.state in IDLE and (ctx.session.kept or ctx.session.galleries):
@@ -49,6 +53,8 @@ def _agreed(ctx: Context, event: welcome.Agreed) -> None:
     ctx.effects.append(fx.Consent(event.version, ctx.session.keep_days))
     ctx.replies.append(fx.Unbutton("welcome"))
     ctx.say("consent.thanks", n=photos.PHOTOS_WANTED)
+    if ctx.session.invited:
+        teams.join(ctx, ctx.session.invited)
 
 
 @handles(welcome.Declined, when(WELCOME))

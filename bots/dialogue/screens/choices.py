@@ -11,8 +11,10 @@ from bots.dialogue.buttons import Press
 from bots.dialogue.effects import Button, Card, Picture, Rows
 from bots.dialogue.menu import OWN
 from bots.dialogue.screens.view import View
-from bots.dialogue.session import DAY_S
+from bots.dialogue.session import DAY_S, Membership
 
+OF_A_MEMBER = ("outfit", "angle")  # details that a team leaves to each of its members
+Details = tuple[tuple[str, str], ...]
 CHOICES_A_PAGE = 9  # of a detail, on one sheet of pictures
 
 
@@ -90,9 +92,18 @@ class GoPressed(Press):
     sitting: int
 
 
+@dataclass(frozen=True, slots=True)
+class TeamLeft(Press):
+    """Leave one's team."""
+
+    op: ClassVar[str] = "tmleave"
+
+
 def looks(view: View, family: str = "", page: int = 0, repost: bool = False) -> Card:
     """The families, or a page of the looks of one, as pictures; purpose, what is left of the quota, and Go."""
     session, menu = view.session, view.menu
+    if session.membership is not None:
+        return _team_look(view, session.membership, repost)
     family = family if family in menu.families else ""
     shown = menu.page(family, page)
     lines = [view.words("looks.ask")]
@@ -135,6 +146,24 @@ def looks(view: View, family: str = "", page: int = 0, repost: bool = False) -> 
     return view.card("looks", lines, tuple(rows), picture, repost=repost)
 
 
+def _team_look(view: View, team: Membership, repost: bool) -> Card:
+    """The one look of the person's team, and Go; what they wear is their own choice."""
+    look = view.menu.look(team.look)
+    lines = [view.words("team.look", look=style_title(view, look.id)), style_pitch(view, look.id)]
+    lines += [detail_line(view, name, value) for name, value in (*worn(view.session.details), *team.details)]
+    rows = (
+        (view.button("go", GoPressed(view.session.jobs + 1), n=view.menu.count),),
+        (view.button("details", DetailsOpened()), view.button("photos", PhotosOpened())),
+        (view.button("team_leave", TeamLeft()),),
+    )
+    return view.card("looks", lines, rows, sheet([(look.preview, style_title(view, look.id))]), repost=repost)
+
+
+def worn(details: Details) -> Details:
+    """Return what a member of a team chooses alone: what they wear, and how they turn."""
+    return tuple((name, value) for name, value in details if name in OF_A_MEMBER)
+
+
 def sheet(shown: Sequence[tuple[str, str]]) -> tuple[Picture, ...]:
     """Return one picture of several previews (file, title), numbered as their buttons are; none if one is missing."""
     tiles = tuple(file for file, _ in shown)
@@ -170,6 +199,8 @@ def _style(view: View, look: str, number: str) -> Button:
 def details(view: View, name: str = "", page: int = 0) -> Card:
     """What may be changed about a look, or the choices for one of these things."""
     offered, chosen = dict(view.menu.details), dict(view.session.details)
+    if view.session.membership is not None:
+        offered = {of: values for of, values in offered.items() if of in OF_A_MEMBER}
     if name not in offered:
         buttons = [view.button(f"detail_{n}", DetailsOpened(n)) for n in offered]
         lines = [view.words("details.ask"), *(detail_line(view, n, chosen.get(n, "")) for n in offered)]

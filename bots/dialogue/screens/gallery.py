@@ -12,6 +12,7 @@ from bots.dialogue.galleries import Gallery, Shown
 from bots.dialogue.screens import desk
 from bots.dialogue.screens.choices import LooksOpened, style_title
 from bots.dialogue.screens.desk import TweaksOpened, tweak_label
+from bots.dialogue.screens.teams import release
 from bots.dialogue.screens.view import View
 from bots.dialogue.text import day
 from jobs.queue.events import Pictured
@@ -231,4 +232,5 @@ def _offers(view: View, gallery: Gallery, shown: Shown) -> Rows:
         tuple(files),
         (view.button("avatar", AvatarAsked(g, number)), view.button("more", LooksOpened())),
     )
+    rows = (*release(view, shown.drawn.id, shown.drawn.style), *rows)
     return (*rows, (view.button("past", PastOpened()),)) if len(view.session.galleries) > 1 else rows

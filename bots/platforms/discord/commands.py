@@ -30,7 +30,6 @@ log = logging.getLogger("atelier.discord")
 FORM: Final = "headshot"  # the form's id: one that was opened before a restart can still be sent
 PHOTOS, LOOK, PURPOSE = "photos", "look", "purpose"  # its fields
 CHOICES: Final = 25  # of an autocomplete or a select
-WITH_WORDS: Final = frozenset({"report"})  # commands that take words
 LANGUAGES: Final = {locale: spoken(locale.value) for locale in discord.Locale}
 
 
@@ -67,7 +66,7 @@ class Tree(app_commands.CommandTree[Any]):
 def add_commands(tree: Tree, receiver: Receiver, menu: Menu) -> None:
     """Fill the tree."""
     for name, event in COMMANDS.items():
-        take = _taking_words(receiver, event) if name in WITH_WORDS else _plain(receiver, event)
+        take = TAKING.get(name, _plain)(receiver, event)
         tree.add_command(_command(name, take))
     headshot = _command("headshot", _headshot(receiver, menu))
     headshot.autocomplete(LOOK)(_looks(menu))
@@ -93,6 +92,19 @@ def _taking_words(receiver: Receiver, event: Callable[[str], e.Event]) -> Any:
         await receiver.interaction(interaction, event(text))
 
     return take
+
+
+def _taking_code(receiver: Receiver, event: Callable[[str], e.Event]) -> Any:
+    @app_commands.rename(code=_words("slash.code"))
+    @app_commands.describe(code=_words("command.code"))
+    async def take(interaction: discord.Interaction, code: app_commands.Range[str, 1, 40] = "") -> None:
+        await receiver.interaction(interaction, event(code))
+
+    return take
+
+
+TAKING: Final = {"report": _taking_words, "team": _taking_code}
+"""Commands that take something written after them."""
 
 
 def _headshot(receiver: Receiver, menu: Menu) -> Any:

@@ -82,6 +82,8 @@ class DiscordAdapter:
     async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load, key: str = "") -> list[str]:
         """See `Adapter.show`."""
         match reply:
+            case fx.Say(public=True):
+                return [await self._post(place, Post(reply.text, reply.rows))]
             case fx.Say():
                 return [await self._send(place, Post(reply.text, reply.rows), key, _quoted(old))]
             case fx.Card():
@@ -197,6 +199,19 @@ class DiscordAdapter:
             with suppress(_Over):
                 await self._say_once(live, "discord.at_home", link=f"{CHATS}/{self._channels[owner]}")
         return handle
+
+    async def _post(self, place: str, post: Post) -> str:
+        """Answer a command for everybody who reads along. Raises Unreachable when its time is over."""
+        live = self._interactions.at(place)
+        if live is None:
+            raise Unreachable("the command's time is over")
+        try:
+            if live.thinking:  # what waits for it is for the person alone, and the first answer takes its place
+                await self._follow_up(live, Post(say(spoken(str(live.interaction.locale)), "team.posted")))
+            sent = await _asked(live.interaction.followup.send(view=post.view(), ephemeral=False, wait=True))
+        except _Over as over:
+            raise Unreachable("the command's time is over") from over
+        return json.dumps([live.interaction.channel_id, sent.id])
 
     async def _write(self, owner: str, post: Post, key: str, quoted: int | None) -> str:
         """Write to the private chat; Discord takes a second request with the same key for the same message."""
