@@ -165,7 +165,7 @@ class TelegramAdapter:
         if under is not None:
             message = _place(under)["message_id"]
         quoted = ReplyParameters(message, allow_sending_without_reply=True) if message is not None else None
-        keyboard = _keyboard(reply.rows, self.home_link)
+        keyboard = _keyboard(reply.rows, self._bot.link)
         try:
             return await self._bot.send_message(
                 chat, reply.text, reply_markup=keyboard, reply_parameters=quoted, message_thread_id=thread
@@ -175,7 +175,7 @@ class TelegramAdapter:
 
     async def _text_card(self, chat: str, card: fx.Card, old: str | None) -> list[str]:
         """Edit the words; a picture cannot be taken off a message, so that one is deleted and the words sent anew."""
-        keyboard = _keyboard(card.rows, self.home_link)
+        keyboard = _keyboard(card.rows, self._bot.link)
         if old is not None:
             if await self._edited(self._bot.edit_message_text(card.text, **_place(old), reply_markup=keyboard)):
                 return []
@@ -185,7 +185,7 @@ class TelegramAdapter:
     async def _picture_card(self, chat: str, card: fx.Card, old: str | None, load: Load) -> list[str]:
         """Edit what changed: only the words when the picture on screen is the same, else picture and words at once."""
         (picture,) = card.pictures
-        keyboard = _keyboard(card.rows, self.home_link)
+        keyboard = _keyboard(card.rows, self._bot.link)
         if old is not None and self._on_screen.get(old) == picture.name:
             words = self._bot.edit_message_caption(**_place(old), caption=card.text, reply_markup=keyboard)
             if await self._edited(words):
@@ -279,16 +279,16 @@ def seconds(flood: RetryAfter) -> float:
     return float(value) if isinstance(value, int) else value.total_seconds()
 
 
-def _keyboard(rows: fx.Rows, home_link: str) -> InlineKeyboardMarkup | None:
+def _keyboard(rows: fx.Rows, bot_link: str) -> InlineKeyboardMarkup | None:
     if not rows:
         return None
-    return InlineKeyboardMarkup([[_button(button, home_link) for button in row] for row in rows])
+    return InlineKeyboardMarkup([[_button(button, bot_link) for button in row] for row in rows])
 
 
-def _button(button: fx.Button, home_link: str) -> InlineKeyboardButton:
+def _button(button: fx.Button, bot_link: str) -> InlineKeyboardButton:
     """Return a button; one that starts the private chat is a link to it, which a group's members can all follow."""
     if button.start:
-        return InlineKeyboardButton(button.label, url=f"{home_link}?start={button.start}")
+        return InlineKeyboardButton(button.label, url=f"{bot_link}?start={button.start}")
     return InlineKeyboardButton(button.label, callback_data=button.data)
 
 
