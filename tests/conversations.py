@@ -12,6 +12,7 @@ from bots.dialogue.limits import Limits
 from bots.dialogue.machine import Step
 from bots.dialogue.machine import advance as advance_with
 from bots.dialogue.menu import Menu, default_menu
+from bots.dialogue.screens import teams
 from bots.dialogue.screens.choices import (
     DetailPicked,
     DetailsOpened,
@@ -153,6 +154,16 @@ SAMPLES: dict[type[e.Event], e.Event] = {
     e.JobStopped: e.JobStopped(1),
     e.Forgotten: e.Forgotten("{}", (("photos", 2),)),
     e.Expired: e.Expired((1, 2), (11,), (("photos", 2), ("sittings", 1))),
+    e.TeamOpened: e.TeamOpened(1, "c0de", "founder"),
+    e.TeamEntered: e.TeamEntered(2, "founder"),
+    e.TeamChanged: e.TeamChanged(1, 3, 2),
+    e.TeamSheetCame: e.TeamSheetCame(1, "teams/1/9.jpg", 2),
+    e.TeamOver: e.TeamOver(2),
+    teams.TeamStarted: teams.TeamStarted("founder"),
+    teams.TeamLooks: teams.TeamLooks(1),
+    teams.TeamEndAsked: teams.TeamEndAsked(True),
+    teams.TeamJoined: teams.TeamJoined("c0de"),
+    teams.Released: teams.Released(11, True),
 }
 
 

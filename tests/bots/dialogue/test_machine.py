@@ -83,6 +83,8 @@ SPECIAL: dict[type[e.Event], st.SearchStrategy[Any]] = {
         st.lists(st.integers(1, 40), max_size=3).map(tuple),
         st.sampled_from([(), (("photos", 1), ("strange", 2))]),
     ),
+    e.TeamOpened: st.builds(e.TeamOpened, SMALL, st.sampled_from(["c0de", "b0de"]), WORDS),
+    e.TeamSheetCame: st.builds(e.TeamSheetCame, SMALL, st.sampled_from(["", "teams/1/9.jpg"]), SMALL),
     LanguagePicked: st.builds(LanguagePicked, st.sampled_from([*LANGUAGES, "xx"])),
     Agreed: st.sampled_from([Agreed(CONSENT_VERSION), Agreed(99)]),
 }
@@ -124,6 +126,8 @@ def test_any_sequence_of_events_loses_no_photo_and_raises_nothing(
             mine |= {p.file for p in event.portraits}
         if isinstance(event, e.PortraitCame | e.FirstPortraitCame):
             mine.add(event.portrait.file)
+        if isinstance(event, e.TeamSheetCame):
+            mine.add(event.sheet)
         step = advance(session, event, NOW + i, limits=limits)
         assert from_json(to_json(step.session)) == step.session
         fetched |= {effect.photo for effect in step.effects if isinstance(effect, fx.Fetch)}
