@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.edit.recipe import photograph
+from core.edit.recipe import developed
 from core.looks import graphite, ink, poster
 from core.looks.engraving import INK as PRINT_INK
 from core.looks.engraving import SHEET as PRINT_SHEET
@@ -25,7 +25,7 @@ Drawing = Callable[[str], np.ndarray]
 
 @pytest.fixture(scope="module")
 def subject(layers: Layers, recipe: Recipe) -> Subject:
-    return subject_of(photograph(layers, recipe), layers)
+    return subject_of(developed(layers, recipe).photograph, layers)
 
 
 @pytest.fixture(scope="module")
