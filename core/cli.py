@@ -130,6 +130,13 @@ def _parser() -> argparse.ArgumentParser:
     enhance.add_argument("--json", action="store_true")
     enhance.set_defaults(command=desk.enhance)
 
+    sticker = commands.add_parser("sticker", help="cut a portrait out as a sticker or an emoji")
+    sticker.add_argument("portrait", type=Path, metavar="PORTRAIT")
+    kinds = ("telegram_sticker", "discord_sticker", "discord_emoji")
+    sticker.add_argument("--kind", choices=kinds, default="telegram_sticker")
+    sticker.add_argument("--out", type=Path, required=True, metavar="FILE", help=".webp for Telegram, .png for Discord")
+    sticker.set_defaults(command=desk.sticker)
+
     styles = commands.add_parser("styles", help="list styles, and what is in the wardrobe")
     styles.add_argument("--json", action="store_true")
     styles.set_defaults(command=_styles)

@@ -210,6 +210,7 @@ def cut(layers: Layers, box: tuple[slice, slice]) -> Layers:
         chin=layers.chin - rows.start,
         landmarks=layers.landmarks - shift,
         parts=layers.parts[box] if layers.parts.size else layers.parts,
+        regions=layers.regions[box] if layers.regions.size else layers.regions,
         frame_width=layers.unit,
     )
 

@@ -198,6 +198,14 @@ def develop(layers: Layers, recipe: Recipe, on_progress: OnProgress = silent) ->
     return developed(layers, recipe, on_progress).rgb
 
 
+def whole(layers: Layers, recipe: Recipe) -> tuple[U8, Layers]:
+    """Make a recipe's picture in the print's own frame, in no format and not enlarged; and its layers."""
+    edited = changed(layers, recipe)
+    finish = effective(recipe).get("finish")
+    taken = _photograph(edited, recipe)
+    return (draw(taken, edited, finish, recipe.seed) if finish else taken), edited
+
+
 def changed(layers: Layers, recipe: Recipe) -> Layers:
     """Return the layers as a recipe's steps leave them. Raises Refused where they lack what a step needs."""
     for step in lineage(recipe):

@@ -52,6 +52,7 @@ def moved(layers: Layers, dx: F32, dy: F32) -> Layers:
         normals=brought(layers.normals.astype(np.float32), cv2.INTER_LINEAR).round().astype(np.int8),
         marks=carried(layers.marks),
         landmarks=carried(layers.landmarks),
+        regions=brought(layers.regions, cv2.INTER_LINEAR) if layers.regions.size else layers.regions,
     )
 
 
@@ -95,6 +96,7 @@ def placed(layers: Layers, move: F32, size: tuple[int, int]) -> Layers:
         marks=marks,
         landmarks=points,
         parts=brought(layers.parts, empty) if layers.parts.size else layers.parts,
+        regions=brought(layers.regions, empty) if layers.regions.size else layers.regions,
         chin=layers.chin * zoom + float(move[1, 2]),
         frame_width=layers.unit * zoom,
     )

@@ -63,6 +63,7 @@ def widened(layers: Layers, left: int, right: int) -> tuple[Layers, int]:
         marks=layers.marks + shift,
         landmarks=layers.landmarks + shift if len(layers.landmarks) else layers.landmarks,
         parts=padded(layers.parts, cv2.BORDER_REFLECT_101) if layers.parts.size else layers.parts,
+        regions=padded(layers.regions, cv2.BORDER_CONSTANT) if layers.regions.size else layers.regions,
         frame_width=layers.unit,
     )
     return wide_layers, left

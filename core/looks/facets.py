@@ -62,7 +62,7 @@ def low_poly(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
 def _scattered(subject: Subject, strength: float, rng: np.random.Generator) -> F32:
     """Return points (N, 2): along the regions' outlines, along edges, and thinly over figure and backdrop."""
     width, height = subject.size
-    fine = (0.10 + 0.05 * strength) * subject.eye
+    fine = (0.065 + 0.06 * strength) * subject.eye
     luma = luma_of(simplified(subject.rgb, subject.eye))
     edges = np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)) * subject.figure
     edges = edges / max(float(np.percentile(edges, 99.5)), 1e-3)
@@ -144,22 +144,19 @@ def stained_glass(subject: Subject, strength: float, rng: np.random.Generator) -
     lead = np.clip(max(0.022 * eye, 1.3) - cv2.GaussianBlur(away, (0, 0), 0.8) + 0.5, 0, 1)
     glow = 0.86 + 0.22 * (1 - np.exp(-away / (0.10 * eye))) + 0.045 * clouds((height, width), 0.06 * eye, rng)
     painted = np.clip(painted * glow[..., None], 0, 1).astype(np.float32)
-    form = lightness(shapes(subject.rgb, subject.skin, eye, 0.06 + 0.04 * strength))
-    matting = stepped(
-        form,
-        [float(np.median(form[subject.skin > 0.8])) - 7 if (subject.skin > 0.8).any() else 50.0],
-        [np.full(3, 0.80), np.ones(3)],
-    )
+    form = lightness(shapes(subject.rgb, subject.skin, eye, 0.03 + 0.05 * strength))
+    lit = float(np.percentile(form[subject.skin > 0.8], 62)) if (subject.skin > 0.8).any() else 60.0
+    matting = stepped(form, [lit - 34, lit - 20, lit - 8], [np.full(3, tone) for tone in (0.42, 0.62, 0.82, 1.0)])
     painted = over(painted, painted * matting, subject.skin)
     ink = np.zeros((height, width), np.float32)
     line = max(0.020 * eye, 1.0)
-    painted = paint_eyes(painted, subject, ink, line, iris=1.05)
-    painted = paint_mouth(painted, subject, ink, line)
-    nose_lines(subject, ink, line)
+    painted = paint_eyes(painted, subject, ink, (0.6 + 0.4 * strength) * line, iris=1.0)
+    painted = paint_mouth(painted, subject, ink, (0.6 + 0.4 * strength) * line)
+    nose_lines(subject, ink, 0.8 * line)
     light = lightness(flat)
     lit = float(np.median(light[subject.skin > 0.9])) if (subject.skin > 0.9).any() else 70.0
     luma = luma_of(flat)
-    edges = edge_lines(luma, flow_of(luma, 0.03 * eye), 0.9 * line, 0.97, 0.02) * subject.figure
+    edges = edge_lines(luma, flow_of(luma, 0.03 * eye), 0.9 * line, 0.97, 0.012 + 0.008 * strength) * subject.figure
     ink = np.maximum.reduce([ink, brows(subject, light, lit - 14), 0.85 * edges])
     painted = over(painted, LEAD, np.clip(ink, 0, 1))
     lead = np.maximum(lead, outline(subject.figure, max(0.06 * eye, 2.4), 0.03 * eye))
@@ -175,7 +172,7 @@ def _panes(subject: Subject, strength: float, rng: np.random.Generator) -> NDArr
     light = lightness(shapes(subject.rgb, subject.skin, subject.eye, 0.42))
     lit = float(np.percentile(light[subject.skin > 0.9], 62)) if (subject.skin > 0.9).any() else 70.0
     skin = region == 2
-    tone = (above(light, lit - 13) > 0.5).astype(np.int32)
+    tone = (above(light, lit - 13) > 0.5).astype(np.int32) * (strength > 0.6)
     tries = rng.uniform(0, 1, (6000, 2)) * np.array([width, height])
     fine = (0.30 + 0.12 * strength) * subject.eye
     there = subject.figure[tries[:, 1].astype(int), tries[:, 0].astype(int)] > 0.5

@@ -72,11 +72,11 @@ def subject_of(rgb: U8, layers: Layers) -> Subject:
 
     Raises Refused for layers that were kept before meshes were (releases before 2026-12).
     """
-    if len(layers.landmarks) < MESH_POINTS:
+    if len(layers.landmarks) < MESH_POINTS or layers.regions.shape[:2] != layers.head.shape:
         raise Refused(
             "not_drawable",
-            f"this portrait has {len(layers.landmarks)} of {MESH_POINTS} face points, it was made before drawn looks; "
-            "shoot it again",
+            f"this portrait has {len(layers.landmarks)} of {MESH_POINTS} face points and {len(layers.regions)} rows of "
+            "regions, it was made before drawn looks; shoot it again",
         )
     head, neck, garment = (m.astype(np.float32) / 255 for m in (layers.head, layers.neck, layers.garment[..., 3]))
     hair, hat, own = np.moveaxis(layers.regions.astype(np.float32) / 255, -1, 0)
