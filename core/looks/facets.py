@@ -17,7 +17,7 @@ from core.looks.finish import Finish
 from core.looks.lines import edge_lines, flow_of, outline
 from core.looks.subject import Subject
 from core.looks.texture import clouds
-from core.looks.tones import above, lightness, luma_of, over, shapes, simplified, stepped, turned
+from core.looks.tones import lightness, luma_of, over, shapes, simplified, stepped, turned
 from core.types import F32, U8
 
 FEATURES: Final = (
@@ -169,10 +169,7 @@ def _panes(subject: Subject, strength: float, rng: np.random.Generator) -> NDArr
     width, height = subject.size
     figure, bare, top, hats = covers_of(subject)
     region = (figure > 0.5).astype(np.int32) + (bare > 0.5) + (top > 0.5) + (hats > 0.5)
-    light = lightness(shapes(subject.rgb, subject.skin, subject.eye, 0.42))
-    lit = float(np.percentile(light[subject.skin > 0.9], 62)) if (subject.skin > 0.9).any() else 70.0
     skin = region == 2
-    tone = (above(light, lit - 13) > 0.5).astype(np.int32) * (strength > 0.6)
     tries = rng.uniform(0, 1, (6000, 2)) * np.array([width, height])
     fine = (0.30 + 0.12 * strength) * subject.eye
     there = subject.figure[tries[:, 1].astype(int), tries[:, 0].astype(int)] > 0.5
@@ -181,7 +178,7 @@ def _panes(subject: Subject, strength: float, rng: np.random.Generator) -> NDArr
     y, x = np.mgrid[0:height:2, 0:width:2]
     nearest = cKDTree(seeds).query(np.stack([x.ravel(), y.ravel()], axis=1))[1].reshape(x.shape)
     nearest = cv2.resize(nearest.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST).astype(np.int64)
-    cell = np.where(skin, tone + 8, nearest * 64 + region)  # a face is few panes, and painted on
+    cell = np.where(skin, 0, nearest * 64 + region + 1)  # a face is one pane, and painted on
     _, pane = np.unique(cell, return_inverse=True)
     pane = pane.reshape(height, width).astype(np.int32)
     return _merged(pane.astype(np.int32), 0.010 * subject.eye**2)

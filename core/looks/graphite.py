@@ -30,7 +30,7 @@ LEVELS: Final = (0.10, 0.24, 0.42, 0.64)
 
 def pencil(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     """Draw the subject in graphite on white paper."""
-    eye, dark = subject.eye, tones_of(subject, 0.03 + 0.05 * strength)
+    eye, dark = subject.eye, tones_of(subject, 0.015 + 0.06 * strength, 1.5 - 0.5 * strength)
     steady = 0.45 + 1.6 * (subject.cloth + subject.hat)[..., None]
     around, across = form_flow(subject.normals, steadiness=steady), form_flow(subject.normals, True, steady)
     hair = hair_flow(subject)
@@ -56,7 +56,7 @@ def pencil(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
 
 def charcoal(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     """Draw the subject in charcoal, with white chalk in the lights, on toned paper."""
-    eye, dark = subject.eye, tones_of(subject, 0.05 + 0.06 * strength)
+    eye, dark = subject.eye, tones_of(subject, 0.03 + 0.08 * strength, 1.2 - 0.2 * strength)
     tooth = paper(dark.shape, 1.6 * eye, rng)
     flow = _mixed(form_flow(subject.normals), hair_flow(subject), subject.hair)
     thick = max(0.030 * eye, 1.2)
@@ -83,10 +83,10 @@ def charcoal(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     return to_bytes(drawn)
 
 
-def tones_of(subject: Subject, size: float) -> F32:
+def tones_of(subject: Subject, size: float, gain: float) -> F32:
     """Return how dark the drawing is to be, (H, W) 0..1, in broad shapes, skin as light as the paper allows.
 
-    size: eye distances below which light and shade are let go.
+    size: eye distances below which light and shade are let go. gain: contrast of the skin's own tones.
     """
     light = lightness(simplified(subject.rgb, subject.eye, 1 + 10 * size)) / 100
     skin = subject.skin > 0.8
@@ -94,7 +94,7 @@ def tones_of(subject: Subject, size: float) -> F32:
     level = np.where(subject.skin > 0.5, white, max(white, 0.85))
     level = cv2.GaussianBlur(level.astype(np.float32), (0, 0), 0.02 * subject.eye)
     dark = np.clip((1 - light / level) * 1.15, 0, 1)
-    return (dark * (1 - (1 - FACE_TONES) * np.clip(subject.skin, 0, 1))).astype(np.float32)
+    return (dark * (1 - (1 - FACE_TONES * gain) * np.clip(subject.skin, 0, 1))).astype(np.float32)
 
 
 def hair_flow(subject: Subject) -> F32:

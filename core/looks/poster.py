@@ -96,7 +96,7 @@ def pop_art(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     eye = subject.eye
     skin, shade, hair, lids, lips = map(_rgb, POP[int(rng.integers(len(POP)))])
     flat = simplified(subject.rgb, eye)
-    form = shapes(subject.rgb, subject.skin, eye, 0.06 + 0.06 * strength)
+    form = shapes(subject.rgb, subject.skin, eye, 0.03 + 0.09 * strength)
     light = lightness(form)
     there = subject.skin > 0.9
     lit = float(np.percentile(light[there], 62)) if there.any() else 70.0
@@ -105,7 +105,7 @@ def pop_art(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     height, width = light.shape
     painted = np.broadcast_to(colour, (height, width, 3)).astype(np.float32)
     painted = over(painted, turned(cloth_of(subject, subject.cloth, 2), 2, 2.0), figure)
-    painted = over(painted, stepped(light, [lit - 11], [shade, skin]), bare)
+    painted = over(painted, stepped(light, [lit - 30, lit - 11], [turned(shade, -18), shade, skin]), bare)
     locks, _ = hair_of(subject, (55, 90), (-6, 4, 22))
     level = lightness(locks)
     middle = float(np.median(level[subject.hair > 0.6])) if (subject.hair > 0.6).any() else 40.0
