@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.engines.redress.garment import TOP, Layout, Points, bezier
+from core.engines.redress.garment import bezier
+from core.engines.redress.paint import TOP, Layout, Points
 from core.frame import INTEROCULAR_PX
 from core.scene.lighting import inflate
 from core.types import F32, Body

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.colour import LUMINANCE, linear, srgb
-from core.engines.redress.garment import TOP, Cloth, Layout
+from core.engines.redress.garment import Cloth
+from core.engines.redress.paint import TOP, Layout
 from core.frame import INTEROCULAR_PX
 from core.scene.lighting import inflate
 from core.scene.wardrobe import PART_NAMES, Garment, photographed, targets_of

@@ -10,27 +10,21 @@ silhouettes of 539 official portraits; from there the outline falls to where the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
+from core.engines.redress.paint import SIZE, Layout, Piece, Points, paint
 from core.frame import INTEROCULAR_PX
 from core.scene.style import GarmentKind
-from core.types import F32, Body
+from core.types import Body
 
-TOP: Final = frame.GARMENT_TOP * frame.PRINT[1]
-"""First row of the frame that a garment may touch, in print pixels."""
-SIZE: Final = (frame.PRINT[0], round(frame.PRINT[1] - TOP))
-"""Width and height of the garment's part of the frame at print size: 1024 x 576."""
 KINDS: Final[tuple[GarmentKind, ...]] = get_args(GarmentKind)
 
 Rgb = tuple[int, int, int]
-Points = list[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +39,6 @@ class Cloth:
     jacket: Rgb
     shirt: Rgb
     tie: Rgb = (0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Layout:
-    """A drawn garment of (H, W): the lower 45 % of the frame.
-
-    rgba: (H, W, 4) float32 0..1, sRGB and coverage, not premultiplied, colours filled everywhere.
-    regions: what is seen of each named piece, (H, W) float32 0..1: "jacket", "lapel", "shirt",
-    "collar", "tie", "knot" as the kind has them. collar: (H, W) float32, all that lies round the neck
-    and covers its end. crease: (H, W) float32, thin lines of shadow at edges of lapel, collar and tie.
-    lines: (H, W) float32, the seams and edges that are seen inside the garment, as thin lines. relief:
-    (H, W) float32, how far the pieces stand out by lying on each other, in eye distances.
-    """
-
-    rgba: F32
-    regions: dict[str, F32]
-    collar: F32
-    crease: F32
-    lines: F32
-    relief: F32
 
 
 def lay_out(cloth: Cloth, body: Body, size: tuple[int, int] = SIZE, seed: int | None = None) -> Layout:
@@ -84,7 +58,7 @@ def lay_out(cloth: Cloth, body: Body, size: tuple[int, int] = SIZE, seed: int | 
     }[cloth.kind]
     vary = _Vary(seed)
     pieces = build(cloth, _Trunk(body, vary), vary)
-    return _paint(pieces, body, size)
+    return paint(pieces, body, size)
 
 
 JACKET, SHIRT, TIE = range(3)
@@ -99,22 +73,6 @@ def cloths_of(layout: Layout, kind: str) -> NDArray[np.uint8]:
         parts[JACKET if kind in ("blouse", "turtleneck", "crew_neck") else _CLOTH[name]] += region
     parts[JACKET] += 1e-3
     return parts.argmax(axis=0).astype(np.uint8)
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """One outline with its colour; later pieces lie on earlier ones. A hole cuts what lies below it."""
-
-    name: str
-    outline: Points
-    colour: tuple[float, ...]
-    shade: float = 0.0
-    """How dark the shadow is that its edge throws on the pieces below, 0..1."""
-    collar: bool = False
-    thick: float = 0.03
-    """How far it stands out of what it lies on, in eye distances."""
-    roll: float = 0.07
-    """How far inside its edge it has risen to that: a fold is rounder than a hem."""
 
 
 class _Vary:
@@ -199,7 +157,7 @@ def _front(neck: float, side: float, depth: float) -> Points:
     return bezier((neck, side), (neck * 0.86, side + 0.3 * (depth - side)), (0.42 * neck, 0.66 * depth), (0.04, depth))
 
 
-def _jacket(cloth: Cloth, neck: float, side: float, depth: float, wide: float) -> list[_Piece]:
+def _jacket(cloth: Cloth, neck: float, side: float, depth: float, wide: float) -> list[Piece]:
     """Return lapels and collar of a jacket, for both sides; the body of it lies below them already.
 
     neck, side: where the collar leaves the neck. Collar corner, notch and lapel's tip lie where they do on
@@ -216,11 +174,11 @@ def _jacket(cloth: Cloth, neck: float, side: float, depth: float, wide: float) -
     for way in (1, -1):
         for outline, tone, thick, roll in ((lapel, 0.05, 0.075, 0.3), (collar, 0.02, 0.06, 0.22)):
             turned = [(way * x, y) for x, y in outline]
-            pieces.append(_Piece("lapel", turned, _shade(cloth.jacket, tone), 0.5, thick=thick, roll=roll))
+            pieces.append(Piece("lapel", turned, _shade(cloth.jacket, tone), 0.5, thick=thick, roll=roll))
     return pieces
 
 
-def _suit(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
+def _suit(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[Piece]:
     n, side, depth = trunk.neck, trunk.side, 3.0 * vary(0.08)
     closed = cloth.kind == "suit_tie"
     neck, top = n + 0.13, side + 0.02
@@ -238,8 +196,8 @@ def _suit(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
     edge = bezier(inner[-1], (inner[-1][0] - 0.06, inner[-1][1] + 0.12), (-tip + 0.14, tip - 0.18), (-tip, tip))
     leaf = [(-n * 0.97, side - 0.06), *inner[1:], *edge[1:], (-n * 0.98, 0.1), (-n - 0.2, side + 0.12)]
     pieces = [
-        _Piece("jacket", trunk.outline(neck + 0.06, top + 0.03), _shade(cloth.jacket, 0)),
-        _Piece("shirt", [*_mirror(front), *reversed(front)], _shade(cloth.shirt, 0), collar=True),
+        Piece("jacket", trunk.outline(neck + 0.06, top + 0.03), _shade(cloth.jacket, 0)),
+        Piece("shirt", [*_mirror(front), *reversed(front)], _shade(cloth.shirt, 0), collar=True),
     ]
     if closed:
         knot, waist, blade = 0.27 * vary(0.1), 0.16 * vary(0.1), 0.33 * vary(0.1)
@@ -248,8 +206,8 @@ def _suit(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
         top_edge = [(-knot, 0.12), (0, 0.06), (knot, 0.12)]
         side_edge = bezier((knot, 0.12), (knot * 0.95, 0.3), (waist + 0.03, low - 0.1), (waist, low))
         pieces += [
-            _Piece("tie", [*_mirror(strip[::-1]), *strip], plain, 0.4, thick=0.07, roll=0.22),
-            _Piece(
+            Piece("tie", [*_mirror(strip[::-1]), *strip], plain, 0.4, thick=0.07, roll=0.22),
+            Piece(
                 "knot",
                 [*top_edge, *side_edge, *_mirror(side_edge[::-1])],
                 _shade(cloth.tie, 0.04),
@@ -258,153 +216,63 @@ def _suit(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
                 0.11,
                 0.18,
             ),
-            _Piece("", [*hole, (n, -2.0), (-n, -2.0)], ()),
+            Piece("", [*hole, (n, -2.0), (-n, -2.0)], ()),
         ]
     else:
         pieces += [
-            _Piece(
+            Piece(
                 "shirt",
                 [(-0.16, foot - 0.2), (0.15, foot - 0.2), (0.15, 6), (-0.16, 6)],
                 _shade(cloth.shirt, -0.02),
                 0.2,
             ),
-            *(_Piece("shirt", _disc(0.0, foot + y, 0.045), _shade(cloth.shirt, -0.1), 0.3) for y in (0.22, 0.95)),
-            _Piece("", [*hole, (n, -2.0), (-n, -2.0)], ()),
+            *(Piece("shirt", _disc(0.0, foot + y, 0.045), _shade(cloth.shirt, -0.1), 0.3) for y in (0.22, 0.95)),
+            Piece("", [*hole, (n, -2.0), (-n, -2.0)], ()),
         ]
-    pieces += [_Piece("collar", half, _shade(cloth.shirt, 0.02), 0.35, True, 0.05, 0.12) for half in _both(leaf)]
+    pieces += [Piece("collar", half, _shade(cloth.shirt, 0.02), 0.35, True, 0.05, 0.12) for half in _both(leaf)]
     return [*pieces, *_jacket(cloth, neck, top, depth, vary(0.08))]
 
 
-def _blazer(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
+def _blazer(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[Piece]:
     depth, n, side = 2.7 * vary(0.1), trunk.neck, trunk.side + 0.12
     rim = _rim(n + 0.06, side + 0.1, 0.55 * vary(0.12))
     front = _front(n + 0.13, side, depth)
     return [
-        _Piece("jacket", trunk.outline(n + 0.19, side + 0.03), _shade(cloth.jacket, 0)),
-        _Piece("shirt", [*_mirror(front), *reversed(front)], _shade(cloth.shirt, 0), collar=True),
-        _Piece("", [*rim, (n + 0.06, -2), (-n - 0.06, -2)], ()),
+        Piece("jacket", trunk.outline(n + 0.19, side + 0.03), _shade(cloth.jacket, 0)),
+        Piece("shirt", [*_mirror(front), *reversed(front)], _shade(cloth.shirt, 0), collar=True),
+        Piece("", [*rim, (n + 0.06, -2), (-n - 0.06, -2)], ()),
         *_jacket(cloth, n + 0.13, side, depth, 0.9 * vary(0.08)),
     ]
 
 
-def _blouse(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
+def _blouse(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[Piece]:
     n, side = trunk.neck + 0.12, trunk.side + 0.25
     rim = _rim(n, side, 0.58 * vary(0.1))
     hem = [(x * 1.1, y + 0.13) for x, y in rim]
     return [
-        _Piece("jacket", [*trunk.outline(n + 0.06, side), *reversed(rim)], _shade(cloth.jacket, 0)),
-        _Piece("collar", [*rim, *reversed(hem)], _shade(cloth.jacket, 0.05), 0.3, True),
+        Piece("jacket", [*trunk.outline(n + 0.06, side), *reversed(rim)], _shade(cloth.jacket, 0)),
+        Piece("collar", [*rim, *reversed(hem)], _shade(cloth.jacket, 0.05), 0.3, True),
     ]
 
 
-def _turtleneck(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
+def _turtleneck(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[Piece]:
     n, side = trunk.neck + 0.06, trunk.side + 0.2
     top = _rim(n * 0.98, side - 0.06, -0.2 * vary(0.1))
     foot = _rim(n + 0.17, side + 0.26, 0.34 * vary(0.12))
     edge = bezier(top[0], (-n - 0.06, side - 0.1), (-n - 0.12, side + 0.12), foot[0])
     fold = [*top[1:-1], *_mirror(edge), *reversed(foot), *edge[::-1]]
     return [
-        _Piece("jacket", [*trunk.outline(n + 0.12, side + 0.2), *reversed(foot)], _shade(cloth.jacket, 0)),
-        _Piece("collar", fold, _shade(cloth.jacket, 0.04), 0.5, True, 0.09, 0.25),
+        Piece("jacket", [*trunk.outline(n + 0.12, side + 0.2), *reversed(foot)], _shade(cloth.jacket, 0)),
+        Piece("collar", fold, _shade(cloth.jacket, 0.04), 0.5, True, 0.09, 0.25),
     ]
 
 
-def _crew_neck(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[_Piece]:
+def _crew_neck(cloth: Cloth, trunk: _Trunk, vary: _Vary) -> list[Piece]:
     n, side = trunk.neck, trunk.side + 0.3
     rim = _rim(n + 0.03, side, 0.16 * vary(0.15))
     band = 0.17 * vary(0.15)
     hem = [(x * (1 + band / (n + 0.5)), y + band) for x, y in rim]
     return [
-        _Piece("jacket", [*trunk.outline(n + 0.05, side), *reversed(rim)], _shade(cloth.jacket, 0)),
-        _Piece("collar", [*rim, *reversed(hem)], _shade(cloth.jacket, 0.04), 0.35, True),
+        Piece("jacket", [*trunk.outline(n + 0.05, side), *reversed(rim)], _shade(cloth.jacket, 0)),
+        Piece("collar", [*rim, *reversed(hem)], _shade(cloth.jacket, 0.04), 0.35, True),
     ]
-
-
-FINE: Final = 4
-"""A small layout's regions are filled at four times its size, then averaged down: clean edges at every size."""
-
-
-def _paint(pieces: Sequence[_Piece], body: Body, size: tuple[int, int]) -> Layout:
-    width, height = size
-    scale = width / frame.PRINT[0]
-    fine = 1 if width >= 512 else FINE
-    colour = np.zeros((height * fine, width * fine, 3), np.float32)
-    cover = np.zeros(colour.shape[:2], np.float32)
-    collar = np.zeros_like(cover)
-    crease = np.zeros_like(cover)
-    lines = np.zeros_like(cover)
-    relief = np.zeros((height, width), np.float32)
-    regions: dict[str, F32] = {}
-    reach = max(1.0, 0.022 * INTEROCULAR_PX * scale * fine)
-    for piece in pieces:
-        inside = _fill(piece.outline, body, scale * fine, cover.shape)
-        if not piece.name:
-            cover *= 1 - inside
-            crease *= 1 - inside
-            lines *= 1 - inside
-            for region in regions.values():
-                region *= 1 - inside
-            continue
-        if piece.shade:
-            crease = np.maximum(crease * (1 - inside), piece.shade * _thrown(inside, reach) * (1 - inside) * cover)
-        lines = np.maximum(lines * (1 - inside), _edge(inside, max(1, fine // 2)))
-        for region in regions.values():
-            region *= 1 - inside
-        regions[piece.name] = np.maximum(regions.get(piece.name, 0), inside)
-        cover = np.maximum(cover, inside)
-        colour += (np.array(piece.colour, np.float32) - colour) * (inside / np.maximum(cover, 1e-6))[..., None]
-        if piece.collar:
-            collar = np.maximum(collar, inside)
-        relief = _risen(relief, cv2.resize(inside, size, interpolation=cv2.INTER_AREA), piece, INTEROCULAR_PX * scale)
-    colour *= (1 - 0.55 * crease)[..., None]
-    colour = _carried_outward(colour, cover, np.array(pieces[0].colour, np.float32))
-
-    def down(layer: F32) -> F32:
-        return cv2.resize(layer, size, interpolation=cv2.INTER_AREA)
-
-    rgba = np.dstack([down(colour), down(cover)]).astype(np.float32)
-    lines *= cv2.erode(cover, np.ones((3 * fine,) * 2))
-    return Layout(
-        rgba, {k: down(v) for k, v in regions.items()}, down(collar * cover), down(crease), down(lines), relief
-    )
-
-
-def _thrown(inside: F32, reach: float) -> F32:
-    """Return the shadow (H, W) that a piece throws on what it lies on: a dark line at its edge and a wide soft one."""
-    tight = cv2.GaussianBlur(inside, (0, 0), reach)
-    return (1.6 * tight + 0.7 * _wide(inside, 5 * reach)).astype(np.float32)
-
-
-def _wide(layer: F32, sigma: float) -> F32:
-    """Blur a layer (H, W) widely, at a quarter of its size."""
-    small = cv2.resize(layer, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), max(0.3, sigma / 4))
-    return cv2.resize(small, layer.shape[::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32)
-
-
-def _risen(relief: F32, inside: F32, piece: _Piece, eye: float) -> F32:
-    """Lay a piece on a relief (H, W): its edge is a quarter round, and what lies below shows through it softly."""
-    depth = cv2.distanceTransform((inside > 0.5).astype(np.uint8), cv2.DIST_L2, 5) / (piece.roll * eye)
-    rise = piece.thick * np.sqrt(1 - (1 - np.clip(depth, 0, 1)) ** 2)
-    return (relief + (_wide(relief, 0.06 * eye) + rise - relief) * inside).astype(np.float32)
-
-
-def _edge(inside: F32, thick: int) -> F32:
-    """Return the outline of a filled piece as a line that many pixels thick."""
-    grown = cv2.dilate(inside, np.ones((thick + 1,) * 2))
-    return (grown * (1 - inside)).astype(np.float32)
-
-
-def _carried_outward(colour: F32, cover: F32, else_: F32) -> F32:
-    """Give the pixels just outside a garment the colour of its edge, those further off another: none has a fringe."""
-    near = cv2.GaussianBlur(np.dstack([colour * cover[..., None], cover]), (0, 0), 2)
-    outside = np.where(near[..., 3:] > 1e-3, near[..., :3] / np.maximum(near[..., 3:], 1e-3), else_)
-    return np.where(cover[..., None] > 0, colour, outside).astype(np.float32)
-
-
-def _fill(outline: Points, body: Body, scale: float, shape: tuple[int, int]) -> F32:
-    """Fill one outline: eye distances round the collar point, to pixels."""
-    points = (np.array(outline) * INTEROCULAR_PX + np.array([body.neck_x, body.collar_y - TOP])) * scale - 0.5
-    filled = np.zeros(shape, np.uint8)
-    cv2.fillPoly(filled, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return filled.astype(np.float32) / 255

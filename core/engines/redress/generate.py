@@ -16,8 +16,9 @@ from core.colour import LUMINANCE, linear, normalized_convolution, srgb, to_byte
 from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
 from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
-from core.engines.redress.garment import KINDS, Cloth, Layout, cloths_of, lay_out
+from core.engines.redress.garment import KINDS, Cloth, cloths_of, lay_out
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
+from core.engines.redress.paint import Layout
 from core.frame import INTEROCULAR_PX
 from core.scene.compose import compose
 from core.scene.stage import Setup, Skin, Window, look_of

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core.engines.redress.fitting import as_sharp, opening_of, recoloured, trunk_normals, worn
-from core.engines.redress.garment import SIZE, TOP, Cloth, Layout
+from core.engines.redress.garment import Cloth
+from core.engines.redress.paint import SIZE, TOP, Layout
 from core.frame import INTEROCULAR_PX
 from core.scene.wardrobe import PART_NAMES, Garment, garments, mirrored, photographed
 from tests.core.scene.test_wardrobe import BODY

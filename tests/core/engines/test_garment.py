@@ -9,8 +9,9 @@ import pytest
 
 from core import frame
 from core.engines.redress.drape import drape
-from core.engines.redress.garment import JACKET, KINDS, SHIRT, SIZE, TIE, TOP, Cloth, Layout, cloths_of, lay_out
+from core.engines.redress.garment import JACKET, KINDS, SHIRT, TIE, Cloth, cloths_of, lay_out
 from core.engines.redress.generate import near_neck, up_to_collar
+from core.engines.redress.paint import SIZE, TOP, Layout
 from core.types import Body
 
 BODY = Body(neck_x=512, neck_width=190, collar_y=945, chin_y=858, shoulder_y=900, left=-9, right=1033)
