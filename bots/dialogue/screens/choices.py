@@ -206,10 +206,12 @@ def details(view: View, name: str = "", page: int = 0) -> Card:
         lines = [view.words("details.ask"), *(detail_line(view, n, chosen.get(n, "")) for n in offered)]
         back: Rows = ((view.button("back", LooksOpened()),),)
         return view.card("looks", lines, (*view.in_rows(buttons, 2), *back))
-    values, own = list(offered[name]), name == "outfit" and OWN in offered[name]
-    if own:  # first where a photo shows presentable clothes, else last
-        values.remove(OWN)
-        values.insert(0 if any("own_clothes" in photo.notes for photo in view.session.photos) else len(values), OWN)
+    values = [value for value in offered[name] if name != "outfit" or value != OWN]
+    pages = [values[i : i + CHOICES_A_PAGE] for i in range(0, len(values), CHOICES_A_PAGE)]
+    if len(values) < len(offered[name]):  # own clothes: first where a photo shows presentable ones, else last
+        first = any("own_clothes" in photo.notes for photo in view.session.photos)
+        for row in (values, pages[0 if first else -1]):
+            row.insert(0 if first else len(row), OWN)
     back = ((view.button("back", DetailsOpened()),),)
     lines = [view.words(f"details.{name}")]
     as_look = _detail(view, name, "", "")
@@ -217,7 +219,6 @@ def details(view: View, name: str = "", page: int = 0) -> Card:
         plain = [as_look, *(_detail(view, name, value, "") for value in values)]
         rows = view.paged(plain, 2, page, lambda n: DetailsOpened(name, n), back)
         return view.card("looks", lines, (*rows, *back))
-    pages = [values[i : i + CHOICES_A_PAGE] for i in range(0, len(values), CHOICES_A_PAGE)]
     shown = pages[page % len(pages)]
     pictured = [value for value in shown if view.menu.tile(name, value)]
     buttons = [

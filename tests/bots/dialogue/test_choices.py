@@ -121,3 +121,16 @@ def test_the_last_sitting_is_ordered_again_with_one_press() -> None:
     again = advance(done.session, press_of(done, "As last time"), NOW)
     assert again.session.styles == ("office",)
     assert again.session.details == (("backdrop", "park"),)
+
+
+def test_outfits_backdrops_and_lights_are_chosen_by_pictures() -> None:
+    for detail in ("outfit", "backdrop", "light"):
+        values, seen = dict(default_menu().details)[detail], set()
+        for page in range(9):
+            card = card_of(walk(with_photos(), LooksOpened(), DetailsOpened(detail, page)))
+            (picture,) = card.pictures
+            tiles = picture.tiles or (picture.name,)
+            seen |= {tile.removeprefix(f"{detail}-").removesuffix(".jpg") for tile in tiles}
+            labels = [button.label.removeprefix("✓ ") for row in card.rows for button in row]
+            assert [label[0] for label in labels if label[0].isdigit()] == [str(n + 1) for n in range(len(tiles))]
+        assert seen == set(values) - {"own"}
