@@ -7,7 +7,7 @@ import torch
 
 from core.cli import main
 from core.engines import registry
-from core.engines.facts import GB, SPARE, Card, engines
+from core.engines.facts import GB, Card, engines
 from core.engines.flux2.engine import Flux2Engine
 from core.engines.redress.engine import RedressEngine
 from core.engines.registry import best_here, open_engine
@@ -128,24 +128,6 @@ def test_the_command_line_says_what_is_missing_in_one_sentence(
     said = json.loads(capsys.readouterr().out)
     assert said["error"]["reason"] == "engine_missing"
     assert said["error"]["message"].endswith("atelier weights pull --engine flux2")
-
-
-# memory
-
-
-@pytest.mark.parametrize(("engine", "plan"), [
-    ("flux2", "bf16"), ("flux2", "bf16-encoder-cpu"), ("flux2", "fp8"), ("flux2", "fp8-small"),
-    ("sdxl", "bf16"), ("sdxl", "fp16-small"),
-])  # fmt: skip
-def test_plans_are_what_the_published_nets_measure_on_the_meta_device(engine: str, plan: str) -> None:
-    import importlib
-
-    module = importlib.import_module(f"core.engines.{engine}.measure")
-    (known,) = [each for each in engines()[engine].plans if each.name == plan]
-    drawing, learning = module.measure(known)
-    assert known.drawing_gb == pytest.approx(drawing, abs=0.02)
-    assert known.learning_gb == pytest.approx(learning, abs=0.02)
-    assert known.card_gb == max(known.drawing_gb, known.learning_gb) + SPARE
 
 
 def test_a_card_before_ampere_carries_no_plan_in_bfloat16() -> None:
