@@ -23,7 +23,7 @@ COPY_ABOVE: Final = 0.12
 SELF_FLOOR: Final = 0.75
 """Least likeness of a portrait to its own source; all there is to compare with where no other photo is left."""
 
-OF_THE_PHOTOS_PIXELS: Final = frozenset({"misshapen", "patch", "head_cut", "neck_seam"})
+OF_THE_PHOTOS_PIXELS: Final = frozenset({"misshapen", "head_cut", "neck_seam"})
 """Reasons that hold a portrait against its own photo pixel by pixel: a head that was drawn anew has none of its."""
 
 REASONS: Final = {

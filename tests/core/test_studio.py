@@ -69,12 +69,13 @@ def test_the_garment_is_there_in_its_colours(shot: Path) -> None:
 
 
 def test_every_file_says_what_made_it(shot: Path) -> None:
-    with Image.open(shot / "office-01.jpg") as picture:
+    (kept,) = (record for record in manifest_of(shot)["portraits"] if record["kept"])
+    with Image.open(shot / kept["file"]) as picture:
         xmp = picture.info["xmp"].decode()
         assert picture.info["icc_profile"]
         assert not picture.getexif()
     assert files.AI_MARK in xmp
-    assert "charcoal_suit" in xmp
+    assert kept["recipe"]["settings"]["outfit"] in xmp
     assert "collins" not in xmp
 
 
@@ -83,7 +84,7 @@ def test_the_page_stands_alone_and_describes_its_pictures(shot: Path) -> None:
     assert "data:image/jpeg;base64," in page
     assert "http" not in page.split("data:image")[0]
     assert 'alt="Portrait in the style Office' in page
-    assert "Drew 1, kept 1." in page
+    assert f"Drew {manifest_of(shot)['drawn']}, kept 1." in page
     assert "none of the photos is sharp enough to learn from" in page  # 41 px between the eyes
 
 

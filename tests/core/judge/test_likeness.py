@@ -35,7 +35,8 @@ def test_neither_the_source_nor_a_photo_that_trained_speaks_on_likeness(collins_
 def test_where_every_other_photo_trained_nothing_is_claimed(collins_map: FaceMap) -> None:
     who = person(collins_map, 3, trained_on=("0", "1"))
     assert reference_embeddings(references_of(who), "2") == []
-    assert rescored(who.maps[0].selfie.face.embedding, references_of(who), "2") == {}
+    measured = rescored(who.maps[0].selfie.face.embedding, references_of(who), "2")
+    assert set(measured) == {"to_source"}, "only how near it is to its own photo"
 
 
 def test_an_edit_is_scored_against_the_photos_its_draw_was(collins_map: FaceMap, tmp_path: Path) -> None:
@@ -51,6 +52,7 @@ def test_an_edit_is_scored_against_the_photos_its_draw_was(collins_map: FaceMap,
     expected = float(np.median([cosine(drawn, other) for other in others]))
     assert kept.baseline is not None
     assert rescored(drawn, kept, "0") == {
+        "to_source": round(cosine(drawn, who.maps[0].selfie.face.embedding), 4),
         "likeness": round(expected, 4),
         "percent_of_baseline": round(100 * expected / kept.baseline, 1),
     }
