@@ -1,0 +1,35 @@
+"""Claims about drawn skin: where the net's neck ends, and where its folds are deep, no line is seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.engines.redress.generate import FOLDS, _skin_only
+
+SKIN = np.array([0.75, 0.55, 0.45], np.float32)
+
+
+def shaded_neck() -> np.ndarray:
+    """A neck of 1024 x 576 with a dark furrow down its middle; white cloth below row 288."""
+    across = np.exp(-(((np.arange(1024) - 512) / 25.0) ** 2)).astype(np.float32)
+    neck = SKIN * (1 - 0.5 * across[:, None])
+    rgb = np.ones((576, 1024, 3), np.float32)
+    rgb[:288] = neck
+    return rgb
+
+
+def test_skin_below_the_net_s_neck_begins_in_the_colour_that_it_ends_in() -> None:
+    matte = np.zeros((72, 128), np.float32)
+    matte[:36] = 1
+    skin = _skin_only(shaded_neck(), matte)
+    above, below = skin[270, 400:620], skin[312, 400:620]
+    assert np.abs(above - below).max() < 0.12
+    assert np.abs(np.diff(skin[260:330, 512], axis=0)).max() < 0.05
+
+
+def test_folds_of_the_net_are_kept_in_part() -> None:
+    matte = np.ones((72, 128), np.float32)
+    matte[-8:] = 0
+    furrow = _skin_only(shaded_neck(), matte)[100]
+    depth = float((furrow[300] - furrow[512]).mean() / (shaded_neck()[100, 300] - shaded_neck()[100, 512]).mean())
+    assert FOLDS < depth < 0.9
