@@ -9,6 +9,11 @@ from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import Qwen2TokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from core.engines.facts import Plan
+
+SIZE = (64, 80)
+TINY = Plan("tiny", "float32", "float32", SIZE, SIZE, 4, False, 3.0, 3.0)
+FP8 = Plan("tiny-fp8", "bfloat16", "float8_e4m3fn", SIZE, SIZE, 4, False, 2.0, 2.0)
 LAYERS = (1, 2, 3)
 """The text layers a net of three has; the published ones are 9, 18, 27."""
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"

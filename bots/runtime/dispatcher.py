@@ -130,10 +130,7 @@ class Dispatcher:
                     break
             await asyncio.sleep(wait_s)
         FAILED.labels(self._platform).inc()
-        sorry = fx.Toast(say(spoken(contact.language), "failed.other"), alert=True)
-        if not contact.interaction:
-            await self._show(contact, sorry.text)
-        return sorry
+        return await self._told(contact, say(spoken(contact.language), "failed.other"))
 
     async def _heard(self, contact: Contact, happened: Sequence[e.Event | str]) -> fx.Toast | None:
         """Advance the owner's conversation; return what is to be said in passing."""
@@ -144,10 +141,7 @@ class Dispatcher:
         except Gone:  # everything of theirs is being deleted right now
             return None
         if account.blocked:
-            sorry = fx.Toast(say(account.language or "en", "blocked.sorry"), alert=True)
-            if not contact.interaction:
-                await self._show(contact, sorry.text)
-            return sorry
+            return await self._told(contact, say(account.language or "en", "blocked.sorry"))
         return next((reply for reply in done if isinstance(reply, fx.Toast)), None)
 
     async def _point_home(self, contact: Contact, happened: Sequence[e.Event | str]) -> fx.Toast | None:
@@ -162,11 +156,7 @@ class Dispatcher:
         self._pointed_home[key] = None
         while len(self._pointed_home) > REMEMBERED:
             self._pointed_home.popitem(last=False)
-        text = say(spoken(contact.language), "group.private", link=self._adapter.home_link)
-        if contact.interaction:
-            return fx.Toast(text, alert=True)
-        await self._show(contact, text)
-        return None
+        return await self._told(contact, say(spoken(contact.language), "group.private", link=self._adapter.home_link))
 
     async def _invite(self, contact: Contact, happened: Sequence[e.Event | str]) -> fx.Toast | None:
         """Post the invitation to one's own team where a whole group reads it; nothing else of the owner is shown there.
@@ -178,11 +168,7 @@ class Dispatcher:
             team = await tx.team_of_owner(account.id) if account is not None and not account.blocked else None
         language = spoken(contact.language)
         if account is None or team is None:
-            sorry = say(language, "team.none_to_invite", link=self._adapter.home_link)
-            if contact.interaction:
-                return fx.Toast(sorry, alert=True)
-            await self._show(contact, sorry)
-            return None
+            return await self._told(contact, say(language, "team.none_to_invite", link=self._adapter.home_link))
         look = said_or(language, f"style.{team.look}.title", "value.other", value=self._menu.look(team.look).title)
         invitation = teams.invitation(language, team.code, look, self._adapter.limits)
         try:
@@ -193,6 +179,13 @@ class Dispatcher:
         async with self._database.write() as tx:  # so that it goes when the owner is forgotten
             for handle in handles:
                 await tx.remember_message(account.id, self._platform, "", handle)
+        return None
+
+    async def _told(self, contact: Contact, text: str) -> fx.Toast | None:
+        """Return what answers an interaction in passing; where there is none to answer, say it."""
+        if contact.interaction:
+            return fx.Toast(text, alert=True)
+        await self._show(contact, text)
         return None
 
     async def _show(self, contact: Contact, text: str) -> None:

@@ -46,8 +46,7 @@ class TeamEffects:
         async with self._database.write() as tx:
             team = await tx.team_of_owner(account)
             if team is not None:
-                await teams.end(tx, team)
-                tx.after.append(self._job_queue.wake)
+                await teams.end(tx, self._job_queue, team)
         if team is not None:
             await self._blob_store.delete_folder(account, folder_of(team.id))
 
@@ -62,7 +61,6 @@ class TeamEffects:
             await teams.leave(tx, self._job_queue, account)
             await tx.join_team(account, team.id)
             await teams.tell_owner(tx, self._job_queue, team, sheet=False)
-            tx.after.append(self._job_queue.wake)
             return _entered(team)
 
     async def _release(self, account: int, portrait: int) -> None:

@@ -263,6 +263,11 @@ def paper_of(backdrop: str) -> dict[str, Any]:
     return paper.model_dump(exclude={"title"})
 
 
+def backdrop_words(backdrop: str) -> str:
+    """Say what a backdrop is: the title of one of the wardrobe's, plain studio paper for #rrggbb. Raises StyleWrong."""
+    return "plain studio paper" if backdrop.startswith("#") else pick("backdrop", backdrop).title.lower()
+
+
 def lamps_of(light: str) -> dict[str, Any]:
     """Return the numbers of a light of the wardrobe as JSON values. Raises StyleWrong with the choices."""
     return pick("light", light).model_dump(exclude={"title"})

@@ -105,7 +105,7 @@ async def _close(services: Services, account: int) -> str | None:
         if row.forgetting_at is None:
             await pending_receipt.add_all(tx, account)
             if (own := await tx.team_of_owner(account)) is not None:
-                await teams.end(tx, own)
+                await teams.end(tx, services.job_queue, own)
             await teams.leave(tx, services.job_queue, account)
             await tx.withdraw_consent(account)
             await tx.c.execute(update(t.accounts).where(a.id == account).values(forgetting_at=time.time()))

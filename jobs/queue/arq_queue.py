@@ -61,6 +61,9 @@ class JobQueue(Protocol):
         With a tx, it is written in that transaction. Raises Gone, ValueError when the job breaks its rules.
         """
 
+    def wake(self) -> None:
+        """Say that events or jobs were written: for `Transaction.after`, where `place` was not asked."""
+
     async def cancel(self, account: int, job_id: int) -> str:
         """Ask that a job be dropped: `cancelled`, `stopping`, `too_late` or `unknown`.
 

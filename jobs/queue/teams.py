@@ -25,6 +25,7 @@ async def tell_owner(tx: Transaction, job_queue: JobQueue, team: Team, sheet: bo
     """
     counts = await tx.team_counts(team.id)
     await outbox.tell_account(tx, team.account, events.TeamChanged(team.id, counts.members, counts.released))
+    tx.after.append(job_queue.wake)
     if not sheet:
         return
     with suppress(Gone):
@@ -42,7 +43,8 @@ async def leave(tx: Transaction, job_queue: JobQueue, account: int) -> None:
         await tell_owner(tx, job_queue, team, sheet=bool(had_released))
 
 
-async def end(tx: Transaction, team: Team) -> None:
+async def end(tx: Transaction, job_queue: JobQueue, team: Team) -> None:
     """End a team, and tell those who were in it."""
+    tx.after.append(job_queue.wake)
     for member in await tx.end_team(team.id):
         await outbox.tell_account(tx, member, events.TeamOver(team.id))

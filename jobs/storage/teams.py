@@ -76,10 +76,6 @@ class Teams(Accounts):
         m = t.team_members.c
         return await self._team(t.teams.c.id.in_(select(m.team_id).where(m.account_id == account)))
 
-    async def team(self, number: int) -> Team | None:
-        """Return a team by its id."""
-        return await self._team(t.teams.c.id == number)
-
     async def _team(self, where: Any) -> Team | None:
         row = (await self.c.execute(select(t.teams).where(where))).first()
         if row is None:

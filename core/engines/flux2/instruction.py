@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from core.engines.safety import check_words
-from core.scene.style import Lamps, Outfit, Paper, pick
+from core.scene.style import Lamps, Outfit, backdrop_words, pick
 from core.types import FaceMap, Features
 
 WORD: Final = "ohwx person"
@@ -82,12 +82,7 @@ def scene_of(settings: dict[str, Any]) -> list[str]:
     """Return outfit, backdrop and light in the wardrobe's own words."""
     lamps = pick("light", settings["light"])
     assert isinstance(lamps, Lamps)
-    backdrop = str(settings["backdrop"])
-    behind = "plain studio paper"
-    if not backdrop.startswith("#"):
-        paper = pick("backdrop", backdrop)
-        assert isinstance(paper, Paper)
-        behind = paper.title.lower()
+    behind = backdrop_words(settings["backdrop"])
     return [f"Wears {_outfit(settings)}", f"Behind: {behind}, out of focus", f"Light: {lamps.title.lower()}"]
 
 

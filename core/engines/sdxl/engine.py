@@ -38,7 +38,7 @@ from core.engines.teaching import teaching_photos
 from core.errors import EngineMissing, Stopped
 from core.scene.compose import compose
 from core.scene.stage import Setup, look_of
-from core.scene.style import Lamps, Outfit, Paper, pick
+from core.scene.style import backdrop_words, pick
 from core.types import F32, U8, Cutout, FaceMap, Identity, Layers, Portrait
 
 STEPS: Final = 30
@@ -239,14 +239,7 @@ class SdxlEngine:
 def prompt_of(settings: dict[str, Any], known: bool) -> str:
     """Say a setup in words, from the wardrobe's own titles. known: the rare word stands for somebody."""
     outfit, lamps = pick("outfit", settings["outfit"]), pick("light", settings["light"])
-    assert isinstance(outfit, Outfit)
-    assert isinstance(lamps, Lamps)
-    backdrop = str(settings["backdrop"])
-    behind = "plain studio paper"
-    if not backdrop.startswith("#"):
-        paper = pick("backdrop", backdrop)
-        assert isinstance(paper, Paper)
-        behind = paper.title.lower()
+    behind = backdrop_words(settings["backdrop"])
     who = WORD if known else "photo of a person"
     return check_words(
         f"{who}, head and shoulders portrait, wearing {outfit.title.lower()}, {behind}, {lamps.title.lower()}, "

@@ -14,11 +14,10 @@ from diffusers import Flux2KleinInpaintPipeline, Flux2KleinPipeline
 from core import studio
 from core.edit.recipe import develop, edit
 from core.engines.checkpoints import Checkpoint
-from core.engines.facts import Plan
 from core.engines.flux2 import engine as drawing
 from core.engines.flux2 import instruction, klein
 from core.engines.flux2.engine import Flux2Engine
-from core.engines.flux2.facts import DRAWS, FACTS, LEARNS
+from core.engines.flux2.facts import FACTS
 from core.engines.flux2.klein import Klein
 from core.engines.flux2.references import reference_of, select_references
 from core.errors import EngineMissing, Stopped
@@ -27,18 +26,9 @@ from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import load
 from core.types import Cutout, FaceMap, Identity
 from tests import tiny_flux2
+from tests.tiny_flux2 import FP8, SIZE, TINY
 
-SIZE = (64, 80)
-TINY = Plan("tiny", "float32", "float32", SIZE, SIZE, 4, False, 3.0, 3.0)
-FP8 = Plan("tiny-fp8", "bfloat16", "float8_e4m3fn", SIZE, SIZE, 4, False, 2.0, 2.0)
 SMALLER = replace(TINY, name="smaller", draws=(64, 64), drawing_gb=1.0, learning_gb=1.0)
-
-
-@pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
-    root = tmp_path_factory.mktemp("flux2")
-    draws, learns = tiny_flux2.save(root / "klein"), tiny_flux2.save(root / "base", seed=1, distilled=False)
-    return {"draws": Checkpoint("flux2", DRAWS, draws), "learns": Checkpoint("flux2", LEARNS, learns)}
 
 
 @pytest.fixture(autouse=True)

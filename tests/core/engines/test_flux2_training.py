@@ -16,10 +16,9 @@ from diffusers.training_utils import compute_density_for_timestep_sampling, comp
 from core import studio
 from core.engines import lora as training
 from core.engines.checkpoints import Checkpoint
-from core.engines.facts import Plan
 from core.engines.flux2 import klein, lora
 from core.engines.flux2.engine import Flux2Engine
-from core.engines.flux2.facts import DRAWS, FACTS, LEARNS
+from core.engines.flux2.facts import FACTS
 from core.engines.flux2.klein import Klein
 from core.engines.flux2.lora import Flux2Task, caption_of, flow_loss, framed_photo, lora_config
 from core.engines.lora import TrainConfig
@@ -28,19 +27,10 @@ from core.errors import Stopped
 from core.models import Models
 from core.types import FaceMap, Identity
 from tests import tiny_flux2
+from tests.tiny_flux2 import FP8, SIZE, TINY
 
-SIZE = (64, 80)
-TINY = Plan("tiny", "float32", "float32", SIZE, SIZE, 4, False, 3.0, 3.0)
-FP8 = Plan("tiny-fp8", "bfloat16", "float8_e4m3fn", SIZE, SIZE, 4, False, 2.0, 2.0)
 SEEDS = lora.PROOF_SEEDS
 SHORT = TrainConfig(6, 2e-2, check_every=2, patience=8, least_gain=2.0, accumulate=1, most_gradient=1.0)
-
-
-@pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
-    root = tmp_path_factory.mktemp("flux2")
-    draws, learns = tiny_flux2.save(root / "klein"), tiny_flux2.save(root / "base", seed=1, distilled=False)
-    return {"draws": Checkpoint("flux2", DRAWS, draws), "learns": Checkpoint("flux2", LEARNS, learns)}
 
 
 @pytest.fixture(autouse=True)
