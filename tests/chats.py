@@ -74,12 +74,16 @@ async def has_photos(person: Person, n: int = 2) -> None:
     await person.can_press("Choose looks")
 
 
-async def has_gallery(person: Person) -> None:
+async def has_picked_office(person: Person) -> None:
     await has_photos(person)
     await person.presses("Choose looks")
     await person.sees("Pick one or more looks")
     await person.presses("At work")
     await person.presses("Office")
     await person.can_press("Go: 4")
+
+
+async def has_gallery(person: Person) -> None:
+    await has_picked_office(person)
     await person.presses("Go: 4")
     await person.sees("Your 3 portraits are ready")

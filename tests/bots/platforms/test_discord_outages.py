@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bots.runtime import outbox
-from tests.chats import begins, has_photos, running_bot
+from tests.chats import begins, has_photos, has_picked_office, running_bot
 from tests.fakes.discord_server import DiscordServer
 from tests.fakes.picture_studio import picture
 
@@ -31,11 +31,7 @@ async def test_a_whole_outage_delays_a_gallery_and_shows_it_once(discord_server:
     server = discord_server
     async with running_bot(tmp_path, server):
         ana = server.person(7, patience_s=90)
-        await has_photos(ana)
-        await ana.presses("Choose looks")
-        await ana.presses("At work")
-        await ana.presses("Office")
-        await ana.can_press("Go: 4")
+        await has_picked_office(ana)
         await ana.presses("Go: 4")
         await ana.sees("Your portraits")
         await server.outage()
@@ -73,11 +69,7 @@ async def test_an_order_whose_card_was_being_sent_when_the_bot_ended_is_shown_on
     monkeypatch.setattr(outbox, "SENDING_S", patience_s)
     async with running_bot(tmp_path, discord_server):
         ana = discord_server.person(7)
-        await has_photos(ana)
-        await ana.presses("Choose looks")
-        await ana.presses("At work")
-        await ana.presses("Office")
-        await ana.can_press("Go: 4")
+        await has_picked_office(ana)
         discord_server.lag("POST", "/messages", 1.0)
         await ana.presses("Go: 4")
         await ana.sees("Your order is in")  # it is there, and the bot has no answer yet

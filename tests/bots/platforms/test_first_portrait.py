@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.chats import Person, has_photos, running_bot
+from tests.chats import Person, has_picked_office, running_bot
 from tests.fakes.discord_messages import pictures_shown
 from tests.fakes.discord_server import DiscordServer
 from tests.fakes.telegram_server import TelegramServer
@@ -25,12 +25,7 @@ def chat(request: pytest.FixtureRequest) -> Chat:
 
 async def sees_first(ana: Person) -> str:
     """Order four portraits that take a second each, and wait for the first; return its message's id."""
-    await has_photos(ana)
-    await ana.presses("Choose looks")
-    await ana.sees("Pick one or more looks")
-    await ana.presses("At work")
-    await ana.presses("Office")
-    await ana.can_press("Go: 4")
+    await has_picked_office(ana)
     await ana.presses("Personal")
     await ana.can_press("✓ Personal")
     await ana.presses("Go: 4")

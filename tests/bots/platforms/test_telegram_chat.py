@@ -16,7 +16,7 @@ from bots.dialogue.text import LANGUAGES
 from jobs import settings as s
 from jobs.services import open_services
 from jobs.storage.keys import signed_by
-from tests.chats import STUDIO, begins, has_gallery, has_photos, running_bot
+from tests.chats import STUDIO, begins, has_gallery, has_picked_office, running_bot
 from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TOKEN, TelegramServer
 
@@ -231,12 +231,7 @@ async def test_a_flood_delays_and_loses_nothing(server: TelegramServer, tmp_path
 async def test_who_blocked_the_bot_finds_the_gallery_on_return(server: TelegramServer, tmp_path: Path) -> None:
     async with running_bot(tmp_path, server) as services:
         ana = server.person(7)
-        await has_photos(ana)
-        await ana.presses("Choose looks")
-        await ana.sees("Pick one or more looks")
-        await ana.presses("At work")
-        await ana.presses("Office")
-        await ana.can_press("Go: 4")
+        await has_picked_office(ana)
         ana.blocked = True
         await ana.presses("Go: 4")
         async with services.database.read() as tx:
@@ -274,12 +269,7 @@ async def test_buttons_work_after_a_restart_and_for_their_owner_only(server: Tel
 async def test_a_sitting_is_cancelled_while_it_runs(server: TelegramServer, tmp_path: Path) -> None:
     async with running_bot(tmp_path, server):
         ana = server.person(7)
-        await has_photos(ana)
-        await ana.presses("Choose looks")
-        await ana.sees("Pick one or more looks")
-        await ana.presses("At work")
-        await ana.presses("Office")
-        await ana.can_press("Go: 4")
+        await has_picked_office(ana)
         await ana.presses("Personal")
         await ana.can_press("✓ Personal")
         await ana.presses("Go: 4")

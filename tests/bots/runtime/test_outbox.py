@@ -14,7 +14,7 @@ from bots.runtime import executor
 from bots.runtime.retry import Backoff
 from jobs.privacy import export
 from jobs.storage.blobs import BlobStoreDown
-from tests.chats import begins, has_gallery, has_photos, running_bot
+from tests.chats import begins, has_gallery, has_photos, has_picked_office, running_bot
 from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TelegramServer
 
@@ -26,11 +26,7 @@ async def test_a_gallery_that_is_finished_in_an_outage_appears_by_itself(
 ) -> None:
     async with running_bot(tmp_path, server, backoff=QUICK) as services:
         ana = server.person(7)
-        await has_photos(ana)
-        await ana.presses("Choose looks")
-        await ana.presses("At work")
-        await ana.presses("Office")
-        await ana.can_press("Go: 4")
+        await has_picked_office(ana)
         server.lag("getUpdates", 0.3)
         await ana.presses("Go: 4")
         await ana.sees("Your portraits")
@@ -176,11 +172,7 @@ async def test_a_message_that_is_being_sent_when_the_bot_ends_is_known_to_the_ne
     """Nobody could delete it otherwise: its place on screen is taken by a newer card, and it would stay for ever."""
     ana = server.person(7)
     async with running_bot(tmp_path, server, backoff=QUICK):
-        await has_photos(ana)
-        await ana.presses("Choose looks")
-        await ana.presses("At work")
-        await ana.presses("Office")
-        await ana.can_press("Go: 4")
+        await has_picked_office(ana)
         server.lag("sendMessage", 1.0)
         await ana.presses("Go: 4")
         await ana.sees("Your order is in")  # it is there, and the bot has no answer yet
