@@ -99,6 +99,7 @@ class OwnTeam:
     eye_line: float = 0.0
     head_height: float = 0.0
     backdrop: float = 0.0
+    ending: bool = False  # its end is asked for and not confirmed yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ def _team_asked(ctx: Context, event: e.TeamAsked) -> None:
     elif not ctx.session.consent:
         ctx.replies.append(welcome.welcome(ctx.view))
     elif ctx.session.own_team is not None:
+        ctx.change(own_team=replace(ctx.session.own_team, ending=False))
         ctx.replies.append(teams.owned(ctx.view, ctx.session.own_team, repost=True))
     else:
         ctx.replies.append(teams.choose(ctx.view, repost=True))
@@ -52,7 +53,7 @@ def _team_end_asked(ctx: Context, event: teams.TeamEndAsked) -> None:
     if own is None:
         ctx.toast("team.none")
     elif not event.sure:
-        ctx.replies.append(teams.owned(ctx.view, own, ending=True))
+        _show(ctx, replace(own, ending=True))
     else:
         ctx.effects.append(fx.EndTeam())
         ctx.change(own_team=None)

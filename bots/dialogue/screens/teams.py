@@ -68,7 +68,7 @@ def choose(view: View, page: int = 0, repost: bool = False) -> Card:
     return view.card("team", [view.words("team.what")], view.paged(looks, 2, page, TeamLooks), repost=repost)
 
 
-def owned(view: View, team: OwnTeam, repost: bool = False, ending: bool = False) -> Card:
+def owned(view: View, team: OwnTeam, repost: bool = False) -> Card:
     """One's own team: its sheet, how alike the portraits on it are, how many are in it, and how others join."""
     lines = [view.words("team.own", look=style_title(view, team.look), n=team.members, shown=team.shown)]
     if team.sheet and team.shown > 1:
@@ -76,7 +76,7 @@ def owned(view: View, team: OwnTeam, repost: bool = False, ending: bool = False)
         lines.append(view.words("team.alike", eyes=eyes, head=head, backdrop=f"{team.backdrop:.1f}"))
     lines.append(view.words("team.how_to_join", code=team.code))
     rows = (
-        (view.button("team_end_sure" if ending else "team_end", TeamEndAsked(ending)),),
+        (view.button("team_end_sure" if team.ending else "team_end", TeamEndAsked(team.ending)),),
         *(() if view.session.membership is not None else ((view.button("team_join_own", TeamJoined(team.code)),),)),
     )
     alt = view.words("team.sheet_alt", n=team.shown)
