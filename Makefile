@@ -1,9 +1,10 @@
 # make demo: set up and run the main job on real photos.  make test: set up and pass the tests.
+# make fuzz: the tests of hostile input, on examples nobody has tried.
 PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint bench setup
+.PHONY: demo test lint fuzz bench setup
 
 setup: $(STAMP)
 
@@ -24,6 +25,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: $(STAMP)
+	$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile=fuzz
 
 bench: $(STAMP)
 	$(BIN)/python -m tools.bench

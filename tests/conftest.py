@@ -10,6 +10,7 @@ os.environ["PYTHONPATH"] = os.path.dirname(os.path.dirname(__file__))
 os.environ["LC_ALL"] = "C.UTF-8"  # the terminal speaks its person's language
 
 import pytest
+from hypothesis import settings
 
 from core.cutout.cutout import cut_out
 from core.engines.redress.engine import RedressEngine
@@ -20,6 +21,11 @@ from core.types import Cutout, FaceMap, Selfie
 from tests import sitters
 from tests.live_servers import database_url, on_s3, postgres, queue_server, ready_sqlite, s3_server
 from tests.live_services import services
+
+# `make test` tries the same examples each time, so that it tells of the change; `make fuzz` looks for new ones
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("fuzz", derandomize=False, deadline=None, print_blob=True)
+settings.load_profile("repeatable")
 
 __all__ = ["database_url", "on_s3", "postgres", "queue_server", "ready_sqlite", "s3_server", "services"]
 
