@@ -48,17 +48,12 @@ def enhance(options: argparse.Namespace) -> int:
 def sticker(options: argparse.Namespace) -> int:
     """Cut a portrait out as a sticker or an emoji; the file says what made it, as every picture does."""
     from core.atomic import write_bytes
-    from core.deliver import files
-    from core.deliver.manifest import read_record
-    from core.deliver.sticker import KINDS, sticker
-    from core.edit.recipe import whole
+    from core.deliver.sticker import KINDS, sticker_of
 
-    record, recipe = read_record(options.portrait)
     suffix = KINDS[options.kind].suffix
     if options.out.suffix != suffix:
         raise Refused("format", f"a {options.kind} is written as {suffix}, not as {options.out.suffix or 'no suffix'}")
-    rgb, layers = whole(files.load_layers((options.portrait.parent / record["layers"]).resolve()), recipe)
-    write_bytes(options.out, files.encode(sticker(rgb, layers, options.kind), suffix, recipe))
+    write_bytes(options.out, sticker_of(options.portrait, options.kind))
     print(options.out)
     return 0
 

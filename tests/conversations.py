@@ -39,6 +39,7 @@ from bots.dialogue.screens.gallery import (
     Favoured,
     FilesAsked,
     PageOpened,
+    StickerAsked,
 )
 from bots.dialogue.screens.jobs import CancelPressed
 from bots.dialogue.screens.photos import PhotoUndone
@@ -144,12 +145,14 @@ SAMPLES: dict[type[e.Event], e.Event] = {
     Compared: Compared(1, 1, True),
     FilesAsked: FilesAsked(1, 1, "all"),
     AvatarAsked: AvatarAsked(1, 1),
+    StickerAsked: StickerAsked(1, 1),
     e.PhotoFailed: e.PhotoFailed(1, "gone"),
     e.PhotoLooked: e.PhotoLooked(e.Verdict(1, False, "blurred", 0.1, 0.3)),
     e.JobMoved: e.JobMoved(1, place=3),
     e.FirstPortraitCame: e.FirstPortraitCame(1, FirstPortrait("shoots/1/11.png", "office", 93.0)),
     e.GalleryCame: e.GalleryCame(1, (portrait(11),)),
     e.PortraitCame: e.PortraitCame(2, portrait(21, parent=11)),
+    e.StickersCame: e.StickersCame(2, ("shoots/1/11-telegram_sticker.webp",)),
     e.JobFailed: e.JobFailed(1, "timeout"),
     e.JobStopped: e.JobStopped(1),
     e.Forgotten: e.Forgotten("{}", (("photos", 2),)),

@@ -95,6 +95,13 @@ class Files(Reply):
 
 
 @dataclass(frozen=True, slots=True)
+class Stickers(Reply):
+    """A portrait cut out, in the sizes of `Limits.stickers`: as stickers where a bot may send one, else as files."""
+
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TextFile(Reply):
     """A small text document, such as a receipt."""
 

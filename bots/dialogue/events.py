@@ -213,6 +213,14 @@ class PortraitCame(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StickersCame(Event):
+    """A portrait is cut out. files: on the account's blob store, one for each of `Limits.stickers`."""
+
+    job: int
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class JobFailed(Event):
     """A job ended without a picture; why is a machine word."""
 

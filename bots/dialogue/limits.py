@@ -17,7 +17,7 @@ class Limits:
     pictures_a_card: pictures of a message that also has buttons. album: pictures or files of one message without
     buttons. upload_bytes: the most one file may have that is sent. fetch_bytes: the most one may have that is
     received. edit_interval_s: seconds between two edits of one message. delete_days: how long a bot may delete its
-    own messages.
+    own messages. stickers: the kinds of `core.deliver.sticker.KINDS` that a person keeps a portrait as there.
     """
 
     button_bytes: int
@@ -34,6 +34,7 @@ class Limits:
     fetch_bytes: int
     edit_interval_s: float
     delete_days: float
+    stickers: tuple[str, ...] = ("telegram_sticker",)
 
     def room(self, buttons: int, rows: int, wide: int) -> int:
         """Return how many buttons more fit, `wide` in a row, into a message that has so many buttons and rows."""

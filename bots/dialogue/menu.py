@@ -40,6 +40,11 @@ class Look:
     family: str = ""
     purposes: tuple[str, ...] = ()
 
+    @property
+    def drawn(self) -> bool:
+        """Whether it is a drawing: those alone name the edits they offer."""
+        return bool(self.tweaks)
+
 
 @dataclass(frozen=True, slots=True)
 class Menu:

@@ -51,7 +51,8 @@ class Photo:
 class Running:
     """The job being worked on, and what its card last said (so that it is edited seldom).
 
-    kind: `shoot`, `enhance`, `avatar`, or `all` for edits of several portraits. job: its number in this conversation.
+    kind: `shoot`, `enhance`, `avatar`, `sticker`, or `all` for edits of several portraits. job: its number in this
+    conversation.
     gallery, portrait: what an edit is of.
     first: file of the first portrait, which the card shows from then on; empty before.
     """

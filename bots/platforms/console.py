@@ -69,7 +69,7 @@ class Terminal:
             case fx.Card():
                 saved = [await self._save(_file_name(picture), await load(picture)) for picture in reply.pictures]
                 self._print("\n".join([*map(str, saved), reply.text]), reply.rows)
-            case fx.Album() | fx.Files():
+            case fx.Album() | fx.Files() | fx.Stickers():
                 saved = [await self._save(_file_name(picture), await load(picture)) for picture in reply.pictures]
                 lines = [f"{path}  {picture.alt}" for path, picture in zip(saved, reply.pictures, strict=True)]
                 self._print("\n".join([*lines, *([reply.caption] if isinstance(reply, fx.Files) else [])]), ())

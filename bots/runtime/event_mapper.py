@@ -42,6 +42,8 @@ def event_of(job_event: events.JobEvent) -> e.Event | None:
             return e.JobStopped(n)
         case events.Done() if job_event.kind == "enhance" and payload.portraits:
             return e.PortraitCame(n, payload.portraits[0], payload.portraits[1:], int(payload.facts.get("left_out", 0)))
+        case events.Done() if job_event.kind == "sticker":
+            return e.StickersCame(n, tuple(payload.facts["files"]))
         case events.Done() if job_event.kind == "shoot":
             facts = payload.facts
             training = facts.get("training") or {}

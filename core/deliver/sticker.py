@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 
 from core import frame
+from core.deliver import files
+from core.deliver.manifest import read_record
+from core.edit.recipe import whole
 from core.errors import Refused
 from core.face.mesh import CHIN
 from core.types import F32, U8, Layers
@@ -36,6 +40,19 @@ BUST: Final = 1.75
 """Eye distances below the chin at which the shoulders are cut off in an arc; by eye."""
 GROWN: Final = 0.03
 """Eye distances by which the cut lies outside the matte: the line drawn round a sitter is half outside."""
+
+
+def sticker_of(portrait: Path, kind: str) -> bytes:
+    """Cut a portrait's file out by its record and layers: an encoded picture, which says what made it.
+
+    Raises Refused as `sticker`, and where the portrait has more bytes cut out than the chat takes.
+    """
+    record, recipe = read_record(portrait)
+    rgb, layers = whole(files.load_layers((portrait.parent / record["layers"]).resolve()), recipe)
+    data = files.encode(sticker(rgb, layers, kind), KINDS[kind].suffix, recipe)
+    if len(data) > KINDS[kind].most_bytes:
+        raise Refused("sticker", f"a {kind} has {len(data)} bytes, the limit is {KINDS[kind].most_bytes}")
+    return data
 
 
 def sticker(rgb: U8, layers: Layers, kind: str) -> U8:

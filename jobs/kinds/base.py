@@ -84,6 +84,9 @@ class Studio(Protocol):
     ) -> dict[str, Any]:
         """Write an edited portrait and its record, and return the record. on_progress: called with step and total."""
 
+    def sticker(self, portrait: Path, kind: str) -> Path:
+        """Write a portrait cut out as a kind of `core.deliver.sticker.KINDS` beside it, and return the file."""
+
     def sheet(self, pictures: Sequence[bytes], out: Path) -> dict[str, Any]:
         """Write several people's portraits as one set, and return `shown`, how many are on it, and how alike they are.
 

@@ -106,6 +106,15 @@ class CoreStudio:
 
         return studio.enhance(portrait, tweaks, out, self._models, on_progress)
 
+    def sticker(self, portrait: Path, kind: str) -> Path:
+        """See `Studio.sticker`."""
+        from core.atomic import write_bytes
+        from core.deliver.sticker import KINDS, sticker_of
+
+        file = portrait.with_name(f"{portrait.stem}-{kind}{KINDS[kind].suffix}")
+        write_bytes(file, sticker_of(portrait, kind))
+        return file
+
     def sheet(self, pictures: Sequence[bytes], out: Path) -> dict[str, Any]:
         """See `Studio.sheet`."""
         from core.atomic import write_bytes

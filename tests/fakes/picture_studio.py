@@ -94,6 +94,17 @@ class PictureStudio:
         out.write_bytes(picture("teal", (640, 400), f"{len(pictures)} people"))
         return {"shown": len(pictures), "eye_line": 0.004, "head_height": 0.01, "backdrop": 1.2}
 
+    def sticker(self, portrait: Path, kind: str) -> Path:
+        from core.deliver.sticker import KINDS  # when it is needed: the child process starts without cv2
+
+        size, suffix = KINDS[kind].size, KINDS[kind].suffix
+        file = portrait.with_name(f"{portrait.stem}-{kind}{suffix}")
+        with Image.open(portrait) as whole:
+            cut = whole.convert("RGBA").resize((size, size))
+            cut.putalpha(Image.radial_gradient("L").resize((size, size)))
+            cut.save(file)
+        return file
+
     def enhance(self, portrait: Path, tweaks: Any, out: Path, on_progress: Any) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(portrait.with_suffix(".json").read_text())
         record["tweaks"] += list(tweaks)

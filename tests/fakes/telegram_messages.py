@@ -37,6 +37,8 @@ class Messages:
                 return self._send(chat, params, **self._files.photo(params["photo"]), **caption(params))
             case "sendDocument":
                 return self._send(chat, params, **self._files.document(params["document"]), **caption(params))
+            case "sendSticker":
+                return self._send(chat, params, **self._files.sticker(params["sticker"]))
             case "sendMediaGroup":
                 return self._group(chat, params)
             case "editMessageText" | "editMessageCaption" | "editMessageMedia" | "editMessageReplyMarkup":

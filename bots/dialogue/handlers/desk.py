@@ -6,14 +6,16 @@ from dataclasses import replace
 
 from bots.dialogue import effects as fx
 from bots.dialogue.context import Context
-from bots.dialogue.galleries import Gallery
+from bots.dialogue.galleries import Gallery, Shown
 from bots.dialogue.handlers.gallery import found_gallery, show_gallery
 from bots.dialogue.rules import BUSY, ENHANCING, IDLE, handles, when
 from bots.dialogue.screens import desk as screen
-from bots.dialogue.screens.gallery import AvatarAsked
+from bots.dialogue.screens.gallery import AvatarAsked, StickerAsked
 from bots.dialogue.session import Running
 from core.edit.offered import MOST_EDITS
+from jobs.kinds.base import Job
 from jobs.kinds.enhance import Enhance
+from jobs.kinds.sticker import Sticker
 
 
 @handles(screen.TweaksOpened, when(*IDLE, *BUSY))
@@ -88,6 +90,15 @@ def _avatar_asked(ctx: Context, event: AvatarAsked) -> None:
         _place(ctx, "avatar", gallery, event.portrait, (ctx.menu.avatar,))
 
 
+@handles(StickerAsked, when(*IDLE, to=(ENHANCING,)))
+def _sticker_asked(ctx: Context, event: StickerAsked) -> None:
+    gallery = found_gallery(ctx, event.gallery, event.portrait)
+    shown = gallery.find(event.portrait) if gallery is not None else None
+    if gallery is not None and shown is not None:
+        _begin(ctx, "sticker", gallery, shown, Sticker(shown.drawn.id, ctx.limits.stickers))
+        ctx.toast("sticker.working")
+
+
 def _edits_of(ctx: Context, gallery: Gallery, portrait: int) -> tuple[str, ...]:
     """Return the edits of a portrait, none (and say so) where there are none or more than one press may make."""
     shown = gallery.find(portrait)
@@ -116,8 +127,13 @@ def _place(
     if shown is None:
         ctx.toast("stale.expired")
         return
-    job, tweak = ctx.session.jobs + 1, screen.CHAIN.join(edits)
-    running = Running(job, kind, ctx.now, tweak, gallery.number, portrait, shown_at=ctx.now)
-    ctx.change(state=ENHANCING, jobs=job, running=running)
-    ctx.effects.append(fx.Place(job, Enhance(shown.drawn.id, edits, others)))
+    tweak = screen.CHAIN.join(edits)
+    _begin(ctx, kind, gallery, shown, Enhance(shown.drawn.id, edits, others), tweak)
     ctx.toast("tweak.working", tweak=screen.tweak_label(ctx.view, tweak))
+
+
+def _begin(ctx: Context, kind: str, gallery: Gallery, shown: Shown, work: Job, tweak: str = "") -> None:
+    job = ctx.session.jobs + 1
+    running = Running(job, kind, ctx.now, tweak, gallery.number, shown.number, shown_at=ctx.now)
+    ctx.change(state=ENHANCING, jobs=job, running=running)
+    ctx.effects.append(fx.Place(job, work))

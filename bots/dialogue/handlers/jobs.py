@@ -7,7 +7,7 @@ from dataclasses import replace
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.context import Context
-from bots.dialogue.galleries import new_gallery
+from bots.dialogue.galleries import Gallery, new_gallery
 from bots.dialogue.handlers.gallery import show_gallery
 from bots.dialogue.rules import BROWSING, BUSY, CHOOSING, ENHANCING, EVERYWHERE, IDLE, WAITING, handles, when
 from bots.dialogue.screens import choices, gallery, jobs
@@ -132,12 +132,9 @@ def _portrait_came(ctx: Context, event: e.PortraitCame) -> None:
     running = ctx.session.running
     if ctx.session.state is not ENHANCING or running is None or running.job != event.job:
         return  # an edit's picture, while a sitting is under way or after it was called off
-    found = ctx.session.gallery_of(running.gallery)
-    ctx.change(state=BROWSING, running=None)
+    found = _edited_in(ctx, running)
     if found is None:
         return
-    if running.shown_at != running.since:
-        ctx.replies.append(ctx.view.card(jobs.slot(running), [ctx.words("tweak.done")]))
     if running.kind == "avatar":
         picture = fx.Picture("blob", event.portrait.file, ctx.words("avatar.alt"))
         ctx.replies.append(fx.Files((picture,), ctx.words("avatar.caption")))
@@ -150,3 +147,24 @@ def _portrait_came(ctx: Context, event: e.PortraitCame) -> None:
         found = found.opened(at)
         ctx.toast("tweak.all_done", n=1 + len(event.others), left_out=event.left_out)
     show_gallery(ctx, found)
+
+
+@handles(e.StickersCame, when(*IDLE, WAITING), when(ENHANCING, to=(BROWSING,)))
+def _stickers_came(ctx: Context, event: e.StickersCame) -> None:
+    running = ctx.session.running
+    if ctx.session.state is not ENHANCING or running is None or running.job != event.job:
+        return
+    if _edited_in(ctx, running) is None:
+        return
+    alt = ctx.words("sticker.alt")
+    ctx.say(f"sticker.{ctx.limits.stickers[0]}")  # by itself: a sticker has no caption
+    ctx.replies.append(fx.Stickers(tuple(fx.Picture("blob", file, alt) for file in event.files)))
+
+
+def _edited_in(ctx: Context, running: Running) -> Gallery | None:
+    """Close a job on a portrait, and the card it reported on; return the portrait's gallery, None where it is gone."""
+    found = ctx.session.gallery_of(running.gallery)
+    ctx.change(state=BROWSING, running=None)
+    if found is not None and running.shown_at != running.since:
+        ctx.replies.append(ctx.view.card(jobs.slot(running), [ctx.words("tweak.done")]))
+    return found

@@ -87,6 +87,15 @@ class AvatarAsked(Press):
 
 
 @dataclass(frozen=True, slots=True)
+class StickerAsked(Press):
+    """Cut a drawn portrait out."""
+
+    op: ClassVar[str] = "sticker"
+    gallery: int
+    portrait: int
+
+
+@dataclass(frozen=True, slots=True)
 class PastOpened(Press):
     """A page of the list of galleries."""
 
@@ -224,13 +233,16 @@ def _offers(view: View, gallery: Gallery, shown: Shown) -> Rows:
         files.append(view.button("files", FilesAsked(g, number, "all"), n=of))
     if any(s.favourite for s in gallery.portraits):
         files.append(view.button("favourites", FilesAsked(g, number, "favourites")))
+    kept_as = [view.button("avatar", AvatarAsked(g, number))]
+    if view.menu.look(shown.drawn.style).drawn:
+        kept_as.append(view.button("sticker", StickerAsked(g, number)))
     rows: Rows = (
         (
             view.button("edit", TweaksOpened(g, number, desk.FAMILIES_PAGE)),
             view.button(key, Favoured(g, number, not shown.favourite)),
         ),
         tuple(files),
-        (view.button("avatar", AvatarAsked(g, number)), view.button("more", LooksOpened())),
+        (*kept_as, view.button("more", LooksOpened())),
     )
     rows = (*release(view, shown.drawn.id, shown.drawn.style), *rows)
     return (*rows, (view.button("past", PastOpened()),)) if len(view.session.galleries) > 1 else rows

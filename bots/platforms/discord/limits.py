@@ -30,5 +30,6 @@ LIMITS: Final = Limits(
     upload_bytes=UPLOAD_BYTES,
     fetch_bytes=60_000_000,  # Discord hands out whatever it took; core.intake.decode opens no more
     edit_interval_s=1.0,
+    stickers=("discord_sticker", "discord_emoji"),
     delete_days=0,  # a bot may delete its own messages at any time
 )

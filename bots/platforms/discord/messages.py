@@ -94,6 +94,8 @@ class DiscordAdapter:
                 return [await self._send(place, Post(text, pictures=uploads), key)]
             case fx.Files():
                 return await self._files(place, reply, load, key)
+            case fx.Stickers():  # a bot may add one to a server alone, not give one to a person
+                return await self._files(place, fx.Files(reply.pictures, ""), load, key)
             case fx.TextFile():
                 file = Upload(reply.name, reply.body.encode())
                 return [await self._send(place, Post(reply.caption, files=(file,)), key)]

@@ -87,6 +87,9 @@ class TelegramAdapter:
                 return await self._album(place, reply.pictures, load)
             case fx.Files():
                 return await self._files(place, reply, load)
+            case fx.Stickers():
+                cut = [InputFile(await load(picture), _file_name(picture)) for picture in reply.pictures]
+                return [_handle(await _asked(self._bot.send_sticker(place, sticker))) for sticker in cut]
             case fx.TextFile():
                 document = InputFile(reply.body.encode(), reply.name)
                 return await self._new(self._bot.send_document(place, document, caption=reply.caption))

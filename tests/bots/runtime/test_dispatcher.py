@@ -98,8 +98,8 @@ async def test_a_forged_button_is_refused_kindly(server: TelegramServer, tmp_pat
         head = version[0]
         forged = [
             f"{head}{op}:{conversation}:{nonce}{more}"
-            for op in ("turn", "fav", "edit", "tweak", "undo", "redo", "vs", "files", "avatar", "go", "stop", "detail",
-                       "for", "style", "keep", "lang", "looks", "show", "drop", "yes")
+            for op in ("turn", "fav", "edit", "tweak", "undo", "redo", "vs", "files", "avatar", "sticker", "go",
+                       "stop", "detail", "for", "style", "keep", "lang", "looks", "show", "drop", "yes")
             for more in ("", ":0", ":999999999", ":1:0", ":1:99:1", ":x:y:z", ":999:999:999", ":::")
         ]  # fmt: skip
         for data in [*forged, "", "x", "1", "9" * 64, "1go"]:
