@@ -212,13 +212,16 @@ def _draw(
     should_stop: Stop,
 ) -> dict[str, Any]:
     """Draw one portrait, judge it and save it; returns its record."""
-    from core.judge.drawing import drawn_recognisably
+    from core.judge.drawing import drawn_recognisably, judge_drawn_anew
     from core.judge.verdict import judge
 
     portrait = models.engine.portrait(setup, style.id, sitting.purpose, who, name, should_stop)
-    verdict = judge(portrait, setup.face, who, models.recogniser, models.landmarker)
-    if style.finish and verdict.kept:
-        portrait, verdict = drawn_recognisably(portrait, verdict, setup.face, models.recogniser, models.landmarker)
+    if portrait.recipe.settings.get("drawn_look"):
+        verdict = judge_drawn_anew(portrait, setup.face, models.recogniser, models.landmarker)
+    else:
+        verdict = judge(portrait, setup.face, who, models.recogniser, models.landmarker)
+        if style.finish and verdict.kept:
+            portrait, verdict = drawn_recognisably(portrait, verdict, setup.face, models.recogniser, models.landmarker)
     exports = purpose_of(sitting.purpose).exports
     return files.save_portrait(portrait, verdict, out, setup.settings["crop"], exports, digest)
 

@@ -185,12 +185,31 @@ def developed(layers: Layers, recipe: Recipe, on_progress: OnProgress = silent) 
     photograph. It is drawn where the recipe has a finish, every other edit acting under it, and enlarged last where
     that was asked for. Raises Refused where the layers lack what a step or the finish needs.
     """
+    taken = photographed(layers, recipe)
+    document = document_of(taken.layers, taken.rgb, effective(recipe))
+    return Developed(drawn(taken, recipe, on_progress), taken.rgb, document)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photographed:
+    """A recipe's photograph before it is drawn, (H, W, 3) uint8, and the layers it was composed from."""
+
+    rgb: U8
+    layers: Layers
+
+
+def photographed(layers: Layers, recipe: Recipe) -> Photographed:
+    """Change, place and compose layers as a recipe asks for; its finish has no say. Raises Refused as `developed`."""
+    placed = place(changed(layers, recipe), effective(recipe))
+    return Photographed(_photograph(placed, recipe), placed)
+
+
+def drawn(taken: Photographed, recipe: Recipe, on_progress: OnProgress = silent) -> U8:
+    """Draw a photograph in the recipe's finish, where it has one, and cut and enlarge it: what is delivered."""
     settings = effective(recipe)
-    placed = place(changed(layers, recipe), settings)
-    taken = _photograph(placed, recipe)
     finish = settings.get("finish")
-    drawn = draw(taken, placed, finish, recipe.seed) if finish else taken
-    return Developed(finished(drawn, placed, settings, on_progress), taken, document_of(placed, taken, settings))
+    rgb = draw(taken.rgb, taken.layers, finish, recipe.seed) if finish else taken.rgb
+    return finished(rgb, taken.layers, settings, on_progress)
 
 
 def develop(layers: Layers, recipe: Recipe, on_progress: OnProgress = silent) -> U8:

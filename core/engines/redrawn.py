@@ -105,8 +105,11 @@ def layers_of(face: FaceMap, parser: Parser, size: tuple[int, int] | None = None
     return reframe(layers, (left, top, wide, tall)), shows_too_much(parts, face.landmarks)
 
 
-def without_face(drawn: U8) -> Layers:
-    """Keep a picture in which there is no single face as layers: all of it garment; the judge drops it."""
+def without_face(drawn: U8, landmarks: F32 | None = None) -> Layers:
+    """Keep a picture that is not taken apart as layers, all of it garment: one without a single face, or a drawing.
+
+    landmarks: (478, 3) of the face in it; without them the judge drops it.
+    """
     height, width = drawn.shape[:2]
     nothing = np.zeros((height, width), np.uint8)
     return Layers(
@@ -120,6 +123,7 @@ def without_face(drawn: U8) -> Layers:
         gain=1.0,
         grain=0.004,
         chin=float(height),
+        landmarks=np.zeros((0, 3), np.float32) if landmarks is None else landmarks,
     )
 
 

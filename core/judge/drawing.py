@@ -43,10 +43,11 @@ def drawn_recognisably(
     drawing's measures. Dropped as `drawing_unlike` where even the mildest is not like them.
     """
     finish, finished, found = dict(portrait.recipe.settings["finish"]), portrait, (0.0, 0.0)
+    taken = recipes.photographed(portrait.layers, portrait.recipe)
     for strength in STRENGTHS:
         settings = {**portrait.recipe.settings, "finish": {**finish, "strength": strength}}
         recipe = replace(portrait.recipe, settings=settings)
-        finished = replace(portrait, rgb=recipes.develop(portrait.layers, recipe), recipe=recipe)
+        finished = replace(portrait, rgb=recipes.drawn(taken, recipe), recipe=recipe)
         found = likeness_of_drawing(finished.rgb, portrait.layers.landmarks, source, recogniser, landmarker)
         if is_like(*found):
             break
@@ -54,6 +55,17 @@ def drawn_recognisably(
     if is_like(*found):
         return finished, replace(verdict, measures=measures)
     return finished, replace(verdict, kept=False, reasons=("drawing_unlike",), measures=measures)
+
+
+def judge_drawn_anew(portrait: Portrait, source: FaceMap, recogniser: Recogniser, landmarker: Landmarker) -> Verdict:
+    """Judge a drawing that an engine made of its instruction: by likeness alone, there is no photograph under it."""
+    settings, landmarks, found = portrait.recipe.settings, portrait.layers.landmarks, (0.0, 0.0)
+    if len(landmarks):
+        found = likeness_of_drawing(portrait.rgb, landmarks, source, recogniser, landmarker)
+    reasons = [str(settings["withheld"])] if settings.get("withheld") else []
+    reasons += ["no_face"] if not len(landmarks) else [] if is_like(*found) else ["drawing_unlike"]
+    measures = {"drawing": round(found[0], 4), "drawing_shape": round(found[1], 4)}
+    return Verdict(not reasons, None, None, None, None, True, tuple(reasons), measures)
 
 
 def likeness_of_drawing(

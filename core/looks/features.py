@@ -145,6 +145,33 @@ def brows(subject: Subject, lightness: F32, limit: float) -> F32:
     return drawn
 
 
+HAIRS: Final = 22
+"""Strokes that a brow is drawn with."""
+LEANING: Final = 3
+"""By how many strokes each leans outwards."""
+
+
+def brow_strokes(subject: Subject, ink: F32, line: float) -> None:
+    """Draw the brows hair by hair, from their feet up and outwards, as dark as the sitter's own against the skin."""
+    light = cv2.GaussianBlur(subject.rgb.max(axis=-1), (0, 0), max(0.012 * subject.eye, 0.6))
+    lit = float(np.median(light[subject.skin > 0.9])) if (subject.skin > 0.9).any() else 0.7
+    last = np.array(ink.shape[::-1]) - 1
+    for side in (0, 1):
+        tops, feet = (_spread(subject.mesh[list(ring[side]), :2], HAIRS) for ring in (BROW_TOPS, BROW_FEET))
+        for number, foot in enumerate(feet):
+            end = tops[max(number - LEANING, 0)]
+            x, y = np.clip(np.round((foot + end) / 2), 0, last).astype(int)
+            drawn = np.zeros_like(ink)
+            stroke(drawn, np.stack([foot, (foot + end) / 2, end]), [0.5 * line, 1.3 * line, 0.3 * line])
+            np.maximum(ink, np.clip(1.6 * (1 - light[y, x] / lit), 0.25, 0.9) * drawn, out=ink)
+
+
+def _spread(points: F32, number: int) -> F32:
+    """Return points (number, 2) evenly between those of a line (N, 2)."""
+    at = np.linspace(0, len(points) - 1, number)
+    return np.stack([np.interp(at, np.arange(len(points)), points[:, axis]) for axis in (0, 1)], axis=1)
+
+
 def mouth_open(subject: Subject) -> bool:
     """Say whether the lips are apart."""
     return float(np.linalg.norm(subject.mesh[13, :2] - subject.mesh[14, :2])) > OPEN * subject.eye
@@ -212,7 +239,9 @@ def eye_strokes(subject: Subject, ink: F32, line: float) -> None:
             rim = disc(ink.shape, eye.centre, eye.radius) - 0.62 * disc(ink.shape, eye.centre, 0.86 * eye.radius)
             pupil = disc(ink.shape, eye.centre, 0.48 * eye.radius)
             light = disc(ink.shape, eye.centre + np.array([-0.32, -0.36], np.float32) * eye.radius, 0.24 * eye.radius)
-            inside = np.maximum(0.9 * rim, pupil) * (1 - light)
+            tone = np.clip(1.1 - 1.6 * float(eye.colour.max()), 0.34, 0.85)
+            iris = disc(ink.shape, eye.centre, 0.9 * eye.radius) * tone
+            inside = np.maximum.reduce([0.9 * rim, iris, pupil]) * (1 - light)
             ink += cover * (inside - ink)
             stroke(ink, eye.lower[:-1], [0.8 * line, 0.8 * line, 0.6 * line, 0.2 * line])
         wing = eye.upper[0] + 0.10 * (eye.upper[0] - middle)

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from core.colour import to_bytes
+from core.face.mesh import CHIN
 from core.looks.backdrop import backdrop_colour
-from core.looks.features import LOWER_LIP, brows, eye_strokes, jaw_line, nose_lines, paint_mouth
+from core.looks.features import LOWER_LIP, brow_strokes, eye_strokes, nose_lines, paint_mouth
 from core.looks.finish import Finish
 from core.looks.lines import edge_lines, flow_of, outline, stroke
 from core.looks.subject import Subject
@@ -24,34 +25,53 @@ TONED: Final = np.array([0.80, 0.76, 0.69], np.float32)
 CHALK: Final = np.array([0.97, 0.955, 0.92], np.float32)
 FACE_TONES: Final = 0.72
 """How dark skin is drawn against cloth: a face in shade still shows its features."""
-LEVELS: Final = (0.10, 0.24, 0.42, 0.64)
-"""Darkness at which another layer of strokes begins."""
+COMPLEXION: Final = 0.35
+"""How far skin is drawn as dark as it is, 0..1: at 0 every skin is paper, at 1 features drown in the darkest."""
+SLANT: Final = np.array([0.78, -0.62], np.float32)
+"""The one direction of strokes where no form leads them."""
 
 
 def pencil(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
-    """Draw the subject in graphite on white paper."""
-    eye, dark = subject.eye, tones_of(subject, 0.015 + 0.06 * strength, 1.5 - 0.5 * strength)
-    steady = 0.45 + 1.6 * (subject.cloth + subject.hat)[..., None]
-    around, across = form_flow(subject.normals, steadiness=steady), form_flow(subject.normals, True, steady)
-    hair = hair_flow(subject)
-    flow = _mixed(around, hair, subject.hair + 0.0)
-    cross = _mixed(across, hair, subject.hair)
-    thin = max(0.010 * eye, 0.7)
-    drawn = hatching(_steps(dark, LEVELS, (0.0, 0.14, 0.28, 0.44, 0.60)), flow, 0.11 * eye, thin, rng)
-    deep = hatching(_steps(dark, LEVELS[2:], (0.0, 0.30, 0.52)), cross, 0.08 * eye, thin, rng)
+    """Draw the subject in graphite on white paper: face and hair carried through, cloth and backdrop indicated."""
+    eye, dark = subject.eye, _graphite_tones(subject, strength)
+    thin = max(0.0075 * eye, 0.6)
+    around, across = form_flow(subject.normals, steadiness=1.2), form_flow(subject.normals, True, 1.2)
+    hair, slant = hair_flow(subject), np.broadcast_to(SLANT, (*dark.shape, 2))
+    covered = subject.cloth + subject.hat + 1 - subject.figure
+    flow, cross = _mixed(_mixed(around, hair, subject.hair), slant, covered), _mixed(across, hair, subject.hair)
+    point = {"softness": 0.5, "even": 2.5 * thin + 1}
+    first = hatching(np.clip(1.2 * dark, 0, 0.9), flow, 0.12 * eye, thin, rng, **point) * (0.40 + 0.5 * dark)
+    first *= np.clip(dark / 0.08, 0, 1)  # lights are left as paper
+    deep = np.clip(1.4 * (dark - 0.34), 0, 0.8)
+    second = hatching(deep, cross, 0.09 * eye, thin, rng, **point) * (0.3 + 0.55 * dark)
     tooth = paper(dark.shape, eye, rng)
-    grain = np.clip(0.82 + 0.22 * tooth, 0, 1)
-    ink = np.maximum(0.62 * drawn, 0.80 * deep) * grain
-    lines = _lines(subject, max(0.011 * eye, 0.8), 0.012) * np.clip(0.9 + 0.15 * tooth, 0, 1)
-    ink = np.maximum(ink, 0.92 * lines)
-    _features(subject, ink, max(0.014 * eye, 0.9))
-    behind = 1 - subject.figure
-    side = _beside(subject)
-    straight = np.broadcast_to(np.array([0.78, -0.62], np.float32), (*dark.shape, 2)).copy()
-    tone = _backdrop_tone(subject)
-    ink = np.where(behind > 0.5, 0.5 * hatching(side * tone, straight, 0.35 * eye, 1.4 * thin, rng) * grain, ink)
+    ink = (1 - (1 - first) * (1 - second)) * np.clip(0.88 + 0.16 * tooth, 0, 1)
+    lines = _lines(subject, max(0.010 * eye, 0.8), 0.018) * np.clip(0.9 + 0.15 * tooth, 0, 1)
+    ink = np.maximum(ink, lines * (0.62 + 0.3 * dark))
+    _features(subject, ink, max(0.011 * eye, 0.8))
     sheet = SHEET + 0.012 * tooth[..., None] * SHEET
     return to_bytes(over(sheet.astype(np.float32), GRAPHITE, np.clip(ink, 0, 1)))
+
+
+def _graphite_tones(subject: Subject, strength: float) -> F32:
+    """Return how dark the pencil is to go, (H, W) 0..1: the sitter's own tones, skin's complexion told with them."""
+    light = lightness(simplified(subject.rgb, subject.eye, 0.5 + 0.7 * strength)) / 100
+    skin = subject.skin > 0.8
+    lit = float(np.percentile(light[skin], 80)) if skin.any() else 0.8
+    white = np.where(subject.skin > 0.5, lit + COMPLEXION * max(0.86 - lit, 0), max(lit, 0.9))
+    white = cv2.GaussianBlur(white.astype(np.float32), (0, 0), 0.02 * subject.eye)
+    dark = np.clip(1 - light / white, 0, 1)
+    hairy = subject.hair > 0.6
+    if hairy.any():
+        middle = float(np.median(light[hairy]))
+        locks = np.clip(0.85 * (1 - middle / 0.92) + 1.5 * (middle - light), 0.04, 0.95)
+        dark = dark + (locks - dark) * np.clip(subject.hair, 0, 1)
+    rows = np.arange(dark.shape[0], dtype=np.float32)[:, None]
+    chin = float(subject.mesh[CHIN, 1])
+    fading = np.clip(1.15 - (rows - chin) / max(dark.shape[0] - chin, 1.0), 0.1, 1)
+    dark = dark * (1 - subject.cloth * (1 - 0.72 * fading))
+    behind = 0.4 * _beside(subject) * _backdrop_tone(subject)
+    return (dark * subject.figure + behind * (1 - subject.figure)).astype(np.float32)
 
 
 def charcoal(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
@@ -129,11 +149,8 @@ def _features(subject: Subject, ink: F32, line: float) -> None:
     """Draw eyes, nose and mouth in line, so that no tone drowns them."""
     eye_strokes(subject, ink, line)
     nose_lines(subject, ink, 0.7 * line)
-    jaw_line(subject, ink, 0.7 * line)
     paint_mouth(subject.rgb, subject, ink, 0.8 * line)
-    light = lightness(subject.rgb)
-    lit = float(np.median(light[subject.skin > 0.9])) if (subject.skin > 0.9).any() else 70.0
-    np.maximum(ink, 0.75 * brows(subject, light, lit - 14), out=ink)
+    brow_strokes(subject, ink, 0.9 * line)
     stroke(ink, subject.mesh[list(LOWER_LIP), :2], [0.1 * line, 0.7 * line, 1.1 * line, 0.7 * line, 0.1 * line])
 
 

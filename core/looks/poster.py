@@ -7,11 +7,11 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core.colour import to_bytes
+from core.colour import normalized_convolution, to_bytes
 from core.face.mesh import LIPS
 from core.looks.backdrop import backdrop_colour
 from core.looks.cel import cloth_of, covers_of, hair_of
-from core.looks.features import around_eyes, brows, jaw_line, nose_lines, paint_eyes, paint_mouth
+from core.looks.features import around_eyes, brows, nose_lines, paint_eyes, paint_mouth
 from core.looks.finish import Finish
 from core.looks.lines import edge_lines, flow_of, outline, polygon, smoothed
 from core.looks.subject import Subject
@@ -30,12 +30,14 @@ RUNGS: Final = (26.0, 43.0, 60.0, 77.0)
 """CIELAB lightness at which one ink gives way to the next, where skin's lit half stands at SKIN_AT."""
 SKIN_AT: Final = 79.0
 POP: Final = (
-    ("#ff6fb1", "#c2185b", "#ffd23f", "#00a6a6", "#d50032"),
-    ("#ffd23f", "#e07a00", "#1b998b", "#ff5d8f", "#b5179e"),
-    ("#7bdff2", "#277da1", "#f94144", "#f9c74f", "#d00000"),
-    ("#ffb59e", "#e4572e", "#5f0f9a", "#17bebb", "#c1121f"),
+    ("#ff6fb1", "#c2185b", "#ffd23f", "#00a6a6"),
+    ("#ffd23f", "#e07a00", "#1b998b", "#ff5d8f"),
+    ("#7bdff2", "#277da1", "#f94144", "#f9c74f"),
+    ("#ffb59e", "#e4572e", "#5f0f9a", "#17bebb"),
 )
-"""Skin, its shade, hair, eyelids, lips. The seed chooses."""
+"""Skin, its shade, hair, and the backdrop where it is grey. The seed chooses."""
+GREY: Final = 8.0
+"""CIELAB chroma below which a backdrop has no colour of its own."""
 POP_INK: Final = _rgb("#16101a")
 
 
@@ -92,48 +94,67 @@ def _sunburst(subject: Subject) -> F32:
 
 
 def pop_art(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
-    """Print the subject as a silkscreen: flat loud colours, black on top and a little out of register."""
+    """Print the subject as a silkscreen: flat loud colours, the black plate on top and a little out of register."""
     eye = subject.eye
-    skin, shade, hair, lids, lips = map(_rgb, POP[int(rng.integers(len(POP)))])
-    flat = simplified(subject.rgb, eye)
-    form = shapes(subject.rgb, subject.skin, eye, 0.03 + 0.09 * strength)
-    light = lightness(form)
+    skin, shade, hair, behind = map(_rgb, POP[int(rng.integers(len(POP)))])
+    flat = simplified(subject.rgb, eye, 0.8)
+    light = lightness(shapes(subject.rgb, subject.skin, eye, 0.02 + 0.05 * strength))
     there = subject.skin > 0.9
     lit = float(np.percentile(light[there], 62)) if there.any() else 70.0
     figure, bare, top, hats = covers_of(subject)
-    colour = turned(backdrop_colour(subject), 8, 2.6)
-    height, width = light.shape
-    painted = np.broadcast_to(colour, (height, width, 3)).astype(np.float32)
-    painted = over(painted, turned(cloth_of(subject, subject.cloth, 2), 2, 2.0), figure)
-    painted = over(painted, stepped(light, [lit - 30, lit - 11], [turned(shade, -18), shade, skin]), bare)
-    locks, _ = hair_of(subject, (55, 90), (-6, 4, 22))
+    painted = over(_pop_backdrop(subject, behind), turned(cloth_of(subject, subject.cloth, 3), 4, 2.0), figure)
+    tones = [turned(shade, -18), shade, skin, turned(skin, 10, 0.8)]
+    painted = over(painted, stepped(light, [0.52 * lit, 0.82 * lit, lit + 9], tones), bare)
+    locks, strands = hair_of(subject, (30, 70, 92), (-14, 0, 8, 22))
     level = lightness(locks)
     middle = float(np.median(level[subject.hair > 0.6])) if (subject.hair > 0.6).any() else 40.0
-    painted = over(painted, stepped(level, [middle - 3, middle + 12], [turned(hair, -22), hair, turned(hair, 16)]), top)
-    painted = over(painted, turned(cloth_of(subject, subject.hat, 2), 2, 2.0), hats)
+    inks = [turned(hair, -26), turned(hair, -8), hair, turned(hair, 18)]
+    painted = over(painted, stepped(level, [middle - 9, middle + 2, middle + 14], inks), top)
+    painted = over(painted, turned(cloth_of(subject, subject.hat, 3), 2, 2.0), hats)
     aside = np.array([0.02, -0.015], np.float32) * np.float32(eye)
-    mouth = smoothed(subject.mesh[list(LIPS), :2], closed=True, times=2) + aside
-    painted = over(painted, lips, polygon(light.shape, mouth))
-    for ring in ((70, 63, 105, 66, 107, 133, 158, 160, 33), (300, 293, 334, 296, 336, 362, 385, 387, 263)):
-        painted = over(
-            painted, lids, polygon(light.shape, smoothed(subject.mesh[list(ring), :2], True, 2) + aside) * 0.95
-        )
-    ink = np.zeros(light.shape, np.float32)
-    dark = cv2.GaussianBlur(lightness(flat), (0, 0), max(0.010 * eye, 0.6))
-    black = above(-dark, -min(lit - 30, 34.0)) * figure * (1 - around_eyes(subject)) * (1 - top)
-    painted = paint_mouth(painted, subject, ink, max(0.02 * eye, 1.0))
-    painted = paint_eyes(painted, subject, ink, max(0.022 * eye, 1.0), iris=1.05)
-    hairy = brows(subject, lightness(flat), lit - 18)
-    jaw_line(subject, ink, max(0.02 * eye, 1.0))
-    nose_lines(subject, ink, max(0.018 * eye, 1.0))
+    mouth = polygon(light.shape, smoothed(subject.mesh[list(LIPS), :2], closed=True, times=2) + aside)
+    painted = over(painted, turned(shade, 4, 1.1), mouth)
+    fine = lightness(flat)
+    between = np.clip((0.94 * lit - light) / (0.5 * lit), 0, 0.42) * bare * (1 - np.clip(top + mouth, 0, 1))
+    painted = over(painted, shade, halftone(between, max(0.075 * eye, 3.2), 20.0))
+    ink = 0.8 * strands
+    painted = paint_mouth(painted, subject, ink, max(0.014 * eye, 0.9))
+    painted = paint_eyes(painted, subject, ink, max(0.014 * eye, 0.9), iris=1.0)
+    nose_lines(subject, ink, max(0.014 * eye, 0.9))
+    plate = _black_plate(subject, fine, lit) * bare * (1 - around_eyes(subject)) * (1 - top)
     luma = luma_of(flat)
-    edges = edge_lines(luma, flow_of(luma, 0.04 * eye), max(0.02 * eye, 1.0), 0.96, 0.03 + 0.01 * strength)
-    ink = np.maximum.reduce([ink, hairy, black, edges * figure * (1 - around_eyes(subject))])
-    ink = np.maximum(ink, outline(subject.figure, max(0.04 * eye, 1.8), 0.03 * eye))
-    covered = np.clip(top + polygon(light.shape, mouth) + around_eyes(subject), 0, 1)
-    dots = halftone(np.clip((lit - 4 - light) / 22, 0, 0.45) * bare * (1 - covered), max(0.09 * eye, 3.5), 20.0)
-    painted = over(painted, shade, dots)
+    edges = edge_lines(luma, flow_of(luma, 0.03 * eye), max(0.014 * eye, 0.9), 0.97, 0.016 + 0.008 * strength)
+    edges = edges * figure * (1 - around_eyes(subject))
+    ink = np.maximum.reduce([ink, brows(subject, fine, lit - 18), plate, edges])
+    ink = np.maximum(ink, outline(subject.figure, max(0.035 * eye, 1.6), 0.03 * eye))
     return to_bytes(over(painted, POP_INK, ink))
+
+
+def _pop_backdrop(subject: Subject, colour: F32) -> F32:
+    """Print the backdrop loud: its own colour where it has one, else the palette's, as light as it is; dots on top."""
+    own = backdrop_colour(subject)
+    a, b = cv2.cvtColor(own[None, None], cv2.COLOR_RGB2LAB)[0, 0, 1:]
+    away = float(lightness(own[None, None])[0, 0] - lightness(colour[None, None])[0, 0])
+    loud = turned(own, 8, 2.6) if np.hypot(a, b) > GREY else turned(colour, 0.4 * away)
+    height, width = subject.figure.shape
+    plain = np.broadcast_to(loud, (height, width, 3)).astype(np.float32)
+    rise = np.linspace(0.05, 0.38, height, dtype=np.float32)[:, None]
+    dots = halftone(np.broadcast_to(rise, (height, width)), max(0.16 * subject.eye, 5.0), 45.0)
+    return over(plain, turned(loud, 16, 0.9), dots)
+
+
+def _black_plate(subject: Subject, light: F32, lit: float) -> F32:
+    """Return what the screen prints black, (H, W) 0..1: small and darker than the skin round it, or far darker.
+
+    light: CIELAB lightness (H, W); lit: of lit skin.
+    """
+    eye = subject.eye
+    bare = (subject.skin > 0.8).astype(np.float32) + np.float32(1e-4)
+    three = np.dstack([light, light, light])
+    near, wide = (normalized_convolution(three, bare, size * eye)[..., 0] for size in (0.14, 0.45))
+    fine = cv2.GaussianBlur(light, (0, 0), max(0.008 * eye, 0.6))
+    black = np.maximum(above(0.74 * near - fine, 0.0), above(0.56 * wide - fine, 0.0))
+    return np.maximum(black, above(-fine, -min(0.34 * lit, 28.0)))
 
 
 FINISHES: Final = (Finish("poster", 1, poster), Finish("pop_art", 1, pop_art))

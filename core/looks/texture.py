@@ -35,12 +35,18 @@ def _spot_levels() -> F32:
 _SPOT_LEVELS: Final = _spot_levels()
 
 
-def fibres(flow: F32, length: float, thickness: float, rng: np.random.Generator) -> F32:
-    """Return streaks (H, W), evenly spread over 0..1, that run along a flow (H, W, 2): noise smoothed along it."""
+def fibres(flow: F32, length: float, thickness: float, rng: np.random.Generator, even: float = 0.0) -> F32:
+    """Return streaks (H, W), evenly spread over 0..1, that run along a flow (H, W, 2): noise smoothed along it.
+
+    even: pixels over which their density is the same everywhere, so that tones come out true; 0 leaves it to chance.
+    """
     height, width = flow.shape[:2]
     noise = rng.standard_normal((height, width)).astype(np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), max(thickness / 2, 0.45))
     streaks = along(noise, flow, length)
+    if even:
+        streaks -= cv2.GaussianBlur(streaks, (0, 0), even)
+        streaks /= np.sqrt(cv2.GaussianBlur(streaks * streaks, (0, 0), 2 * even) + np.float32(1e-9))
     streaks = (streaks - streaks.mean()) / np.float32(streaks.std() + 1e-6)
     return _normal_cdf(streaks)
 
@@ -50,10 +56,21 @@ def _normal_cdf(x: F32) -> F32:
     return (1 / (1 + np.exp(-(1.5976 * x + 0.07056 * x**3)))).astype(np.float32)
 
 
-def hatching(dark: F32, flow: F32, length: float, thickness: float, rng: np.random.Generator) -> F32:
-    """Return strokes (H, W) 0..1 along a flow, as dense as the darkness (H, W) 0..1 asks for."""
-    streaks = fibres(flow, length, thickness, rng)
-    return np.clip((dark - streaks) / 0.18 + 0.5, 0, 1).astype(np.float32) * (dark > 0.01)
+def hatching(
+    dark: F32,
+    flow: F32,
+    length: float,
+    thickness: float,
+    rng: np.random.Generator,
+    softness: float = 0.18,
+    even: float = 0.0,
+) -> F32:
+    """Return strokes (H, W) 0..1 along a flow, as dense as the darkness (H, W) 0..1 asks for.
+
+    softness: part of the tone over which a stroke fades at its sides, small for a hard point. even: as `fibres`.
+    """
+    streaks = fibres(flow, length, thickness, rng, even)
+    return np.clip((dark - streaks) / softness + 0.5, 0, 1).astype(np.float32) * (dark > 0.01)
 
 
 def paper(shape: tuple[int, ...], eye: float, rng: np.random.Generator) -> F32:
@@ -99,7 +116,7 @@ def form_flow(normals: F32, cross: bool = False, steadiness: F32 | float = 0.45)
     size = np.linalg.norm(slope, axis=-1, keepdims=True)
     steady = np.array([0.80, -0.60], np.float32)
     around = np.dstack([-slope[..., 1], slope[..., 0]])
-    around *= np.sign((around @ steady)[..., None] + np.float32(1e-6))
+    around *= (around @ steady)[..., None] / np.maximum(size, 1e-4)  # no seam where the slope runs along the strokes
     mixed = around + steady * np.maximum(steadiness - size, 0)
     mixed /= np.maximum(np.linalg.norm(mixed, axis=-1, keepdims=True), 1e-4)
     return (np.dstack([-mixed[..., 1], mixed[..., 0]]) if cross else mixed).astype(np.float32)

@@ -125,12 +125,16 @@ class Flux2Engine:
             text = instruction_of(settings, setup.face, len(shown), who.lora is not None)
             pictures = [reference_of(face) for face in shown]
             drawn = klein.draw(text, pictures, klein.plan.draws, setup.seed, who.lora, should_stop)
-            drawn = self._face_again(klein, drawn, setup, shown, who.lora, should_stop)
+            if not settings.get("finish"):
+                drawn = self._face_again(klein, drawn, setup, shown, who.lora, should_stop)
             return drawn, [face.selfie.sha256 for face in shown]
 
         drawn, settings["references"] = self._within_memory(drawing)
         face = map_drawn(drawn, self._nets)
         layers, too_bare = (without_face(drawn), False) if face is None else layers_of(face, self._nets.parser)
+        if finish := settings.get("finish"):  # its look was in the instruction; backdrop and all stay as drawn
+            settings |= {"finish": None, "drawn_look": finish["look"]}
+            layers = without_face(drawn, None if face is None else face.selfie.face.landmarks)
         if too_bare:
             layers, settings["withheld"] = without_face(np.zeros_like(drawn)), "unclothed"
         height, width = layers.head.shape

@@ -16,6 +16,22 @@ WORD: Final = "ohwx person"
 TURNED_DEG: Final = 8.0
 """Turn from which a head is called turned."""
 LENGTHS: Final = {"bald": "a bald head", "short": "short", "chin": "chin-length", "shoulder_or_longer": "long"}
+DRAWN: Final = {
+    "anime": "Anime cel illustration with flat shading and clean line art",
+    "cartoon": "Cartoon with bold outlines and flat colours",
+    "charcoal": "Charcoal drawing with white chalk on toned paper",
+    "engraving": "Copperplate engraving in parallel lines that swell with the shade",
+    "ink": "Comic book ink drawing with spotted blacks and halftone dots",
+    "low_poly": "Low poly illustration of flat triangles",
+    "oil": "Oil painting on canvas with visible brush strokes",
+    "pencil": "Graphite pencil drawing on white paper, hatched along the form",
+    "pop_art": "Pop art silkscreen print in flat loud colours",
+    "poster": "Flat vector poster in five colours",
+    "stained_glass": "Stained glass window with dark lead lines",
+    "watercolour": "Watercolour painting with wet edges on white paper",
+}
+"""Every look of `core.looks` in words."""
+ALL_DRAWN: Final = "All of it is drawn, the backdrop as well, and it is plainly the same person"
 LOOK: Final = "85 mm portrait lens, natural skin texture with visible pores, sharp focus on the eyes"
 
 
@@ -31,9 +47,11 @@ def instruction_of(settings: dict[str, Any], face: FaceMap, references: int, kno
         *facts_of(face.features),
         pose_of(face),
         *scene_of(settings),
-        LOOK,
     ]
-    text = "Head and shoulders studio photograph. " + ". ".join(parts) + "."
+    if finish := settings.get("finish"):
+        text = ". ".join([f"{DRAWN[finish['look']]}, head and shoulders", *parts, ALL_DRAWN]) + "."
+    else:
+        text = ". ".join(["Head and shoulders studio photograph", *parts, LOOK]) + "."
     if words := settings.get("words"):
         text += f" {words}."
     return check_words(text)

@@ -21,6 +21,8 @@ from core.engines.flux2.facts import FACTS
 from core.engines.flux2.klein import Klein
 from core.engines.flux2.references import reference_of, select_references
 from core.errors import EngineMissing, Stopped
+from core.judge.drawing import judge_drawn_anew
+from core.looks.finish import finish_settings, newest
 from core.models import Models
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import load
@@ -215,7 +217,40 @@ def test_the_instruction_says_the_setup_and_only_what_was_measured(setup: Setup,
     assert "#" not in instruction.instruction_of({**setup.settings, "backdrop": "#203040"}, three[0], 1, True)
 
 
+def test_a_drawn_look_is_said_in_words_of_its_own_and_not_as_a_photograph(setup: Setup, three: list[FaceMap]) -> None:
+    assert set(instruction.DRAWN) == set(newest())
+    for look in newest():
+        said = instruction.instruction_of({**setup.settings, "finish": finish_settings(look)}, three[0], 2, known=False)
+        assert said.startswith(instruction.DRAWN[look])
+        assert "images 1 to 2" in said
+        assert "photograph" not in said
+        assert "pores" not in said
+
+
 # the portrait
+
+
+def test_an_engine_that_draws_words_draws_a_look_itself_and_leaves_the_finish_out(
+    engine: Flux2Engine, setup: Setup, monkeypatch: pytest.MonkeyPatch, three: list[FaceMap], models: Models
+) -> None:
+    drawn = models.engine.portrait(setup, "office", "job", Identity((setup.face,), None), "x", studio.never).rgb
+    drawn = cv2.resize(drawn, (320, 400), interpolation=cv2.INTER_AREA)
+    said: list[str] = []
+
+    def draw(klein: Klein, text: str, *_: object) -> np.ndarray:
+        said.append(text)
+        return drawn
+
+    monkeypatch.setattr(Klein, "draw", draw)
+    setup.settings["finish"] = finish_settings("oil")
+    portrait = engine.portrait(setup, "oil", "job", Identity(tuple(three), 0.5), "x", studio.never)
+    assert said[0].startswith("Oil painting on canvas")
+    settings = portrait.recipe.settings
+    assert (settings["finish"], settings["drawn_look"]) == (None, "oil")
+    away = np.abs(portrait.rgb.astype(np.float32) - drawn).mean(axis=-1)
+    assert np.median(away) < 6, "backdrop and all are as the net drew them"
+    assert np.array_equal(develop(portrait.layers, portrait.recipe), portrait.rgb)
+    assert judge_drawn_anew(portrait, setup.face, models.recogniser, models.landmarker).kept
 
 
 def test_a_portrait_names_its_references_and_noise_keeps_the_masks_of_none(

@@ -16,7 +16,7 @@ from core.looks.finish import newest
 from core.looks.lines import along, edge_lines, outline, stroke
 from core.looks.proportions import caricatured, distinction, eyes_enlarged, mean_face
 from core.looks.subject import Subject, subject_of
-from core.looks.texture import halftone
+from core.looks.texture import form_flow, halftone, hatching
 from core.looks.watercolour import PAPER
 from core.types import Layers, Recipe
 
@@ -81,6 +81,50 @@ def test_pop_art_paints_skin_in_one_of_its_palettes(drawing: Drawing, subject: S
         colours = [np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) / 255 for c in palette]
         shares.append(np.mean(np.min([np.abs(skin - colour).max(axis=1) for colour in colours], axis=0) < 0.02))
     assert max(shares) > 0.6
+
+
+def test_pop_art_is_loud_over_a_grey_backdrop_and_keeps_the_hue_of_any_other(subject: Subject) -> None:
+    def behind(colour: tuple[float, float, float]) -> np.ndarray:
+        rgb = np.where(subject.figure[..., None] < 0.02, np.array(colour, np.float32), subject.rgb)
+        drawn = newest()["pop_art"].draw(replace(subject, rgb=rgb), 1.0, np.random.default_rng(1))
+        return np.asarray(np.median(drawn[subject.figure < 0.01], axis=0), np.float32)
+
+    assert np.ptp(behind((0.55, 0.55, 0.56))) > 60
+    green = behind((0.3, 0.6, 0.35))
+    assert green.argmax() == 1
+    assert np.ptp(green) > 100
+
+
+def test_a_pencil_draws_dark_skin_darker_and_keeps_its_lights(subject: Subject) -> None:
+    def mean_of(rgb: np.ndarray) -> float:
+        drawn = newest()["pencil"].draw(replace(subject, rgb=rgb.astype(np.float32)), 1.0, np.random.default_rng(1))
+        return float(drawn[cheeks].mean())
+
+    cheeks = cv2.erode((subject.skin > 0.95).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    dark = subject.rgb * (1 - 0.65 * subject.skin[..., None])
+    assert mean_of(dark) < mean_of(subject.rgb) - 15
+    assert mean_of(dark) > 110, "and features can still be told"
+
+
+def test_even_strokes_are_as_dark_as_they_are_asked_to_be_everywhere(subject: Subject) -> None:
+    flow = form_flow(subject.normals)
+    wanted = np.full(subject.figure.shape, 0.4, np.float32)
+    blurred = []
+    for even in (0.0, 3.0):
+        strokes = hatching(wanted, flow, 12.0, 1.0, np.random.default_rng(1), softness=0.5, even=even)
+        blurred.append(cv2.GaussianBlur(strokes, (0, 0), 8.0))
+        assert strokes.std() > 0.2, "strokes all the same"
+    assert blurred[1].std() < 0.5 * blurred[0].std()
+    assert abs(float(blurred[1].mean()) - 0.4) < 0.06
+
+
+def test_strokes_round_a_form_have_no_seam(subject: Subject) -> None:
+    height, width = subject.figure.shape
+    x, y = np.meshgrid(np.linspace(-0.9, 0.9, width), np.linspace(-0.9, 0.9, height))
+    ball = np.dstack([x, y, np.sqrt(np.clip(1 - x * x - y * y, 0, 1))]).astype(np.float32)
+    flow = form_flow(ball, steadiness=1.2)
+    assert np.abs(np.diff(flow, axis=0)).max() < 0.2
+    assert np.abs(np.diff(flow, axis=1)).max() < 0.2
 
 
 @pytest.mark.parametrize("pitch", [6.0, 9.5])
