@@ -1,12 +1,8 @@
-"""Claims about doing it again: a request is drawn once, another one anew, the same inputs give the same bytes."""
+"""Claims about doing it again: a request is drawn once, another one anew; `test_studio` has two processes' bytes."""
 
 import copy
 import json
-import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +15,7 @@ from core.cutout import cutout
 from core.deliver.gallery import cards_of
 from core.edit.recipe import develop
 from core.face import features
+from core.intake import review
 from core.scene import style
 from core.scene.stage import Setup
 from core.types import Cutout, FaceMap, Identity, Portrait, Recipe
@@ -52,14 +49,15 @@ class Sketch:
         return Portrait(name, develop(setup.layers, recipe), setup.layers, recipe)
 
 
-CACHE: dict[str, dict[bytes, Any]] = {}
+CACHE: dict[str, dict[tuple[str, bytes], Any]] = {}
 
 
-def cached(work: Callable[..., Any], done: dict[bytes, Any]) -> Callable[..., Any]:
-    """Do work on a photo once, whatever is asked of it later; keyed by its pixels."""
+def cached(work: Callable[..., Any], done: dict[tuple[str, bytes], Any]) -> Callable[..., Any]:
+    """Do work on a photo once, whatever is asked of it later; keyed by its name and pixels, or its file's bytes."""
 
     def remembered(of: Any, *more: Any) -> Any:
-        key = getattr(of, "selfie", of).rgb.tobytes()
+        selfie = getattr(of, "selfie", of)
+        key = (more[0], of) if isinstance(of, bytes) else (selfie.name, selfie.rgb.tobytes())
         if key not in done:
             done[key] = work(of, *more)
         return done[key]
@@ -74,7 +72,8 @@ Shoot = Callable[..., tuple[list[str], dict[str, Any]]]
 def shoot(models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shoot:
     """Shoot into one folder with a sketch; returns which portraits were drawn, and the manifest."""
     monkeypatch.setattr("core.shoot.REDRAWS", 0)
-    for module, name in ((features, "observe"), (cutout, "cut_out")):  # each photo is parsed and cut out once
+    # each photo is looked at, mapped, parsed and cut out once
+    for module, name in ((review, "look"), (studio, "map_face"), (features, "observe"), (cutout, "cut_out")):
         monkeypatch.setattr(module, name, cached(getattr(module, name), CACHE.setdefault(name, {})))
     own = copy.copy(models)
     vars(own).update(recogniser=models.recogniser, landmarker=models.landmarker, parser=models.parser)
@@ -201,42 +200,3 @@ def test_two_photos_of_one_name_are_told_apart_on_the_page(shoot: Shoot, tmp_pat
     )
     told = {card["about"].partition(", printed")[0] for card in shown}
     assert told == {"From collins.png", "From collins (2).png"}
-
-
-A_MINUTE_LATER = """
-import sys, time
-now, now_ns, local, gm = time.time, time.time_ns, time.localtime, time.gmtime
-time.time, time.time_ns = lambda: now() + 60, lambda: now_ns() + 60 * 10**9
-time.localtime = lambda at=None: local(time.time() if at is None else at)
-time.gmtime = lambda at=None: gm(time.time() if at is None else at)
-from core.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-@pytest.mark.slow
-def test_same_photos_and_seed_in_two_processes_a_minute_apart_give_the_same_bytes(tmp_path: Path) -> None:
-    """The second process is started two seconds later and its Python clock is a minute ahead, so that a time written
-    by C differs too.
-    """
-    (tmp_path / "collins.png").write_bytes(COLLINS[1])
-    made: list[dict[str, bytes]] = []
-    asked = ["shoot", "collins.png", "--style", "office", "--purpose", "job", "--count", "1", "--seed", "3"]
-    running = []
-    for place, program in (("a", ["-m", "core"]), ("b", ["-c", A_MINUTE_LATER])):
-        command = [sys.executable, *program, *asked, "--out", place]
-        environment = {**os.environ, "PYTHONPATH": str(Path(studio.__file__).parents[1])}
-        with (tmp_path / f"{place}.log").open("w") as log:
-            running.append((place, subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, env=environment)))
-        time.sleep(2.0)
-    for place, process in running:
-        assert process.wait(600) == 0, (tmp_path / f"{place}.log").read_text()
-        files = [file for file in sorted((tmp_path / place).rglob("*")) if file.is_file()]
-        made.append({str(file.relative_to(tmp_path / place)): file.read_bytes() for file in files})
-    one, other = made
-    for sitting in made:
-        manifest = json.loads(sitting["manifest.json"])
-        assert manifest.pop("timings_s")
-        sitting["manifest.json"] = json.dumps(manifest).encode()
-    assert one.keys() == other.keys() >= {"office-01.jpg", "office-01.json", "gallery.html", "contact_sheet.jpg"}
-    assert [name for name in one if one[name] != other[name]] == []

@@ -1,7 +1,10 @@
 """Claims about a whole sitting, with real photos and the shipped net: files, proof, resuming, refusals, edits."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +21,11 @@ from core.deliver import files
 from core.deliver.gallery import cards_of
 from core.deliver.manifest import read_record
 from core.edit.recipe import develop
-from core.engines.redress.nets import Nets
 from core.errors import NoMajority, Refused, Stopped
 from core.face import features
-from core.judge import ranking, verdict
+from core.judge import verdict
 from core.models import Models
-from core.scene.stage import Choice, set_up
-from core.scene.style import load
-from core.types import Cutout, FaceMap, Portrait, Recipe, Selfie, Verdict
+from core.types import FaceMap, Portrait, Selfie, Verdict
 from tests import sitters
 
 COLLINS = ("collins.png", sitters.encoded(sitters.collins()))
@@ -37,6 +37,16 @@ def shot(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Path:
     out = tmp_path_factory.mktemp("shot")
     studio.shoot([COLLINS], ONE, out, models)
     return out
+
+
+@pytest.fixture(scope="module")
+def as_shot(shot: Path) -> dict[str, bytes]:
+    """Every file of the sitting as it was written."""
+    return files_of(shot)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def manifest_of(folder: Path) -> dict[str, Any]:
@@ -56,6 +66,37 @@ def test_a_photo_becomes_a_delivered_portrait(shot: Path) -> None:
     picture = files.read_picture(shot / portrait["file"])
     assert picture.shape == (640, 512, 3)  # 41 px between the eyes carry no more
     assert (shot / portrait["exports"]["square"]).is_file()
+
+
+A_MINUTE_LATER = """
+import sys, time
+now, now_ns, local, gm = time.time, time.time_ns, time.localtime, time.gmtime
+time.time, time.time_ns = lambda: now() + 60, lambda: now_ns() + 60 * 10**9
+time.localtime = lambda at=None: local(time.time() if at is None else at)
+time.gmtime = lambda at=None: gm(time.time() if at is None else at)
+from core.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_same_photos_and_seed_in_two_processes_a_minute_apart_give_the_same_bytes(
+    as_shot: dict[str, bytes], tmp_path: Path
+) -> None:
+    """The second process's Python clock is a minute ahead; it begins later, so that a time written by C differs too."""
+    (tmp_path / "collins.png").write_bytes(COLLINS[1])
+    asked = ["shoot", "collins.png", "--style", "office", "--purpose", "job", "--count", "1", "--seed", "3"]
+    command = [sys.executable, "-c", A_MINUTE_LATER, *asked, "--out", "again"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(studio.__file__).parents[1])}
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    one, other = as_shot, files_of(tmp_path / "again")
+    for sitting in (one, other):
+        manifest = json.loads(sitting["manifest.json"])
+        assert manifest.pop("timings_s")
+        sitting["manifest.json"] = json.dumps(manifest).encode()
+    assert one.keys() == other.keys() >= {"office-01.jpg", "office-01.json", "gallery.html", "contact_sheet.jpg"}
+    assert [name for name in one if one[name] != other[name]] == []
 
 
 def test_the_garment_is_there_in_its_colours(shot: Path) -> None:
@@ -275,38 +316,6 @@ def test_the_command_line_answers_in_json_and_exit_codes(
     assert main(["shoot", str(tmp_path / "absent.jpg"), "--style", "office", "--out", str(tmp_path)]) == 2
     assert main(["shoot", str(tmp_path / "notes.jpg"), "--style", "teal", "--out", str(tmp_path)]) == 2
     assert main(["weights", "verify"]) == 0
-
-
-def test_a_photo_with_more_styles_than_it_carries_says_so(collins_map: FaceMap) -> None:
-    from core.scene.sources import select_sources
-
-    assert len(select_sources([collins_map], load("office"), Choice(), 5).chosen) == 2
-
-
-def test_ranking_keeps_neighbours_apart() -> None:
-    def record(name: str, source: str, percent: float) -> dict[str, object]:
-        recipe = {"style": "office", "source": source}
-        return {"file": name, "percent_of_baseline": percent, "measures": {"sharpness": 1.0}, "recipe": recipe}
-
-    ranked = ranking.rank_records([record("a", "1", 100), record("b", "1", 99), record("c", "2", 97)])
-    assert [entry["file"] for entry in ranked] == ["a", "c", "b"]
-
-
-def test_seeds_change_the_garment_and_nothing_of_the_face(
-    collins_map: FaceMap, collins_cutout: Cutout, nets: Nets
-) -> None:
-    from core.engines.redress.generate import generate
-
-    one = replace(set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 1, 0.3), garment=None)
-    one.settings["crop"] = "portrait"
-    other = replace(one, seed=2)
-    first = generate(one, "office", "job", nets, "a", studio.never)
-    second = generate(other, "office", "job", nets, "b", studio.never)
-    assert isinstance(first.recipe, Recipe)
-    assert not np.array_equal(first.layers.garment, second.layers.garment)
-    assert np.array_equal(first.layers.head, second.layers.head)
-    face = first.layers.head == 255
-    assert np.array_equal(first.layers.sitter[face], second.layers.sitter[face])
 
 
 # --- the desk ---

@@ -197,9 +197,9 @@ def placed(net: Any, plan: Plan, device: torch.device) -> Any:
 
 
 def free_memory() -> None:
-    """Give memory of nets that are no longer referred to back to the card."""
-    gc.collect()
+    """Give memory of nets that are no longer referred to back to the card; where there is none, nothing is scarce."""
     if torch.cuda.is_available():
+        gc.collect()
         torch.cuda.empty_cache()
 
 

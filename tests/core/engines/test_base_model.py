@@ -17,14 +17,14 @@ from core.cutout.parser import Parser
 from core.engines.denoise import denoise
 from core.engines.redress import repair
 from core.engines.redress.garment import KINDS, TIE, Cloth, cloths_of, lay_out
-from core.engines.redress.generate import conditioning, draw_torso, dress
+from core.engines.redress.generate import conditioning, draw_torso, dress, generate
 from core.engines.redress.lora import lab_error
 from core.engines.redress.nets import BASE, SIZE, Nets, base_torso, predict_head
 from core.errors import Stopped
 from core.intake.locate import LocatedFace, locate
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import Outfit, load
-from core.types import F32, Cutout, FaceMap
+from core.types import F32, Cutout, FaceMap, Recipe
 from tests import sitters
 from tools import pairs, train_base
 
@@ -200,3 +200,18 @@ def test_training_goes_on_from_the_checkpoint_a_kill_left(
     assert (first["step"], second["step"]) == (1, 2)
     adam = second["optimiser"]["state"][0]
     assert adam["step"] == 2  # the optimiser remembers the run before
+
+
+def test_seeds_change_the_garment_and_nothing_of_the_face(
+    collins_map: FaceMap, collins_cutout: Cutout, nets: Nets
+) -> None:
+    one = replace(set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 1, 0.3), garment=None)
+    one.settings["crop"] = "portrait"
+    other = replace(one, seed=2)
+    first = generate(one, "office", "job", nets, "a", lambda: False)
+    second = generate(other, "office", "job", nets, "b", lambda: False)
+    assert isinstance(first.recipe, Recipe)
+    assert not np.array_equal(first.layers.garment, second.layers.garment)
+    assert np.array_equal(first.layers.head, second.layers.head)
+    face = first.layers.head == 255
+    assert np.array_equal(first.layers.sitter[face], second.layers.sitter[face])

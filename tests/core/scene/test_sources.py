@@ -88,3 +88,7 @@ def test_before_the_parser_has_looked_a_border_through_the_cheek_is_a_fault(coll
     to_frame[:, 2] += to_frame[:, 0] * gone
     cut = replace(whole, selfie=replace(selfie, rgb=selfie.rgb[:, gone:], face=moved), transform=to_frame)
     assert faults_of(cut, others_in_colour=True) == ("head_cut",)
+
+
+def test_a_photo_with_more_styles_than_it_carries_says_so(collins_map: FaceMap) -> None:
+    assert len(select_sources([collins_map], load("office"), Choice(), 5).chosen) == 2

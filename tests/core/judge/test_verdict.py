@@ -1,0 +1,68 @@
+"""Claims about verdicts: what a head drawn anew is not held to, and in which order portraits are shown."""
+
+from dataclasses import replace
+
+import pytest
+
+from core import frame
+from core.judge import ranking, realism
+from core.judge.realism import LIMITS
+from core.judge.verdict import REASONS, judge
+from core.models import Models
+from core.types import U8, FaceMap, Identity, Layers, Portrait, Recipe
+
+PIXEL_BY_PIXEL = ("misshapen", "head_cut", "neck_seam")
+"""What is told by laying a portrait over its own photo."""
+
+
+@pytest.fixture
+def portrait(collins_map: FaceMap, small_layers: Layers, small_recipe: Recipe) -> Portrait:
+    """The sitter's photo in the frame, for a portrait of her."""
+    return Portrait("x", shown(collins_map), small_layers, small_recipe)
+
+
+def shown(face: FaceMap) -> U8:
+    return frame.warp(face.selfie.rgb, (face.transform / 4).astype("float32"), 256, 320)
+
+
+@pytest.fixture
+def all_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every measure of the picture be beyond its limit."""
+    beyond = {limit.measure: limit.most - 1 if limit.least else limit.most + 1 for limit in LIMITS}
+    monkeypatch.setattr(realism, "measure", lambda *_: (dict(beyond), ("looks_down",)))
+
+
+def reasons(portrait: Portrait, source: FaceMap, models: Models, **settings: object) -> tuple[str, ...]:
+    """Judge with no other photo to measure likeness by."""
+    recipe = replace(portrait.recipe, settings={**portrait.recipe.settings, **settings})
+    who = Identity((source,), None)
+    return judge(replace(portrait, recipe=recipe), source, who, models.recogniser, models.landmarker).reasons
+
+
+@pytest.mark.usefixtures("all_wrong")
+def test_a_head_drawn_anew_is_not_held_to_its_photos_pixels_but_to_all_else(
+    portrait: Portrait, collins_map: FaceMap, models: Models
+) -> None:
+    everything = [*dict.fromkeys(limit.reason for limit in LIMITS), "looks_down"]
+    assert set(PIXEL_BY_PIXEL) < set(everything) <= set(REASONS)
+    assert reasons(portrait, collins_map, models) == tuple(everything)
+    rest = tuple(reason for reason in everything if reason not in PIXEL_BY_PIXEL)
+    assert reasons(portrait, collins_map, models, drawn_anew=True) == rest
+
+
+def test_a_head_drawn_anew_must_still_be_the_sitters(
+    portrait: Portrait, collins_map: FaceMap, hopper_map: FaceMap, models: Models
+) -> None:
+    stranger = replace(portrait, rgb=shown(hopper_map))
+    for anew in (False, True):
+        assert "drifted" not in reasons(portrait, collins_map, models, drawn_anew=anew)
+        assert "drifted" in reasons(stranger, collins_map, models, drawn_anew=anew)
+
+
+def test_ranking_keeps_neighbours_apart() -> None:
+    def record(name: str, source: str, percent: float) -> dict[str, object]:
+        recipe = {"style": "office", "source": source}
+        return {"file": name, "percent_of_baseline": percent, "measures": {"sharpness": 1.0}, "recipe": recipe}
+
+    ranked = ranking.rank_records([record("a", "1", 100), record("b", "1", 99), record("c", "2", 97)])
+    assert [entry["file"] for entry in ranked] == ["a", "c", "b"]
