@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # torch and ncnn each bring an OpenMP, whose waiting threads would spin in the other's way; read when torch loads.
     # A portrait on two cores that others use too, four times each way: 33 s and 24 s of processor time, else 41 and 35.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # numpy's and scipy's BLAS would share out matrices of a few numbers, and spin: a face's normals took 70 ms, not 6
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if argv and argv[0] in HANDED_ON:
         front = importlib.import_module("bots.cli")
         return int(getattr(front, argv[0])(argv[1:]) or 0)

@@ -6,6 +6,7 @@ import socket
 
 # torch and ncnn each bring an OpenMP; on two cores the one's waiting threads would spin in the other's way
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `core.cli` sets it
 # workers start children, which must find the tests' own studios
 os.environ["PYTHONPATH"] = os.path.dirname(os.path.dirname(__file__))
 os.environ["LC_ALL"] = "C.UTF-8"  # the terminal speaks its person's language

@@ -71,8 +71,8 @@ class Child:
         self._ready = False
         self.held = frozenset()
         threads = str(max(1, (os.cpu_count() or 2) - 1))
-        # passive: waiting threads sleep; torch's and ncnn's would spin in each other's way, see core.cli
-        limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+        # passive: waiting threads sleep; torch's, ncnn's and OpenBLAS's would spin in each other's way, see core.cli
+        limits = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1"}
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "jobs.worker.child", self._queue, self._studio,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES,

@@ -86,7 +86,8 @@ async def test_the_studio_s_process_gives_way_to_what_people_wait_for_and_a_look
         proc = Path(f"/proc/{child._process.pid}")
         assert int((proc / "stat").read_text().rpartition(")")[2].split()[16]) == os.nice(0) + nice
         told = (proc / "environ").read_bytes().split(b"\0")
-        assert {f"OMP_NUM_THREADS={threads}".encode(), b"OMP_WAIT_POLICY=passive"} <= set(told)
+        limits = {f"OMP_NUM_THREADS={threads}".encode(), b"OMP_WAIT_POLICY=passive", b"OPENBLAS_NUM_THREADS=1"}
+        assert limits <= set(told)
         if (proc / "autogroup").exists():  # then the kernel weighs sessions against each other, and nice inside them
             assert (proc / "autogroup").read_text().split()[2:] == [str(nice)]
         await child.kill()
