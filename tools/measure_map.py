@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.progress import track
 
 from core import frame
-from core.cutout.parser import PARTS_SIZE, Parser, Parts
+from core.cutout.parser import Parser
+from core.cutout.parts import PARTS_SIZE, Parts
 from core.face import features
 from core.face.landmarks import map_face
 from core.intake import review

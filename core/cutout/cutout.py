@@ -18,7 +18,8 @@ from core.cutout.body import bare_neck, figure_of
 from core.cutout.decontaminate import decontaminate, without_backlight
 from core.cutout.foreground import estimate_foreground_ml
 from core.cutout.hair import Hair, layer_hair, shown_window
-from core.cutout.parser import HALF, PARTS_SIZE, Parser, Parts
+from core.cutout.parser import Parser
+from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX
 from core.types import F32, U8, Cutout, FaceMap, Figure

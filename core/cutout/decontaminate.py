@@ -21,6 +21,8 @@ BACKLIT: Final = (1.5, 2.2)
 LEAST: Final = 0.03
 """Squared eye distances of such light that count: of 49 official portraits, lit from the front, none has more than
 0.0095; a speaker before a stage lamp has 0.14."""
+ABOVE: Final = 0.1
+"""Part of such a light that may lie above the ears; by eye."""
 
 
 def decontaminate(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
@@ -68,16 +70,18 @@ def without_backlight(rgb: F32, head: F32, neck: F32, face: FaceMap) -> F32:
     oval = np.zeros(skin.shape, np.uint8)
     cv2.fillPoly(oval, [np.round(ring).astype(np.int32)], 1)
     eye = frame.INTEROCULAR_PX * WORK[0] / frame.PRINT[0]
-    below = np.arange(len(oval))[:, None] > face.landmarks[[93, 323], 1].min() * WORK[0] / frame.PRINT[0]
+    top = float(face.landmarks[[93, 323], 1].min()) * WORK[0] / frame.PRINT[0]
+    below = np.arange(len(oval))[:, None] > top
     depth = cv2.distanceTransform(oval, cv2.DIST_L2, 5)
     away = cv2.distanceTransform(1 - oval, cv2.DIST_L2, 5)
-    band = np.clip((0.28 * eye - np.maximum(depth, away)) / (0.06 * eye), 0, 1) * below
+    band = np.clip((0.28 * eye - np.maximum(depth, away)) / (0.06 * eye), 0, 1)
     band *= np.where(oval > 0, skin, bare)  # what shines beside the jaw and is no neck is an earring
     inner = (depth > 0.3 * eye) & (depth < 0.6 * eye) & below
     own = normalized_convolution(small, inner.astype(np.float32), 0.5 * eye)
     ratio = cv2.GaussianBlur((linear(small) @ LUMINANCE + 0.01) / (linear(own) @ LUMINANCE + 0.01), (0, 0), 1)
     pale = _saturation(small) / np.maximum(_saturation(own), 1e-3)
     lit = np.clip((ratio - BACKLIT[0]) / (BACKLIT[1] - BACKLIT[0]), 0, 1) * np.clip((0.8 - pale) / 0.2, 0, 1) * band
+    lit *= _along_the_jaw((lit > 0.1).astype(np.uint8), top)
     lit *= at_outline((lit > 0.1).astype(np.uint8), np.maximum(skin, bare), 0.12 * eye)
     if lit.sum() < LEAST * eye**2:
         return rgb
@@ -88,6 +92,19 @@ def without_backlight(rgb: F32, head: F32, neck: F32, face: FaceMap) -> F32:
     filled = np.clip(filled * np.clip(fine, 0.9, 1.1), 0, 1)
     change = cv2.resize((filled - small) * lit[..., None], frame.PRINT, interpolation=cv2.INTER_LINEAR)
     return np.clip(rgb + change, 0, 1).astype(np.float32)
+
+
+def _along_the_jaw(spots: U8, top: float) -> F32:
+    """Keep the spots that lie below a row, all but ABOVE of each: what goes on up the temple is light from that side.
+
+    spots: (H, W) uint8 of 0 and 1. Half a spot would end in a line across the cheek.
+    """
+    _, blobs = cv2.connectedComponents(spots)
+    area = np.bincount(blobs.ravel())
+    above = np.bincount(blobs[: max(0, round(top))].ravel(), minlength=len(area))
+    kept = above <= ABOVE * area
+    kept[0] = False
+    return kept[blobs].astype(np.float32)
 
 
 def at_outline(spots: U8, figure: F32, reach: float) -> F32:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.cutout.parser import HALF, Parts
+from core.cutout.parts import HALF, Parts
 from core.face.mesh import CHIN
 from core.frame import INTEROCULAR_PX
 from core.types import F32, Figure

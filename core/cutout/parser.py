@@ -20,42 +20,31 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from core import frame, weights
+from core.cutout.body import neck_sides
+from core.cutout.correct import (
+    NOISE,
+    by_colour,
+    by_colour_where_unsure,
+    hanging_loose,
+    holes_filled,
+    sitter_of,
+    unsure_skin,
+)
 from core.cutout.nets import SIZE, ParserNet, RefinerNet
+from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.face.landmarks import skip_close_at_exit
-from core.face.mesh import CHIN, FACE_OVAL
+from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX
 from core.types import F32, U8, FaceMap
 
 BASE: Final = Path(__file__).resolve().parent.parent / "base" / "parser"
-PARTS_SIZE: Final = (512, 640)
-"""Width and height of what is told apart: half the print."""
-HALF: Final = PARTS_SIZE[0] / frame.PRINT[0]
 LOBES: Final = 0.3
 """How far from the ear's attachment to the jaw's corner an ear lobe ends, as a part of that way; by eye on 30 faces."""
 
+EAR: Final = (0.45, 0.1)
+"""Eye distances beside the neck within which an ear lies at the nose's height and at the lobes'; by eye, 40 people."""
 NAPE: Final = 0.8
 """Eye distances above the chin down to which skin beside the jaw is still head: lobes, sideburns, thin hair."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Parts:
-    """A photo in the frame, told apart at PARTS_SIZE: (H, W) = (640, 512).
-
-    rgb: (H, W, 3) uint8 sRGB. valid: where the photo reaches. person: the sitter's matte. hair, hat, skin, clothes:
-    how much of each pixel is theirs. oval: the face alone, out to the jaw's outline.
-    head: face, ears, hair and hat. Skin next to the old clothes counts as neither: they shine into it, and that edge is
-    known to a few pixels only. All (H, W) float32 in 0..1.
-    """
-
-    rgb: U8
-    valid: F32
-    person: F32
-    hair: F32
-    hat: F32
-    skin: F32
-    clothes: F32
-    oval: F32
-    head: F32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,15 +103,20 @@ class Parser:
         coarse = self.person(rgb)
         found = self._probabilities(rgb, coarse, valid, points)
         large = np.stack([cv2.resize(part, PARTS_SIZE, interpolation=cv2.INTER_LINEAR) for part in found])
-        large = _holes_filled(large, coarse)
+        large = holes_filled(large, coarse)
         person: F32 = self._refined(rgb, large) * sitter_of(1 - large[0], points)
+        person = by_colour_where_unsure(rgb, person, large[1:], valid)
         person = np.where(person < NOISE, 0, np.where(person > 1 - NOISE, 1, person)) * (valid > 0.95)
         inside = large[1:] / np.maximum(large[1:].sum(axis=0), 1e-3)
         hair, skin, clothes, hat = (_snapped(part, rgb) for part in inside)
         total = np.maximum(hair + skin + clothes + hat, 1e-3)
         hair, skin, clothes, hat = (part / total * person for part in (hair, skin, clothes, hat))
         oval = _face(points, person, skin)
-        hair, skin = by_colour(rgb, hair, skin, oval, points)
+        lost = unsure_skin(skin, coarse, oval)
+        person, skin = person - lost, skin - lost
+        hair, skin, clothes = by_colour(rgb, hair, skin, clothes, oval, points)
+        loose, shoulders = hanging_loose(hair, hat, points)
+        hair, hat, clothes = hair - loose, hat - shoulders, clothes + loose + shoulders
         skin = skin * (1 - _beside_clothes(clothes) * (1 - oval))
         head = _head(points, hair + hat, skin, oval * person)
         return Parts(
@@ -155,20 +149,8 @@ class Parser:
             return np.asarray(self._refiner(_batch(inputs[None]))[0, 0].numpy(), np.float32)
 
 
-NO_SKIN: Final = 24.0
-"""Distance in the a*b* plane from the face's own skin beyond which nothing is skin; necks in shade keep within 15."""
-THREAD: Final = 5
-"""Pixels of PARTS_SIZE: what hangs on the figure by less is not the sitter's. Tied hair hangs by more."""
-LEAST_FOREIGN: Final = 0.15
-"""Eye distances: the side of the square of which such a thing has at least the area; smaller ones are strands."""
-VIVID: Final = 40.0
-"""The same distance beyond which hair is dyed: brown and red hair lie within 30 of their skin."""
 HELD: Final = 8
 """Photos whose parts are kept, 11 MB each: a photo is parsed when it is mapped and again when it is cut out."""
-HOLE: Final = 0.4
-"""Eye distances across which holes in the figure are closed; by eye on the faces where hair had some."""
-NOISE: Final = 0.04
-"""Alpha nearer to none or to all than this is none or all: the training's own mattes were cut there."""
 
 
 def _loaded(net: torch.nn.Module, name: str) -> Any:
@@ -188,24 +170,6 @@ def _filled(ring: F32, size: tuple[int, int]) -> U8:
     return inside
 
 
-def sitter_of(person: F32, points: F32) -> F32:
-    """Keep the one figure that holds the nose, and what touches it broadly: (H, W) of 0 and 1.
-
-    A lamp or a neighbour that hangs on the figure by a thread of pixels is let go.
-    """
-    there = (person > 0.3).astype(np.uint8)
-    _, blobs = cv2.connectedComponents(there)
-    x, y = np.clip(np.round(points[1]), 0, np.array(PARTS_SIZE) - 1).astype(int)
-    own = (there > 0) & (blobs == blobs[y, x])
-    solid = cv2.morphologyEx(there, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (THREAD, THREAD)))
-    _, blobs, sizes, _ = cv2.connectedComponentsWithStats(solid)
-    large = sizes[:, cv2.CC_STAT_AREA] > (LEAST_FOREIGN * INTEROCULAR_PX * HALF) ** 2
-    large[[0, blobs[y, x]]] = False
-    foreign = cv2.dilate(large[blobs].astype(np.uint8), np.ones((THREAD, THREAD), np.uint8))
-    own &= foreign == 0
-    return cv2.dilate(own.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(np.float32)
-
-
 def _beside_clothes(clothes: F32) -> F32:
     """Return the clothes and 4 pixels around them: (640, 512) float32 0..1."""
     cloth = cv2.dilate((clothes > 0.3).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
@@ -216,49 +180,6 @@ def _beside(points: F32) -> NDArray[np.bool_]:
     """Return what lies within 0.45 eye distances of the face oval: (640, 512)."""
     reach = 2 * round(0.45 * INTEROCULAR_PX * HALF) + 1
     return cv2.dilate(_filled(points[list(FACE_OVAL)], PARTS_SIZE), np.ones((1, reach), np.uint8)) > 0
-
-
-def _holes_filled(probabilities: F32, coarse: F32) -> F32:
-    """Close what the parser leaves open inside the figure and the segmenter is sure of: hair or hats of vivid colour.
-
-    probabilities: (5, H, W), coarse: (H, W), both float32 0..1. Only within what lies between parts of the figure, so
-    that a neighbour or a chair that the segmenter calls a person is not taken in.
-    """
-    person = 1 - probabilities[0]
-    reach = 2 * round(HOLE * INTEROCULAR_PX * HALF) + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    between = cv2.morphologyEx((person > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, disc)
-    sure = cv2.erode((coarse > 0.85).astype(np.uint8), np.ones((7, 7), np.uint8)) & between
-    lifted = np.maximum(person, 0.98 * cv2.GaussianBlur(sure.astype(np.float32), (0, 0), 2))
-    parts = probabilities[1:] * (lifted / np.maximum(person, 1e-3))
-    return np.concatenate([1 - lifted[None], parts]).astype(np.float32)
-
-
-def by_colour(rgb: U8, hair: F32, skin: F32, oval: F32, points: F32) -> tuple[F32, F32]:
-    """Take for hair what the nets call skin and is of no skin's colour: hair and skin, (640, 512) float32 0..1.
-
-    Dyed hair and straw brims are taken for skin. Above the chin they are hair, which is kept with the head; below it
-    only what has the colour of vividly dyed hair is: a neck in coloured light is none. Colours are compared in the
-    a*b* plane of CIELAB, where shade moves little.
-    """
-    plane = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 1:]
-    face = (oval > 0.9) & (skin > 0.8)
-    if face.sum() < 100:
-        return hair, skin
-    own = np.median(plane[face], axis=0)
-    away = np.linalg.norm(plane - own, axis=-1)
-    limit = max(NO_SKIN, 3 * float(np.median(away[face])))
-    foreign = np.clip((away - limit) / (0.3 * NO_SKIN), 0, 1) * (1 - oval)
-    foreign *= np.linalg.norm(plane, axis=-1) > np.linalg.norm(own)  # shade takes colour from skin, and so does glare
-    moved = skin * cv2.GaussianBlur(foreign, (0, 0), 1.5)
-    where = np.repeat(np.arange(len(skin))[:, None] < points[CHIN, 1], skin.shape[1], axis=1)
-    sample = np.maximum(hair, moved * where) > 0.5
-    if sample.sum() > 100:
-        colour = np.median(plane[sample], axis=0)
-        if np.linalg.norm(colour - own) > VIVID:
-            where |= np.linalg.norm(plane - colour, axis=-1) < NO_SKIN
-    moved = moved * where
-    return hair + moved, skin - moved
 
 
 def _snapped(part: F32, rgb: U8) -> F32:
@@ -301,6 +222,19 @@ def soft_polygon(ring: F32, size: tuple[int, int], sigma: float) -> F32:
     return (cv2.GaussianBlur(mask, (0, 0), sigma).astype(np.float32) / 255).astype(np.float32)
 
 
+def _within_ears(points: F32, rows: F32, columns: F32, lobes: F32) -> F32:
+    """Return where skin beside the face can be an ear, and all above the eyes (bald crowns): (H, W) float32 0..1.
+
+    EAR eye distances beside the neck down to the nose, fewer and fewer down to the rows (1, W) where lobes end.
+    """
+    left, right = (side * HALF for side in neck_sides((points / HALF).astype(np.float32)))
+    eyes, nose = float(points[[133, 362], 1].mean()), float(points[1, 1])
+    narrower = np.clip((rows - nose) / np.maximum(lobes - nose, 1), 0, 1)
+    reach = (EAR[0] + (EAR[1] - EAR[0]) * narrower) * INTEROCULAR_PX * HALF
+    beside = np.clip((np.minimum(columns - left, right - columns) + reach) / 4 + 0.5, 0, 1)
+    return np.where(rows < eyes, 1, beside).astype(np.float32)
+
+
 def _head(points: F32, hair: F32, skin: F32, oval: F32) -> F32:
     """Join face, hair and hat with the skin above the ear lobes: ears and a bald crown. (H, W) float32 0..1.
 
@@ -315,6 +249,7 @@ def _head(points: F32, hair: F32, skin: F32, oval: F32) -> F32:
     middle = np.interp(rows[:, 0], points[[10, 152], 1], points[[10, 152], 0])[:, None]
     lowest = np.where(columns < middle, *ends)
     above = np.clip((lowest - rows) / 3 + 0.5, 0, 1)
+    above = above * _within_ears(points, rows, columns, lowest)
     aside = (columns < points[172, 0]) | (columns > points[397, 0])
     aside = aside & _beside(points)
     above = np.maximum(above, aside * np.clip((points[152, 1] - NAPE * INTEROCULAR_PX * HALF - rows) / 3 + 0.5, 0, 1))

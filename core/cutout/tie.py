@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.cutout.parser import PARTS_SIZE, Parts
+from core.cutout.parts import PARTS_SIZE, Parts
 from core.face.mesh import CHIN
 from core.types import F32
 

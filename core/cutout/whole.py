@@ -14,7 +14,8 @@ from core import frame
 from core.cutout.body import figure_of
 from core.cutout.cutout import at_print, backdrop_of, foreground_of, regions_of
 from core.cutout.hair import at_border
-from core.cutout.parser import HALF, PARTS_SIZE, Parser, Parts
+from core.cutout.parser import Parser
+from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.face.mesh import CHIN, FACE_OVAL
 from core.frame import INTEROCULAR_PX
 from core.types import F32, Cutout, FaceMap

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from core.cutout.parser import HALF, Parts
+from core.cutout.parts import HALF, Parts
 from core.cutout.whole import LEAST_CLOTHES
 from core.engines.base import Engine
 from core.errors import Refused

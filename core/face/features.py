@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from core import frame
 from core.colour import LUMINANCE, linear
 from core.cutout.hair import shown_window
-from core.cutout.parser import PARTS_SIZE, Parser, Parts
+from core.cutout.parser import Parser
+from core.cutout.parts import PARTS_SIZE, Parts
 from core.cutout.tie import wears_tie
 from core.cutout.whole import own_clothes
 from core.face.landmarks import fill

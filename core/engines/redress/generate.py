@@ -17,6 +17,7 @@ from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
 from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
 from core.engines.redress.garment import KINDS, Cloth, cloths_of, lay_out
+from core.engines.redress.neck import near_neck, throat_of, up_to_collar, within_collar
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
 from core.frame import INTEROCULAR_PX
@@ -24,7 +25,7 @@ from core.scene.compose import compose
 from core.scene.stage import Setup, Skin, Window, look_of
 from core.scene.style import rgb_of
 from core.scene.wardrobe import PART_NAMES, Part
-from core.types import F32, U8, Body, Layers, Portrait, Recipe
+from core.types import F32, U8, Layers, Portrait, Recipe
 
 STEPS: Final = 12
 """DPM-Solver++(2M) steps; all our pictures and figures were made with this number, no other was compared."""
@@ -127,27 +128,6 @@ def _lower(layer: U8, size: tuple[int, int]) -> F32:
     return cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def throat_of(body: Body, head: F32, scale: float) -> F32:
-    """Return where the neck is, below and behind the jaw: (H, W) float32 for a head matte of the torso's part.
-
-    A column that begins narrower behind the jaw and is a quarter wider at its foot, never wider than
-    the head is there: nothing may stand out beside a turned face. scale: these pixels per print pixel.
-    """
-    rows, columns = np.mgrid[: head.shape[0], : head.shape[1]].astype(np.float32) / scale
-    rows += frame.GARMENT_TOP * frame.PRINT[1]
-    top, foot = body.chin_y - 0.5 * INTEROCULAR_PX, body.collar_y + 0.9 * INTEROCULAR_PX
-    along = np.clip((rows - body.chin_y) / (foot - body.chin_y), 0, 1)
-    behind = np.clip((body.chin_y - rows) / (body.chin_y - top), 0, 1)
-    half = body.neck_width / 2 * (1 + 0.25 * along**2 - 0.16 * behind)
-    column = np.clip((half - np.abs(columns - body.neck_x)) * scale / 2 + 0.5, 0, 1) * ((rows > top) & (rows < foot))
-    level = int(np.clip((top - frame.GARMENT_TOP * frame.PRINT[1]) * scale, 0, len(head) - 1))
-    span = np.flatnonzero(head[level] > 0.5) / scale
-    if len(span):
-        inside = (columns > span[0] + 0.04 * INTEROCULAR_PX) & (columns < span[-1] - 0.04 * INTEROCULAR_PX)
-        column *= inside | (rows > body.collar_y)
-    return column.astype(np.float32)
-
-
 def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     """Bring a drawn torso to print size and put it on: the neck below the head, the garment below the neck's end.
 
@@ -161,7 +141,7 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     top = round(frame.GARMENT_TOP * height)
     size, scale = (width, height - top), width / frame.PRINT[0]
     large = np.clip(cv2.resize(nets.upscale(torso[..., :3]), size, interpolation=cv2.INTER_LANCZOS4), 0, 1)
-    head, own = _lower(layers.head, size), _lower(layers.neck, size)
+    head, own, hair = (_lower(part, size) for part in (layers.head, layers.neck, layers.regions[..., 0]))
     layout = layout_of(setup, size)
     cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
     bare = near_neck(setup.body, layers.head, layers.neck)
@@ -171,6 +151,7 @@ def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
     if setup.garment is not None:
         neck = np.maximum(neck, opening_of(layout.rgba[..., 3], setup.body))
     hanging = _lower(setup.back_hair, size)
+    neck *= within_collar(layout.rgba[..., 3], np.maximum(hair, hanging), setup.body, scale)
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
     own_hair = np.clip(8 * np.maximum(head, hanging), 0, 1)  # its edge has its own colours too
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair)[..., None]
@@ -249,51 +230,6 @@ def reframe(layers: Layers, window: Window) -> Layers:
         parts=shown(layers.parts) if layers.parts.size else layers.parts,
         regions=shown(layers.regions),
     )
-
-
-def near_neck(body: Body, head: U8, skin: U8) -> F32:
-    """Return where bare skin is neck and not shoulder: (H, W) float32 0..1 of the print, soft at its sides.
-
-    head, skin: (H, W) uint8 mattes of the print.
-
-    Beside the jaw what hangs from the head is neck, column by column: a turned head's nape, the shade under an ear. A
-    bare shoulder stands before the backdrop.
-    """
-    height, width = head.shape
-    scale = width / frame.PRINT[0]
-    columns = np.arange(width, dtype=np.float32)[None] / scale
-    rows = np.arange(height, dtype=np.float32)[:, None] / scale
-    wider = np.clip((rows - body.chin_y) / INTEROCULAR_PX, 0, 1)
-    reach = body.neck_width / 2 + (0.12 + 0.4 * wider) * INTEROCULAR_PX
-    hanging = head > 127
-    kept = hanging | (skin > 127)
-    for row in range(round(frame.EYE_LINE * height), height):
-        hanging[row] |= kept[row] & hanging[row - 1]
-    beside = np.clip((body.chin_y - rows) / INTEROCULAR_PX + 0.6, 0, 1) * INTEROCULAR_PX
-    reach = reach + beside * cv2.GaussianBlur(hanging.astype(np.float32), (0, 0), 2 * scale)
-    return np.clip((reach - np.abs(columns - body.neck_x)) / 12 + 0.5, 0, 1).astype(np.float32)
-
-
-def up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -> F32:
-    """Let the neck fill what lies between it, or the jaw, and the collar beside it: no backdrop shows in there.
-
-    A collar stands off a neck that is turned; what is seen behind it is neck or cloth. All (H, W) float32 of the
-    torso's part, matched row by row within a quarter of an eye distance. The collar's outer edge, three pixels
-    of it, has no skin under it to shine through.
-    """
-    reach = round(0.25 * INTEROCULAR_PX * scale)
-    figure = np.maximum(throat, head)
-    beside = (np.arange(reach) >= 3).astype(np.uint8)[None]  # how far out its collar may be
-    columns = np.arange(throat.shape[1], dtype=np.float32) / scale
-    near = np.abs(columns - body.neck_x) < body.neck_width / 2 + 0.5 * INTEROCULAR_PX
-    between = [
-        np.minimum(
-            cv2.dilate(cover, beside[:, ::way], anchor=(out, 0)),
-            cv2.dilate(figure, np.ones((1, reach), np.uint8), anchor=(reach - 1 - out, 0)),
-        )
-        for way, out in ((-1, reach - 1), (1, 0))
-    ]
-    return np.maximum(throat, np.maximum(*between) * near).astype(np.float32)
 
 
 def _skin_only(rgb: F32, drawn_neck: F32) -> F32:

@@ -11,8 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from core.cutout.correct import by_colour, by_colour_where_unsure, hanging_loose, sitter_of
 from core.cutout.nets import CLASSES, INPUTS, SIZE, ParserNet, RefinerNet
-from core.cutout.parser import BASE, HALF, PARTS_SIZE, Parser, Parts, by_colour, sitter_of
+from core.cutout.parser import BASE, Parser
+from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX
@@ -94,10 +96,75 @@ def test_what_is_of_no_skin_s_colour_is_hair_above_the_chin_and_a_lit_neck_stays
     skin, none = np.ones((height, width), np.float32), np.zeros((height, width), np.float32)
     oval = none.copy()
     oval[chin - 150 : chin, 200:320] = 1
-    hair, left = by_colour(rgb, none, skin, oval, points)
+    hair, left, cloth = by_colour(rgb, none, skin, none, oval, points)
     assert hair[:, :95].min() > 0.95, "and below the chin, for it has the dyed hair's colour"
     assert hair[chin + 5 :, 200:320].max() < 0.05
-    np.testing.assert_allclose(hair + left, 1, atol=1e-5)
+    assert cloth[chin + 5 :, 200:320].max() == 0
+    np.testing.assert_allclose(hair + left + cloth, 1, atol=1e-5)
+
+
+def test_a_hood_beside_the_neck_is_cloth_and_not_dyed_hair(points: F32) -> None:
+    """Between the lobes and the chin only what has the colour of the hair above is hair."""
+    height, width = PARTS_SIZE[1], PARTS_SIZE[0]
+    lobes, chin = (round(float(points[at, 1])) for at in (132, 152))
+    rgb = np.full((height, width, 3), (205, 160, 140), np.uint8)
+    rgb[lobes + 4 : chin - 4, :100] = (200, 90, 20)
+    skin, none = np.ones((height, width), np.float32), np.zeros((height, width), np.float32)
+    oval, dark = none.copy(), none.copy()
+    oval[chin - 150 : chin, 200:320] = 1
+    rgb[:100], dark[:100], skin[:100] = (60, 40, 35), 1, 0
+    hair, left, clothes = by_colour(rgb, dark, skin, none, oval, points)
+    hood = np.s_[lobes + 10 : chin - 10, 5:90]
+    assert clothes[hood].min() > 0.95
+    assert hair[hood].max() < 0.05
+    np.testing.assert_allclose(hair + left + clothes, 1, atol=1e-5)
+
+
+def test_curls_before_a_light_keep_their_strands_and_lose_the_light() -> None:
+    """Where the nets leave a broad place half decided, colours decide; a mere edge stays as the nets drew it."""
+    height, width = PARTS_SIZE[1], PARTS_SIZE[0]
+    hair, light = np.array((50, 35, 30), np.uint8), np.array((240, 200, 150), np.uint8)
+    rgb = np.empty((height, width, 3), np.uint8)
+    rgb[:, :200], rgb[:, 200:] = hair, light
+    rgb[:, 212:216] = hair  # a strand
+    person = np.zeros((height, width), np.float32)
+    person[:, :200], person[:, 200:240] = 1, 0.5
+    person[:100, 200:] = 0
+    person[:100, 200:206] = np.linspace(0.8, 0.2, 6)
+    parts = np.zeros((4, height, width), np.float32)
+    parts[0] = person
+    found = by_colour_where_unsure(rgb, person, parts, np.ones_like(person))
+    below = np.s_[200:500]
+    assert found[below, 213:215].min() > 0.4, "never more than the nets said, 0.5"
+    assert found[below, 220:235].max() < 0.1
+    np.testing.assert_array_equal(found[20:80], person[20:80])
+    assert (found <= person).all()
+
+
+def test_where_hair_and_backdrop_are_alike_the_nets_are_believed() -> None:
+    height, width = PARTS_SIZE[1], PARTS_SIZE[0]
+    rgb = np.full((height, width, 3), 40, np.uint8)
+    person = np.zeros((height, width), np.float32)
+    person[:, :200], person[:, 200:240] = 1, 0.5
+    parts = np.zeros((4, height, width), np.float32)
+    parts[0] = person
+    np.testing.assert_array_equal(by_colour_where_unsure(rgb, person, parts, np.ones_like(person)), person)
+
+
+def test_shoulders_are_no_hat_and_a_fold_is_no_lock(points: F32) -> None:
+    """Hat and hair hang from the head; a long tail of hair behind the neck does not, and stays."""
+    hair, hat = (np.zeros((PARTS_SIZE[1], PARTS_SIZE[0]), np.float32) for _ in range(2))
+    lobes = round(float(points[132, 1]))
+    hat[20:90, 150:350] = 1
+    hat[lobes + 30 : lobes + 60, :200] = 0.9  # a light shoulder
+    hair[90 : lobes + 80, 120:150] = 1
+    hair[lobes + 40 : lobes + 60, 300:330] = 0.8  # a fold
+    hair[lobes + 20 : lobes + 140, 400:450] = 1  # a tail
+    fold, shoulder = hanging_loose(hair, hat, points)
+    assert fold[lobes + 50, 310] == pytest.approx(0.8)
+    assert fold[:, 120:150].max() == fold[:, 400:450].max() == 0
+    assert shoulder[lobes + 45, 100] == pytest.approx(0.9)
+    assert shoulder[:100].max() == 0
 
 
 def test_what_hangs_on_the_figure_by_a_thread_is_not_the_sitter(points: F32) -> None:

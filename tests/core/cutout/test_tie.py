@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core import frame
-from core.cutout.parser import PARTS_SIZE, Parts
+from core.cutout.parts import PARTS_SIZE, Parts
 from core.cutout.tie import IOD, wears_tie
 from core.face.mesh import CHIN
 

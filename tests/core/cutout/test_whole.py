@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import frame
-from core.cutout.parser import HALF, PARTS_SIZE, Parts
+from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.cutout.whole import LEAST_WINDOW, cut_out_whole, own_clothes, window_of_whole
 from core.edit.recipe import develop, edit
 from core.errors import Refused

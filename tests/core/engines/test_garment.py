@@ -10,7 +10,7 @@ import pytest
 from core import frame
 from core.engines.redress.drape import drape
 from core.engines.redress.garment import JACKET, KINDS, SHIRT, TIE, Cloth, cloths_of, lay_out
-from core.engines.redress.generate import near_neck, up_to_collar
+from core.engines.redress.neck import near_neck, up_to_collar
 from core.engines.redress.paint import SIZE, TOP, Layout
 from core.types import Body
 
@@ -80,19 +80,22 @@ def test_shoulders_are_as_high_as_the_body_s() -> None:
 
 
 def test_the_neck_fills_what_lies_between_a_turned_jaw_and_its_collar() -> None:
-    throat, cover, head = (np.zeros((60, 1024), np.float32) for _ in range(3))
+    throat, cover, head = (np.zeros((90, 1024), np.float32) for _ in range(3))
     throat[20:, 440:560] = 1
     head[:20, 430:] = 1
     cover[10:, 300:420] = 1  # its collar stands 20 px off the neck, and 10 off the jaw
     neck = up_to_collar(throat, cover, head, BODY, 1.0)
     seen = np.maximum(neck, np.maximum(cover, head))
-    assert seen[10:, 300:560].min() == 1
+    assert seen[46:, 300:560].min() == 1
+    widths = [int((neck[row, 420:440] > 0.5).sum()) for row in range(20, 90)]
+    assert widths == sorted(widths), "the neck grows wider towards its foot"
+    assert max(np.diff(widths)) <= 1, "and nowhere by a ledge"
     assert seen[:10, :430].max() == 0, "above the collar the backdrop is seen beside the jaw"
     assert seen[:, :300].max() == 0
     assert seen[20:, 561:].max() == 0, "where no collar stands nothing is filled"
     cover[:, :400] = 0
     narrow = up_to_collar(throat, cover, head, BODY, 1.0)
-    assert narrow[10:, 403:440].min() == 1
+    assert narrow[75:, 403:440].min() == 1
     assert narrow[:, :403].max() == 0, "and no skin shines through the collar's outer edge"
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from core.engines.redress.generate import FOLDS, _skin_only
+from core.engines.redress.neck import within_collar
+from core.types import Body
 
+BODY = Body(neck_x=512, neck_width=230, collar_y=800, chin_y=730, shoulder_y=780, left=60, right=960)
 SKIN = np.array([0.75, 0.55, 0.45], np.float32)
 
 
@@ -33,3 +36,25 @@ def test_folds_of_the_net_are_kept_in_part() -> None:
     furrow = _skin_only(shaded_neck(), matte)[100]
     depth = float((furrow[300] - furrow[512]).mean() / (shaded_neck()[100, 300] - shaded_neck()[100, 512]).mean())
     assert FOLDS < depth < 0.9
+
+
+def test_no_skin_stands_outside_a_collar() -> None:
+    """A shoulder of the photo beside the neck is covered by any garment, even where the cloth there is lower."""
+    cover = np.zeros((288, 512), np.float32)
+    for x in range(512):  # a collar highest at 60 pixels beside the neck, shoulders falling away from there
+        away = abs(x - 256)
+        cover[120 if away < 60 else round(80 + 0.5 * (away - 60)) :, x] = 1
+    hair = np.zeros_like(cover)
+    hair[:40, 150:170] = 1
+    window = within_collar(cover, hair, BODY, 0.5)
+    assert window.shape == cover.shape
+    assert window[:, 256 - 57 : 256 + 57].min() == 1
+    assert window[41:, : 256 - 66].max() == 0
+    assert window[:, 256 + 66 :].max() == 0
+    assert window[:40, 150:256].min() == 1, "between hair and neck there is no backdrop"
+    assert window[:40, :149].max() == 0
+
+
+def test_a_frame_without_a_garment_near_the_neck_keeps_some_neck() -> None:
+    nothing = np.zeros((288, 512), np.float32)
+    assert within_collar(nothing, nothing, BODY, 0.5)[:, 200:312].min() == 1

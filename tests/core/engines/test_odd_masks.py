@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from core.engines.redress import generate
+from core.engines.redress.neck import throat_of, up_to_collar, within_collar
 from core.engines.sdxl.engine import figure_of
 from core.judge import outline, skin
 from core.scene.stage import Choice, Setup, set_up
@@ -29,10 +30,12 @@ def test_grown_skin_is_drawn_beside_any_bare_skin(sure: Mask, head: Mask) -> Non
     assert pores.shape == sure.shape
     assert np.abs(pores).max() <= 0.3
     assert np.isfinite(generate._joined(SKIN, SKIN[::-1], sure, 95)).all()
-    throat = generate.throat_of(BODY, head, SCALE)
-    neck = generate.up_to_collar(throat, sure, head, BODY, SCALE)
+    throat = throat_of(BODY, head, SCALE)
+    neck = up_to_collar(throat, sure, head, BODY, SCALE)
     assert (neck >= throat).all()
     assert neck.max() <= 1
+    window = within_collar(sure, head, BODY, SCALE)
+    assert 0 <= window.min() <= window.max() <= 1
 
 
 @given(any_masks(HEIGHT, WIDTH))
@@ -40,7 +43,7 @@ def test_grown_skin_is_drawn_beside_any_bare_skin(sure: Mask, head: Mask) -> Non
 def test_a_neck_is_found_under_any_head_for_a_body_beyond_the_frame(head: Mask) -> None:
     for y in (-300.0, 400.0, 1279.0, 1600.0):
         body = replace(BODY, collar_y=y + 80, chin_y=y, neck_x=y)
-        throat = generate.throat_of(body, head, SCALE)
+        throat = throat_of(body, head, SCALE)
         assert np.isfinite(throat).all()
         assert 0 <= throat.min() <= throat.max() <= 1
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core import studio
-from core.cutout.parser import Parts
+from core.cutout.parts import Parts
 from core.deliver.files import AI_MARK, DRAWN_MARK, encode
 from core.engines.flux2.engine import Flux2Engine
 from core.engines.flux2.instruction import face_instruction, garment_instruction, instruction_of

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.cli import main
-from core.cutout.parser import Parts
+from core.cutout.parts import Parts
 from core.face.coverage import coverage, draw_map
 from core.face.features import CHIN, IOD, JAW, UPPER_LIP, judge, measure, observe, words
 from core.models import Models

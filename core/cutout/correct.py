@@ -1,0 +1,167 @@
+"""What the nets say -> what is so: light, hoods, hats and holes told by colour, by place and by what hangs together."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core.colour import normalized_convolution
+from core.cutout.parts import HALF, PARTS_SIZE
+from core.face.mesh import CHIN
+from core.frame import INTEROCULAR_PX
+from core.types import F32, U8
+
+NO_SKIN: Final = 24.0
+"""Distance in the a*b* plane from the face's own skin beyond which nothing is skin; necks in shade keep within 15."""
+THREAD: Final = 5
+"""Pixels of PARTS_SIZE: what hangs on the figure by less is not the sitter's. Tied hair hangs by more."""
+LEAST_FOREIGN: Final = 0.15
+"""Eye distances: the side of the square of which such a thing has at least the area; smaller ones are strands."""
+VIVID: Final = 40.0
+"""The same distance beyond which hair is dyed: brown and red hair lie within 30 of their skin."""
+HOLE: Final = 0.4
+"""Eye distances across which holes in the figure are closed; by eye on the faces where hair had some."""
+UNSURE: Final = 0.12
+"""A matte between this and one less this is undecided."""
+BROAD: Final = 11
+"""Pixels of PARTS_SIZE: undecided places that hold a disc this wide are more than an edge, which is 6 to 8 wide."""
+NEARBY: Final = (0.1, 0.35)
+"""Eye distances over which colours of the backdrop and of the sitter are averaged; by eye on seven heads of hair."""
+LEAST_KNOWN: Final = 100
+"""Pixels of hair, skin or clothes that must be sure for their colour to be known."""
+UNLIKE: Final = 0.17
+"""Distance in sRGB 0..1 below which backdrop and sitter are too alike for colour to tell."""
+SURE_SKIN: Final = (0.85, 0.97)
+"""What the segmenter says of skin outside the face from none to all of it is kept; by eye on 20 faces."""
+LOBES_AT: Final = (132, 361)
+"""Mesh points at the height of the ear lobes."""
+LEAST_LOCK: Final = 0.35
+"""Squared eye distances below which hair that hangs from nothing above the ear lobes is a fold of cloth; by eye."""
+NOISE: Final = 0.04
+"""Alpha nearer to none or to all than this is none or all: the training's own mattes were cut there."""
+
+
+def sitter_of(person: F32, points: F32) -> F32:
+    """Keep the one figure that holds the nose, and what touches it broadly: (H, W) of 0 and 1.
+
+    A lamp or a neighbour that hangs on the figure by a thread of pixels is let go.
+    """
+    there = (person > 0.3).astype(np.uint8)
+    _, blobs = cv2.connectedComponents(there)
+    x, y = np.clip(np.round(points[1]), 0, np.array(PARTS_SIZE) - 1).astype(int)
+    own = (there > 0) & (blobs == blobs[y, x])
+    solid = cv2.morphologyEx(there, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (THREAD, THREAD)))
+    _, blobs, sizes, _ = cv2.connectedComponentsWithStats(solid)
+    large = sizes[:, cv2.CC_STAT_AREA] > (LEAST_FOREIGN * INTEROCULAR_PX * HALF) ** 2
+    large[[0, blobs[y, x]]] = False
+    foreign = cv2.dilate(large[blobs].astype(np.uint8), np.ones((THREAD, THREAD), np.uint8))
+    own &= foreign == 0
+    return cv2.dilate(own.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(np.float32)
+
+
+def holes_filled(probabilities: F32, coarse: F32) -> F32:
+    """Close what the parser leaves open inside the figure and the segmenter is sure of: hair or hats of vivid colour.
+
+    probabilities: (5, H, W), coarse: (H, W), both float32 0..1. Only within what lies between parts of the figure, so
+    that a neighbour or a chair that the segmenter calls a person is not taken in.
+    """
+    person = 1 - probabilities[0]
+    reach = 2 * round(HOLE * INTEROCULAR_PX * HALF) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    between = cv2.morphologyEx((person > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, disc)
+    sure = cv2.erode((coarse > 0.85).astype(np.uint8), np.ones((7, 7), np.uint8)) & between
+    lifted = np.maximum(person, 0.98 * cv2.GaussianBlur(sure.astype(np.float32), (0, 0), 2))
+    parts = probabilities[1:] * (lifted / np.maximum(person, 1e-3))
+    return np.concatenate([1 - lifted[None], parts]).astype(np.float32)
+
+
+def by_colour_where_unsure(rgb: U8, person: F32, parts: F32, valid: F32) -> F32:
+    """Let colours decide over the matte wherever the nets leave more than an edge undecided: (640, 512) float32 0..1.
+
+    There the matte is how far a pixel's colour lies from the backdrop's nearby towards that of the sitter's own hair,
+    skin or clothes nearby (the compositing equation solved for alpha), and never more than the nets said. Curls before
+    a blurred light keep their strands and lose the light. parts: (4, H, W) hair, skin, clothes and hat, 0..1.
+    """
+    unsure = ((person > UNSURE) & (person < 1 - UNSURE)).astype(np.uint8)
+    unsure = cv2.morphologyEx(unsure, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (BROAD, BROAD))
+    broad = cv2.morphologyEx(unsure, cv2.MORPH_OPEN, disc) > 0
+    outside = ((person < NOISE) & (valid > 0.95)).astype(np.float32)
+    if not broad.any() or not outside.any():
+        return person
+    picture, eye = rgb.astype(np.float32) / 255, INTEROCULAR_PX * HALF
+    backdrop = normalized_convolution(picture, outside, NEARBY[0] * eye)
+    share = parts / np.maximum(parts.sum(axis=0), 1e-3)
+    found = np.zeros_like(person)
+    for part in (share[0] + share[3], share[1], share[2]):
+        known = ((person > 0.95) & (part > 0.7)).astype(np.float32)
+        if known.sum() < LEAST_KNOWN:
+            found += part * person
+            continue
+        way = normalized_convolution(picture, known, NEARBY[1] * eye) - backdrop
+        length = (way**2).sum(axis=-1)
+        along = np.clip(((picture - backdrop) * way).sum(axis=-1) / np.maximum(length, 1e-4), 0, 1)
+        found += part * np.where(length > UNLIKE**2, along, person)
+    return np.where(broad, np.minimum(person, found), person).astype(np.float32)
+
+
+def unsure_skin(skin: F32, coarse: F32, oval: F32) -> F32:
+    """Return skin outside the face that the segmenter does not take for a person: lamps and blurred lights.
+
+    All (640, 512) float32 0..1. Ears and necks are people to it; the parser knows strands of hair better.
+    """
+    low, high = SURE_SKIN
+    doubt = 1 - np.clip((cv2.GaussianBlur(coarse, (0, 0), 1.5) - low) / (high - low), 0, 1)
+    face = cv2.dilate(oval, np.ones((9, 9), np.uint8))
+    return (skin * doubt * (1 - face)).astype(np.float32)
+
+
+def by_colour(rgb: U8, hair: F32, skin: F32, clothes: F32, oval: F32, points: F32) -> tuple[F32, F32, F32]:
+    """Take for hair or clothes what the nets call skin and is of no skin's colour: hair, skin, clothes.
+
+    All (640, 512) float32 0..1. Dyed hair, straw brims and hoods are taken for skin. Above the ear lobes they are hair,
+    which is kept with the head; below, only what has the colour of the hair above is, and the rest is cloth. Under the
+    chin only vividly dyed hair counts: a neck in coloured light is none, and nothing there is called cloth. Colours are
+    compared in the a*b* plane of CIELAB, where shade moves little.
+    """
+    plane = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 1:]
+    face = (oval > 0.9) & (skin > 0.8)
+    if face.sum() < 100:
+        return hair, skin, clothes
+    own = np.median(plane[face], axis=0)
+    away = np.linalg.norm(plane - own, axis=-1)
+    limit = max(NO_SKIN, 3 * float(np.median(away[face])))
+    foreign = np.clip((away - limit) / (0.3 * NO_SKIN), 0, 1) * (1 - oval)
+    foreign *= np.linalg.norm(plane, axis=-1) > np.linalg.norm(own)  # shade takes colour from skin, and so does glare
+    moved = skin * cv2.GaussianBlur(foreign, (0, 0), 1.5)
+    rows = np.repeat(np.arange(len(skin))[:, None], skin.shape[1], axis=1)
+    lobes, chin = float(points[list(LOBES_AT), 1].mean()), float(points[CHIN, 1])
+    hairy, above = rows < lobes, rows < chin
+    sample = np.maximum(hair, moved) * hairy > 0.5
+    if sample.sum() > 100:
+        colour = np.median(plane[sample], axis=0)
+        like = np.linalg.norm(plane - colour, axis=-1) < NO_SKIN
+        hairy |= like & (above | (np.linalg.norm(colour - own) > VIVID))
+    to_hair, to_clothes = moved * hairy, moved * (above & ~hairy)
+    return hair + to_hair, skin - to_hair - to_clothes, clothes + to_clothes
+
+
+def hanging_loose(hair: F32, hat: F32, points: F32) -> tuple[F32, F32]:
+    """Return what of hair and of a hat hangs from nothing above the ear lobes: (640, 512) float32 0..1 each.
+
+    The nets take light shoulders for a hat, for they were taught that cloth over the chin is one, and dark folds for
+    hair. A tail of hair that comes out from behind the neck is larger than LEAST_LOCK, and stays.
+    """
+    lobes = max(0, round(float(points[list(LOBES_AT), 1].mean())))
+    least = LEAST_LOCK * (INTEROCULAR_PX * HALF) ** 2
+    loose = []
+    for part, most in ((hair, least), (hat, np.inf)):
+        count, blobs, stats, _ = cv2.connectedComponentsWithStats((part > 0.3).astype(np.uint8))
+        hangs = np.bincount(blobs[:lobes].ravel(), minlength=count) > 0
+        alone = ~hangs & (stats[:, cv2.CC_STAT_AREA] < most)
+        alone[0] = False
+        where = cv2.dilate(alone[blobs].astype(np.uint8), np.ones((7, 7), np.uint8))
+        loose.append((part * where * (blobs == 0) + part * alone[blobs]).astype(np.float32))
+    return loose[0], loose[1]

@@ -1,0 +1,119 @@
+"""Where a neck is, between jaw and garment: a column, what hangs from the head beside it, the way to the collar."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core import frame
+from core.frame import INTEROCULAR_PX
+from core.types import F32, U8, Body
+
+COLLAR: Final = 0.6
+"""Eye distances beside the neck within which a garment is highest; by eye on the photographed garments."""
+FLARE: Final = 0.6
+"""Columns by which a neck may grow wider with each row towards its foot; by eye."""
+
+
+def throat_of(body: Body, head: F32, scale: float) -> F32:
+    """Return where the neck is, below and behind the jaw: (H, W) float32 for a head matte of the torso's part.
+
+    A column that begins narrower behind the jaw and is a quarter wider at its foot, never wider than
+    the head is there: nothing may stand out beside a turned face. scale: these pixels per print pixel.
+    """
+    rows, columns = np.mgrid[: head.shape[0], : head.shape[1]].astype(np.float32) / scale
+    rows += frame.GARMENT_TOP * frame.PRINT[1]
+    top, foot = body.chin_y - 0.5 * INTEROCULAR_PX, body.collar_y + 0.9 * INTEROCULAR_PX
+    along = np.clip((rows - body.chin_y) / (foot - body.chin_y), 0, 1)
+    behind = np.clip((body.chin_y - rows) / (body.chin_y - top), 0, 1)
+    half = body.neck_width / 2 * (1 + 0.25 * along**2 - 0.16 * behind)
+    column = np.clip((half - np.abs(columns - body.neck_x)) * scale / 2 + 0.5, 0, 1) * ((rows > top) & (rows < foot))
+    level = int(np.clip((top - frame.GARMENT_TOP * frame.PRINT[1]) * scale, 0, len(head) - 1))
+    span = np.flatnonzero(head[level] > 0.5) / scale
+    if len(span):
+        inside = (columns > span[0] + 0.04 * INTEROCULAR_PX) & (columns < span[-1] - 0.04 * INTEROCULAR_PX)
+        column *= inside | (rows > body.collar_y)
+    return column.astype(np.float32)
+
+
+def near_neck(body: Body, head: U8, skin: U8) -> F32:
+    """Return where bare skin is neck and not shoulder: (H, W) float32 0..1 of the print, soft at its sides.
+
+    head, skin: (H, W) uint8 mattes of the print.
+
+    Beside the jaw what hangs from the head is neck, column by column: a turned head's nape, the shade under an ear. A
+    bare shoulder stands before the backdrop.
+    """
+    height, width = head.shape
+    scale = width / frame.PRINT[0]
+    columns = np.arange(width, dtype=np.float32)[None] / scale
+    rows = np.arange(height, dtype=np.float32)[:, None] / scale
+    wider = np.clip((rows - body.chin_y) / INTEROCULAR_PX, 0, 1)
+    reach = body.neck_width / 2 + (0.12 + 0.4 * wider) * INTEROCULAR_PX
+    hanging = head > 127
+    kept = hanging | (skin > 127)
+    for row in range(round(frame.EYE_LINE * height), height):
+        hanging[row] |= kept[row] & hanging[row - 1]
+    beside = np.clip((body.chin_y - rows) / INTEROCULAR_PX + 0.6, 0, 1) * INTEROCULAR_PX
+    reach = reach + beside * cv2.GaussianBlur(hanging.astype(np.float32), (0, 0), 2 * scale)
+    return np.clip((reach - np.abs(columns - body.neck_x)) / 12 + 0.5, 0, 1).astype(np.float32)
+
+
+def up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -> F32:
+    """Let the neck fill what lies between it, or the jaw, and the collar beside it: no backdrop shows in there.
+
+    A collar stands off a neck that is turned; what is seen behind it is neck or cloth. All (H, W) float32 of the
+    torso's part, matched row by row within a quarter of an eye distance. The collar's outer edge, three pixels
+    of it, has no skin under it to shine through.
+    """
+    reach = round(0.25 * INTEROCULAR_PX * scale)
+    figure = np.maximum(throat, head)
+    beside = (np.arange(reach) >= 3).astype(np.uint8)[None]  # how far out its collar may be
+    columns = np.arange(throat.shape[1], dtype=np.float32) / scale
+    near = np.abs(columns - body.neck_x) < body.neck_width / 2 + 0.5 * INTEROCULAR_PX
+    between = [
+        np.minimum(
+            cv2.dilate(cover, beside[:, ::way], anchor=(out, 0)),
+            cv2.dilate(figure, np.ones((1, reach), np.uint8), anchor=(reach - 1 - out, 0)),
+        )
+        * near
+        for way, out in ((-1, reach - 1), (1, 0))
+    ]
+    return np.maximum(throat, np.maximum(*(_widening(filled, figure) for filled in between))).astype(np.float32)
+
+
+def _widening(filled: F32, figure: F32) -> F32:
+    """Let what is filled begin at the figure and grow wider downwards by FLARE a row: a neck has no ledge.
+
+    Both (H, W) float32 0..1; a filled row lies beside the figure's.
+    """
+    rows = np.flatnonzero((filled * (1 - figure) > 0.5).any(axis=1))
+    if not len(rows):
+        return filled
+    away = np.stack([cv2.distanceTransform((row < 0.5).astype(np.uint8)[None], cv2.DIST_L1, 3)[0] for row in figure])
+    below = np.arange(len(filled), dtype=np.float32)[:, None] - rows[0]
+    return (filled * np.clip(FLARE * below - away + 0.5, 0, 1)).astype(np.float32)
+
+
+def within_collar(cover: F32, hair: F32, body: Body, scale: float) -> F32:
+    """Return the columns between a garment's highest points on both sides of the neck: (H, W) float32 0..1.
+
+    Cloth covers a body outside its collar: skin seen there is a shoulder of the photo, or what was mistaken for skin.
+    Between a neck and the hair beside it there is no backdrop, so that rows with hair further out keep what they have.
+    cover, hair: (H, W) float32 0..1 of the torso's part. scale: these pixels per print pixel.
+    """
+    width = cover.shape[1]
+    solid = cover > 0.5
+    top = np.where(solid.any(axis=0), np.argmax(solid, axis=0), len(cover))
+    middle = int(np.clip(body.neck_x * scale, 1, width - 1))
+    reach = round((body.neck_width / 2 + COLLAR * INTEROCULAR_PX) * scale)
+    low, high = max(0, middle - reach), min(width, middle + reach)
+    left, right = low + int(np.argmin(top[low:middle])), high - 1 - int(np.argmin(top[middle:high][::-1]))
+    columns = np.arange(width, dtype=np.float32)
+    inside = np.clip(np.minimum(columns - left, right - columns) / (3 * scale) + 1, 0, 1)[None]
+    strands = hair > 0.5
+    further_left = np.logical_or.accumulate(strands, axis=1) & (columns < middle)
+    further_right = np.logical_or.accumulate(strands[:, ::-1], axis=1)[:, ::-1] & (columns >= middle)
+    return np.maximum(inside, further_left | further_right).astype(np.float32)
