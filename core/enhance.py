@@ -10,15 +10,18 @@ from typing import Any
 
 from core.atomic import write_json
 from core.deliver import files
+from core.deliver.layers import layers_for, save_worn
 from core.deliver.manifest import read_record
 from core.edit import recipe as recipes
 from core.edit.crops import CROPS
+from core.edit.outfit import digest_of, dressed, never
 from core.edit.output import OnProgress, silent
 from core.errors import Refused
+from core.judge.collar import collar_faults
 from core.judge.likeness import cost_points, rescored
 from core.models import Models
-from core.scene.style import purpose_of
-from core.types import Layers, Step
+from core.scene.style import OWN, purpose_of
+from core.types import Layers, Recipe, Step
 
 
 def enhance(
@@ -43,7 +46,8 @@ def enhance(
         raise Refused("overwrites", f"{out.name} would overwrite {portrait.name} or its recipe; give another name")
     models = models or Models()
     edited = recipes.edit(recipes.follow(recipe, steps), *tweaks)
-    layers = with_mesh(files.load_layers(folder), models)
+    layers, put_on = in_outfit(folder, edited, models)
+    layers = with_mesh(layers, models)
     done = recipes.developed(layers, edited, on_progress)
     settings = recipes.effective(edited)
     references, embedding = files.read_references(folder.parents[1]), models.recogniser.embed_only(done.photograph)
@@ -57,6 +61,7 @@ def enhance(
         "file": out.name,
         "exports": files.save_pictures(done.rgb, edited, out, settings["crop"], exports),
         "layers": os.path.relpath(folder, out.parent.resolve()),
+        "worn": os.path.relpath(put_on, out.parent.resolve()) if put_on else None,
         "parent": portrait.stem,
         "tweaks": list(recipes.texts_of(edited)),
         "recipe": recipes.to_dict(edited),
@@ -64,6 +69,32 @@ def enhance(
     made.pop("request", None)  # an edit is not what a shoot asked for
     write_json(out.with_suffix(".json"), made)
     return made
+
+
+def in_outfit(folder: Path, edited: Recipe, models: Models) -> tuple[Layers, Path | None]:
+    """Return a portrait's layers in what its recipe puts on, and where they were kept in it, if it was now.
+
+    What an edit puts on is judged once, when it is drawn, and kept: all later edits begin with it. Raises Refused where
+    the portrait cannot be dressed so, or where it would not sit.
+    """
+    layers, outfit = layers_for(folder, edited), recipes.outfit_of(edited)
+    if outfit is None or layers.outfit:
+        return layers, None
+    drawn = replace(edited, steps=(), head="")
+    if drawn.settings.get("drawn_anew"):
+        engine = models.engine
+        if not drawn.engine.startswith(f"{engine.name}-"):
+            why = f"this portrait was drawn by {drawn.engine}, of which 0 run here: change its clothes where one does"
+            raise Refused("outfit_engine", why)
+        worn = engine.change_garment(layers, outfit, drawn, never)
+        layers = replace(worn, outfit=digest_of(outfit))
+    else:
+        layers = dressed(layers, outfit, edited.seed)
+    if outfit.kind == OWN:
+        return layers, None  # kept with the portrait already, and nothing of it is drawn
+    if wrong := collar_faults(layers):
+        raise Refused("outfit_sits_badly", f"{outfit.title}: {wrong}; choose one that is closed at the neck")
+    return layers, save_worn(layers, folder)
 
 
 def with_mesh(layers: Layers, models: Models) -> Layers:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,8 @@ OF_THE_LIGHT: Final = frozenset({"drifted", "burnt", "cast"})
 """Reasons of the judge that gentler light may mend."""
 OF_THE_COLLAR: Final = frozenset({"gap", "neck_seam"})
 """Reasons that a garment closed at the neck may mend."""
+OTHER_CLOTHES_KEPT: Final = 3
+"""Photos whose sitter in other clothes is held at a time: 19 MB each at full print size."""
 CUTOUTS_KEPT: Final = 8
 """Cut-outs held at a time: one has 37 MB, and cutting one out again takes about a second."""
 
@@ -142,10 +145,24 @@ def shoot_styles(
     """
     from core.cutout.cutout import cut_out
     from core.cutout.whole import cut_out_whole
+    from core.engines.redress.change import in_own_clothes, under_own_clothes
 
     def cut(face: FaceMap, whole: bool) -> Cutout:
         lifted = (cut_out_whole if whole else cut_out)(face, models.parser)
         return models.engine.prepare(lifted, face, who)
+
+    @lru_cache(maxsize=OTHER_CLOTHES_KEPT)
+    def other_clothes(sha256: str, whole: bool) -> dict[str, Any]:
+        """Return what a photo's portraits can be changed into by edits, as fields of `Layers`.
+
+        Under a portrait of the whole sitter the garments, under any other their own clothes where the photo shows them.
+        """
+        face = observer.of(next(face for face in who.maps if face.selfie.sha256 == sha256))
+        if whole:
+            return {"undressed": under_own_clothes(stage.undress(face, cut(face, False)))}
+        if face.features is None or face.features.own_clothes is None:
+            return {}
+        return {"own": in_own_clothes(stage.undress(face, cut(face, True)))}
 
     choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
     whole_by_style: dict[str, bool] = {}
@@ -181,7 +198,8 @@ def shoot_styles(
                     seen, purpose = observer.of(attempt.face), purpose_of(sitting.purpose)
                     retouch = purpose.retouch if style.retouch is None else style.retouch
                     dressed = replace(choice, outfit=attempt.outfit or choice.outfit)
-                    cutout = cutouts.of(seen, whole and attempt.outfit is None)
+                    own = attempt.outfit is None and whole
+                    cutout = cutouts.of(seen, own)
                     setup = stage.set_up(seen, cutout, style, dressed, attempt.take, seed, retouch)
                     setup.settings["crop"] = style.crop or purpose.crop
                     setup.settings["relight"] = attempt.relight
@@ -189,7 +207,8 @@ def shoot_styles(
                         setup.settings["words"] = sitting.words
                     if style.finish:
                         setup.settings["finish"] = finish_settings(style.finish)
-                    record = _draw(setup, style, sitting, who, name, out, digest, models, should_stop)
+                    others = partial(other_clothes, attempt.face.selfie.sha256, own)
+                    record = _draw(setup, style, sitting, who, name, out, digest, models, should_stop, others)
                 records.append(record)
                 on_portrait(record, to_come)
                 if record["kept"]:
@@ -210,8 +229,12 @@ def _draw(
     digest: str,
     models: Models,
     should_stop: Stop,
+    other_clothes: Callable[[], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Draw one portrait, judge it and save it; returns its record."""
+    """Draw one portrait, judge it and save it; returns its record.
+
+    other_clothes: what a kept one can be changed into, as fields of its layers.
+    """
     from core.judge.drawing import drawn_recognisably, judge_drawn_anew
     from core.judge.verdict import judge
 
@@ -222,6 +245,8 @@ def _draw(
         verdict = judge(portrait, setup.face, who, models.recogniser, models.landmarker)
         if style.finish and verdict.kept:
             portrait, verdict = drawn_recognisably(portrait, verdict, setup.face, models.recogniser, models.landmarker)
+    if verdict.kept and not portrait.recipe.settings.get("drawn_anew"):
+        portrait = replace(portrait, layers=replace(portrait.layers, **other_clothes()))
     exports = purpose_of(sitting.purpose).exports
     return files.save_portrait(portrait, verdict, out, setup.settings["crop"], exports, digest)
 

@@ -207,7 +207,9 @@ class Layers:
     pixels, (0, 3) where a release before 2026-12 kept none. parts: (H, W, 3) uint8, where jacket, shirt and tie are
     (`core.scene.wardrobe.PART_NAMES`), (0, 0, 3) where the sitter wears their own clothes. frame_width: width of the
     canonical frame in these pixels, 0 where it is W. regions: (H, W, 3) uint8, how much of each pixel is the sitter's
-    hair, hat and own clothes, (0, 0, 3) where a release before 2026-12 kept none.
+    hair, hat and own clothes, (0, 0, 3) where a release before 2026-12 kept none. outfit: digest of the outfit that an
+    edit put on (`core.edit.outfit`), empty as drawn. undressed: what another garment is put on, own: the sitter in
+    their own clothes as photographed; None where they are not kept, or where nothing asked for them.
     """
 
     sitter: U8
@@ -224,11 +226,37 @@ class Layers:
     parts: U8 = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
     frame_width: float = 0.0
     regions: U8 = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
+    outfit: str = ""
+    undressed: Undressed | None = None
+    own: Layers | None = None
 
     @property
     def unit(self) -> float:
         """Return the width that lengths given as parts of the frame's width refer to, in these pixels."""
         return self.frame_width or float(self.head.shape[1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Undressed:
+    """The sitter without a garment, in the canonical frame at the print's size (H, W): what a garment is put on.
+
+    layers: head, front hair and own neck alone. back_hair, backdrop: (H, W) uint8, as in `Cutout`. window: left, top,
+    width and height of what the print shows of these pixels. skin: sRGB 0..1 of the face's lower half, which the neck
+    is to have. neckline: as in `Figure`. upscale_factor: print pixels per photo pixel. turn_deg: how far the torso is
+    turned to the picture's right. from_row: above it sitter, normals and regions are those of the portrait, and not
+    kept twice.
+    """
+
+    layers: Layers
+    back_hair: U8
+    backdrop: U8
+    window: tuple[float, float, float, float]
+    body: Body
+    skin: tuple[float, float, float]
+    neckline: float
+    upscale_factor: float
+    turn_deg: float = 0.0
+    from_row: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-import cv2
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from core.atomic import write_bytes, write_json
 from core.deliver import credentials
+from core.deliver.layers import save_layers
 from core.edit import recipe as recipes
 from core.edit.crops import crop
 from core.errors import Refused
 from core.judge.likeness import References
 from core.scene.style import Crop
-from core.types import U8, Layers, Portrait, Recipe, Verdict
+from core.types import U8, Portrait, Recipe, Verdict
 
 AI_MARK: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's word for a photograph composited with generated parts (IPTC NewsCodes, Digital Source Type)."""
@@ -38,10 +38,6 @@ REFERENCES_BEFORE: Final = "witnesses.npz"
 """What it was called by releases before 2026-12: their portraits are edited and scored as well."""
 QUALITY: Final[dict[str, dict[str, Any]]] = {"JPEG": {"quality": 93, "subsampling": 0}, "WEBP": {"quality": 92}}
 """Pillow's options by format; PNG needs none."""
-PNG: Final = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
-"""OpenCV's options for layers: a full print's four took 0.23 s of one core and 2.6 MB, at level 3 0.35 s and 2.8 MB."""
-LAYERS_SCHEMA: Final = 2
-"""1: neither landmarks nor parts of the garment. 2: both."""
 SHEET_QUALITY: Final = 88
 _SRGB: Final = Path(__file__).with_name("srgb.icc").read_bytes()
 """Little CMS's own sRGB profile (ICC 4.4, IEC 61966-2-1) with a fixed date: made anew it carries the time."""
@@ -95,78 +91,6 @@ def _xmp(recipe: Recipe) -> bytes:
         f'<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{story}</rdf:li></rdf:Alt></dc:description>'
         '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     ).encode()
-
-
-def save_layers(layers: Layers, folder: Path) -> None:
-    """Keep a portrait's layers in a folder: four to six PNGs and the numbers, the numbers last."""
-    masks = np.dstack([layers.head, layers.neck, np.zeros_like(layers.head)])
-    pictures = {
-        "sitter": layers.sitter,
-        "masks": masks,
-        "garment": layers.garment,
-        "normals": (layers.normals.astype(np.int16) + 128).astype(np.uint8),
-    }
-    pictures |= {name: kept for name, kept in (("parts", layers.parts), ("regions", layers.regions)) if kept.size}
-    for name, picture in pictures.items():
-        order = [2, 1, 0, 3][: picture.shape[2]]
-        done, png = cv2.imencode(".png", picture[..., order], list(PNG))
-        if not done:
-            raise OSError(f"layer {name} could not be encoded")
-        write_bytes(folder / f"{name}.png", png.tobytes())
-    numbers = {
-        "schema": LAYERS_SCHEMA,
-        "landmarks": [[float(v) for v in point] for point in layers.landmarks],
-        "light": [float(v) for v in layers.light],
-        "marks": [[round(float(v), 2) for v in mark] for mark in layers.marks],
-        "gain": layers.gain,
-        "grain": layers.grain,
-        "chin": layers.chin,
-    }
-    write_json(folder / "layers.json", numbers)
-
-
-def load_layers(folder: Path) -> Layers:
-    """Read what `save_layers` kept. Raises Refused where the folder is gone or not whole."""
-    try:
-        return _load_layers(folder)
-    except (OSError, ValueError, KeyError) as wrong:
-        why = f"the layers in {folder.name} are missing or not whole: move a portrait with its folder `layers`"
-        raise Refused("no_layers", why) from wrong
-
-
-def _load_layers(folder: Path) -> Layers:
-    numbers = json.loads((folder / "layers.json").read_text("utf-8"))
-    schema = int(numbers.get("schema", 1))
-    if schema > LAYERS_SCHEMA:
-        raise Refused(
-            "layers_too_new", f"layers have schema {schema}, this release reads up to {LAYERS_SCHEMA}: update Atelier"
-        )
-
-    def picture(name: str) -> U8:
-        read = cv2.imread(str(folder / f"{name}.png"), cv2.IMREAD_UNCHANGED)
-        if read is None:
-            raise FileNotFoundError(f"layer {name}.png is missing in {folder.name}")
-        return read[..., [2, 1, 0, 3][: read.shape[2]]]
-
-    def optional(name: str) -> U8:
-        return picture(name) if (folder / f"{name}.png").is_file() else np.zeros((0, 0, 3), np.uint8)
-
-    masks = picture("masks")
-    return Layers(
-        sitter=picture("sitter"),
-        head=masks[..., 0].copy(),
-        neck=masks[..., 1].copy(),
-        garment=picture("garment"),
-        normals=(picture("normals").astype(np.int16) - 128).astype(np.int8),
-        light=np.array(numbers["light"], np.float32),
-        marks=np.array(numbers["marks"], np.float32).reshape(-1, 3),
-        gain=numbers["gain"],
-        grain=numbers["grain"],
-        chin=numbers["chin"],
-        landmarks=np.array(numbers.get("landmarks", []), np.float32).reshape(-1, 3),
-        parts=optional("parts"),
-        regions=optional("regions"),
-    )
 
 
 def save_portrait(

@@ -11,6 +11,7 @@ import numpy as np
 
 from core import frame
 from core.deliver import files
+from core.deliver.layers import layers_for
 from core.deliver.manifest import read_record
 from core.edit.recipe import whole
 from core.errors import Refused
@@ -48,7 +49,7 @@ def sticker_of(portrait: Path, kind: str) -> bytes:
     Raises Refused as `sticker`, and where the portrait has more bytes cut out than the chat takes.
     """
     record, recipe = read_record(portrait)
-    rgb, layers = whole(files.load_layers((portrait.parent / record["layers"]).resolve()), recipe)
+    rgb, layers = whole(layers_for((portrait.parent / record["layers"]).resolve(), recipe), recipe)
     data = files.encode(sticker(rgb, layers, kind), KINDS[kind].suffix, recipe)
     if len(data) > KINDS[kind].most_bytes:
         raise Refused("sticker", f"a {kind} has {len(data)} bytes, the limit is {KINDS[kind].most_bytes}")

@@ -11,7 +11,7 @@ from pydantic import Field
 from core.scene.style import Strict, read_toml, wardrobe
 
 ALL: Final = "*"
-"""The values of a backdrop: all that the wardrobe has."""
+"""The values of a backdrop or an outfit: all that the wardrobe has."""
 MOST_EDITS: Final = 12
 """Edits that one press may make."""
 
@@ -25,10 +25,11 @@ class Offered(Strict):
 
 @cache
 def offered() -> Offered:
-    """Read what is offered, the wardrobe's backdrops filled in. Raises StyleWrong with the line that is wrong."""
+    """Read what is offered, the wardrobe's own filled in. Raises StyleWrong with the line that is wrong."""
     read = read_toml(Offered, Path(__file__).with_name("offered.toml"))
+    every = {"backdrop": tuple(wardrobe().backdrops), "outfit": tuple(wardrobe().outfits)}
     filled = {
-        family: {name: tuple(wardrobe().backdrops) if values == (ALL,) else values for name, values in edits.items()}
+        family: {name: every[name] if values == (ALL,) else values for name, values in edits.items()}
         for family, edits in read.families.items()
     }
     return read.model_copy(update={"families": filled})

@@ -19,13 +19,14 @@ from functools import cache
 from typing import Any, Final
 
 from core.edit import tweaks
+from core.edit.outfit import WORN, dressed, worn_in
 from core.edit.output import OnProgress, document_of, finished, place, silent
 from core.edit.step import Parameters, Settings, StepKind
 from core.errors import Refused
 from core.looks.finish import draw
 from core.scene.compose import compose
 from core.scene.stage import look_of
-from core.scene.style import lamps_of, paper_of
+from core.scene.style import Outfit, lamps_of, paper_of
 from core.types import U8, Layers, Recipe, Step
 
 SCHEMA: Final = 2
@@ -226,10 +227,24 @@ def whole(layers: Layers, recipe: Recipe) -> tuple[U8, Layers]:
 
 
 def changed(layers: Layers, recipe: Recipe) -> Layers:
-    """Return the layers as a recipe's steps leave them. Raises Refused where they lack what a step needs."""
-    for step in lineage(recipe):
-        layers = kind_of(step).layers(layers, step.parameters, recipe.seed)
+    """Return the layers as a recipe's steps leave them. Raises Refused where they lack what a step needs.
+
+    What is put on comes first, however late it was chosen: all that was done to face and light lies over it.
+    """
+    if (outfit := outfit_of(recipe)) is not None:
+        layers = dressed(layers, outfit, recipe.seed)
+    steps = lineage(recipe)
+    for done, step in enumerate(steps, start=1):
+        kind = kind_of(step)
+        if not any(later.name in kind.until for later in steps[done:]):
+            layers = kind.layers(layers, step.parameters, recipe.seed)
     return layers
+
+
+def outfit_of(recipe: Recipe) -> Outfit | None:
+    """Return the outfit that a recipe's edits put on; None where the portrait wears what it was drawn in."""
+    settings = effective(recipe)
+    return worn_in(settings) if WORN in settings else None
 
 
 def _photograph(placed: Layers, recipe: Recipe) -> U8:

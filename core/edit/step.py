@@ -41,7 +41,8 @@ class StepKind:
     Refused beyond a limit. layers: the layers, parameters and the recipe's seed -> layers; raises Refused where they
     lack what it needs. picture: the composed (H, W, 3) uint8 sRGB, its layers, parameters and the recipe's seed ->
     a picture of the same shape; the same inputs must give the same bytes. takes: what value, in words; empty when it
-    takes none. default: the value that is meant where none is given; empty where one must be.
+    takes none. default: the value that is meant where none is given; empty where one must be. until: names of later
+    edits that take away what this one changed.
     """
 
     name: str
@@ -52,6 +53,7 @@ class StepKind:
     picture: Callable[[U8, Layers, Parameters, int], U8] = _same_picture
     takes: str = ""
     default: str = ""
+    until: frozenset[str] = frozenset()
 
 
 def moved(key: str, by: float, least: float, most: float) -> Callable[[Settings, Parameters], Settings]:

@@ -67,7 +67,8 @@ def _full(part: F32, size: tuple[int, int]) -> F32:
 def placed(layers: Layers, move: F32, size: tuple[int, int]) -> Layers:
     """Bring all layers into a picture of `size` (width, height) by a similarity (2, 3) without a turn.
 
-    What lies outside of them is empty: the backdrop, which is drawn for any size, shows there.
+    What lies outside of them is empty: the backdrop, which is drawn for any size, shows there. No other clothes can be
+    put on them any more.
     """
     zoom = float(move[0, 0])
     how = cv2.INTER_LANCZOS4 if zoom > 1 else cv2.INTER_AREA
@@ -99,4 +100,6 @@ def placed(layers: Layers, move: F32, size: tuple[int, int]) -> Layers:
         regions=brought(layers.regions, empty) if layers.regions.size else layers.regions,
         chin=layers.chin * zoom + float(move[1, 2]),
         frame_width=layers.unit * zoom,
+        undressed=None,
+        own=None,
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from core.scene.stage import Setup
-from core.types import Cutout, FaceMap, Identity, Portrait
+from core.scene.style import Outfit
+from core.types import Cutout, FaceMap, Identity, Layers, Portrait, Recipe
 
 if TYPE_CHECKING:
     from core.cutout.parser import Parser
@@ -73,3 +74,9 @@ class Engine(Protocol):
         self, setup: Setup, style: str, purpose: str, who: Identity, name: str, should_stop: Callable[[], bool]
     ) -> Portrait:
         """Draw one finished portrait, in layers; the same for the same setup. Raises Stopped between steps."""
+
+    def change_garment(self, layers: Layers, outfit: Outfit, recipe: Recipe, should_stop: Callable[[], bool]) -> Layers:
+        """Put another garment on a portrait of this engine: its layers as drawn, its recipe without edits.
+
+        Raises Refused where this engine cannot, or not on this portrait; Stopped between steps.
+        """

@@ -6,7 +6,7 @@ Chooses how large a photo may be printed, where collar and shoulders go, and mak
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import cv2
@@ -24,7 +24,7 @@ from core.scene.compose import Look, grain_of
 from core.scene.lighting import Rig, exposure, head_normals
 from core.scene.style import OWN, Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
 from core.scene.wardrobe import Garment, choose
-from core.types import F32, U8, Body, Cutout, FaceMap, Figure, Layers
+from core.types import F32, U8, Body, Cutout, FaceMap, Figure, Layers, Undressed
 
 ENLARGE_LIMIT: Final = 2.35
 """Print pixels per photo pixel up to which a face still looks photographed."""
@@ -48,29 +48,24 @@ class Choice:
     angle: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Setup:
-    """One portrait before it is drawn: layers without a garment, where the garment goes, and the settings.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Dressing(Undressed):
+    """An undressed sitter and what is put on them.
 
-    back_hair, backdrop: (H, W) uint8 at the print's size, as in `types.Cutout`. skin: sRGB 0..1 of the face's lower
-    half, which the neck is to have. window: left, top, width and height of what the print shows of the layers.
-    garment: the photographed one that is put on, None where one is drawn. turn_deg: how far the torso is turned to the
-    picture's right.
+    garment: the photographed one, None where one is drawn. seed: of all that is random in it.
     """
 
-    face: FaceMap
-    layers: Layers
-    back_hair: U8
-    backdrop: U8
-    window: Window
-    body: Body
-    skin: Skin
     outfit: Outfit
-    settings: dict[str, Any]
     seed: int
-    upscale_factor: float
     garment: Garment | None = None
-    turn_deg: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Setup(Dressing):
+    """One portrait before it is drawn: layers without a garment, what is put on, and the settings."""
+
+    face: FaceMap
+    settings: dict[str, Any]
 
 
 def print_size(upscale_factor: float) -> tuple[int, int]:
@@ -93,10 +88,6 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
     rng = np.random.default_rng([seed, take])
     own_clothes = cutout.window is not None
     tilt = 0.0 if take == 0 or own_clothes else float(rng.choice([-1, 1]) * rng.uniform(1.5, 3.0))
-    window = cutout.window or window_of(cutout.shown, cutout.figure.neck_x, frame.PRINT)
-    zoom = frame.PRINT[1] / window[3]
-    size = print_size(face.upscale_factor * zoom)
-    layers, back_hair, elsewhere, window, body, skin = _layers(face, cutout, tilt, size)
     outfit, backdrop, light = (
         choice.outfit or style.outfit,
         choice.backdrop or style.backdrop,
@@ -118,11 +109,41 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "retouch": retouch,
         "least_percent": style.least_percent,
     }
-    factor = face.upscale_factor * size[0] / frame.PRINT[0]
-    worn, turn = garment_of(outfit), float(np.clip(TORSO_TURN * face.selfie.face.yaw_deg, -MOST_TURN, MOST_TURN))
-    garment = None if own_clothes else choose(worn.kind, body, turn, cutout.figure.neckline, worn.garment, seed)
-    settings["garment"] = garment.name if garment else OWN if own_clothes else "drawn"
-    return Setup(face, layers, back_hair, elsewhere, window, body, skin, worn, settings, seed, factor, garment, turn)
+    dressing = put_on(undress(face, cutout, tilt), garment_of(outfit), seed)
+    settings["garment"] = dressing.garment.name if dressing.garment else OWN if own_clothes else "drawn"
+    return Setup(**_fields_of(dressing), face=face, settings=settings)
+
+
+def undress(face: FaceMap, cutout: Cutout, tilt_deg: float = 0.0) -> Undressed:
+    """Place the sitter in the frame, at the largest print their photo carries, leaning by some degrees."""
+    window = cutout.window or window_of(cutout.shown, cutout.figure.neck_x, frame.PRINT)
+    size = print_size(face.upscale_factor * frame.PRINT[1] / window[3])
+    layers, back_hair, elsewhere, window, body, skin = _layers(face, cutout, tilt_deg, size)
+    return Undressed(
+        layers,
+        back_hair,
+        elsewhere,
+        window,
+        body,
+        skin,
+        cutout.figure.neckline,
+        face.upscale_factor * size[0] / frame.PRINT[0],
+        float(np.clip(TORSO_TURN * face.selfie.face.yaw_deg, -MOST_TURN, MOST_TURN)),
+    )
+
+
+def put_on(sitter: Undressed, outfit: Outfit, seed: int) -> Dressing:
+    """Choose the garment of an outfit that fits a sitter best; none for their own clothes."""
+    garment = (
+        None
+        if outfit.kind == OWN
+        else choose(outfit.kind, sitter.body, sitter.turn_deg, sitter.neckline, outfit.garment, seed)
+    )
+    return Dressing(**_fields_of(sitter), outfit=outfit, seed=seed, garment=garment)
+
+
+def _fields_of(value: Undressed) -> dict[str, Any]:
+    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 def garment_of(outfit: str) -> Outfit:

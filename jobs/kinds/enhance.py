@@ -76,7 +76,10 @@ class Enhance(Job):
         """Put the edits and their records beside their parents."""
         folder = (await workspace.portrait(self.portrait)).file.rpartition("/")[0]
         for record in result["made"].values():
-            for name in (record["file"], *record.get("exports", {}).values(), f"{Path(record['file']).stem}.json"):
+            names = [record["file"], *record.get("exports", {}).values(), f"{Path(record['file']).stem}.json"]
+            if worn := record.get("worn"):  # what was put on now: the next edit begins with it
+                names = [*(f"{worn}/{file.name}" for file in sorted((workspace.out / worn).iterdir())), *names]
+            for name in names:
                 data = await asyncio.to_thread((workspace.out / name).read_bytes)
                 await workspace.blob_store.put(workspace.account, f"{folder}/{name}", data)
         drawn = [drawn_of(record, folder, int(number)) for number, record in result["made"].items()]

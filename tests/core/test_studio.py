@@ -19,6 +19,7 @@ from core.cli import main
 from core.cutout.parser import Parser
 from core.deliver import files
 from core.deliver.gallery import cards_of
+from core.deliver.layers import load_layers
 from core.deliver.manifest import read_record
 from core.edit.recipe import develop
 from core.errors import NoMajority, Refused, Stopped
@@ -100,7 +101,7 @@ def test_same_photos_and_seed_in_two_processes_a_minute_apart_give_the_same_byte
 
 
 def test_the_garment_is_there_in_its_colours(shot: Path) -> None:
-    layers = files.load_layers(shot / "layers" / "office-01")
+    layers = load_layers(shot / "layers" / "office-01")
     matte = layers.garment[..., 3]
     assert matte[: int(0.55 * 640)].max() == 0
     assert (matte[-40:] > 200).mean() > 0.7
@@ -278,11 +279,31 @@ def test_an_edit_of_a_set_is_scored_as_its_draw_was(set_shot: Path, tmp_path: Pa
     assert warm["likeness"] > 0.7, "an edit of an edit elsewhere finds the set's photos too, and is measured anew"
 
 
+def test_clothes_that_an_edit_puts_on_are_drawn_once_judged_and_kept(
+    shot: Path, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew = studio.enhance(shot / "office-01.jpg", ["outfit=grey_crew"], tmp_path / "crew.jpg", models)
+    assert crew["tweaks"] == ["outfit=grey_crew"]
+    assert (tmp_path / crew["worn"] / "layers.json").is_file()
+    own = studio.enhance(shot / "office-01.jpg", ["outfit=own"], tmp_path / "own.jpg", models)
+    assert own["worn"] is None, "own clothes are kept with every portrait"
+    assert (files.read_picture(tmp_path / "own.jpg") != files.read_picture(tmp_path / "crew.jpg")).mean() > 0.2
+    monkeypatch.setattr("core.engines.redress.change.wear", None)  # nothing is drawn again
+    warm = studio.enhance(tmp_path / "crew.jpg", ["warmer"], tmp_path / "warm.jpg", models)
+    assert (warm["tweaks"], warm["worn"]) == (["outfit=grey_crew", "warmer"], None)
+    monkeypatch.undo()
+    monkeypatch.setattr("core.enhance.collar_faults", lambda layers: "gap is 0.30, the limit is 0.08")
+    with pytest.raises(Refused, match=r"gap is 0\.30.*closed at the neck") as refused:
+        studio.enhance(shot / "office-01.jpg", ["outfit=navy_open"], tmp_path / "open.jpg", models)
+    assert refused.value.reason == "outfit_sits_badly"
+    assert not (tmp_path / "open.jpg").exists()
+
+
 def test_a_strangers_head_and_a_stretched_face_fall_through(set_shot: Path, models: Models) -> None:
     selfies = [studio.look(sitters.encoded(rgb), "", models) for rgb in sitters.frames()]
     who = studio.map_photos([selfie for selfie in selfies if isinstance(selfie, Selfie)], studio.silent)
     record, recipe = read_record(set_shot / "office-01.jpg")
-    layers = files.load_layers(set_shot / record["layers"])
+    layers = load_layers(set_shot / record["layers"])
     (source,) = (face for face in who.maps if face.selfie.sha256 == recipe.source)
 
     def verdict_on(rgb: np.ndarray) -> Verdict:

@@ -26,7 +26,7 @@ LEAST_PIXELS: Final = 200
 """Pixels of a part below which it is said not to be worn."""
 
 
-def _step(name: str, part: str, colours: dict[str, str]) -> StepKind:
+def _step(name: str, part: str, colours: dict[str, str], *until: str) -> StepKind:
     def read(text: str) -> Parameters:
         colour = colours.get(text, text)
         if len(colour) != 7 or colour[0] != "#" or not set(colour[1:].lower()) <= set("0123456789abcdef"):
@@ -47,11 +47,11 @@ def _step(name: str, part: str, colours: dict[str, str]) -> StepKind:
         garment[below, :, :3] = to_bytes(dyed[..., :3])
         return replace(layers, garment=garment)
 
-    return StepKind(name, 1, read, layers=dye, takes=f"#rrggbb, {', '.join(colours)}")
+    return StepKind(name, 1, read, layers=dye, takes=f"#rrggbb, {', '.join(colours)}", until=frozenset(until))
 
 
 STEPS: Final = (
-    _step("jacket_colour", "jacket", JACKETS),
-    _step("shirt_colour", "shirt", SHIRTS),
-    _step("tie_colour", "tie", TIES),
+    _step("jacket_colour", "jacket", JACKETS, "outfit"),
+    _step("shirt_colour", "shirt", SHIRTS, "outfit"),
+    _step("tie_colour", "tie", TIES, "outfit", "tie"),
 )

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -28,12 +28,13 @@ from core.engines.flux2.lora import RECIPE, Flux2Task
 from core.engines.flux2.references import MOST_PIXELS, fitted, reference_of, select_references
 from core.engines.redrawn import in_place, layers_of, map_drawn, unlit, without_face
 from core.engines.teaching import teaching_photos
-from core.errors import EngineMissing
+from core.errors import EngineMissing, Refused
 from core.face.embedding import cosine
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.scene.compose import compose
 from core.scene.stage import Setup, look_of
+from core.scene.style import OWN, Outfit
 from core.types import F32, U8, Cutout, FaceMap, Identity, Layers, Portrait, Recipe
 
 SMALL_FACE_PX: Final = 350
@@ -145,13 +146,14 @@ class Flux2Engine:
             layers = unlit(layers, layers.garment[..., :3].copy(), recipe)
         return Portrait(name, compose(layers, look_of(recipe.settings, recipe.seed)), layers, recipe)
 
-    def change_garment(
-        self, layers: Layers, settings: Mapping[str, Any], recipe: Recipe, name: str, should_stop: Callable[[], bool]
-    ) -> Portrait:
-        """Draw other clothes onto a portrait, in place of its garment alone: head, neck and backdrop stay as they are.
+    def change_garment(self, layers: Layers, outfit: Outfit, recipe: Recipe, should_stop: Callable[[], bool]) -> Layers:
+        """See `Engine.change_garment`: drawn in place of the garment alone; head, neck and backdrop stay as they are.
 
-        settings: the recipe's as edited, with the outfit that is asked for.
+        Refused: own clothes, for the portrait's body is none of the photo's; a picture in which no face is found any
+        more, or that shows too much skin.
         """
+        if outfit.kind == OWN:
+            raise Refused("edit_no_own_clothes", f"outfit: 0 pixels of a portrait by {self.name} are the photo's")
         picture = compose(layers, look_of(recipe.settings, recipe.seed))
         small = fitted(picture, MOST_PIXELS)
         size = (small.shape[1], small.shape[0])
@@ -159,22 +161,19 @@ class Flux2Engine:
         head = cv2.resize(layers.head, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         reach = np.ones((2 * (size[0] // 60) + 1,) * 2, np.uint8)
         mask = (cv2.dilate(garment, reach) > 0) * (1 - head)
-        text = garment_instruction(dict(settings))
+        text = garment_instruction(outfit)
         drawn = self._within_memory(
             lambda klein: klein.inpaint(text, small, mask, (), 1.0, STEPS, recipe.seed, None, should_stop)
         )
         large = cv2.resize(drawn, picture.shape[1::-1], interpolation=cv2.INTER_LANCZOS4)
         face = map_drawn(large, self._nets)
-        settings = {**settings, "drawn_anew": True}
-        changed = replace(recipe, settings=settings)
         if face is None:
-            return Portrait(name, picture, layers, recipe)
+            raise Refused("outfit_failed", f"outfit: 0 faces are found in what {self.name} drew")
         worn, too_bare = layers_of(in_place(face, large), self._nets.parser, picture.shape[1::-1])
         if too_bare:
-            return Portrait(name, picture, layers, recipe)
+            raise Refused("outfit_failed", f"outfit: 0 of what {self.name} drew can be shown, it has too much skin")
         new = replace(layers, garment=worn.garment)
-        new = replace(new, garment=unlit(new, large, changed).garment)
-        return Portrait(name, compose(new, look_of(settings, recipe.seed)), new, changed)
+        return replace(new, garment=unlit(new, large, recipe).garment)
 
     def _face_again(
         self,

@@ -64,9 +64,9 @@ def face_instruction(face: FaceMap, known: bool) -> str:
     return check_words("Close photograph of a head. " + ". ".join(parts) + ".")
 
 
-def garment_instruction(settings: dict[str, Any]) -> str:
+def garment_instruction(outfit: Outfit) -> str:
     """Say what is drawn where another garment is put on: the clothes alone."""
-    return check_words(f"The same photograph, now wearing {_outfit(settings)}. Face, hair and backdrop unchanged.")
+    return check_words(f"The same photograph, now wearing {outfit.title.lower()}. Face, hair and backdrop unchanged.")
 
 
 def facts_of(features: Features | None) -> list[str]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from core.engines import lora as training
-from core.engines.redress import generate, lora, nets
+from core.engines.redress import change, generate, lora, nets
 from core.engines.redress.repair import need_of, repair
 from core.scene.stage import Setup
-from core.types import Cutout, FaceMap, Identity, Portrait
+from core.scene.style import Outfit
+from core.types import Cutout, FaceMap, Identity, Layers, Portrait, Recipe
 
 
 def open_engine(*_: object) -> RedressEngine:
@@ -31,7 +32,7 @@ class RedressEngine:
     )
 
     def __init__(self) -> None:
-        self.nets = nets.Nets()
+        self.nets = nets.shipped()
 
     @property
     def version(self) -> str:
@@ -59,3 +60,7 @@ class RedressEngine:
     ) -> Portrait:
         """See `Engine.portrait`."""
         return generate.generate(setup, style, purpose, self.nets, name, should_stop)
+
+    def change_garment(self, layers: Layers, outfit: Outfit, recipe: Recipe, should_stop: Callable[[], bool]) -> Layers:
+        """See `Engine.change_garment`."""
+        return change.change_garment(layers, outfit, recipe.seed, self.nets, should_stop)

@@ -6,6 +6,7 @@ in CIELAB (`recoloured`). The result is a `Layout` like a drawn one, so that all
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -41,17 +42,8 @@ def worn(garment: Garment, cloth: Cloth, body: Body, turn_deg: float, size: tupl
     cloth: the colours that are asked for, taken on by the garment's plain parts. plain: False leaves it in its own.
     """
     width, height = size
-    pictures = photographed(garment.name)
-    rgba: F32 = pictures.cloth.astype(np.float32) / 255
-    parts: F32 = pictures.parts.astype(np.float32) / 255
+    rgba, parts = _in_colours(garment, cloth, plain)
     source, target = targets_of(garment, body, turn_deg)
-    if garment.mirrored:
-        rgba, parts = rgba[:, ::-1], parts[:, ::-1]
-    if plain:
-        wanted = {"jacket": cloth.jacket, "shirt": cloth.shirt, "tie": cloth.tie}
-        for index, name in enumerate(PART_NAMES):
-            if name in garment.facts.plain:
-                rgba = recoloured(rgba, parts[..., index], wanted[name])
     scale = width / frame.PRINT[0]
     ways = _spline(target, source, size, scale)
     enlarged = INTEROCULAR_PX / garment.facts.eye_px * scale
@@ -78,6 +70,25 @@ def worn(garment: Garment, cloth: Cloth, body: Body, turn_deg: float, size: tupl
     edges = cv2.morphologyEx(where, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(axis=-1)
     lines = (edges > 0.5).astype(np.float32) * cv2.erode(alpha, np.ones((3, 3), np.uint8))
     return Layout(np.dstack([colour, alpha]).astype(np.float32), regions, alpha, nothing, lines, nothing)
+
+
+@lru_cache(maxsize=1)
+def _in_colours(garment: Garment, cloth: Cloth, plain: bool) -> tuple[F32, F32]:
+    """Return a garment's pictures in the colours asked for, (H, W, 4) and (H, W, 3) float32 0..1; not to be changed.
+
+    A portrait's garment is laid out at three sizes, one after the other: it is dyed once.
+    """
+    pictures = photographed(garment.name)
+    rgba: F32 = pictures.cloth.astype(np.float32) / 255
+    parts: F32 = pictures.parts.astype(np.float32) / 255
+    if garment.mirrored:
+        rgba, parts = rgba[:, ::-1], parts[:, ::-1]
+    if plain:
+        wanted = {"jacket": cloth.jacket, "shirt": cloth.shirt, "tie": cloth.tie}
+        for index, name in enumerate(PART_NAMES):
+            if name in garment.facts.plain:
+                rgba = recoloured(rgba, parts[..., index], wanted[name])
+    return rgba, parts
 
 
 def recoloured(rgba: F32, part: F32, wanted: tuple[int, int, int]) -> F32:

@@ -17,13 +17,14 @@ from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
 from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
 from core.engines.redress.garment import KINDS, Cloth, cloths_of, lay_out
+from core.engines.redress.kept import kept, without_surroundings
 from core.engines.redress.neck import near_neck, throat_of, up_to_collar, within_collar
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
 from core.frame import INTEROCULAR_PX
 from core.scene.compose import compose
-from core.scene.stage import Setup, Skin, Window, look_of
-from core.scene.style import rgb_of
+from core.scene.stage import Dressing, Setup, Skin, Window, look_of
+from core.scene.style import OWN, rgb_of
 from core.scene.wardrobe import PART_NAMES, Part
 from core.types import F32, U8, Layers, Portrait, Recipe
 
@@ -71,13 +72,20 @@ def generate(
         height=height,
         settings=setup.settings,
     )
-    own_clothes = setup.outfit.kind == "own"
-    dressed = setup.layers if own_clothes else dress(setup, draw_torso(setup, nets, should_stop), nets)
-    layers = reframe(dressed, setup.window)
+    if setup.outfit.kind == OWN:
+        layers = without_surroundings(reframe(setup.layers, setup.window))
+    else:
+        worn = replace(wear(setup, nets, should_stop), undressed=kept(setup, round(frame.GARMENT_TOP * height)))
+        layers = without_surroundings(worn)
     return Portrait(name, compose(layers, look_of(recipe.settings, recipe.seed)), layers, recipe)
 
 
-def draw_torso(setup: Setup, nets: Nets, should_stop: Callable[[], bool]) -> F32:
+def wear(setup: Dressing, nets: Nets, should_stop: Callable[[], bool]) -> Layers:
+    """Put a garment on a sitter: the layers as the print shows them."""
+    return reframe(dress(setup, draw_torso(setup, nets, should_stop), nets), setup.window)
+
+
+def draw_torso(setup: Dressing, nets: Nets, should_stop: Callable[[], bool]) -> F32:
     """Draw neck, collar and clothes under the head: (72, 128, 5) float32 0..1, sRGB, person's matte, neck's matte.
 
     The layout gives outline and colours, the sitter's face the skin; everything else is the net's.
@@ -93,7 +101,7 @@ def draw_conditioned(packed: F32, kind: int, seed: int, nets: Nets, should_stop:
     return np.clip((pred_x0.permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
 
 
-def conditioning(setup: Setup) -> F32:
+def conditioning(setup: Dressing) -> F32:
     """Return the torso net's conditioning for a setup: (10, 72, 128) in -1..1, as `nets.pack_conditioning` packs it."""
     layout = layout_of(setup, SIZE)
     cover = layout.rgba[..., 3]
@@ -106,7 +114,7 @@ def conditioning(setup: Setup) -> F32:
     return pack_conditioning(regions.astype(np.float32), np.dstack([sitter, known]).astype(np.float32), layout.lines)
 
 
-def layout_of(setup: Setup, size: tuple[int, int]) -> Layout:
+def layout_of(setup: Dressing, size: tuple[int, int]) -> Layout:
     """Draw a setup's garment at a size (width, height) of the frame's lower part."""
     wanted = setup.outfit
     cloth = Cloth(wanted.kind, rgb_of(wanted.jacket), rgb_of(wanted.shirt), rgb_of(wanted.tie))
@@ -115,7 +123,7 @@ def layout_of(setup: Setup, size: tuple[int, int]) -> Layout:
     return lay_out(cloth, setup.body, size, setup.seed)
 
 
-def _flat(setup: Setup) -> F32:
+def _flat(setup: Dressing) -> F32:
     """Paint each cloth of the setup's garment in its colour, flat: (72, 128, 3) float32 sRGB 0..1."""
     wanted = setup.outfit
     colours = np.array([rgb_of(colour) for colour in (wanted.jacket, wanted.shirt, wanted.tie)], np.float32) / 255
@@ -128,7 +136,7 @@ def _lower(layer: U8, size: tuple[int, int]) -> F32:
     return cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def dress(setup: Setup, torso: F32, nets: Nets) -> Layers:
+def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     """Bring a drawn torso to print size and put it on: the neck below the head, the garment below the neck's end.
 
     Real-ESRGAN makes half the print of the net's picture. Its neck is used as it is, but for what the
@@ -290,7 +298,7 @@ def _joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
     return made + normalized_convolution(own - made, sure, 0.15 * eye) * fade[..., None]
 
 
-def _shaded(setup: Setup, layout: Layout, torso: F32) -> F32:
+def _shaded(setup: Dressing, layout: Layout, torso: F32) -> F32:
     """Shade the layout's drawing (H, W, 3) with the folds the net drew, by no more than SHADE.
 
     Light and shade only, for the colour is given. Where two cloths meet the net is a pixel beside the drawing,

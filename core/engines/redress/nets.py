@@ -8,6 +8,7 @@ model card.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,6 +65,12 @@ class Nets:
         extractor.input("data", ncnn.Mat(packed))
         _, out = extractor.extract("output")
         return np.clip(np.array(out).transpose(1, 2, 0), 0, 1).astype(np.float32)
+
+
+@cache
+def shipped() -> Nets:
+    """Return the networks of this release, loaded once for whoever draws or changes a garment."""
+    return Nets()
 
 
 def pack_conditioning(regions: F32, known: F32, lines: F32) -> F32:

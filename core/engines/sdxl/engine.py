@@ -35,11 +35,11 @@ from core.engines.redress.engine import RedressEngine
 from core.engines.safety import check_words
 from core.engines.sdxl.lora import RECIPE, WORD, DreamBoothTask, PromptEmbeds
 from core.engines.teaching import teaching_photos
-from core.errors import EngineMissing, Stopped
+from core.errors import EngineMissing, Refused, Stopped
 from core.scene.compose import compose
 from core.scene.stage import Setup, look_of
-from core.scene.style import backdrop_words, pick
-from core.types import F32, U8, Cutout, FaceMap, Identity, Layers, Portrait
+from core.scene.style import Outfit, backdrop_words, pick
+from core.types import F32, U8, Cutout, FaceMap, Identity, Layers, Portrait, Recipe
 
 STEPS: Final = 30
 """DPM-Solver++(2M) steps from pure noise; a portrait begins part of the way and makes its share of them."""
@@ -123,6 +123,10 @@ class SdxlEngine:
         if face is not None and not too_bare:
             layers = unlit(layers, drawn, recipe)
         return Portrait(name, compose(layers, look_of(recipe.settings, recipe.seed)), layers, recipe)
+
+    def change_garment(self, layers: Layers, outfit: Outfit, recipe: Recipe, should_stop: Callable[[], bool]) -> Layers:
+        """See `Engine.change_garment`: refused, for it draws figures as a whole."""
+        raise Refused("outfit_engine", f"{self.name} draws 0 garments alone: shoot again in another outfit")
 
     def draw(
         self, init_image: U8, figure: F32, text: str, strength: float, seed: int, should_stop: Callable[[], bool]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.deliver.files import encode, load_layers, save_layers
+from core.deliver.files import encode
+from core.deliver.layers import load_layers, save_layers
 from core.deliver.sticker import KINDS, sticker, sticker_of
 from core.edit.recipe import edit, to_dict, whole
 from core.errors import Refused

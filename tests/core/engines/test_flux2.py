@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,6 +13,7 @@ import torch
 from diffusers import Flux2KleinInpaintPipeline, Flux2KleinPipeline
 
 from core import studio
+from core.deliver.layers import save_layers
 from core.edit.recipe import develop, edit
 from core.engines.checkpoints import Checkpoint
 from core.engines.flux2 import engine as drawing
@@ -20,11 +22,13 @@ from core.engines.flux2.engine import Flux2Engine
 from core.engines.flux2.facts import FACTS
 from core.engines.flux2.klein import Klein
 from core.engines.flux2.references import reference_of, select_references
-from core.errors import EngineMissing, Stopped
+from core.enhance import in_outfit
+from core.errors import EngineMissing, Refused, Stopped
 from core.judge.drawing import judge_drawn_anew
 from core.looks.finish import finish_settings, newest
 from core.models import Models
-from core.scene.stage import Choice, Setup, set_up
+from core.scene.compose import compose
+from core.scene.stage import Choice, Setup, garment_of, look_of, set_up
 from core.scene.style import load
 from core.types import Cutout, FaceMap, Identity
 from tests import tiny_flux2
@@ -314,26 +318,55 @@ def test_a_small_face_is_drawn_again_and_nothing_else_is(
     assert engine._face_again(engine._klein, large, setup, tuple(three[:1]), None, studio.never) is large
 
 
-def test_other_clothes_are_drawn_in_place_of_the_garment_alone(
-    engine: Flux2Engine, setup: Setup, monkeypatch: pytest.MonkeyPatch, models: Models
-) -> None:
+@pytest.fixture
+def tinted(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """What the inpainting net brings back is the print in another colour: only cloth may take it on."""
-    before = models.engine.portrait(setup, "office", "job", Identity((setup.face,), None), "x", studio.never)
     masks: list[np.ndarray] = []
 
-    def tinted(self: Klein, text: str, rgb: np.ndarray, mask: np.ndarray, *rest: object) -> np.ndarray:
+    def inpaint(self: Klein, text: str, rgb: np.ndarray, mask: np.ndarray, *rest: object) -> np.ndarray:
         masks.append(mask)
         assert "navy suit" in text
         return np.where(mask[..., None] > 0.5, (rgb * [0.6, 0.7, 1.0]).astype(np.uint8), rgb)
 
-    monkeypatch.setattr(Klein, "inpaint", tinted)
-    asked = {**before.recipe.settings, "outfit": "navy_suit"}
-    after = engine.change_garment(before.layers, asked, before.recipe, "y", studio.never)
-    assert np.array_equal(after.layers.head, before.layers.head)
-    assert np.array_equal(after.layers.sitter, before.layers.sitter)
-    assert not np.array_equal(after.layers.garment, before.layers.garment)
-    assert after.recipe.settings["outfit"] == "navy_suit"
-    head = cv2.resize(before.layers.head, masks[0].shape[::-1], interpolation=cv2.INTER_AREA) == 255
-    assert masks[0][head].max() == 0
+    monkeypatch.setattr(Klein, "inpaint", inpaint)
+    return masks
+
+
+def test_other_clothes_are_drawn_in_place_of_the_garment_alone(
+    engine: Flux2Engine, setup: Setup, tinted: list[np.ndarray], models: Models
+) -> None:
+    before = models.engine.portrait(setup, "office", "job", Identity((setup.face,), None), "x", studio.never)
+    after = engine.change_garment(before.layers, garment_of("navy_suit"), before.recipe, studio.never)
+    assert np.array_equal(after.head, before.layers.head)
+    assert np.array_equal(after.sitter, before.layers.sitter)
+    assert not np.array_equal(after.garment, before.layers.garment)
+    head = cv2.resize(before.layers.head, tinted[0].shape[::-1], interpolation=cv2.INTER_AREA) == 255
+    assert tinted[0][head].max() == 0
     cloth = before.layers.garment[..., 3] == 255
-    assert (after.rgb[cloth].astype(int) - before.rgb[cloth]).mean(axis=0)[0] < -3
+    rgb = compose(after, look_of(before.recipe.settings, before.recipe.seed))
+    assert (rgb[cloth].astype(int) - before.rgb[cloth]).mean(axis=0)[0] < -3
+
+
+def test_an_edit_of_a_portrait_it_drew_has_it_draw_the_clothes_once(
+    engine: Flux2Engine, setup: Setup, tinted: list[np.ndarray], models: Models, tmp_path: Path
+) -> None:
+    """The portrait stands for one of its own: nothing is kept under its garment."""
+    drawn = models.engine.portrait(setup, "office", "job", Identity((setup.face,), None), "x", studio.never)
+    settings = {**drawn.recipe.settings, "drawn_anew": True, "crop": "portrait"}
+    recipe = replace(drawn.recipe, engine=f"{engine.name}-{engine.version}", settings=settings)
+    save_layers(replace(drawn.layers, undressed=None), tmp_path)
+    here = Models("embedded")
+    here.__dict__["engine"] = engine
+    suited = edit(recipe, "outfit=navy_suit", "warmer")
+    layers, put_on = in_outfit(tmp_path, suited, here)
+    assert len(tinted) == 1
+    assert put_on is not None
+    again, now = in_outfit(tmp_path, edit(suited, "brighter"), here)
+    assert now is None
+    assert len(tinted) == 1, "the second edit begins with what the first one had drawn"
+    assert np.array_equal(develop(again, suited), develop(layers, suited))
+    with pytest.raises(Refused, match="0 pixels"):
+        in_outfit(tmp_path, edit(recipe, "outfit=own"), here)
+    with pytest.raises(Refused, match="0 run here") as refused:
+        in_outfit(tmp_path, edit(recipe, "outfit=grey_crew"), models)
+    assert refused.value.reason == "outfit_engine"

@@ -25,14 +25,14 @@ from tests import sitters
 
 
 def test_all_that_the_wardrobe_can_say_is_let_through(three: list[FaceMap]) -> None:
-    for outfit in wardrobe().outfits:
+    for outfit, worn in wardrobe().outfits.items():
         for backdrop, light in zip(
             [*wardrobe().backdrops, "#aabbcc"], [*wardrobe().lights] * len(wardrobe().backdrops), strict=False
         ):
             settings = {"outfit": outfit, "backdrop": backdrop, "light": light}
             assert instruction_of(settings, three[0], 4, known=True)
             assert prompt_of(settings, known=True)
-        assert garment_instruction({"outfit": outfit})
+        assert garment_instruction(worn)
     assert face_instruction(three[0], known=False)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.deliver.files import load_layers, save_layers
+from core.deliver.layers import load_layers, save_layers
 from core.edit.recipe import changed, develop, developed, edit, effective, from_dict, to_dict
 from core.errors import Refused, StyleWrong
 from core.looks.finish import draw, finish_settings, newest, table
@@ -21,7 +21,7 @@ LOOKS = sorted(newest())
 ELSEWHERE = """
 import hashlib, json, sys
 from pathlib import Path
-from core.deliver.files import load_layers
+from core.deliver.layers import load_layers
 from core.edit.recipe import develop, edit, from_dict
 layers, recipe = load_layers(Path(sys.argv[1])), from_dict(json.loads(sys.argv[2]))
 for look in sys.argv[3:]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.colour import linear
-from core.deliver.files import load_layers, save_layers
+from core.deliver.layers import load_layers, save_layers
 from core.edit.crops import CROPS, crop
 from core.edit.recipe import develop, edit
 from core.errors import StyleWrong
