@@ -100,7 +100,7 @@ def test_layers_come_back_from_disk_as_they_were(setup: Setup, tmp_path: Path) -
     folder = tmp_path / "layers"
     save_layers(setup.layers, folder)
     back = load_layers(folder)
-    for name in Layers.__slots__:
+    for name in set(Layers.__slots__) - {"outfit", "undressed", "own"}:  # an undressed sitter has none of them
         one, other = getattr(setup.layers, name), getattr(back, name)
         assert np.allclose(one, other, atol=0.01), name
 
