@@ -2,7 +2,6 @@
 
 import gc
 import os
-import socket
 
 # torch and ncnn each bring an OpenMP; on two cores the one's waiting threads would spin in the other's way
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -21,7 +20,7 @@ from core.face.landmarks import map_face
 from core.models import Models
 from core.types import Cutout, FaceMap, Selfie
 from tests import sitters
-from tests.live_servers import database_url, on_s3, postgres, queue_server, ready_sqlite, s3_server
+from tests.live_servers import database_url, free_port, on_s3, postgres, queue_server, ready_sqlite, s3_server
 from tests.live_services import services
 
 # `make test` tries the same examples each time, so that it tells of the change; `make fuzz` looks for new ones
@@ -85,7 +84,4 @@ def collins_cutout(collins_map: FaceMap, models: Models) -> Cutout:
 
 @pytest.fixture
 def unused_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
+    return free_port()

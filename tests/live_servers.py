@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import glob
+import itertools
 import os
 import shutil
 import signal
@@ -35,6 +36,19 @@ def kill_queue_server(config: settings.Settings) -> None:
             int(EmbeddedValkey(config.data)._say(b"INFO", b"server").split(b"process_id:")[1].split()[0]),
             signal.SIGKILL,
         )
+
+
+PORTS = itertools.count(37 * os.getpid() % 12_000)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens at, below those that systems give to clients: none of them takes it first."""
+    for number in PORTS:
+        port = 20_000 + number % 12_000
+        with socket.socket() as s, suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("unreachable")
 
 
 SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, Signature=b"}
@@ -71,9 +85,7 @@ class S3Server:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        server = S3Server(s.getsockname()[1])
+    server = S3Server(free_port())
     yield server
     server.stop()
 

@@ -7,7 +7,6 @@ import hashlib
 import io
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import textwrap
@@ -24,6 +23,7 @@ import pytest
 from core import weights
 from core.errors import WeightMissing, WeightsUnreachable
 from core.weights import Source, Weight
+from tests.live_servers import free_port
 
 BYTES = bytes(range(256)) * 4000
 REAL = weights.cache() / "face_detection_yunet_2023mar_int8bq.onnx"
@@ -99,9 +99,7 @@ def wheel_with(member: str, data: bytes) -> bytes:
 
 def dead_host() -> str:
     """An address where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 # --- the lock ---

@@ -51,15 +51,15 @@ async def test_a_flood_in_one_chat_is_waited_for_as_long_as_telegram_asks_and_ot
 ) -> None:
     async with running_bot(tmp_path, server, backoff=QUICK):
         ana, ben = server.person(7), server.person(9, "Ben")
-        server.flood("sendMessage", 3)
+        server.flood("sendMessage", 6)  # long enough for another to be served by a slow machine
         await ana.says("/help")
         await server.until(lambda: server.count("sendMessage") == 1)
         await ben.says("/start")
-        await ben.sees("I am Atelier", within_s=2.5)
+        await ben.sees("I am Atelier")
         assert ana.screen() == []
         await ana.sees("How it works")
     times = [call.at for call in server.calls if call.method == "sendMessage" and call.params["chat_id"] == "7"]
-    assert times[1] - times[0] >= 3
+    assert times[1] - times[0] >= 6
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), BlobStoreDown("away")])
