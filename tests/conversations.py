@@ -26,6 +26,7 @@ from bots.dialogue.screens.choices import (
 from bots.dialogue.screens.desk import (
     AppliedToAll,
     EditsReset,
+    MarksAnswered,
     PresetPicked,
     PresetSaved,
     Tweaked,
@@ -139,6 +140,7 @@ SAMPLES: dict[type[e.Event], e.Event] = {
     PresetPicked: PresetPicked(1, 1, "linkedin"),
     PresetSaved: PresetSaved(1, 1),
     AppliedToAll: AppliedToAll(1, 1),
+    MarksAnswered: MarksAnswered(1, 1, True, "blemishes=more"),
     EditsReset: EditsReset(1, 1),
     EditUndone: EditUndone(1, 1),
     EditRedone: EditRedone(1, 1),

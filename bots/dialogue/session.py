@@ -111,7 +111,8 @@ class Session:
     person chose over the look's own. missing, of_set: as `bots.dialogue.events.PhotoLooked`. last_card: the card of
     photos that has buttons. answered: the last album that got a sentence, and that sentence's key. last_styles,
     last_details: what the last sitting was ordered with. preset: edits that the person keeps to make them again.
-    invited: code of the team that somebody came for before they agreed.
+    invited: code of the team that somebody came for before they agreed. marks: whether retouching is to `keep` moles
+    and scars or to `remove` them, empty before it was asked.
     """
 
     conversation: str
@@ -138,6 +139,7 @@ class Session:
     last_details: tuple[tuple[str, str], ...] = ()
     preset: tuple[str, ...] = ()
     invited: str = ""
+    marks: str = ""
     membership: Membership | None = None
     own_team: OwnTeam | None = None
 

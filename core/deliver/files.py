@@ -110,6 +110,7 @@ def save_portrait(
         "tweaks": [],
         "notes": ["black_and_white"] if portrait.recipe.settings["black_and_white"] else [],
         "recipe": recipes.to_dict(portrait.recipe),
+        "marks": len(portrait.layers.marks),
         **asdict(verdict),
         "request": request,
     }

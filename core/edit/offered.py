@@ -12,6 +12,10 @@ from core.scene.style import Strict, read_toml, wardrobe
 
 ALL: Final = "*"
 """The values of a backdrop or an outfit: all that the wardrobe has."""
+OVER_MARKS: Final = frozenset({"retouch", "blemishes", "shine", "redness"})
+"""Edits of skin that leave moles and scars alone unless the person wants them out too."""
+WITH_MARKS: Final = "moles=if_any"
+"""The edit that takes them out."""
 MOST_EDITS: Final = 12
 """Edits that one press may make."""
 

@@ -43,7 +43,8 @@ class Pictured:
 
     id: in the database. file: its name on the account's blob store. percent: of the person's own baseline,
     None with one photo. parent: the portrait it was edited from. cost: points of likeness that its last edits took.
-    document: the format of a document it has, empty for none; wrong: machine words for what it does not meet.
+    document: the format of a document it has, empty for none; wrong: machine words for what it does not meet. marks:
+    how many moles and scars are known on it.
     """
 
     id: int
@@ -55,6 +56,7 @@ class Pictured:
     cost: float | None = None
     document: str = ""
     wrong: tuple[str, ...] = ()
+    marks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

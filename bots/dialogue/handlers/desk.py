@@ -34,7 +34,7 @@ def _tweaked(ctx: Context, event: screen.Tweaked) -> None:
     if not ctx.menu.has_tweak(event.tweak):
         ctx.toast("stale.old")
         return
-    _edit(ctx, gallery, event.portrait, (event.tweak,))
+    _edit(ctx, gallery, event.portrait, (event.tweak,), event.tweak)
 
 
 @handles(screen.PresetPicked, when(*IDLE, to=(ENHANCING,)))
@@ -42,11 +42,29 @@ def _preset_picked(ctx: Context, event: screen.PresetPicked) -> None:
     gallery = found_gallery(ctx, event.gallery, event.portrait)
     if gallery is None:
         return
-    edits = ctx.session.preset if event.name == screen.MINE else dict(ctx.menu.presets).get(event.name, ())
+    edits = _edits_named(ctx, event.name)
     if not edits:
         ctx.toast("stale.old")
         return
-    _edit(ctx, gallery, event.portrait, edits)
+    _edit(ctx, gallery, event.portrait, edits, event.name)
+
+
+@handles(screen.MarksAnswered, when(*IDLE, *BUSY, to=(ENHANCING,)))
+def _marks_answered(ctx: Context, event: screen.MarksAnswered) -> None:
+    """Remember what is to become of moles and scars, and go on with the edit for which it was asked."""
+    gallery = found_gallery(ctx, event.gallery, event.portrait)
+    if gallery is None:
+        return
+    ctx.change(marks="keep" if event.keep else "remove")
+    said = f"marks.{ctx.session.marks}"
+    edits = (event.edit,) if ctx.menu.has_tweak(event.edit) else _edits_named(ctx, event.edit)
+    if not edits:  # pressed under the edits themselves
+        ctx.toast(said)
+        show_gallery(ctx, gallery)
+        return
+    ctx.replies.append(ctx.view.card("marks", [ctx.words(said)]))
+    if ctx.session.state in IDLE:
+        _edit(ctx, gallery, event.portrait, edits)
 
 
 @handles(screen.PresetSaved, when(*IDLE, *BUSY))
@@ -111,8 +129,21 @@ def _edits_of(ctx: Context, gallery: Gallery, portrait: int) -> tuple[str, ...]:
     return edits
 
 
-def _edit(ctx: Context, gallery: Gallery, portrait: int, edits: tuple[str, ...]) -> None:
-    """Show an edit that was made before, or have it made."""
+def _edits_named(ctx: Context, preset: str) -> tuple[str, ...]:
+    return ctx.session.preset if preset == screen.MINE else dict(ctx.menu.presets).get(preset, ())
+
+
+def _edit(ctx: Context, gallery: Gallery, portrait: int, edits: tuple[str, ...], pressed: str = "") -> None:
+    """Show an edit that was made before, or have it made.
+
+    Before the first that goes over moles or scars the person is asked about them. pressed: the edit's or preset's name.
+    """
+    shown = gallery.find(portrait)
+    if shown is not None and screen.asks_about_marks(ctx.view, shown, edits):
+        ctx.replies.append(screen.marks_question(ctx.view, gallery, shown, pressed))
+        return
+    if shown is not None:
+        edits = screen.with_marks(ctx.view, gallery, shown, edits)
     made = gallery.edited(portrait, screen.CHAIN.join(edits))
     if made is not None:
         show_gallery(ctx, gallery.showing(made.number))

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bots.dialogue.buttons import Press
-from bots.dialogue.effects import Button, Rows
+from bots.dialogue.effects import Button, Card, Rows
 from bots.dialogue.galleries import Gallery, Shown
 from bots.dialogue.limits import BLOCKS
 from bots.dialogue.screens.view import View
+from core.edit.offered import OVER_MARKS, WITH_MARKS
 
 FAMILIES_PAGE = 1  # of TweaksOpened; each family follows as a page of its own
 STRENGTHS = ("touch", "less", "more", "lots")  # values that are the strengths of one edit: they share a row
@@ -75,13 +76,25 @@ class EditsReset(Press):
     portrait: int
 
 
+@dataclass(frozen=True, slots=True)
+class MarksAnswered(Press):
+    """Whether retouching keeps moles and scars. edit: what was pressed when it was asked, an edit or a preset."""
+
+    op: ClassVar[str] = "marks"
+    gallery: int
+    portrait: int
+    keep: bool
+    edit: str = ""
+
+
 MINE = "mine"
+RETOUCH = "retouch"  # the family of edits below which the answer about marks can be changed
 
 
 def tweak_label(view: View, tweak: str) -> str:
     """Return the words for an edit, or for several that were made by one press."""
     for name, edits in view.menu.presets:
-        if tweak == CHAIN.join(edits):
+        if tweak.removesuffix(CHAIN + WITH_MARKS) == CHAIN.join(edits):
             return view.named("preset", name)
     return " + ".join(_one(view, each) for each in tweak.split(CHAIN))
 
@@ -110,7 +123,43 @@ def rows(view: View, gallery: Gallery, shown: Shown, beside: Rows) -> Rows:
         return _fitting(view, _families(view, gallery, shown), gallery.tweak_part, beside, more)
     back: Rows = ((view.button("back", TweaksOpened(g, number, FAMILIES_PAGE)),),)
     lines = _edits(view, gallery, shown, families[at][1])
+    if families[at][0] == RETOUCH and shown.drawn.marks:
+        lines.append(marks_choice(view, gallery.number, shown.number, view.session.marks or "keep"))
     return (*_fitting(view, lines, gallery.tweak_part, (*beside, *back), more), *back)
+
+
+def asks_about_marks(view: View, shown: Shown, edits: tuple[str, ...]) -> bool:
+    """Say whether edits go over moles or scars of a person who has not said yet what is to become of them."""
+    return not view.session.marks and bool(shown.drawn.marks) and _over_marks(edits)
+
+
+def with_marks(view: View, gallery: Gallery, shown: Shown, edits: tuple[str, ...]) -> tuple[str, ...]:
+    """Return edits with moles and scars taken out too, where the person wants that and it was not done before."""
+    done = {each.partition("=")[0] for each in (*tweaks_of(gallery, shown), *edits)}
+    out = view.session.marks == "remove" and shown.drawn.marks and "moles" not in done and _over_marks(edits)
+    return (*edits, WITH_MARKS) if out else edits
+
+
+def _over_marks(edits: tuple[str, ...]) -> bool:
+    return any(each.partition("=")[0] in OVER_MARKS for each in edits)
+
+
+def marks_question(view: View, gallery: Gallery, shown: Shown, edit: str) -> Card:
+    """The question that is asked once: what of the person's own marks. Then the edit is made that they pressed."""
+    rows = (marks_choice(view, gallery.number, shown.number, "", edit),)
+    return view.card("marks", [view.words("marks.ask", n=shown.drawn.marks)], rows, repost=True)
+
+
+def marks_choice(view: View, gallery: int, portrait: int, chosen: str, edit: str = "") -> tuple[Button, ...]:
+    """Return keep and remove side by side; the one that is chosen is ticked."""
+    return tuple(
+        view.choice(
+            view.words(f"button.marks_{word}"),
+            chosen == word,
+            MarksAnswered(gallery, portrait, word == "keep", edit),
+        )
+        for word in ("keep", "remove")
+    )
 
 
 def _families(view: View, gallery: Gallery, shown: Shown) -> list[tuple[Button, ...]]:

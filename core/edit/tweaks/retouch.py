@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.colour import normalized_convolution, to_bytes
 from core.edit import masks
-from core.edit.step import Parameters, StepKind, strengths
+from core.edit.step import Parameters, StepKind, one_of, strengths
 from core.errors import Refused
 from core.face.mesh import EYES
 from core.types import F32, Layers
@@ -62,6 +62,7 @@ LIGHTER_TOOTH: Final = 5.0
 BRIGHTEST_TOOTH: Final = 88.0
 STRAY: Final = {"touch": 0.02, "more": 0.035, "lots": 0.055}
 """Half the breadth in eye distances of what hangs out of the head's outline and is taken away."""
+MOLES: Final = ("fade", "if_any")
 FADED: Final = 0.75
 """How much of a mole is taken out by who asks for it."""
 
@@ -146,14 +147,21 @@ def _blemishes(layers: Layers, deviations: float) -> Layers:
     return masks.with_face(layers, box, _filled(lab, known, np.clip(1.2 * spots, 0, 1), masks.eye_px(face), 1.0))
 
 
-def _moles(layers: Layers, part: float) -> Layers:
+def _read_moles(text: str) -> Parameters:
+    return one_of("moles", MOLES)(text) if text else {}
+
+
+def _moles(layers: Layers, parameters: Parameters, seed: int) -> Layers:
+    """Take moles and scars out; where there are none that is said, unless only those there may be are meant."""
     if not len(layers.marks):
+        if parameters.get("value") == "if_any":
+            return layers
         raise Refused("no_marks", "moles: 0 moles or scars were found in the photo")
     box = masks.face_box(layers)
     face = masks.cut(layers, box)
     where = cv2.GaussianBlur(_marks(face), (0, 0), max(0.6, 0.012 * masks.eye_px(face)))
     known = masks.skin(face) * (1 - _marks(face))
-    return masks.with_face(layers, box, _filled(masks.lab_of(face), known, where, masks.eye_px(face), part))
+    return masks.with_face(layers, box, _filled(masks.lab_of(face), known, where, masks.eye_px(face), FADED))
 
 
 def _under_eye(layers: Layers, part: float) -> Layers:
@@ -242,7 +250,7 @@ STEPS: Final = (
         "retouch", 1, _read_amount, lambda settings, given: {**settings, "retouch": given["value"]}, takes="0 to 1"
     ),
     strengths("blemishes", 1, SPOT_DEVIATIONS, "more", layers=_blemishes),
-    strengths("moles", 1, {"fade": FADED}, "fade", layers=_moles),
+    StepKind("moles", 1, read=_read_moles, layers=_moles, takes=", ".join(MOLES), default="fade"),
     strengths("under_eye", 1, UNDER_EYE, "touch", layers=_under_eye),
     strengths("shine", 1, SHINE, "more", layers=_shine),
     strengths("redness", 1, REDNESS, "more", layers=_redness),

@@ -20,11 +20,11 @@ from tests.conversations import PLATFORMS
 def biggest(kind: type[b.Press]) -> b.Press:
     """A press with the longest values the menu and the numbers can bring."""
     menu: Menu = default_menu()
-    words = [*(look.id for look in menu.looks), *menu.purposes, *(f"{n}={v}" for n, vs in menu.tweaks for v in vs)]
-    words += [v for _, vs in menu.details for v in vs]
-    longest = max(words, key=len)
+    words = [*(look.id for look in menu.looks), *menu.purposes, *(v for _, vs in menu.details for v in vs)]
+    edits = [f"{name}={value}" for name, values in menu.tweaks for value in values]
     values: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
+        longest = max(edits if field.name in ("tweak", "edit") else words, key=len)
         values[field.name] = {"int": 999_999, "bool": True, "str": longest}[str(field.type)]
     return kind(**values)
 

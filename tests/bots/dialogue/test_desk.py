@@ -9,12 +9,21 @@ import pytest
 from bots.dialogue import buttons as b
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
+from bots.dialogue.machine import Step
 from bots.dialogue.menu import default_menu
-from bots.dialogue.screens.desk import AppliedToAll, EditsReset, PresetPicked, PresetSaved, Tweaked, TweaksOpened
-from bots.dialogue.session import State
+from bots.dialogue.screens.desk import (
+    AppliedToAll,
+    EditsReset,
+    MarksAnswered,
+    PresetPicked,
+    PresetSaved,
+    Tweaked,
+    TweaksOpened,
+)
+from bots.dialogue.session import Session, State
 from jobs.kinds.enhance import Enhance
 from jobs.queue.events import Pictured
-from tests.conversations import PLATFORMS, advance, browsing, card_of, enhancing, portrait, press_of, walk
+from tests.conversations import PLATFORMS, advance, browsing, card_of, enhancing, portrait, press_of, waiting, walk
 
 EDITED = e.PortraitCame(2, portrait(21, 91.0, parent=11))
 
@@ -121,3 +130,59 @@ def test_a_document_says_whether_it_meets_what_is_asked_and_why_not() -> None:
         document="us_passport", wrong=("mouth_open", "glasses")
     )
     assert "size, head and backdrop are as asked" in edited(document="us_passport")
+
+
+# --- moles and scars ---
+
+
+def with_marks(number: int = 3) -> Session:
+    """A gallery whose portrait has moles."""
+    came = e.GalleryCame(1, (dataclasses.replace(portrait(11), marks=number),), drawn=1)
+    return walk(waiting(), came).session
+
+
+def made(step: Step) -> tuple[str, ...]:
+    return tuple(
+        tweak for effect in step.effects if isinstance(effect, fx.Place) and isinstance(effect.work, Enhance)
+        for tweak in effect.work.tweaks
+    )  # fmt: skip
+
+
+def question(step: Step) -> str:
+    return "".join(reply.text for reply in step.replies if isinstance(reply, fx.Card) and reply.slot == "marks")
+
+
+def test_the_first_retouch_asks_what_of_moles_and_scars_and_then_goes_on() -> None:
+    asked = walk(with_marks(), Tweaked(1, 1, "blemishes=more"))
+    assert made(asked) == ()
+    assert "3 moles and scars" in question(asked)
+    keep = walk(asked.session, press_of(asked, "Keep moles and scars"))
+    assert made(keep) == ("blemishes=more",)
+    assert keep.session.state is State.ENHANCING
+    done = walk(keep.session, e.PortraitCame(2, dataclasses.replace(portrait(21, 92.0, parent=11), marks=3)))
+    again = walk(done.session, Tweaked(1, 2, "shine=more"))
+    assert made(again) == ("shine=more",)
+    assert question(again) == "", "it is asked once"
+
+
+def test_who_wants_them_out_gets_that_with_the_first_edit_and_not_twice() -> None:
+    asked = walk(with_marks(), PresetPicked(1, 1, "linkedin"))
+    out = walk(asked.session, press_of(asked, "Remove them"))
+    assert made(out) == (*dict(default_menu().presets)["linkedin"], "moles=if_any")
+    done = walk(out.session, e.PortraitCame(2, dataclasses.replace(portrait(21, 92.0, parent=11), marks=3)))
+    assert "Edited: For LinkedIn" in card_of(done).text
+    assert made(walk(done.session, Tweaked(1, 2, "blemishes=more"))) == ("blemishes=more",)
+
+
+@pytest.mark.parametrize(("marks", "tweak"), [(0, "blemishes=more"), (3, "teeth=more"), (3, "warmer=more")])
+def test_nobody_is_asked_where_there_are_none_or_nothing_goes_over_them(marks: int, tweak: str) -> None:
+    assert made(walk(with_marks(marks), Tweaked(1, 1, tweak))) == (tweak,)
+
+
+def test_the_answer_can_be_changed_below_the_retouch_edits() -> None:
+    families = [family for family, _ in default_menu().families_of("office")]
+    opened = walk(with_marks(), TweaksOpened(1, 1, 2 + families.index("retouch")))
+    assert MarksAnswered(1, 1, keep=True) in presses(card_of(opened))[-3] + presses(card_of(opened))[-2]
+    changed = walk(opened.session, press_of(opened, "Remove them"))
+    assert (changed.session.marks, made(changed)) == ("remove", ())
+    assert made(walk(changed.session, Tweaked(1, 1, "redness=more"))) == ("redness=more", "moles=if_any")

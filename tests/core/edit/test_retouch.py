@@ -71,6 +71,8 @@ def test_moles_fade_for_those_who_ask_and_only_where_there_are_some(collins: Por
     assert off(done, clean, mole) < 0.6 * off(painted, clean, mole)
     with pytest.raises(Refused, match="0 moles"):
         on(collins, "moles", clean)
+    assert np.array_equal(on(collins, "moles=if_any", painted).sitter, done.sitter)
+    assert on(collins, "moles=if_any", clean) is clean
 
 
 def test_shade_under_the_eyes_is_lifted_and_no_further_than_the_cheek(collins: Portrait) -> None:
