@@ -54,7 +54,7 @@ def torsos(face: FaceMap, models: Models, nets: Nets) -> tuple[F32, F32]:
     for outfit in OUTFITS:
         setup = stage.set_up(face, cutout, office, stage.Choice(outfit=outfit), 0, 1, 0.0)
         packed = generate.conditioning(setup)
-        made = generate.draw_conditioned(packed, KINDS.index(setup.outfit.kind) + 1, 1, nets, lambda: False)
+        made = generate.draw_conditioned(packed, KINDS.index(generate.drawn_kind(setup)) + 1, 1, nets, lambda: False)
         regions = (packed[:4].transpose(1, 2, 0) + 1) / 2
         asked.append(_on_grey(regions[..., :3], regions[..., 3]))
         drawn.append(_on_grey(nets.upscale(np.ascontiguousarray(made[..., :3])), made[..., 3]))

@@ -73,7 +73,9 @@ class Annotation(_Strict):
     arms: tuple[float, float] | None = None
     patches: tuple[Patch, ...] = ()
     erase: tuple[tuple[Point, ...], ...] = ()
+    smooth: tuple[tuple[Point, ...], ...] = ()
     soft: bool = False
+    grey: tuple[Part, ...] = ()
 
 
 def main() -> None:
@@ -98,6 +100,7 @@ def make(photo: U8, marked: Annotation) -> tuple[U8, U8, Facts]:
     ring = beyond(list(marked.outline), photo.shape[:2]) if marked.soft else snapped(photo, marked.outline)
     band = max(2, round(BAND * marked.eye_px))
     mended = without_lines(photo, marked.erase, marked.eye_px)
+    mended = smoothed(mended, marked.smooth, cv2.erode(filled(ring, photo.shape[:2]), np.ones((2 * band + 1,) * 2)))
     for patch in marked.patches:
         mended = covered(mended, patch)
     alpha, colours = matted(mended, ring, band)
@@ -114,6 +117,7 @@ def make(photo: U8, marked: Annotation) -> tuple[U8, U8, Facts]:
     parts = np.dstack([inside.get(name, np.zeros(photo.shape[:2], np.float32)) for name in PART_NAMES])
     parts = carried_out(parts, band)
     flat = neutral(evened(colours, alpha, parts, marked.eye_px), alpha, parts, marked.plain)
+    flat = without_colour(flat, parts, marked.grey)
     top = max(0, int(min(y for _, y in ring)) - 4)
     cloth = np.dstack([to_bytes(flat), to_bytes(alpha)])[top:]
     move = np.array([0, top])
@@ -267,6 +271,29 @@ def neutral(colours: F32, alpha: F32, parts: F32, plain: tuple[Part, ...]) -> F3
         white = np.hypot(*middle) < CAST  # a cast of the studio's light, no colour of its own
         held = (0 if white else middle) + off * np.minimum(1, REFLECTED / length)
         lab[..., 1:] += (held - lab[..., 1:]) * parts[..., index : index + 1]
+    return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1).astype(np.float32)
+
+
+def smoothed(photo: U8, areas: tuple[tuple[Point, ...], ...], cloth: F32) -> U8:
+    """Fill wide areas, such as braces, with a smooth blend of the cloth (H, W) around them."""
+    if not areas:
+        return photo
+    gap = np.max([filled(list(area), photo.shape[:2]) for area in areas], axis=0) > 0.5
+    given = photo.astype(np.float32) / 255
+    known = (cloth * ~gap).astype(np.float32)
+    whole = np.where(gap[..., None], normalized_convolution(given, known, 24.0), given).astype(np.float32)
+    for sigma in (12.0, 6.0, 3.0, 1.5):  # from coarse to fine, the cloth's edge held: it nears a harmonic surface
+        for _ in range(20):
+            around = normalized_convolution(whole, np.maximum(known, gap).astype(np.float32), sigma)
+            whole = np.where(gap[..., None], around, given).astype(np.float32)
+    return to_bytes(whole)
+
+
+def without_colour(colours: F32, parts: F32, grey: tuple[Part, ...]) -> F32:
+    """Take all colour out of parts of a garment: (H, W, 3) sRGB 0..1. Brown cloth cannot be told from skin."""
+    lab = cv2.cvtColor(colours, cv2.COLOR_RGB2LAB)
+    for name in grey:
+        lab[..., 1:] *= 1 - parts[..., PART_NAMES.index(name)][..., None]
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1).astype(np.float32)
 
 

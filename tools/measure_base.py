@@ -23,7 +23,7 @@ from core.cutout.cutout import cut_out
 from core.cutout.parser import Parser
 from core.engines.denoise import cosine_alpha_bar
 from core.engines.redress import garment, repair
-from core.engines.redress.generate import draw_conditioned, generate, layout_of
+from core.engines.redress.generate import draw_conditioned, drawn_kind, generate, layout_of
 from core.engines.redress.lora import lab_error
 from core.engines.redress.nets import Nets, predict_head, predict_torso
 from core.face.embedding import Recogniser, cosine
@@ -213,7 +213,7 @@ def _where(setup: stage.Setup, cloth: int, shape: tuple[int, ...]) -> NDArray[np
     height, width = shape
     top = round(frame.GARMENT_TOP * height)
     layout = layout_of(setup, (width, height - top))
-    seen = (garment.cloths_of(layout, setup.outfit.kind) == cloth) & (layout.rgba[..., 3] > 0.9)
+    seen = (garment.cloths_of(layout, drawn_kind(setup)) == cloth) & (layout.rgba[..., 3] > 0.9)
     whole = np.zeros(shape, np.uint8)
     whole[top:] = seen & (setup.layers.head[top:] < 25)
     return cv2.erode(whole, np.ones((9, 9), np.uint8)) > 0

@@ -1,9 +1,9 @@
-"""Shoot the preview pictures the bots show of each look: `python -m tools.previews [STYLE ... | --details]`.
+"""Shoot the preview pictures the bots show of each look: `python -m tools.previews [STYLE ... | --details [NAME ...]]`.
 
 The sitters are Grace Hopper (matplotlib's sample picture) and Eileen Collins (scikit-image's), in turn: works of the US
 government in the public domain; nobody shown endorses anything. Writes styles/previews/NAME.jpg, which ship with the
 package. The same engine and weights give the same pictures, so run it again whenever either changes. Without a name
-all looks are shot; `--details` draws one small picture of each outfit, backdrop and light.
+all looks are shot; `--details` draws one small picture of each outfit, backdrop and light, or of the outfits named.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def preview(portrait: Path) -> bytes:
     return out.getvalue()
 
 
-def tiles() -> None:
-    """Write a small preview of each outfit, backdrop and light: DETAIL-NAME.jpg, worn by Hopper."""
+def tiles(outfits: tuple[str, ...] = ()) -> None:
+    """Write a small preview of each outfit, backdrop and light: DETAIL-NAME.jpg, on Hopper. outfits: only those."""
     models = Models("embedded")
     selfie = studio.look(HOPPER.read_bytes(), HOPPER.name, models)
     assert isinstance(selfie, Selfie)
@@ -77,12 +77,14 @@ def tiles() -> None:
     who = Identity(maps=(face,), baseline=None)
     cutout = models.engine.prepare(cut_out(face, models.parser), face, who)
     office, drawn = style.load("office"), None
-    for outfit in (*style.wardrobe().outfits, "charcoal_open"):
+    for outfit in outfits or (*style.wardrobe().outfits, "charcoal_open"):
         if outfit == style.OWN:
             continue
         setup = set_up(face, cutout, office, Choice(outfit=outfit), take=0, seed=1, retouch=0.3)
         drawn = models.engine.portrait(setup, office.id, "job", who, outfit, lambda: False)
         _write_tile(f"outfit-{outfit}", drawn.rgb)
+    if outfits:
+        return
     assert drawn is not None
     settings = dict(drawn.recipe.settings)
     for backdrop in style.wardrobe().backdrops:
@@ -102,8 +104,8 @@ def _write_tile(name: str, rgb: U8) -> None:
 def main(names: tuple[str, ...]) -> int:
     """Write a preview of each look; exit code 1 when the judge kept no portrait of one."""
     FOLDER.mkdir(exist_ok=True)
-    if names == ("--details",):
-        tiles()
+    if names[:1] == ("--details",):
+        tiles(names[1:])
         return 0
     wanted = names or tuple(pack.id for pack in style.load_all())
     with tempfile.TemporaryDirectory() as out:

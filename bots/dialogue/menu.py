@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import get_args
 
@@ -86,6 +86,17 @@ class Menu:
     def family(self, name: str) -> tuple[Look, ...]:
         """Return the looks of a family; none for one that is off the menu."""
         return tuple(look for look in self.looks if look.family == name)
+
+    def suited_to(self, purpose: str) -> Menu:
+        """Return the menu for a purpose, the first one where it is empty: what fits it stands first.
+
+        Families with a look for it come before those without, inside a family its looks before the others.
+        """
+        purpose = purpose or self.purposes[0]
+        fitting = {look.family for look in self.looks if purpose in look.purposes}
+        place = {family: number for number, family in enumerate(self.families)}
+        return replace(self, looks=tuple(sorted(self.looks, key=lambda look: (
+            look.family not in fitting, place[look.family], purpose not in look.purposes))))  # fmt: skip
 
     def tile(self, detail: str, value: str) -> str:
         """Return the file name of the preview of an outfit, a backdrop or a light, empty where there is none."""

@@ -9,6 +9,8 @@ from core.scene.stage import garment_of
 from core.scene.style import OWN, Style
 from core.types import FaceMap
 
+TIED: Final = ("suit_tie", "shirt_tie")
+"""The kinds of garment with a tie."""
 CLOSED: Final = "charcoal_suit"
 """Of the outfits with a collar the one that shows least of the neck."""
 CLOSED_KNIT: Final = "black_turtleneck"
@@ -17,7 +19,7 @@ CLOSED_KNIT: Final = "black_turtleneck"
 
 def has_tie(outfit: str) -> bool:
     """Say whether an outfit has a tie."""
-    return garment_of(outfit).kind == "suit_tie"
+    return garment_of(outfit).kind in TIED
 
 
 def outfits_of(style: Style, wears_tie: bool) -> tuple[str, ...]:

@@ -23,8 +23,19 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,23}")
 """What looks, outfits, backdrops and lights may be called: it travels in buttons, 64 bytes with all else."""
 
 Angle = Literal["any", "front", "left", "right"]
-GarmentKind = Literal["suit_tie", "suit_open", "blazer", "blouse", "turtleneck", "crew_neck"]
-"""The garments there are. The order is the torso net's classes: add at the end only."""
+DrawnKind = Literal["suit_tie", "suit_open", "blazer", "blouse", "turtleneck", "crew_neck"]
+"""The garments that can be drawn. The order is the torso net's classes: add at the end only."""
+GarmentKind = Literal[DrawnKind, "shirt_tie", "shirt", "polo", "knitwear", "dress"]
+"""The garments there are."""
+DRAWN_AS: Final[dict[str, DrawnKind]] = {
+    **{kind: kind for kind in get_args(DrawnKind)},
+    "shirt_tie": "suit_tie",
+    "shirt": "blouse",
+    "polo": "crew_neck",
+    "knitwear": "crew_neck",
+    "dress": "blouse",
+}
+"""What is drawn, and what the torso net is told, of each kind: only photographs show the others."""
 BackdropKind = Literal["paper", "window", "outdoor", "gradient", "canvas", "brick", "library", "office", "city"]
 """What may stand behind the sitter; `core.scene.backdrop.KINDS` draws them."""
 OWN: Final = "own"

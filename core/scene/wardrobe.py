@@ -40,10 +40,12 @@ COLLAR_SLACK: Final[dict[str, float]] = {"collar": 0.35, "open": 0.6, "round": 0
 """Eye distances by which a collar may be wider than the neck, or tighter, unsqueezed, by neckline; by eye."""
 THIN: Final = 1.35
 """Neck width in eye distances below which it is hair that hides the neck, or a child's: a collar stands off it."""
-AS_GOOD: Final = 0.06
+AS_GOOD: Final = 0.13
 """By how much a garment may fit worse than the best one and still be worn for a change."""
 DRAWN_SKIN: Final = 0.15
 """What an eye distance of skin counts that the old clothes hide and this garment would show; by eye."""
+BARE_HEM: Final = 0.3
+"""What an eye distance counts by which the photograph ends above the frame's foot: there it is stretched; by eye."""
 LIKE_MADE: Final = 0.02
 """What a mirror counts: a jacket buttons on one side, so that it is used only where the turn is better for it."""
 Point = tuple[float, float]
@@ -149,7 +151,7 @@ def choose(
             continue
         for each in (garment, mirrored(garment)):
             turn = TURN_WEIGHT * abs(each.facts.yaw_deg - turn_deg)
-            cost = abs(math.log(squeeze)) + turn + LIKE_MADE * each.mirrored + bare_hem(each, body)
+            cost = abs(math.log(squeeze)) + turn + LIKE_MADE * each.mirrored + BARE_HEM * bare_hem(each, body)
             cost += DRAWN_SKIN * max(0.0, front_of(each, body) - neckline) / INTEROCULAR_PX
             fits.append((cost, each.name, each))
     fits.sort(key=lambda fit: fit[:2])

@@ -84,6 +84,23 @@ def test_the_studios_light_is_taken_out_and_a_badge_is_covered(made: tuple[U8, U
     assert (badge[..., 0] - badge[..., 2]).max() < 40
 
 
+def test_braces_are_filled_from_the_cloth_around_and_brown_cloth_is_stored_grey(photo: U8) -> None:
+    brown = photo.copy()
+    brown[(np.abs(photo.astype(int) - JACKET).sum(axis=-1) < 90)] = (120, 80, 40)
+    brown[118:, 40:52] = (15, 15, 15)
+    strap = [[36, 100], [56, 100], [56, 199], [36, 199]]
+    cloth, _, _ = make(
+        brown, Annotation.model_validate({**MARKED, "patches": [], "smooth": [strap], "grey": ["jacket"]})
+    )
+    top = 200 - len(cloth)
+    part = cloth[150 - top : 190 - top, 15:75, :3].astype(int)
+    luma = part.mean(axis=-1)
+    assert luma[:, 25:37].mean() > 0.8 * luma[:, :15].mean(), "no dark strap is left"
+    assert np.abs(part.max(axis=-1) - part.min(axis=-1)).max() < 12
+    shirt = cloth[150 - top : 190 - top, 95:105, :3].astype(int)
+    assert shirt.mean() > 120, "the other part keeps its own"
+
+
 def test_facts_are_written_as_they_are_read(made: tuple[U8, U8, Facts]) -> None:
     _, _, facts = made
     assert Facts.model_validate(tomllib.loads(facts_text(facts))) == facts

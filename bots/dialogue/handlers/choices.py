@@ -40,7 +40,7 @@ def _style_picked(ctx: Context, event: choices.StylePicked) -> None:
         ctx.toast("looks.enough", n=ctx.menu.at_most)
         return
     ctx.change(styles=(*others, event.style) if event.on else others, state=CHOOSING)
-    ctx.replies.append(choices.looks(ctx.view, *ctx.menu.page_with(event.style)))
+    ctx.replies.append(choices.looks(ctx.view, *ctx.menu.suited_to(ctx.session.purpose).page_with(event.style)))
 
 
 @handles(choices.SurpriseAsked, when(*IDLE, to=(CHOOSING,)))

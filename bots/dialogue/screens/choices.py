@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from bots.dialogue.buttons import Press
 from bots.dialogue.effects import Button, Card, Picture, Rows
-from bots.dialogue.menu import OWN
+from bots.dialogue.menu import OWN, Look
 from bots.dialogue.screens.view import View
 from bots.dialogue.session import DAY_S, Membership
 
@@ -101,9 +101,10 @@ class TeamLeft(Press):
 
 def looks(view: View, family: str = "", page: int = 0, repost: bool = False) -> Card:
     """The families, or a page of the looks of one, as pictures; purpose, what is left of the quota, and Go."""
-    session, menu = view.session, view.menu
+    session = view.session
     if session.membership is not None:
         return _team_look(view, session.membership, repost)
+    menu, chosen = view.menu.suited_to(session.purpose), session.purpose or view.menu.purposes[0]
     family = family if family in menu.families else ""
     shown = menu.page(family, page)
     lines = [view.words("looks.ask")]
@@ -113,6 +114,9 @@ def looks(view: View, family: str = "", page: int = 0, repost: bool = False) -> 
             f"{number}. {style_title(view, look.id)}: {style_pitch(view, look.id)}"
             for number, look in enumerate(shown, start=1)
         ]
+        fitting = sum(chosen in look.purposes for look in shown)
+        if 0 < fitting < len(shown):
+            lines.append(view.words("looks.suited", purpose=view.words(f"purpose.{chosen}"), n=fitting))
         picks = [_style(view, look.id, f"{number} ") for number, look in enumerate(shown, start=1)]
         more = [view.button("families", LooksOpened())]
         if menu.pages(family) > 1:
@@ -120,12 +124,12 @@ def looks(view: View, family: str = "", page: int = 0, repost: bool = False) -> 
     else:
         covers = [(name, menu.family(name)[0].preview) for name in menu.families]
         picture = sheet([(preview, view.named("family", name)) for name, preview in covers])
-        lines += [_shelf(view, number, name) for number, name in enumerate(menu.families, start=1)]
-        picks = [_family(view, number, name) for number, name in enumerate(menu.families, start=1)]
+        shelves = [(number, name, menu.family(name)) for number, name in enumerate(menu.families, start=1)]
+        lines += [_shelf(view, *shelf) for shelf in shelves]
+        picks = [_family(view, *shelf) for shelf in shelves]
         more = [view.button("surprise", SurpriseAsked())]
         if session.last_styles and not session.styles:
             more.append(view.button("as_last_time", LastAsked()))
-    chosen = session.purpose or menu.purposes[0]
     purposes = [
         view.choice(view.words(f"purpose.{purpose}"), purpose == chosen, PurposePicked(purpose, family))
         for purpose in menu.purposes
@@ -175,15 +179,14 @@ def sheet(shown: Sequence[tuple[str, str]]) -> tuple[Picture, ...]:
     return (Picture("style", f"sheet-{zlib.crc32(' '.join(tiles).encode()):08x}.jpg", alt, tiles),)
 
 
-def _shelf(view: View, number: int, family: str) -> str:
+def _shelf(view: View, number: int, family: str, inside: Sequence[Look]) -> str:
     """1. At work: Office, Boardroom."""
-    titles = ", ".join(style_title(view, look.id) for look in view.menu.family(family))
+    titles = ", ".join(style_title(view, look.id) for look in inside)
     return f"{number}. {view.named('family', family)}: {titles}"
 
 
-def _family(view: View, number: int, family: str) -> Button:
+def _family(view: View, number: int, family: str, inside: Sequence[Look]) -> Button:
     """A button that opens a family; one with a single look picks that look at once."""
-    inside = view.menu.family(family)
     title = f"{number} {view.named('family', family)}"
     if len(inside) == 1:
         picked = inside[0].id in view.session.styles

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from discord.app_commands import locale_str
 
 from bots.dialogue import events as e
 from bots.dialogue.commands import COMMANDS
-from bots.dialogue.menu import Menu
+from bots.dialogue.menu import Look, Menu
 from bots.dialogue.text import said_or, say, spoken
 from bots.platforms.discord.interactions import AnyInteraction
 from bots.platforms.discord.updates import Receiver, attachments_of, form_of, sent_files
@@ -30,6 +31,8 @@ log = logging.getLogger("atelier.discord")
 FORM: Final = "headshot"  # the form's id: one that was opened before a restart can still be sent
 PHOTOS, LOOK, PURPOSE = "photos", "look", "purpose"  # its fields
 CHOICES: Final = 25  # of an autocomplete or a select
+SHELVES: Final = 3  # selects of looks in the form: it has room for five fields
+LABEL: Final = 45  # characters above a field
 LANGUAGES: Final = {locale: spoken(locale.value) for locale in discord.Locale}
 
 
@@ -162,14 +165,30 @@ def _sitting(look: str | None, purpose: str | None) -> list[e.Event]:
 
 
 def _looks(menu: Menu) -> Any:
+    """Return what completes a look's name: by its title or its family's, and before a letter some of every family."""
+
     async def offered(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        language = spoken(str(interaction.locale))
-        titles = {look.id: said_or(language, f"style.{look.id}.title", "value.other", value=look.title)
-                  for look in menu.looks}  # fmt: skip
-        found = [look for look, title in titles.items() if typed.casefold() in title.casefold()]
-        return [app_commands.Choice(name=titles[look], value=look) for look in found[:CHOICES]]
+        language, taken = spoken(str(interaction.locale)), menu.suited_to(chosen_purpose(interaction))
+        families = [[(look.id, ": ".join(filter(None, (_family(language, name), _title(language, look)))))
+                     for look in taken.family(name)] for name in taken.families]  # fmt: skip
+        turns = itertools.chain.from_iterable(itertools.zip_longest(*families))
+        shown = [look for look in turns if look and typed.casefold() in look[1].casefold()][:CHOICES]
+        return [app_commands.Choice(name=title, value=look) for look, title in shown]
 
     return offered
+
+
+def chosen_purpose(interaction: discord.Interaction) -> str:
+    """Return the purpose that was picked before the look in the same command, empty where none was."""
+    return str(getattr(interaction.namespace, PURPOSE, None) or "")
+
+
+def _title(language: str, look: Look) -> str:
+    return said_or(language, f"style.{look.id}.title", "value.other", value=look.title)
+
+
+def _family(language: str, name: str) -> str:
+    return said_or(language, f"family.{name}", "value.other", value=name)
 
 
 def _purposes(menu: Menu) -> list[app_commands.Choice[str]]:
@@ -185,10 +204,10 @@ def _numbered(name: str) -> locale_str:
 
 
 def form(menu: Menu, language: str, look: str = "", purpose: str = "") -> ui.Modal:
-    """Make the form that asks for photos; what was chosen already is chosen in it."""
-    titles = [(shown.id, said_or(language, f"style.{shown.id}.title", "value.other", value=shown.title))
-              for shown in menu.looks]  # fmt: skip
-    purposes = [(name, say(language, f"purpose.{name}")) for name in menu.purposes]
+    """Make the form that asks for photos; what was chosen already is chosen in it.
+
+    Looks stand on up to SHELVES selects, whole families on each, so that every look is there.
+    """
     asked = ui.Modal(title=say(language, "discord.form"), custom_id=FORM, timeout=None)
     upload: ui.FileUpload[ui.Modal] = ui.FileUpload(custom_id=PHOTOS, min_values=1, max_values=10)
     asked.add_item(
@@ -196,22 +215,56 @@ def form(menu: Menu, language: str, look: str = "", purpose: str = "") -> ui.Mod
             text=say(language, "discord.photos"), description=say(language, "discord.photos_more"), component=upload
         )
     )
-    for name, options, chosen in ((LOOK, titles, look), (PURPOSE, purposes, purpose)):
-        select: ui.Select[ui.Modal] = ui.Select(
-            custom_id=name, required=False, min_values=0, placeholder=say(language, "discord.as_before"),
-            options=[discord.SelectOption(label=title, value=value, default=value == chosen)
-                     for value, title in options[:CHOICES]],
-        )  # fmt: skip
-        asked.add_item(ui.Label(text=say(language, f"discord.{name}"), component=select))
+    menu = menu.suited_to(purpose)
+    for number, families in enumerate(shelves(menu)):
+        options = [
+            discord.SelectOption(
+                label=_title(language, shown), value=shown.id, description=_family(language, name) or None,
+                default=shown.id == look,
+            )
+            for name in families for shown in menu.family(name)
+        ]  # fmt: skip
+        title = ", ".join(_family(language, name) for name in families if name) or say(language, "discord.look")
+        _add_select(asked, language, f"{LOOK}{number}", title, options)
+    purposes = [
+        discord.SelectOption(label=say(language, f"purpose.{name}"), value=name, default=name == purpose)
+        for name in menu.purposes
+    ]
+    _add_select(asked, language, PURPOSE, say(language, "discord.purpose"), purposes)
     asked.stop()  # the library need not remember it: `form_sent` reads what is sent
     return asked
+
+
+def shelves(menu: Menu) -> list[list[str]]:
+    """Share a menu's families out on selects of about the same length, in their order; none is torn."""
+    wanted, held = -(-len(menu.looks) // SHELVES), 0
+    found: list[list[str]] = [[]]
+    for name in menu.families:
+        more = len(menu.family(name))
+        if found[-1] and len(found) < SHELVES and (held >= wanted or held + more > CHOICES):
+            found.append([])
+            held = 0
+        found[-1].append(name)
+        held += more
+    return found
+
+
+def _add_select(asked: ui.Modal, language: str, name: str, title: str, options: Sequence[discord.SelectOption]) -> None:
+    select: ui.Select[ui.Modal] = ui.Select(
+        custom_id=name, required=False, min_values=0, placeholder=say(language, "discord.as_before"),
+        options=list(options[:CHOICES]),
+    )  # fmt: skip
+    short = title if len(title) <= LABEL else title[: LABEL - 1] + "…"
+    asked.add_item(ui.Label(text=short, component=select))
 
 
 async def form_sent(receiver: Receiver, interaction: AnyInteraction) -> None:
     """Take a form that was filled in."""
     sent = form_of(interaction)
-    look, purpose = (next(iter(sent.values.get(name, ())), "") for name in (LOOK, PURPOSE))
-    await receiver.interaction(interaction, *_sitting(look, purpose), *sent.files.get(PHOTOS, ()))
+    looks = [look for name, values in sent.values.items() if name.startswith(LOOK) for look in values]
+    purpose = next(iter(sent.values.get(PURPOSE, ())), "")
+    sittings = [event for look in looks or [""] for event in _sitting(look, purpose)]
+    await receiver.interaction(interaction, *sittings, *sent.files.get(PHOTOS, ()))
 
 
 # --- telling Discord ---------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ OPENING: Final = 0.4
 """Eye distances beside the neck within which a garment's opening lies."""
 GRID: Final = 16
 """Print pixels between the points at which the spline is worked out; it is smooth."""
+MOST_STRETCH: Final = 2.2
+"""By how much a garment may be drawn longer at the frame's foot, where its photograph ends above it; by eye."""
 CONTRAST: Final = 0.5
 """How much of a cloth's own contrast is kept in another brightness: black cloth hides folds that grey shows."""
 MOST_STOPS: Final = 1.6
@@ -46,12 +48,14 @@ def worn(garment: Garment, cloth: Cloth, body: Body, turn_deg: float, size: tupl
     source, target = targets_of(garment, body, turn_deg)
     scale = width / frame.PRINT[0]
     ways = _spline(target, source, size, scale)
+    (_, left), (_, right) = garment.facts.shoulders
+    ways[..., 1] = down_to_the_foot(ways[..., 1], (left + right) / 2, rgba.shape[0] - 1.0)
     enlarged = INTEROCULAR_PX / garment.facts.eye_px * scale
     if enlarged < 0.8:
         rgba, parts = (cv2.GaussianBlur(np.ascontiguousarray(layer), (0, 0), 0.4 / enlarged) for layer in (rgba, parts))
     last = np.array([rgba.shape[1] - 1, rgba.shape[0] - 1], np.float32)
     inside = np.clip(ways, [0, -np.inf], [last[0], np.inf]).astype(np.float32)
-    folded = last[1] - np.abs(last[1] - inside[..., 1])  # below its hem a garment goes on as its own mirror image
+    folded = last[1] - np.abs(last[1] - inside[..., 1])  # what the stretch does not reach is its own mirror image
     colour, alpha, where = (
         cv2.remap(np.ascontiguousarray(layer), inside[..., 0], rows, how, borderMode=cv2.BORDER_REPLICATE)
         for layer, rows, how in (
@@ -89,6 +93,21 @@ def _in_colours(garment: Garment, cloth: Cloth, plain: bool) -> tuple[F32, F32]:
             if name in garment.facts.plain:
                 rgba = recoloured(rgba, parts[..., index], wanted[name])
     return rgba, parts
+
+
+def down_to_the_foot(rows: F32, start: float, last: float) -> F32:
+    """Stretch a garment below its shoulder line so that its photograph reaches the frame's foot.
+
+    rows: (H, W) float32, which row of its pictures each pixel shows. start, last: their rows of the shoulder line and
+    of the end. The stretch grows evenly from none, to MOST_STRETCH at the foot.
+    """
+    deepest = float(rows[-1].max()) - start
+    least = (1 + 1 / MOST_STRETCH) / 2
+    share = max((last - start) / deepest, least) if deepest > 0 else 1.0
+    if share >= 1:
+        return rows
+    below = np.maximum(rows - start, 0)
+    return (rows - (1 - share) / deepest * below**2).astype(np.float32)
 
 
 def recoloured(rgba: F32, part: F32, wanted: tuple[int, int, int]) -> F32:

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from core import frame
 from core.engines.redress.paint import SIZE, Layout, Piece, Points, paint
 from core.frame import INTEROCULAR_PX
-from core.scene.style import GarmentKind
+from core.scene.style import DrawnKind
 from core.types import Body
 
-KINDS: Final[tuple[GarmentKind, ...]] = get_args(GarmentKind)
+KINDS: Final[tuple[DrawnKind, ...]] = get_args(DrawnKind)
 
 Rgb = tuple[int, int, int]
 

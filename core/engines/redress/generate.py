@@ -24,7 +24,7 @@ from core.engines.redress.paint import Layout
 from core.frame import INTEROCULAR_PX
 from core.scene.compose import compose
 from core.scene.stage import Dressing, Setup, Skin, Window, look_of
-from core.scene.style import OWN, rgb_of
+from core.scene.style import DRAWN_AS, OWN, DrawnKind, rgb_of
 from core.scene.wardrobe import PART_NAMES, Part
 from core.types import F32, U8, Layers, Portrait, Recipe
 
@@ -90,7 +90,7 @@ def draw_torso(setup: Dressing, nets: Nets, should_stop: Callable[[], bool]) -> 
 
     The layout gives outline and colours, the sitter's face the skin; everything else is the net's.
     """
-    return draw_conditioned(conditioning(setup), KINDS.index(setup.outfit.kind) + 1, setup.seed, nets, should_stop)
+    return draw_conditioned(conditioning(setup), KINDS.index(drawn_kind(setup)) + 1, setup.seed, nets, should_stop)
 
 
 def draw_conditioned(packed: F32, kind: int, seed: int, nets: Nets, should_stop: Callable[[], bool]) -> F32:
@@ -114,10 +114,15 @@ def conditioning(setup: Dressing) -> F32:
     return pack_conditioning(regions.astype(np.float32), np.dstack([sitter, known]).astype(np.float32), layout.lines)
 
 
+def drawn_kind(setup: Dressing) -> DrawnKind:
+    """Return as what a setup's garment is drawn, and what the torso net is told. Raises KeyError for own clothes."""
+    return DRAWN_AS[setup.outfit.kind]
+
+
 def layout_of(setup: Dressing, size: tuple[int, int]) -> Layout:
     """Draw a setup's garment at a size (width, height) of the frame's lower part."""
     wanted = setup.outfit
-    cloth = Cloth(wanted.kind, rgb_of(wanted.jacket), rgb_of(wanted.shirt), rgb_of(wanted.tie))
+    cloth = Cloth(drawn_kind(setup), rgb_of(wanted.jacket), rgb_of(wanted.shirt), rgb_of(wanted.tie))
     if setup.garment is not None:
         return worn(setup.garment, cloth, setup.body, setup.turn_deg, size, not wanted.as_photographed)
     return lay_out(cloth, setup.body, size, setup.seed)
@@ -127,7 +132,7 @@ def _flat(setup: Dressing) -> F32:
     """Paint each cloth of the setup's garment in its colour, flat: (72, 128, 3) float32 sRGB 0..1."""
     wanted = setup.outfit
     colours = np.array([rgb_of(colour) for colour in (wanted.jacket, wanted.shirt, wanted.tie)], np.float32) / 255
-    return colours[cloths_of(layout_of(setup, SIZE), wanted.kind)]
+    return colours[cloths_of(layout_of(setup, SIZE), drawn_kind(setup))]
 
 
 def _lower(layer: U8, size: tuple[int, int]) -> F32:
@@ -176,7 +181,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     else:
         cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
         cloth = cv2.GaussianBlur(cloth, (0, 0), soft) if soft > 0.2 else cloth
-        surface = drape(layout, setup.outfit.kind, setup.body, setup.seed)
+        surface = drape(layout, drawn_kind(setup), setup.body, setup.seed)
     garment, whole_neck = np.zeros((height, width, 4), np.uint8), to_bytes(layers.neck / 255 * bare)
     garment[top:] = to_bytes(np.dstack([cloth, cover]))
     whole_neck[top:] = to_bytes(neck)
@@ -196,7 +201,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         neck=whole_neck,
         garment=garment,
         normals=normals,
-        parts=_parts_of(layout, setup.outfit.kind, height),
+        parts=_parts_of(layout, drawn_kind(setup), height),
         regions=regions,
     )
 

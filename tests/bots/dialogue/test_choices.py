@@ -73,7 +73,7 @@ def test_families_come_first_and_lead_to_their_looks_with_numbered_pictures() ->
     assert [picture.name.startswith("sheet-") for picture in card.pictures] == [True]
     assert len(card.pictures[0].tiles) == len(default_menu().families)
     opened = card_of(advance(families.session, press_of(families, "1 At work"), NOW))
-    shown = default_menu().page("office", 0)
+    shown = default_menu().suited_to("").page("office", 0)
     assert opened.pictures[0].tiles == tuple(look.preview for look in shown)
     labels = [button.label for row in opened.rows for button in row]
     assert labels[: len(shown)] == [f"{n} {look.title}" for n, look in enumerate(shown, start=1)]
@@ -89,6 +89,32 @@ def test_every_look_is_reached_through_its_family() -> None:
                 look.id for look in menu.looks if any(look.title in b.label for r in card_of(step).rows for b in r)
             }
     assert seen == {look.id for look in menu.looks}
+
+
+def test_what_fits_the_purpose_stands_first_and_nothing_is_lost() -> None:
+    menu = default_menu()
+    for purpose in menu.purposes:
+        suited = menu.suited_to(purpose)
+        assert {look.id for look in suited.looks} == {look.id for look in menu.looks}
+        with_some = [any(purpose in look.purposes for look in suited.family(family)) for family in suited.families]
+        assert with_some == sorted(with_some, reverse=True)
+        for family in suited.families:
+            fits = [purpose in look.purposes for look in suited.family(family)]
+            assert fits == sorted(fits, reverse=True)
+    assert menu.suited_to("").families == menu.suited_to("job").families
+
+
+def test_a_purpose_changes_which_looks_a_family_shows_first() -> None:
+    step = walk(with_photos(), PurposePicked("job"), LooksOpened(0, "office"))
+    titles = [look.title for look in default_menu().suited_to("job").page("office", 0)]
+    labels = [button.label for row in card_of(step).rows for button in row]
+    assert labels[: len(titles)] == [f"{number} {title}" for number, title in enumerate(titles, start=1)]
+    fitting = sum("job" in look.purposes for look in default_menu().family("office"))
+    assert 0 < fitting < len(titles)
+    assert f"Job search: the first {fitting} fit best." in card_of(step).text
+    last = titles[-1]
+    picked = advance(step.session, press_of(step, last), NOW)
+    assert any(f"✓ {len(titles)} {last}" in button.label for row in card_of(picked).rows for button in row)
 
 
 def test_a_family_with_one_look_picks_it_at_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import discord
@@ -124,6 +125,43 @@ async def test_the_form_is_one_that_discord_takes_however_many_looks_there_are(l
     assert [o["value"] for o in purpose["options"] if o.get("default")] == ["business"]
 
 
+@pytest.mark.parametrize("language", list(LANGUAGES))
+@pytest.mark.parametrize("purpose", ["", "personal"])
+def test_every_look_is_in_the_form_by_family_and_those_for_the_purpose_stand_first(language: str, purpose: str) -> None:
+    menu = default_menu()
+    checked, shown = Form(), form(menu, language, "noir", purpose).to_dict()
+    check_modal(checked, shown, ())
+    checked.check()
+    selects = [label["component"]["options"] for label in shown["components"][1:-1]]
+    assert {option["value"] for options in selects for option in options} == {look.id for look in menu.looks}
+    for options in selects:
+        families = [menu.look(option["value"]).family for option in options]
+        assert families == sorted(families, key=families.index), "a family stands together, on one select"
+        assert all(option["description"] for option in options)
+    offered = [option["value"] for options in selects for option in options]
+    assert offered == [look.id for look in menu.suited_to(purpose).looks]
+    assert [option["value"] for options in selects for option in options if option.get("default")] == ["noir"]
+
+
+async def test_a_look_of_every_family_is_offered_before_a_letter_is_typed_and_a_family_by_its_name() -> None:
+    menu, tree = default_menu(), await tree_of(client())
+    (headshot,) = [c for c in tree.get_commands(type=discord.AppCommandType.chat_input) if c.name == "headshot"]
+    assert isinstance(headshot, discord.app_commands.Command)
+
+    async def offered(typed: str) -> list[str]:
+        asked: Any = SimpleNamespace(locale="en-GB", namespace=SimpleNamespace(purpose="personal"))
+        complete = headshot._params["look"].autocomplete
+        assert callable(complete)
+        return [choice.value for choice in await complete(asked, typed)]
+
+    first = await offered("")
+    assert len(first) == CHOICES
+    assert {menu.look(look).family for look in first} == set(menu.families)
+    for family, word in (("drawn", "draWn"), ("editorial", "editorial")):
+        assert set(await offered(word)) == {look.id for look in menu.family(family)}
+    assert await offered("noir") == ["noir"]
+
+
 def sent(components: list[dict[str, Any]], attachments: dict[str, Any]) -> discord.Interaction[Any]:
     """A form that comes in, as Discord describes it."""
     data = {"custom_id": FORM, "components": components, "resolved": {"attachments": attachments}}
@@ -146,7 +184,7 @@ def field(name: str, *values: str) -> dict[str, Any]:
 async def test_a_form_becomes_choices_and_photos_whether_or_not_it_was_made_before_a_restart() -> None:
     heard = Heard()
     files = {"11": file(11), "12": file(12, "b.zip", "application/zip")}
-    await form_sent(heard, sent([field("photos", "11", "12"), field("look", "founder"), field("purpose")], files))
+    await form_sent(heard, sent([field("photos", "11", "12"), field("look0", "founder"), field("purpose")], files))
     asked, photo, other = heard.events
     assert asked == e.SittingAsked("founder", "")
     assert isinstance(photo, e.PhotoSent)
@@ -156,7 +194,13 @@ async def test_a_form_becomes_choices_and_photos_whether_or_not_it_was_made_befo
 
 async def test_a_form_without_a_choice_is_photos_alone_and_a_strange_one_does_no_harm() -> None:
     heard = Heard()
-    await form_sent(heard, sent([field("photos", "11"), field("look"), field("purpose")], {"11": file(11)}))
+    await form_sent(heard, sent([field("photos", "11"), field("look0"), field("purpose")], {"11": file(11)}))
     assert [type(event) for event in heard.events] == [e.PhotoSent]
+    heard.events.clear()
+    fields = [field("photos", "11"), field("look0", "founder"), field("look1", "noir"), field("purpose", "personal")]
+    await form_sent(heard, sent(fields, {"11": file(11)}))
+    asked = [e.SittingAsked("founder", "personal"), e.SittingAsked("noir", "personal")]
+    assert heard.events[:2] == asked, "one look of each select"
+    heard.events[:] = heard.events[-1:]
     await form_sent(heard, sent([{"type": 10, "content": "words"}, field("photos", "99")], {}))
     assert len(heard.events) == 1

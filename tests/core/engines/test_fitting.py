@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.engines.redress.fitting import as_sharp, opening_of, recoloured, trunk_normals, worn
+from core.engines.redress.fitting import (
+    MOST_STRETCH,
+    as_sharp,
+    down_to_the_foot,
+    opening_of,
+    recoloured,
+    trunk_normals,
+    worn,
+)
 from core.engines.redress.garment import Cloth
 from core.engines.redress.paint import SIZE, TOP, Layout
 from core.frame import INTEROCULAR_PX
@@ -49,6 +57,19 @@ def test_plain_cloth_takes_the_colour_that_is_asked_for(garment: Garment) -> Non
             made = recoloured(rgba, parts[..., index], wanted)[..., :3][known]
             off = np.median(lab_of(made), axis=0) - lab_of(np.array(wanted, np.float32) / 255)[0]
             assert np.linalg.norm(off) <= 4, f"{name} in {wanted} is off by dE {np.linalg.norm(off):.1f}"
+
+
+def test_a_photograph_that_ends_too_high_is_stretched_to_the_foot_and_its_neck_is_not() -> None:
+    rows = np.repeat(np.arange(-20, 130, dtype=np.float32)[:, None], 4, axis=1)
+    made = down_to_the_foot(rows, start=30, last=110)
+    assert np.array_equal(made[rows <= 30], rows[rows <= 30]), "nothing changes above the shoulder line"
+    assert made[-1].max() == pytest.approx(110, abs=0.01)
+    steps = np.diff(made[:, 0])
+    assert np.all(np.diff(steps) < 1e-4), "the stretch grows evenly"
+    assert np.all(steps > 1 / MOST_STRETCH - 0.02)
+    short = down_to_the_foot(rows, start=30, last=40)
+    assert np.diff(short[:, 0]).min() == pytest.approx(1 / MOST_STRETCH, abs=0.02), "there is an end to it"
+    assert np.array_equal(down_to_the_foot(rows, start=30, last=200), rows), "long ones are left as they are"
 
 
 def test_as_photographed_keeps_its_own_colours() -> None:

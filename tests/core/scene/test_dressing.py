@@ -1,11 +1,13 @@
 """What portraits wear where nobody asked: several outfits in turn, few ties, own clothes where they are seen."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
-from core.scene.dressing import CLOSED, CLOSED_KNIT, closed_for, has_tie, outfit_for, outfits_of, with_clothes_for
-from core.scene.style import OWN, Style, load, load_all
+from core.scene.dressing import CLOSED, CLOSED_KNIT, TIED, closed_for, has_tie, outfit_for, outfits_of, with_clothes_for
+from core.scene.style import DRAWN_AS, OWN, DrawnKind, GarmentKind, Style, load, load_all, wardrobe
+from core.scene.wardrobe import garments
 from core.types import FaceMap, Features
 
 PHOTO_LOOKS = [look for look in load_all() if look.medium == "photo"]
@@ -32,6 +34,24 @@ def test_who_wears_a_tie_may_get_one(collins_map: FaceMap) -> None:
     assert closed_for("navy_open", wearing(collins_map, True)) == CLOSED
     assert closed_for("navy_open", wearing(collins_map, None)) == CLOSED_KNIT
     assert closed_for("grey_crew", wearing(collins_map, True)) == CLOSED_KNIT
+
+
+def test_every_kind_of_garment_can_be_had_photographed_and_is_drawn_as_something_else_where_none_fits() -> None:
+    photographed = {garment.facts.kind for garment in garments()}
+    kinds = set(get_args(GarmentKind))
+    assert set(DRAWN_AS) == kinds
+    assert {DRAWN_AS[kind] for kind in kinds} == set(get_args(DrawnKind))
+    assert photographed >= kinds - {"dress"}
+    for outfit in wardrobe().outfits.values():
+        assert outfit.garment is None or outfit.kind == {g.name: g.facts.kind for g in garments()}[outfit.garment]
+
+
+def test_garments_that_close_at_the_neck_are_there_with_a_tie_and_without() -> None:
+    closed = {garment.name: garment.facts for garment in garments() if garment.facts.neckline in ("collar", "high")}
+    assert {facts.kind for facts in closed.values()} >= {"suit_tie", "shirt_tie", "turtleneck", "blazer"}
+    for facts in closed.values():
+        assert (facts.neckline == "collar") == (facts.kind in TIED), "buttoned to the top is worn with a tie here"
+    assert sum(facts.neckline == "high" for facts in closed.values()) >= 3
 
 
 def test_a_look_of_own_clothes_is_worn_with_others_where_no_photo_shows_any(collins_map: FaceMap) -> None:

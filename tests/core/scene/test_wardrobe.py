@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from core import frame
 from core.errors import StyleWrong
 from core.frame import INTEROCULAR_PX
 from core.scene import wardrobe
-from core.scene.style import FOLDER, read_toml
+from core.scene.style import FOLDER, GarmentKind, read_toml
 from core.scene.style import wardrobe as wardrobe_of_outfits
 from core.scene.wardrobe import (
     LEAST_COLLAR,
@@ -102,7 +103,7 @@ def test_seen_in_a_mirror_twice_a_garment_is_itself(garment: Garment) -> None:
 @given(width=st.floats(0.9, 2.6), turn=st.floats(-15, 15))
 def test_what_is_chosen_is_never_squeezed_beyond_its_limit(width: float, turn: float) -> None:
     body = replace(BODY, neck_width=width * INTEROCULAR_PX)
-    for kind in ("suit_tie", "suit_open", "blazer", "turtleneck", "crew_neck"):
+    for kind in get_args(GarmentKind):
         found = choose(kind, body, turn, body.collar_y)
         if found is not None:
             least = LEAST_SQUEEZE[found.facts.neckline]
