@@ -1,12 +1,14 @@
 """Measure how well people are known in their drawings: `python -m tools.measure_looks SITTERS STRANGERS`.
 
 SITTERS, STRANGERS: folders of photos, one person each. Every sitter is photographed, drawn in each look as milder as
-`core.judge.drawing` asks for, and compared with 100 strangers. Prints a Markdown table, as docs/looks.md has it.
+`core.judge.drawing` asks for, and compared with 100 strangers. Prints a Markdown table, as docs/looks.md has it, and
+how far the sitters' own shapes are from one another: what the limit of a drawing's shape is to be read against.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +17,8 @@ import numpy as np
 
 from core import studio
 from core.cutout.cutout import cut_out
-from core.judge.drawing import drawn_recognisably, seen_from_afar
+from core.judge.drawing import SHAPE_LIMIT, drawn_recognisably, seen_from_afar
+from core.judge.realism import shape_error
 from core.judge.verdict import judge
 from core.looks.finish import finish_settings, newest
 from core.models import Models
@@ -53,6 +56,12 @@ def photographed(path: Path, models: Models) -> tuple[Portrait, Verdict, FaceMap
     return portrait, judge(portrait, face, who, models.recogniser, models.landmarker), face
 
 
+def shapes_apart(faces: Sequence[FaceMap]) -> F32:
+    """Return how far each face's shape is from each other's, in eye distances (`core.judge.realism.shape_error`)."""
+    pairs = ((one, other) for one in faces for other in faces if one is not other)
+    return np.array([shape_error(one.landmarks, other.landmarks) for one, other in pairs], np.float32)
+
+
 def main() -> int:
     """Print the table of all looks, or of those named."""
     parser = argparse.ArgumentParser()
@@ -64,13 +73,14 @@ def main() -> int:
     others = strangers_of(options.strangers, models)
     made = (photographed(path, models) for path in sorted(options.sitters.iterdir()))
     sitters = [one for one in made if one is not None]
-    print("| look | drawn boldly | milder | left out | median likeness | before all strangers |")
-    print("|---|---|---|---|---|---|")
+    print("| look | drawn boldly | milder | left out | median likeness | before all strangers | shape off, 95 % |")
+    print("|---|---|---|---|---|---|---|")
     for look in options.look or newest():
-        bold, mild, likeness, first = 0, 0, [], 0
+        bold, mild, likeness, shapes, first = 0, 0, [], [], 0
         for portrait, verdict, face in sitters:
             portrait.recipe.settings["finish"] = finish_settings(look)
             drawn, judged = drawn_recognisably(portrait, verdict, face, models.recogniser, models.landmarker)
+            shapes.append(judged.measures["drawing_shape"])
             if "drawing_unlike" in judged.reasons:
                 continue
             strength = drawn.recipe.settings["finish"]["strength"]
@@ -80,7 +90,12 @@ def main() -> int:
             first += bool((others @ embedding < likeness[-1]).all())
         kept = bold + mild
         median = f"{np.median(likeness):.2f}" if kept else "-"
-        print(f"| {look} | {bold} | {mild} | {len(sitters) - kept} | {median} | {first} of {kept} |", flush=True)
+        off = f"{np.percentile(shapes, 95):.3f}"
+        left_out = len(sitters) - kept
+        print(f"| {look} | {bold} | {mild} | {left_out} | {median} | {first} of {kept} | {off} |", flush=True)
+    apart = shapes_apart([face for _, _, face in sitters])
+    within = f"{np.mean(apart <= SHAPE_LIMIT):.0%} of them within {SHAPE_LIMIT}"
+    print(f"\n{len(apart)} pairs of sitters: median {np.median(apart):.3f} apart, {within}")
     return 0
 
 

@@ -163,7 +163,7 @@ def brow_strokes(subject: Subject, ink: F32, line: float) -> None:
             x, y = np.clip(np.round((foot + end) / 2), 0, last).astype(int)
             drawn = np.zeros_like(ink)
             stroke(drawn, np.stack([foot, (foot + end) / 2, end]), [0.5 * line, 1.3 * line, 0.3 * line])
-            np.maximum(ink, np.clip(1.6 * (1 - light[y, x] / lit), 0.25, 0.9) * drawn, out=ink)
+            np.maximum(ink, np.clip(1.6 * (1 - light[y, x] / lit), 0.45, 0.9) * drawn, out=ink)
 
 
 def _spread(points: F32, number: int) -> F32:

@@ -10,7 +10,7 @@ import numpy as np
 from core.colour import to_bytes
 from core.face.mesh import CHIN
 from core.looks.backdrop import backdrop_colour
-from core.looks.features import LOWER_LIP, brow_strokes, eye_strokes, nose_lines, paint_mouth
+from core.looks.features import LOWER_LIP, brow_strokes, brows, eye_strokes, jaw_line, nose_lines, paint_mouth
 from core.looks.finish import Finish
 from core.looks.lines import edge_lines, flow_of, outline, stroke
 from core.looks.subject import Subject
@@ -49,6 +49,7 @@ def pencil(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     lines = _lines(subject, max(0.010 * eye, 0.8), 0.018) * np.clip(0.9 + 0.15 * tooth, 0, 1)
     ink = np.maximum(ink, lines * (0.62 + 0.3 * dark))
     _features(subject, ink, max(0.011 * eye, 0.8))
+    brow_strokes(subject, ink, max(0.010 * eye, 0.8))
     sheet = SHEET + 0.012 * tooth[..., None] * SHEET
     return to_bytes(over(sheet.astype(np.float32), GRAPHITE, np.clip(ink, 0, 1)))
 
@@ -88,6 +89,10 @@ def charcoal(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     lines = _lines(subject, max(0.020 * eye, 1.1), 0.02) * np.clip(0.85 + 0.4 * tooth, 0, 1)
     ink = np.maximum(ink, 0.95 * lines)
     _features(subject, ink, max(0.020 * eye, 1.1))
+    jaw_line(subject, ink, max(0.014 * eye, 0.8))
+    light = lightness(subject.rgb)
+    lit = float(np.median(light[subject.skin > 0.9])) if (subject.skin > 0.9).any() else 70.0
+    ink = np.maximum(ink, 0.75 * brows(subject, light, lit - 14))
     behind = subject.figure < 0.5
     side = cv2.GaussianBlur(_beside(subject) * (0.35 + 0.8 * _backdrop_tone(subject)), (0, 0), 0.1 * eye)
     smoke = np.clip(side * (0.75 + 0.25 * clouds(dark.shape, 0.3 * eye, rng)), 0, 1) * np.clip(0.6 + 0.4 * tooth, 0, 1)
@@ -150,7 +155,6 @@ def _features(subject: Subject, ink: F32, line: float) -> None:
     eye_strokes(subject, ink, line)
     nose_lines(subject, ink, 0.7 * line)
     paint_mouth(subject.rgb, subject, ink, 0.8 * line)
-    brow_strokes(subject, ink, 0.9 * line)
     stroke(ink, subject.mesh[list(LOWER_LIP), :2], [0.1 * line, 0.7 * line, 1.1 * line, 0.7 * line, 0.1 * line])
 
 
