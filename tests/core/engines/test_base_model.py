@@ -2,8 +2,9 @@
 
 import csv
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -51,6 +52,12 @@ def drawn(nets: Nets, setup: Setup, outfit: Outfit, seed: int = 1) -> F32:
     return draw_torso(replace(setup, outfit=outfit, seed=seed), nets, lambda: False)
 
 
+@pytest.fixture(scope="module")
+def in_suit(nets: Nets, setup: Setup) -> Callable[[str], F32]:
+    """Draw a suit of a colour, each once."""
+    return cache(lambda colour: drawn(nets, setup, suit(colour)))
+
+
 @pytest.mark.parametrize("name", ["torso", "head"])
 def test_stock_diffusers_opens_the_shipped_nets(name: str) -> None:
     net = UNet2DModel.from_pretrained(BASE / name, local_files_only=True)
@@ -62,8 +69,11 @@ def test_all_weights_together_stay_under_40_megabytes() -> None:
     assert sum(file.stat().st_size for file in BASE.rglob("*.safetensors")) < 40e6
 
 
-def test_same_seed_draws_the_same_bytes_and_another_seed_another_cloth(nets: Nets, setup: Setup) -> None:
-    first, again, other = (drawn(nets, setup, suit("#1f2a44"), seed) for seed in (1, 1, 2))
+def test_same_seed_draws_the_same_bytes_and_another_seed_another_cloth(
+    nets: Nets, setup: Setup, in_suit: Callable[[str], F32]
+) -> None:
+    first = in_suit("#1f2a44")
+    again, other = (drawn(nets, setup, suit("#1f2a44"), seed) for seed in (1, 2))
     assert first.tobytes() == again.tobytes()
     assert np.abs(first - other).max() > 0.01
 
@@ -84,40 +94,42 @@ def test_a_grown_neck_is_neither_smoother_than_plastic_nor_rougher_than_the_own_
     assert 0.3 < np.abs(uneven[grown]).mean() / np.abs(uneven[own]).mean() < 1
 
 
-def test_nearest_named_colour_of_the_drawn_jacket_is_the_asked_one(nets: Nets, setup: Setup) -> None:
+def test_nearest_named_colour_of_the_drawn_jacket_is_the_asked_one(in_suit: Callable[[str], F32]) -> None:
     labs = {name: rgb2lab(np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) / 255) for name, c in JACKETS.items()}
     for name, colour in JACKETS.items():
-        picture = drawn(nets, setup, suit(colour))
+        picture = in_suit(colour)
         seen = rgb2lab(np.median(picture[45:, 4:30, :3].reshape(-1, 3), axis=0))  # the left sleeve
         away = {other: float(deltaE_ciede2000(seen, lab)) for other, lab in labs.items()}
         assert min(away, key=away.__getitem__) == name, away
 
 
-def test_the_person_is_solid_where_ordered_and_leaves_the_backdrop_free(nets: Nets, setup: Setup) -> None:
-    matte = drawn(nets, setup, suit("#303439"))[..., 3]
+def test_the_person_is_solid_where_ordered_and_leaves_the_backdrop_free(
+    setup: Setup, in_suit: Callable[[str], F32]
+) -> None:
+    matte = in_suit("#303439")[..., 3]
     told = (conditioning(setup) + 1) / 2
     ordered = np.clip(told[3] + told[4] + told[8], 0, 1)
     assert matte[cv2.erode(ordered, np.ones((5, 5))) > 0.99].mean() > 0.96
     assert matte[cv2.dilate(ordered, np.ones((9, 9))) < 0.01].mean() < 0.05
 
 
-def test_the_net_draws_folds_and_edges_where_the_order_is_flat(nets: Nets, setup: Setup) -> None:
-    picture = drawn(nets, setup, suit("#1f2a44"))
+def test_the_net_draws_folds_and_edges_where_the_order_is_flat(setup: Setup, in_suit: Callable[[str], F32]) -> None:
+    picture = in_suit("#1f2a44")
     flat = base_torso(torch.from_numpy(conditioning(setup)[None]))[0, :3].permute(1, 2, 0).numpy() / 2 + 0.5
     sleeve = (slice(40, 72), slice(2, 40))
     assert picture[sleeve][..., :3].std(axis=(0, 1)).mean() > 2 * flat[sleeve].std(axis=(0, 1)).mean()
 
 
-def test_the_neck_has_the_colour_of_the_face(nets: Nets, setup: Setup) -> None:
-    picture = drawn(nets, setup, suit("#1f2a44"))
+def test_the_neck_has_the_colour_of_the_face(setup: Setup, in_suit: Callable[[str], F32]) -> None:
+    picture = in_suit("#1f2a44")
     neck = rgb2lab(np.median(picture[picture[..., 4] > 0.9][:, :3], axis=0))
     face = rgb2lab(np.array(setup.skin))
     neck[0] = face[0]  # it may stand in the chin's shadow
     assert float(deltaE_ciede2000(neck, face)) < 10
 
 
-def test_the_net_leaves_no_grid_of_its_own_patches(nets: Nets, setup: Setup) -> None:
-    picture = drawn(nets, setup, suit("#beaa8c"))
+def test_the_net_leaves_no_grid_of_its_own_patches(in_suit: Callable[[str], F32]) -> None:
+    picture = in_suit("#beaa8c")
     across = np.abs(np.diff(picture[40:, :, :3].mean(axis=-1), axis=1)).mean(axis=0)
     seams = across[3::4].mean()
     assert seams < 1.5 * np.delete(across, np.s_[3::4]).mean()
