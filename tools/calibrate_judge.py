@@ -72,7 +72,7 @@ def case_of(photo: Path, models: Models) -> Case | str:
     scale = SIZE[0] / frame.PRINT[0]
     rgb = frame.warp(face.selfie.rgb, (face.transform * scale).astype(np.float32), *SIZE)
     head, neck, whole = (
-        cv2.resize(np.maximum(matte, back), SIZE, interpolation=cv2.INTER_AREA)
+        cv2.resize(np.minimum(matte + back, 1), SIZE, interpolation=cv2.INTER_AREA)
         for matte, back in (
             (cutout.head, cutout.back_hair * cutout.matte),
             (cutout.neck, 0),
@@ -120,6 +120,16 @@ def hair_cut(case: Case, rng: Rng) -> Case:
     return case.without((along > along[above].max() - rng.uniform(0.15, 0.4) * EYE) & (case.head > 0))
 
 
+def hair_haze(case: Case, rng: Rng) -> Case:
+    """Half of the backdrop kept beside the hair, 0.7 to 0.9 eye distances round a place of the head's upper outline."""
+    above = (case.head > 127) & (np.arange(SIZE[1])[:, None] < frame.eye_centres(case.points)[:, 1].mean())
+    edge = np.argwhere(above & (cv2.erode(case.head, np.ones((3, 3), np.uint8)) <= 127))
+    y, x = edge[int(rng.integers(len(edge)))]
+    rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
+    near = np.hypot(rows - y, columns - x) < rng.uniform(0.7, 0.9) * EYE
+    return replace(case, head=np.where(near, np.maximum(case.head, 128), case.head).astype(np.uint8))
+
+
 def gap(case: Case, rng: Rng) -> Case:
     """Backdrop between jaw and collar: a crescent 0.1 to 0.2 eye distances high, 0.7 to 1.2 wide."""
     chin = case.points[CHIN]
@@ -160,6 +170,7 @@ def cast(case: Case, rng: Rng) -> Case:
 FAULTS: Final[dict[str, Callable[[Case, Rng], Case]]] = {
     "head_cut": head_cut,
     "hair_cut": hair_cut,
+    "hair_haze": hair_haze,
     "gap": gap,
     "neck_seam": neck_seam,
     "halo": halo,

@@ -6,6 +6,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from core.colour import normalized_convolution
 from core.cutout.parts import HALF, PARTS_SIZE
@@ -29,6 +30,8 @@ BROAD: Final = 11
 """Pixels of PARTS_SIZE: undecided places that hold a disc this wide are more than an edge, which is 6 to 8 wide."""
 NEARBY: Final = (0.1, 0.35)
 """Eye distances over which colours of the backdrop and of the sitter are averaged; by eye on seven heads of hair."""
+FAR: Final = 6.0
+"""Times as far as colours are averaged over, they are not known any more."""
 LEAST_KNOWN: Final = 100
 """Pixels of hair, skin or clothes that must be sure for their colour to be known."""
 UNLIKE: Final = 0.17
@@ -84,27 +87,57 @@ def by_colour_where_unsure(rgb: U8, person: F32, parts: F32, valid: F32) -> F32:
     skin or clothes nearby (the compositing equation solved for alpha), and never more than the nets said. Curls before
     a blurred light keep their strands and lose the light. parts: (4, H, W) hair, skin, clothes and hat, 0..1.
     """
-    unsure = ((person > UNSURE) & (person < 1 - UNSURE)).astype(np.uint8)
-    unsure = cv2.morphologyEx(unsure, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (BROAD, BROAD))
-    broad = cv2.morphologyEx(unsure, cv2.MORPH_OPEN, disc) > 0
-    outside = ((person < NOISE) & (valid > 0.95)).astype(np.float32)
+    broad = _undecided(person)
+    outside = (person < NOISE) & (valid > 0.95)
     if not broad.any() or not outside.any():
         return person
-    picture, eye = rgb.astype(np.float32) / 255, INTEROCULAR_PX * HALF
-    backdrop = normalized_convolution(picture, outside, NEARBY[0] * eye)
     share = parts / np.maximum(parts.sum(axis=0), 1e-3)
     found = np.zeros_like(person)
     for part in (share[0] + share[3], share[1], share[2]):
-        known = ((person > 0.95) & (part > 0.7)).astype(np.float32)
-        if known.sum() < LEAST_KNOWN:
-            found += part * person
-            continue
-        way = normalized_convolution(picture, known, NEARBY[1] * eye) - backdrop
-        length = (way**2).sum(axis=-1)
-        along = np.clip(((picture - backdrop) * way).sum(axis=-1) / np.maximum(length, 1e-4), 0, 1)
-        found += part * np.where(length > UNLIKE**2, along, person)
+        along, told = _towards(rgb, (person > 0.95) & (part > 0.7), outside, NEARBY[0])
+        found += part * np.where(told, along, person)
     return np.where(broad, np.minimum(person, found), person).astype(np.float32)
+
+
+def hair_over_clothes(rgb: U8, hair: F32, clothes: F32) -> F32:
+    """Let colours decide where hair lies over clothes and the nets do not: less hair, (640, 512) float32 0..1.
+
+    Where both have one colour nobody sees where the hair ends, and it ends: black hair over black leather would carry
+    a veil of leather over the new garment.
+    """
+    broad = _undecided(hair / np.maximum(hair + clothes, 1e-3)) & (clothes > UNSURE)
+    if not broad.any():
+        return hair
+    along, told = _towards(rgb, hair > 0.9, clothes > 0.9, NEARBY[1])
+    return np.where(broad, np.minimum(hair, np.where(told, along * (hair + clothes), 0)), hair).astype(np.float32)
+
+
+def _undecided(part: F32) -> NDArray[np.bool_]:
+    """Return where a matte is neither none nor all over more than an edge: (640, 512)."""
+    unsure = ((part > UNSURE) & (part < 1 - UNSURE)).astype(np.uint8)
+    unsure = cv2.morphologyEx(unsure, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (BROAD, BROAD))
+    return cv2.morphologyEx(unsure, cv2.MORPH_OPEN, disc) > 0
+
+
+def _towards(rgb: U8, one: NDArray[np.bool_], other: NDArray[np.bool_], reach: float) -> tuple[F32, NDArray[np.bool_]]:
+    """Return how far each colour lies from the other part's nearby towards the one's, 0..1, and where that is known.
+
+    reach: eye distances over which the other part's colours are averaged. Known where both parts are near and differ.
+    """
+    if one.sum() < LEAST_KNOWN or other.sum() < LEAST_KNOWN:
+        return np.zeros(one.shape, np.float32), np.zeros(one.shape, np.bool_)
+    picture, eye = rgb.astype(np.float32) / 255, INTEROCULAR_PX * HALF
+    near = np.ones(one.shape, np.bool_)
+    colours = []
+    for part, wide in ((one, NEARBY[1] * eye), (other, reach * eye)):
+        colours.append(normalized_convolution(picture, part.astype(np.float32), wide))
+        far = cv2.distanceTransform((~part).astype(np.uint8), cv2.DIST_L2, 3)
+        near &= far < FAR * wide
+    way = colours[0] - colours[1]
+    length = (way**2).sum(axis=-1)
+    along = np.clip(((picture - colours[1]) * way).sum(axis=-1) / np.maximum(length, 1e-4), 0, 1)
+    return along.astype(np.float32), near & (length > UNLIKE**2)
 
 
 def unsure_skin(skin: F32, coarse: F32, oval: F32) -> F32:

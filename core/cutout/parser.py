@@ -25,6 +25,7 @@ from core.cutout.correct import (
     NOISE,
     by_colour,
     by_colour_where_unsure,
+    hair_over_clothes,
     hanging_loose,
     holes_filled,
     sitter_of,
@@ -117,6 +118,8 @@ class Parser:
         hair, skin, clothes = by_colour(rgb, hair, skin, clothes, oval, points)
         loose, shoulders = hanging_loose(hair, hat, points)
         hair, hat, clothes = hair - loose, hat - shoulders, clothes + loose + shoulders
+        over = hair_over_clothes(rgb, hair, clothes)
+        hair, clothes = over, clothes + hair - over
         skin = skin * (1 - _beside_clothes(clothes) * (1 - oval))
         head = _head(points, hair + hat, skin, oval * person)
         return Parts(

@@ -52,6 +52,7 @@ LIMITS: Final = (
     Limit("neck_seam", "neck_moved", 6.0),
     Limit("head_cut", "cut", 1.5),
     Limit("hair_cut", "straight", 1.1),
+    Limit("hair_haze", "haze", 1.0),
     Limit("gap", "gap", 0.08),
     Limit("cast", "cast", 0.3),
 )
@@ -91,6 +92,7 @@ def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tupl
         **(_necks(rgb, photo, neck & (reached > 0.99), neck, face) if coloured else {"neck": 0.0, "neck_moved": 0.0}),
         "cut": outline.cut_by_border(layers.head, figure, source, to_portrait),
         "straight": outline.straight_edge(layers.head, figure, frame.eye_centres(points[:, :2])),
+        "haze": outline.haze(layers.head, eye),
         "gap": outline.enclosed_backdrop(figure, traced.landmarks[CHIN, :2], eye),
         "cast": skin.cast_of(rgb, face) if coloured else 0.0,
     }

@@ -41,6 +41,7 @@ REASONS: Final = {
     "neck_seam": "the neck has another colour than the face",
     "head_cut": "the photo's border cuts the head straight, inside the picture",
     "hair_cut": "the head's outline is a straight line, as no hair is",
+    "hair_haze": "what is hair and what is backdrop could not be told",
     "cast": "the skin has the colour of a lamp",
     "drawing_unlike": "the drawing is not like the sitter",
     "unclothed": "the figure that was drawn shows more skin than clothes",

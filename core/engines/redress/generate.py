@@ -18,7 +18,7 @@ from core.engines.redress.drape import drape
 from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
 from core.engines.redress.garment import KINDS, Cloth, cloths_of, lay_out
 from core.engines.redress.kept import kept, without_surroundings
-from core.engines.redress.neck import near_neck, throat_of, up_to_collar, within_collar
+from core.engines.redress.neck import TRAPEZIUS, near_neck, throat_of, up_to_collar, widening, within_collar
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
 from core.frame import INTEROCULAR_PX
@@ -162,7 +162,8 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     throat = throat_of(setup.body, head, scale) * (1 - _lower(setup.backdrop, size))
     neck = up_to_collar(np.maximum(throat, own * near), layout.rgba[..., 3], head, setup.body, scale)
     if setup.garment is not None:
-        neck = np.maximum(neck, opening_of(layout.rgba[..., 3], setup.body))
+        opening = opening_of(layout.rgba[..., 3], setup.body)
+        neck = np.maximum(neck, widening(opening, np.maximum(neck, head), TRAPEZIUS))
     hanging = _lower(setup.back_hair, size)
     neck *= within_collar(layout.rgba[..., 3], np.maximum(hair, hanging), setup.body, scale)
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck

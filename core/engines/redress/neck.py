@@ -13,8 +13,8 @@ from core.types import F32, U8, Body
 
 COLLAR: Final = 0.6
 """Eye distances beside the neck within which a garment is highest; by eye on the photographed garments."""
-FLARE: Final = 0.6
-"""Columns by which a neck may grow wider with each row towards its foot; by eye."""
+FLARE, TRAPEZIUS = 0.6, 1.5
+"""Columns by which a neck may grow wider with each row: beside the jaw, and in an open collar; by eye."""
 
 
 def throat_of(body: Body, head: F32, scale: float) -> F32:
@@ -81,11 +81,11 @@ def up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -
         * near
         for way, out in ((-1, reach - 1), (1, 0))
     ]
-    return np.maximum(throat, np.maximum(*(_widening(filled, figure) for filled in between))).astype(np.float32)
+    return np.maximum(throat, np.maximum(*(widening(filled, figure, FLARE) for filled in between))).astype(np.float32)
 
 
-def _widening(filled: F32, figure: F32) -> F32:
-    """Let what is filled begin at the figure and grow wider downwards by FLARE a row: a neck has no ledge.
+def widening(filled: F32, figure: F32, flare: float) -> F32:
+    """Let what is filled begin at the figure and grow wider downwards by `flare` columns a row: no ledge.
 
     Both (H, W) float32 0..1; a filled row lies beside the figure's.
     """
@@ -94,7 +94,7 @@ def _widening(filled: F32, figure: F32) -> F32:
         return filled
     away = np.stack([cv2.distanceTransform((row < 0.5).astype(np.uint8)[None], cv2.DIST_L1, 3)[0] for row in figure])
     below = np.arange(len(filled), dtype=np.float32)[:, None] - rows[0]
-    return (filled * np.clip(FLARE * below - away + 0.5, 0, 1)).astype(np.float32)
+    return (filled * np.clip(flare * below - away + 0.5, 0, 1)).astype(np.float32)
 
 
 def within_collar(cover: F32, hair: F32, body: Body, scale: float) -> F32:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core.cutout.correct import by_colour, by_colour_where_unsure, hanging_loose, sitter_of
+from core.cutout.correct import by_colour, by_colour_where_unsure, hair_over_clothes, hanging_loose, sitter_of
 from core.cutout.nets import CLASSES, INPUTS, SIZE, ParserNet, RefinerNet
 from core.cutout.parser import BASE, Parser
 from core.cutout.parts import HALF, PARTS_SIZE, Parts
@@ -165,6 +165,21 @@ def test_shoulders_are_no_hat_and_a_fold_is_no_lock(points: F32) -> None:
     assert fold[:, 120:150].max() == fold[:, 400:450].max() == 0
     assert shoulder[lobes + 45, 100] == pytest.approx(0.9)
     assert shoulder[:100].max() == 0
+
+
+def test_hair_over_cloth_ends_where_its_colour_does_or_cannot_be_told() -> None:
+    height, width = PARTS_SIZE[1], PARTS_SIZE[0]
+    hair, clothes = (np.zeros((height, width), np.float32) for _ in range(2))
+    hair[:300, :300], hair[300:, :300], clothes[300:, :300], clothes[300:, 300:] = 1, 0.5, 0.5, 1
+    rgb = np.full((height, width, 3), 30, np.uint8)
+    alike = hair_over_clothes(rgb, hair, clothes)
+    assert alike[320:, :280].max() == 0, "black hair over black cloth ends"
+    assert alike[:280].min() == hair[:280].min()
+    rgb[300:] = (90, 60, 140)
+    rgb[300:, 200:212] = 30  # a strand over purple cloth
+    strand = hair_over_clothes(rgb, hair, clothes)
+    assert strand[340:440, 202:210].min() > 0.45
+    assert strand[340:440, 230:280].max() < 0.1
 
 
 def test_what_hangs_on_the_figure_by_a_thread_is_not_the_sitter(points: F32) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from core import frame
 from core.face.landmarks import face_skin
-from core.judge.outline import cut_by_border, enclosed_backdrop, straight_edge
+from core.judge.outline import cut_by_border, enclosed_backdrop, haze, straight_edge
 from core.judge.realism import LIMITS, reasons_of
 from core.judge.skin import cast_of, neck_against_face
 from core.types import U8, FaceMap
@@ -50,6 +50,21 @@ def test_long_hair_may_hang_straight_but_not_end_in_a_line() -> None:
     figure[400:, 60:450] = 255
     assert straight_edge(head[:, :], figure, EYES) < MOST["straight"]
     assert straight_edge(head, head, EYES) > MOST["straight"]
+
+
+@pytest.mark.parametrize("zoom", [0.5, 1.0])
+def test_haze_beside_hair_is_told_from_curls_and_a_soft_edge(zoom: float) -> None:
+    """At any print size: a veil of the backdrop beside the hair; an edge of 0.1 eye distances and frizz are none."""
+    head = _head(1.8).astype(np.float32)
+    frizz = cv2.GaussianBlur(np.random.default_rng(0).uniform(0, 1, head.shape).astype(np.float32), (0, 0), 5)
+    outside = cv2.dilate(head, np.ones((31, 31), np.uint8)) * (frizz > np.median(frizz))
+    soft = cv2.GaussianBlur(np.maximum(head, outside), (0, 0), 2)
+    veiled = head.copy()
+    cv2.circle(veiled, (130, 180), round(0.8 * EYE), 128.0, -1)
+    veiled = np.maximum(head, veiled)
+    fine, veil = (cv2.resize(h, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA) for h in (soft, veiled))
+    assert haze(np.round(fine).astype(np.uint8), EYE * zoom) < 0.1 * MOST["haze"]
+    assert haze(np.round(veil).astype(np.uint8), EYE * zoom) > MOST["haze"]
 
 
 def test_what_the_frame_or_the_garment_cuts_is_no_cut() -> None:
