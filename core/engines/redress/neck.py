@@ -92,9 +92,10 @@ def widening(filled: F32, figure: F32, flare: float) -> F32:
     rows = np.flatnonzero((filled * (1 - figure) > 0.5).any(axis=1))
     if not len(rows):
         return filled
-    away = np.stack([cv2.distanceTransform((row < 0.5).astype(np.uint8)[None], cv2.DIST_L1, 3)[0] for row in figure])
+    above = np.maximum.accumulate(figure, axis=0)  # a neck ends above the foot of an open collar, and skin goes on
+    away = np.stack([cv2.distanceTransform((row < 0.5).astype(np.uint8)[None], cv2.DIST_L1, 3)[0] for row in above])
     below = np.arange(len(filled), dtype=np.float32)[:, None] - rows[0]
-    return (filled * np.clip(flare * below - away + 0.5, 0, 1)).astype(np.float32)
+    return (filled * np.where(away == 0, 1, np.clip(flare * below - away + 0.5, 0, 1))).astype(np.float32)
 
 
 def within_collar(cover: F32, hair: F32, body: Body, scale: float) -> F32:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.engines.redress.generate import FOLDS, _skin_only
-from core.engines.redress.neck import within_collar
+from core.engines.redress.neck import TRAPEZIUS, widening, within_collar
 from core.types import Body
 
 BODY = Body(neck_x=512, neck_width=230, collar_y=800, chin_y=730, shoulder_y=780, left=60, right=960)
@@ -58,3 +58,14 @@ def test_no_skin_stands_outside_a_collar() -> None:
 def test_a_frame_without_a_garment_near_the_neck_keeps_some_neck() -> None:
     nothing = np.zeros((288, 512), np.float32)
     assert within_collar(nothing, nothing, BODY, 0.5)[:, 200:312].min() == 1
+
+
+def test_an_opening_is_skin_down_to_its_foot_and_begins_without_a_ledge() -> None:
+    """The neck ends above the foot of an open collar; beside its top no square of skin stands off the neck."""
+    figure, opening = (np.zeros((200, 400), np.float32) for _ in range(2))
+    figure[:90, 150:250] = 1
+    opening[20:, 110:290] = 1
+    skin = widening(opening, figure, TRAPEZIUS)
+    assert skin[60:, 110:290].min() == 1
+    assert skin[20:, 150:250].min() == 1, "no line where the neck ends"
+    assert skin[21, 110:140].max() == 0
