@@ -7,7 +7,8 @@ from core.edit.step import Parameters, Settings, StepKind
 from core.errors import Refused
 from core.scene.style import wardrobe
 
-TIED, OPEN = "suit_tie", "suit_open"
+TIE_OFF: Final = {"suit_tie": "suit_open", "shirt_tie": "shirt"}
+TIE_ON: Final = {without: tied for tied, without in TIE_OFF.items()}
 """The one kind of garment with a tie, and the same without."""
 TIE: Final = "#6a2231"
 """The colour of a tie that is put on where the outfit has none: burgundy, as the first outfit's."""
@@ -32,17 +33,18 @@ def _read_tie(text: str) -> Parameters:
 
 
 def _tie(settings: Settings, parameters: Parameters) -> Settings:
-    """Change a suit into the same with or without a tie; a garment that was meant by its folder is of one kind only."""
-    outfit, wanted = worn_in(settings), TIED if parameters["value"] == "on" else OPEN
-    if outfit.kind not in (TIED, OPEN):
-        raise Refused("no_tie", f"tie: a {outfit.kind.replace('_', ' ')} has 0 ties: choose a suit first")
-    if outfit.kind == wanted:
+    """Change a suit or a shirt into the same with or without a tie; a garment named by its folder is one kind only."""
+    outfit, on = worn_in(settings), parameters["value"] == "on"
+    if outfit.kind in (TIE_OFF if on else TIE_ON):
         raise Refused("tweak_limit", f"the tie is {parameters['value']} already")
-    tie = TIE if outfit.tie == "#000000" else outfit.tie
+    if outfit.kind not in (TIE_ON if on else TIE_OFF):
+        raise Refused("no_tie", f"tie: a {outfit.kind.replace('_', ' ')} has 0 ties: choose a suit first")
+    kind = TIE_ON[outfit.kind] if on else TIE_OFF[outfit.kind]
     other: dict[str, Any] = {
-        "kind": wanted,
-        "tie": tie,
-        "title": f"{outfit.title}, {'with a tie' if wanted == TIED else 'no tie'}",
+        "kind": kind,
+        "jacket": outfit.shirt if kind == "shirt" else outfit.jacket,
+        "tie": TIE if outfit.tie == "#000000" else outfit.tie,
+        "title": f"{outfit.title}, {'with a tie' if on else 'no tie'}",
         "garment": None,
         "as_photographed": False,
     }

@@ -103,6 +103,15 @@ def test_a_tie_comes_and_goes_and_the_suit_keeps_its_colour(collins: Portrait) -
         edit(collins.recipe, "outfit=grey_crew", "tie=on")
 
 
+def test_a_shirt_worn_with_a_tie_takes_it_off_and_on(collins: Portrait) -> None:
+    off = edit(collins.recipe, "outfit=white_shirt_tie", "tie=off")
+    assert part_of(changed(collins.layers, off), "tie").sum() == 0
+    worn = outfit_of(off)
+    assert worn is not None
+    assert (worn.kind, worn.jacket) == ("shirt", worn.shirt)
+    assert part_of(changed(collins.layers, edit(off, "tie=on")), "tie").sum() > 1000
+
+
 def test_a_dye_goes_with_the_garment_it_was_given_to_and_stays_when_the_tie_comes_off(collins: Portrait) -> None:
     def jacket(*texts: str) -> F32:
         layers = changed(collins.layers, edit(collins.recipe, *texts))
