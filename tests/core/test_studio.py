@@ -22,7 +22,7 @@ from core.deliver.gallery import cards_of
 from core.deliver.layers import load_layers
 from core.deliver.manifest import read_record
 from core.edit.recipe import develop
-from core.errors import NoMajority, Refused, Stopped
+from core.errors import Refused
 from core.face import features
 from core.judge import verdict
 from core.models import Models
@@ -144,18 +144,6 @@ def test_a_killed_sitting_goes_on_where_it_was(shot: Path, models: Models, monke
     studio.shoot([COLLINS], ONE, shot, models)
     assert manifest_of(shot)["kept"] == 1
     assert (shot / "office-01.jpg").read_bytes() == before
-
-
-def test_a_stopped_sitting_leaves_no_manifest(tmp_path: Path, models: Models) -> None:
-    with pytest.raises(Stopped):
-        studio.shoot([COLLINS], ONE, tmp_path, models, should_stop=lambda: True)
-    assert not (tmp_path / "manifest.json").exists()
-
-
-def test_two_strangers_are_refused_whole(tmp_path: Path, models: Models) -> None:
-    hopper = ("hopper.png", sitters.encoded(sitters.hopper()))
-    with pytest.raises(NoMajority, match="different people"):
-        studio.shoot([COLLINS, hopper], ONE, tmp_path, models)
 
 
 def test_an_edit_is_replayed_scored_and_undone_to_the_byte(shot: Path, tmp_path: Path, models: Models) -> None:
