@@ -168,12 +168,17 @@ class Person:
         self.server.interact(COMPONENT, self, message.channel, data, message)
 
     async def fills(self, *files: bytes, **values: str | list[str]) -> Interaction:
-        """Wait for a form and send it: files for its upload, values by the custom ids of its fields."""
+        """Wait for a form and send it: files for its upload, values by the beginning of their fields' custom ids.
+
+        Several selects may begin alike; a value is picked in the one that offers it. ValueError where none does.
+        """
         await self._until(lambda: self.modal is not None, "a form")
         assert self.modal is not None
         (asked, form), self.modal = self.modal, None
         attachments: Json = {}
         components: list[Json] = []
+        wanted = {name: [value] if isinstance(value, str) else value for name, value in values.items()}
+        picked: set[str] = set()
         for i, label in enumerate(form["components"], 1):
             inside = label.get("component") if label["type"] == LABEL else None
             if inside is None:
@@ -189,11 +194,16 @@ class Person:
                 attachments |= {stored.id: self.server.files.json(stored) for stored in kept}
                 filled["values"] = [stored.id for stored in kept]
             elif inside["type"] in SELECTS or "options" in inside:
-                chosen = values.get(inside["custom_id"], [])
-                filled["values"] = [chosen] if isinstance(chosen, str) else chosen
+                offered = [option["value"] for option in inside.get("options", ())]
+                named = {value for name, of in wanted.items() if inside["custom_id"].startswith(name) for value in of}
+                filled["values"] = [value for value in offered if value in named]
+                picked |= set(filled["values"])
             else:
-                filled["value"] = values.get(inside["custom_id"], "")
+                filled["value"] = "".join(wanted.get(inside["custom_id"], ()))
+                picked |= {filled["value"]}
             components.append({"type": LABEL, "id": i, "component": filled})
+        if missing := {value for named in wanted.values() for value in named} - picked:
+            raise ValueError(f"the form offers no {sorted(missing)}")
         data: Json = {"custom_id": form["custom_id"], "components": components}
         data |= {"resolved": {"attachments": attachments}} if attachments else {}
         return self.server.interact(MODAL_SUBMIT, self, asked.channel, data, asked.on)
