@@ -56,7 +56,7 @@ async def test_a_photo_is_fetched_once_for_all_the_looks_of_its_set_and_again_by
             await send_photo(services, someone.id, f"photos/{n}", f"good {n}".encode())
             await ends(services, await place(services, someone.id, Look(f"photos/{n}")))
         assert fetched == [f"photos/{n}" for n in range(1, 5)]
-        (child,) = children_of(os.getpid(), b"look")
+        (child,) = children_of(os.getpid(), b"jobs.worker.child\0look")
         os.kill(child, signal.SIGKILL)
         await send_photo(services, someone.id, "photos/5", b"good 5")
         await ends(services, await place(services, someone.id, Look("photos/5")))
@@ -119,7 +119,7 @@ async def test_a_photo_whose_process_is_killed_is_looked_at_again_by_itself(serv
         job_id = await place(services, someone.id, Look("photos/1"))
         await until(lambda: bool(list(services.settings.work_folder.glob(f"*/{job_id}.1/photos/*"))))
         await asyncio.sleep(0.3)
-        (child,) = children_of(os.getpid(), b"look")
+        (child,) = children_of(os.getpid(), b"jobs.worker.child\0look")
         os.kill(child, signal.SIGKILL)
         assert await front.words(job_id) == ["done"]
         assert await column(services, "attempt") == 2
