@@ -91,10 +91,12 @@ def by_colour_where_unsure(rgb: U8, person: F32, parts: F32, valid: F32) -> F32:
     outside = (person < NOISE) & (valid > 0.95)
     if not broad.any() or not outside.any():
         return person
+    picture = rgb.astype(np.float32) / 255
+    backdrop = _nearby(picture, outside, NEARBY[0])
     share = parts / np.maximum(parts.sum(axis=0), 1e-3)
     found = np.zeros_like(person)
     for part in (share[0] + share[3], share[1], share[2]):
-        along, told = _towards(rgb, (person > 0.95) & (part > 0.7), outside, NEARBY[0])
+        along, told = _towards(picture, _nearby(picture, (person > 0.95) & (part > 0.7), NEARBY[1]), backdrop)
         found += part * np.where(told, along, person)
     return np.where(broad, np.minimum(person, found), person).astype(np.float32)
 
@@ -108,7 +110,8 @@ def hair_over_clothes(rgb: U8, hair: F32, clothes: F32) -> F32:
     broad = _undecided(hair / np.maximum(hair + clothes, 1e-3)) & (clothes > UNSURE)
     if not broad.any():
         return hair
-    along, told = _towards(rgb, hair > 0.9, clothes > 0.9, NEARBY[1])
+    picture = rgb.astype(np.float32) / 255
+    along, told = _towards(picture, *(_nearby(picture, part > 0.9, NEARBY[1]) for part in (hair, clothes)))
     return np.where(broad, np.minimum(hair, np.where(told, along * (hair + clothes), 0)), hair).astype(np.float32)
 
 
@@ -120,24 +123,26 @@ def _undecided(part: F32) -> NDArray[np.bool_]:
     return cv2.morphologyEx(unsure, cv2.MORPH_OPEN, disc) > 0
 
 
-def _towards(rgb: U8, one: NDArray[np.bool_], other: NDArray[np.bool_], reach: float) -> tuple[F32, NDArray[np.bool_]]:
+def _nearby(picture: F32, part: NDArray[np.bool_], reach: float) -> tuple[F32, NDArray[np.bool_]]:
+    """Return a part's colours averaged over `reach` eye distances, and where any of it is near enough to tell them."""
+    if part.sum() < LEAST_KNOWN:
+        return picture, np.zeros(part.shape, np.bool_)
+    wide = reach * INTEROCULAR_PX * HALF
+    away = cv2.distanceTransform((~part).astype(np.uint8), cv2.DIST_L2, 3)
+    return normalized_convolution(picture, part.astype(np.float32), wide), away < FAR * wide
+
+
+def _towards(
+    picture: F32, one: tuple[F32, NDArray[np.bool_]], other: tuple[F32, NDArray[np.bool_]]
+) -> tuple[F32, NDArray[np.bool_]]:
     """Return how far each colour lies from the other part's nearby towards the one's, 0..1, and where that is known.
 
-    reach: eye distances over which the other part's colours are averaged. Known where both parts are near and differ.
+    one, other: as `_nearby` returns them. Known where both parts are near and differ.
     """
-    if one.sum() < LEAST_KNOWN or other.sum() < LEAST_KNOWN:
-        return np.zeros(one.shape, np.float32), np.zeros(one.shape, np.bool_)
-    picture, eye = rgb.astype(np.float32) / 255, INTEROCULAR_PX * HALF
-    near = np.ones(one.shape, np.bool_)
-    colours = []
-    for part, wide in ((one, NEARBY[1] * eye), (other, reach * eye)):
-        colours.append(normalized_convolution(picture, part.astype(np.float32), wide))
-        far = cv2.distanceTransform((~part).astype(np.uint8), cv2.DIST_L2, 3)
-        near &= far < FAR * wide
-    way = colours[0] - colours[1]
+    way = one[0] - other[0]
     length = (way**2).sum(axis=-1)
-    along = np.clip(((picture - colours[1]) * way).sum(axis=-1) / np.maximum(length, 1e-4), 0, 1)
-    return along.astype(np.float32), near & (length > UNLIKE**2)
+    along = np.clip(((picture - other[0]) * way).sum(axis=-1) / np.maximum(length, 1e-4), 0, 1)
+    return along.astype(np.float32), one[1] & other[1] & (length > UNLIKE**2)
 
 
 def unsure_skin(skin: F32, coarse: F32, oval: F32) -> F32:

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from core import frame, weights
-from core.cutout.body import neck_sides
+from core.cutout.body import JAW_CORNERS, neck_sides
 from core.cutout.correct import (
+    LOBES_AT,
     NOISE,
     by_colour,
     by_colour_where_unsure,
@@ -247,7 +248,7 @@ def _head(points: F32, hair: F32, skin: F32, oval: F32) -> F32:
     columns = np.arange(PARTS_SIZE[0], dtype=np.float32)[None]
     ends = [
         points[attach, 1] + LOBES * (points[corner, 1] - points[attach, 1])
-        for attach, corner in ((132, 172), (361, 397))
+        for attach, corner in zip(LOBES_AT, JAW_CORNERS, strict=True)
     ]
     middle = np.interp(rows[:, 0], points[[10, 152], 1], points[[10, 152], 0])[:, None]
     lowest = np.where(columns < middle, *ends)

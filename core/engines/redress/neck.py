@@ -93,7 +93,10 @@ def widening(filled: F32, figure: F32, flare: float) -> F32:
     if not len(rows):
         return filled
     above = np.maximum.accumulate(figure, axis=0)  # a neck ends above the foot of an open collar, and skin goes on
-    away = np.stack([cv2.distanceTransform((row < 0.5).astype(np.uint8)[None], cv2.DIST_L1, 3)[0] for row in above])
+    columns = np.arange(figure.shape[1], dtype=np.float32)
+    left = np.maximum.accumulate(np.where(above < 0.5, -np.inf, columns), axis=1)
+    right = np.minimum.accumulate(np.where(above < 0.5, np.inf, columns)[:, ::-1], axis=1)[:, ::-1]
+    away = np.minimum(columns - left, right - columns)
     below = np.arange(len(filled), dtype=np.float32)[:, None] - rows[0]
     return (filled * np.where(away == 0, 1, np.clip(flare * below - away + 0.5, 0, 1))).astype(np.float32)
 
