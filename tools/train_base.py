@@ -39,6 +39,7 @@ from core.engines.redress.nets import (
     predict_torso,
 )
 from core.engines.redress.repair import CLASSES
+from core.engines.redress.unet import UNet
 from core.progress import Bars
 from tools import pairs
 from tools.pairs import CACHE
@@ -66,24 +67,34 @@ CONFIGS: Final = {
     "torso": TrainConfig((96, 160, 224), TORSO_CHANNELS + CONDITIONING_CHANNELS, TORSO_CHANNELS, 8, 6e-4, 3400, 0.6),
     "head": TrainConfig((48, 80, 128), 9, 3, 8, 1e-3, 10000, 3.0),
 }
+GROUPS: Final = {"torso": 16, "head": 8}
+"""Groups of channels that are normalised together."""
 
 
 def new_net(mode: str) -> Any:
     """Build a net whose last layer is zero, so that it begins by giving the conditioning back."""
     config = CONFIGS[mode]
-    net: Any = UNet2DModel(
+    tokens = PATCH[mode] ** 2
+    net = UNet(config.conditioning * tokens, config.drawn * tokens, config.widths, GROUPS[mode], CLASSES)
+    torch.nn.init.zeros_(net.conv_out.weight)
+    assert net.conv_out.bias is not None
+    torch.nn.init.zeros_(net.conv_out.bias)
+    return net
+
+
+def stock_net(mode: str) -> Any:
+    """Build the same net as diffusers has it, which writes its configuration and weights."""
+    config = CONFIGS[mode]
+    return UNet2DModel(
         in_channels=config.conditioning * PATCH[mode] ** 2,
         out_channels=config.drawn * PATCH[mode] ** 2,
         block_out_channels=config.widths,
         layers_per_block=1,
         down_block_types=("DownBlock2D",) * 3,
         up_block_types=("UpBlock2D",) * 3,
-        norm_num_groups=8 if mode == "head" else 16,
+        norm_num_groups=GROUPS[mode],
         num_class_embeds=CLASSES,
     )
-    torch.nn.init.zeros_(net.conv_out.weight)
-    torch.nn.init.zeros_(net.conv_out.bias)
-    return net
 
 
 def prepare(folder: Path) -> None:
@@ -198,7 +209,7 @@ def export() -> None:
     """Write the EMA weights of both nets as diffusers folders, fp16, into core/base/."""
     version = []
     for mode in CONFIGS:
-        kept, net = torch.load(CACHE / f"{mode}.pt"), new_net(mode)
+        kept, net = torch.load(CACHE / f"{mode}.pt"), stock_net(mode)
         net.load_state_dict(kept["ema"])
         net.half().save_pretrained(BASE / mode)
         config = BASE / mode / "config.json"

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import torch
-from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
 from core.atomic import write_json, writing
 from core.errors import Stopped
@@ -188,7 +187,9 @@ class Trainer:
     """A task's LoRA, its optimiser and the best state so far; all of it in `folder`/training.pt."""
 
     def __init__(self, task: TrainingTask, folder: Path, key: str) -> None:
-        self._task = task
+        import peft  # with transformers, 4 s: for who is trained
+
+        self._peft, self._task = peft, task
         self._trained = [p for p in task.model.parameters() if p.requires_grad]
         self._optimiser = torch.optim.AdamW(self._trained, lr=task.config.rate, betas=(0.9, 0.99), weight_decay=0.0)
         device = next((p.device.type for p in self._trained), "cpu")
@@ -218,7 +219,7 @@ class Trainer:
             state = torch.load(kept, map_location="cpu")
             if state["key"] != self._key:
                 raise KeyError("a checkpoint of another training")
-            set_peft_model_state_dict(self._task.model, state["lora"])
+            self._peft.set_peft_model_state_dict(self._task.model, state["lora"])
             self._optimiser.load_state_dict(state["optimiser"])
             self._scaler.load_state_dict(state["scaler"])
             step, idle, without = int(state["step"]), int(state["idle"]), float(state["without"])
@@ -226,7 +227,7 @@ class Trainer:
         except Exception:  # torch.load raises anything on a damaged file: EOFError, UnpicklingError, RuntimeError ...
             kept.unlink(missing_ok=True)
             self._optimiser.load_state_dict(untrained[0])
-            set_peft_model_state_dict(self._task.model, untrained[1])
+            self._peft.set_peft_model_state_dict(self._task.model, untrained[1])
             return False
         self.step, self._idle, self._without, self.best_error, self._best = step, idle, without, best_error, best
         return True
@@ -262,7 +263,7 @@ class Trainer:
 
     def _lora(self) -> dict[str, Any]:
         """Return a copy of the LoRA's weights as they are now."""
-        return {name: tensor.clone() for name, tensor in get_peft_model_state_dict(self._task.model).items()}
+        return {name: tensor.clone() for name, tensor in self._peft.get_peft_model_state_dict(self._task.model).items()}
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -282,7 +283,7 @@ class Trainer:
 
     def keep(self) -> None:
         """Write the best state, whole or not at all."""
-        set_peft_model_state_dict(self._task.model, self._best)
+        self._peft.set_peft_model_state_dict(self._task.model, self._best)
         part = self._folder / f"{LORA}.part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)

@@ -5,6 +5,7 @@ The loss here trains the shipped base net too (`tools/train_base.py`).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
 
 from core import frame
 from core.engines.denoise import cosine_alpha_bar
@@ -88,8 +88,12 @@ class HeadRepairTask:
         self._samples = samples[:-1] if self._proof else samples
         self.trained_on = tuple(sample.sha256 for sample in self._samples)
         self.scales_loss = False
+        from peft import LoraConfig, get_peft_model  # with transformers, 4 s: for who is trained
+
         torch.manual_seed(0)
-        self.model: Any = get_peft_model(copy_of(net), LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=ADAPTED))
+        self.model: Any = get_peft_model(
+            copy.deepcopy(net), LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=ADAPTED)
+        )
 
     def _predict(
         self, x: torch.Tensor, degraded: torch.Tensor, time: torch.Tensor, strength: torch.Tensor
@@ -129,16 +133,11 @@ def _weight(face: FaceMap) -> F32:
     return (0.25 + 0.75 * cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 3)).astype(np.float32)
 
 
-def copy_of(net: Any) -> Any:
-    """Return a copy of a net that a LoRA may be put on: the engine's own stays as it was."""
-    copy = type(net).from_config(net.config)
-    copy.load_state_dict(net.state_dict())
-    return copy.to(memory_format=torch.channels_last)
-
-
 def merged(net: Any, lora: Path) -> Any:
     """Return a copy of a net with a person's LoRA merged in."""
-    return PeftModel.from_pretrained(copy_of(net), str(lora)).merge_and_unload().eval()
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(copy.deepcopy(net), str(lora)).merge_and_unload().eval()
 
 
 def proof(predict: repair.Predict, held_out: Sample) -> float:

@@ -8,7 +8,7 @@ model card.
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +16,12 @@ import cv2
 import ncnn
 import numpy as np
 import torch
-from diffusers import UNet2DModel
 from torch.nn import functional
 
 from core import weights
 from core.engines.denoise import scale_model_input
 from core.engines.redress.repair import CLASSES
+from core.engines.redress.unet import UNet
 from core.settings import threads
 from core.types import F32
 
@@ -41,17 +41,25 @@ CONDITIONING_CHANNELS: Final = 10
 
 
 class Nets:
-    """The networks, loaded once. Deterministic for the same inputs, threads and torch build."""
+    """The networks, each loaded once, when first needed. The same for the same inputs, threads and torch build."""
 
     def __init__(self) -> None:
         # torch alone takes half of the cores it sees; a worker says how many it leaves to others
         torch.set_num_threads(threads())
-        self.torso: Any = load_net("torso")
-        self.head: Any = load_net("head")
         self._upscaler = ncnn.Net()
         self._upscaler.opt.num_threads = torch.get_num_threads()
         self._upscaler.load_param(str(weights.path("realesr-animevideov3-x4.param")))
         self._upscaler.load_model(str(weights.path("realesr-animevideov3-x4.bin")))
+
+    @cached_property
+    def torso(self) -> UNet:
+        """Return the net that draws neck, collar and clothes."""
+        return load_net("torso")
+
+    @cached_property
+    def head(self) -> UNet:
+        """Return the net that restores a soft or noisy head: few photos need it."""
+        return load_net("head")
 
     @property
     def version(self) -> str:
@@ -132,11 +140,12 @@ def run_on_patches(
     height = seen.shape[2]
     padded = functional.pad(seen, (0, 0, 0, -height % (4 * patch)), mode="replicate")
     patches = functional.pixel_unshuffle(padded, patch).contiguous(memory_format=torch.channels_last)
-    out = net(patches, time * 1000, class_labels=label).sample
+    out = net(patches, time * 1000, label)
     return functional.pixel_shuffle(out, patch)[:, :channels, :height]
 
 
-def load_net(name: str) -> Any:
+def load_net(name: str) -> UNet:
     """Load one of the shipped nets, "torso" or "head", as 32-bit floats."""
-    net: Any = UNet2DModel.from_pretrained(BASE / name, local_files_only=True)
-    return net.float().eval().to(memory_format=torch.channels_last)
+    net: Any = UNet.load(BASE / name).eval()
+    loaded: UNet = net.to(memory_format=torch.channels_last)
+    return loaded

@@ -59,10 +59,16 @@ def in_suit(nets: Nets, setup: Setup) -> Callable[[str], F32]:
 
 
 @pytest.mark.parametrize("name", ["torso", "head"])
-def test_stock_diffusers_opens_the_shipped_nets(name: str) -> None:
-    net = UNet2DModel.from_pretrained(BASE / name, local_files_only=True)
-    assert sum(p.numel() for p in net.parameters()) < 14e6
-    assert all(torch.isfinite(p).all() for p in net.parameters())
+def test_stock_diffusers_opens_the_shipped_nets_and_computes_the_same(name: str, nets: Nets) -> None:
+    stock = UNet2DModel.from_pretrained(BASE / name, local_files_only=True).float().eval()
+    assert sum(p.numel() for p in stock.parameters()) < 14e6
+    assert all(torch.isfinite(p).all() for p in stock.parameters())
+    own = getattr(nets, name)
+    assert own.state_dict().keys() == stock.state_dict().keys()
+    seen = torch.randn((2, stock.config.in_channels, 20, 24), generator=torch.Generator().manual_seed(0))
+    times, kinds = torch.tensor([999.0, 250.0]), torch.tensor([1, 3])
+    with torch.no_grad():
+        assert torch.allclose(own(seen, times, kinds), stock(seen, times, kinds).sample, atol=1e-4)
 
 
 def test_all_weights_together_stay_under_40_megabytes() -> None:
