@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,16 @@ from core.edit import recipe as recipes
 from core.edit.crops import CROPS
 from core.edit.outfit import digest_of, dressed, never
 from core.edit.output import OnProgress, silent
+from core.edit.preview import is_slow, preview, shrunk
 from core.errors import Refused
 from core.judge.collar import collar_faults
 from core.judge.likeness import cost_points, rescored
 from core.models import Models
 from core.scene.style import OWN, purpose_of
 from core.types import Layers, Recipe, Step
+
+OnPreview = Callable[[bytes], None]
+"""Called with a small JPEG of the edit, with its recipe and AI mark as every picture has."""
 
 
 def enhance(
@@ -31,12 +36,13 @@ def enhance(
     models: Models | None = None,
     on_progress: OnProgress = silent,
     steps: Sequence[Step] = (),
+    on_preview: OnPreview | None = None,
 ) -> dict[str, Any]:
     """Edit a delivered portrait: read the recipe beside it, make the edits, write the new picture and its record.
 
     steps: of another recipe, made before the tweaks just as they stand there. on_progress: called with step and total
-    of what takes seconds. Raises Refused when the recipe or the layers are missing, a tweak is wrong, or `out` would
-    overwrite the portrait.
+    of what takes seconds. on_preview: called before an edit that takes long is made whole (`core.edit.preview`).
+    Raises Refused when the recipe or the layers are missing, a tweak is wrong, or `out` would overwrite the portrait.
     """
     record, recipe = read_record(portrait)
     folder = (portrait.parent / record["layers"]).resolve()
@@ -46,7 +52,10 @@ def enhance(
         raise Refused("overwrites", f"{out.name} would overwrite {portrait.name} or its recipe; give another name")
     models = models or Models()
     edited = recipes.edit(recipes.follow(recipe, steps), *tweaks)
-    layers, put_on = in_outfit(folder, edited, models)
+    layers = layers_for(folder, edited)
+    if on_preview is not None:
+        _show_preview(layers, edited, on_preview)
+    layers, put_on = in_outfit(layers, folder, edited, models)
     layers = with_mesh(layers, models)
     done = recipes.developed(layers, edited, on_progress)
     settings = recipes.effective(edited)
@@ -71,13 +80,34 @@ def enhance(
     return made
 
 
-def in_outfit(folder: Path, edited: Recipe, models: Models) -> tuple[Layers, Path | None]:
+def _show_preview(layers: Layers, edited: Recipe, on_preview: OnPreview) -> None:
+    """Show a small picture where the whole takes long; for what will be refused there is none, the whole says why."""
+    rgb = None
+    with suppress(Refused):
+        if is_slow(layers, edited) and (small := _shrunk_in_outfit(layers, edited)) is not None:
+            rgb = preview(small, edited)
+    if rgb is not None:
+        on_preview(files.encode(rgb, ".jpg", edited))
+
+
+def _shrunk_in_outfit(layers: Layers, edited: Recipe) -> Layers | None:
+    """Return small layers in what the recipe puts on; None where it would not sit, or another engine draws it."""
+    small, outfit = shrunk(layers), recipes.outfit_of(edited)
+    if outfit is None or layers.outfit:
+        return small
+    if edited.settings.get("drawn_anew"):
+        return None
+    small = dressed(small, outfit, edited.seed)
+    return None if outfit.kind != OWN and collar_faults(small) else small
+
+
+def in_outfit(layers: Layers, folder: Path, edited: Recipe, models: Models) -> tuple[Layers, Path | None]:
     """Return a portrait's layers in what its recipe puts on, and where they were kept in it, if it was now.
 
-    What an edit puts on is judged once, when it is drawn, and kept: all later edits begin with it. Raises Refused where
-    the portrait cannot be dressed so, or where it would not sit.
+    layers: as `layers_for` read them from the folder. What an edit puts on is judged once, when it is drawn, and kept:
+    all later edits begin with it. Raises Refused where the portrait cannot be dressed so, or where it would not sit.
     """
-    layers, outfit = layers_for(folder, edited), recipes.outfit_of(edited)
+    outfit = recipes.outfit_of(edited)
     if outfit is None or layers.outfit:
         return layers, None
     drawn = replace(edited, steps=(), head="")

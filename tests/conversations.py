@@ -152,6 +152,7 @@ SAMPLES: dict[type[e.Event], e.Event] = {
     e.PhotoLooked: e.PhotoLooked(e.Verdict(1, False, "blurred", 0.1, 0.3)),
     e.JobMoved: e.JobMoved(1, place=3),
     e.FirstPortraitCame: e.FirstPortraitCame(1, FirstPortrait("shoots/1/11.png", "office", 93.0)),
+    e.PreviewCame: e.PreviewCame(2, "shoots/2/preview.jpg"),
     e.GalleryCame: e.GalleryCame(1, (portrait(11),)),
     e.PortraitCame: e.PortraitCame(2, portrait(21, parent=11)),
     e.StickersCame: e.StickersCame(2, ("shoots/1/11-telegram_sticker.webp",)),

@@ -24,7 +24,7 @@ from jobs.embedded_valkey import EmbeddedValkey
 from jobs.kinds.base import Job
 from jobs.kinds.shoot import Shoot
 from jobs.queue import job_store
-from jobs.queue.events import FirstPortrait, JobEvent, Step, to_json, type_of
+from jobs.queue.events import Early, JobEvent, Step, to_json, type_of
 from jobs.queue.job_status import status_of
 from jobs.queue.job_store import Accepted
 from jobs.services import Services, open_services
@@ -90,10 +90,10 @@ async def state_of(services: Services, job_id: int) -> str:
 
 @dataclass
 class Front:
-    """What people were told by a worker and a notifier that run inside the test: last words, and first portraits."""
+    """What people were told by a worker and a notifier that run inside the test: last words, and early pictures."""
 
     told: list[JobEvent] = field(default_factory=list)
-    firsts: list[JobEvent] = field(default_factory=list)
+    early: list[JobEvent] = field(default_factory=list)
 
     async def words(self, job_id: int) -> list[str]:
         """Wait for the last word on a job; return all there were."""
@@ -108,7 +108,7 @@ async def working(services: Services, studio: str = QUICK) -> AsyncIterator[Fron
 
     async def deliver(job_event: JobEvent) -> None:
         if job_event.id:
-            (front.firsts if isinstance(job_event.payload, FirstPortrait) else front.told).append(job_event)
+            (front.early if isinstance(job_event.payload, Early) else front.told).append(job_event)
 
     parts = (
         Worker(services.settings, services.database, services.blob_store, services.job_queue, studio).run(),
@@ -179,7 +179,7 @@ def be_a_process(config: settings.Settings, parts: str, studio: str, log: str, e
                     "word": type_of(job_event.payload),
                     "payload": json.loads(to_json(job_event.payload)),
                 }
-                file = "firsts" if isinstance(job_event.payload, FirstPortrait) else "told"
+                file = "early" if isinstance(job_event.payload, Early) else "told"
                 await asyncio.to_thread(_append, config.data / file, json.dumps(line) + "\n")
                 await asyncio.sleep(0.02)
 
@@ -218,7 +218,7 @@ async def services(tmp_path: Path, ready_sqlite: Path, queue_server: EmbeddedVal
 
 
 def told(config: settings.Settings, what: str = "told") -> list[dict[str, Any]]:
-    """What the notifier told people so far, `told` or `firsts`, one entry for every time it did."""
+    """What the notifier told people so far, `told` or `early`, one entry for every time it did."""
     file = config.data / what
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 

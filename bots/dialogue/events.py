@@ -183,6 +183,14 @@ class FirstPortraitCame(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewCame(Event):
+    """A small picture of an edit is there, while the whole is being made; file: on the account's blob store."""
+
+    job: int
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class GalleryCame(Event):
     """A sitting is done.
 

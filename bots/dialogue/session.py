@@ -54,7 +54,8 @@ class Running:
     kind: `shoot`, `enhance`, `avatar`, `sticker`, or `all` for edits of several portraits. job: its number in this
     conversation.
     gallery, portrait: what an edit is of.
-    first: file of the first portrait, which the card shows from then on; empty before.
+    first: file of the first portrait, which the card shows from then on; preview: file of an edit's, which its gallery
+    shows; empty before.
     """
 
     job: int
@@ -69,6 +70,7 @@ class Running:
     shown_at: float = 0.0
     stopping: bool = False
     first: str = ""
+    preview: str = ""
 
 
 @dataclass(frozen=True, slots=True)

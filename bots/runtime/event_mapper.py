@@ -36,6 +36,8 @@ def event_of(job_event: events.JobEvent) -> e.Event | None:
             return e.JobMoved(n, stage=stage, percent=round(100 * payload.done), eta_s=payload.eta_s)
         case events.FirstPortrait():
             return e.FirstPortraitCame(n, payload)
+        case events.Preview():
+            return e.PreviewCame(n, payload.file)
         case events.Failed():
             return e.JobFailed(n, payload.reason)
         case events.Cancelled():

@@ -205,9 +205,12 @@ def photographed(layers: Layers, recipe: Recipe) -> Photographed:
     return Photographed(_photograph(placed, recipe), placed)
 
 
-def drawn(taken: Photographed, recipe: Recipe, on_progress: OnProgress = silent) -> U8:
-    """Draw a photograph in the recipe's finish, where it has one, and cut and enlarge it: what is delivered."""
-    settings = effective(recipe)
+def drawn(taken: Photographed, recipe: Recipe, on_progress: OnProgress = silent, enlarged: bool = True) -> U8:
+    """Draw a photograph in the recipe's finish, where it has one, and cut and enlarge it: what is delivered.
+
+    enlarged: False leaves an enlargement out.
+    """
+    settings = effective(recipe) if enlarged else {**effective(recipe), "upscale": 1}
     finish = settings.get("finish")
     rgb = draw(taken.rgb, taken.layers, finish, recipe.seed) if finish else taken.rgb
     return finished(rgb, taken.layers, settings, on_progress)

@@ -32,7 +32,10 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^
 Progress = Callable[[str, int, int], None]
 Stop = Callable[[], bool]
 OnPortrait = Callable[[dict[str, Any], int], None]
-"""Called with a portrait's record as soon as it is judged, and with how many are still to come."""
+"""Called with a portrait's record as soon as it is judged, or an edit's preview (`file` and `kept`), and with how many
+are still to come."""
+OnPreview = Callable[[bytes], None]
+"""Called with a small JPEG of an edit that takes long."""
 Photos = Sequence[tuple[str, bytes]]
 
 
@@ -80,7 +83,12 @@ class Studio(Protocol):
         """Fill a folder with portraits, its manifest last, and return the manifest."""
 
     def enhance(
-        self, portrait: Path, tweaks: Sequence[str], out: Path, on_progress: Callable[[int, int], None]
+        self,
+        portrait: Path,
+        tweaks: Sequence[str],
+        out: Path,
+        on_progress: Callable[[int, int], None],
+        on_preview: OnPreview | None,
     ) -> dict[str, Any]:
         """Write an edited portrait and its record, and return the record. on_progress: called with step and total."""
 
@@ -140,8 +148,8 @@ class Job(ABC):
     ) -> dict[str, Any]:
         """Do the work, in the child process; return what JSON can hold."""
 
-    async def publish_portrait(self, workspace: Workspace, record: dict[str, Any]) -> Drawn:
-        """Put the picture of one portrait into the blob store while others are being drawn, in the worker.
+    async def publish_early(self, workspace: Workspace, record: dict[str, Any]) -> Drawn:
+        """Put one picture into the blob store while the work goes on, in the worker.
 
         Asked of kinds that call `on_portrait` alone; done twice, it must come to the same.
         """

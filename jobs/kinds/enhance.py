@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
 
 from core.edit.offered import MOST_EDITS
 from core.errors import Refused, Stopped
-from jobs.kinds.base import Job, OnPortrait, Progress, Published, Stop, Studio, Word, drawn_of
+from jobs.kinds.base import Drawn, Job, OnPortrait, Progress, Published, Stop, Studio, Word, drawn_of
 
 if TYPE_CHECKING:
     from jobs.worker.workspace import Workspace
+
+PREVIEW: Final = "preview.jpg"
+"""Beside the edit's own `e17.jpg`; no style is called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,15 @@ class Enhance(Job):
     ) -> dict[str, Any]:
         """Return the records of the edits, by the number of the portrait each was made of.
 
-        Of several, one that cannot be edited so is left out and counted; if it is the only one, Refused is raised.
+        A single one that takes long is shown small before. Of several, one that cannot be edited so is left out and
+        counted; if it is the only one, Refused is raised.
         """
         lines = [line.split() for line in (folder / "names").read_text("utf-8").splitlines()]
+
+        def on_preview(data: bytes) -> None:
+            (folder / "out" / PREVIEW).write_bytes(data)
+            on_portrait({"file": PREVIEW, "kept": True}, 1)
+
         made: dict[str, Any] = {}
         for done, (number, portrait, edit) in enumerate(lines):
             if should_stop():
@@ -64,13 +73,24 @@ class Enhance(Job):
                 on_progress("enhance", done * total + step, len(lines) * total)
 
             try:
-                made[number] = studio.enhance(folder / "out" / portrait, self.tweaks, folder / "out" / edit, of_one)
+                made[number] = studio.enhance(
+                    folder / "out" / portrait,
+                    self.tweaks,
+                    folder / "out" / edit,
+                    of_one,
+                    on_preview if len(lines) == 1 else None,
+                )
             except Refused:
                 if len(lines) == 1:
                     raise
         if not made:
             raise Refused("tweak_none", f"0 of {len(lines)} portraits can be edited so")
         return {"made": made, "left_out": len(lines) - len(made)}
+
+    async def publish_early(self, workspace: Workspace, record: dict[str, Any]) -> Drawn:
+        """Put the preview where nothing but this job's is kept: it goes with the job."""
+        await workspace.publish_file(record["file"])
+        return Drawn(f"{workspace.shared_folder}/{record['file']}", "", {}, self.portrait)
 
     async def publish(self, workspace: Workspace, result: dict[str, Any]) -> Published:
         """Put the edits and their records beside their parents."""
@@ -82,5 +102,6 @@ class Enhance(Job):
             for name in names:
                 data = await asyncio.to_thread((workspace.out / name).read_bytes)
                 await workspace.blob_store.put(workspace.account, f"{folder}/{name}", data)
+        await workspace.take_down()  # the preview
         drawn = [drawn_of(record, folder, int(number)) for number, record in result["made"].items()]
         return Published(drawn, {"folder": folder, "left_out": result["left_out"]})

@@ -73,7 +73,7 @@ class Shoot(Job):
         """Return the manifest."""
         return studio.shoot(laid_photos(folder), self, folder / "out", on_progress, should_stop, on_portrait)
 
-    async def publish_portrait(self, workspace: Workspace, record: dict[str, Any]) -> Drawn:
+    async def publish_early(self, workspace: Workspace, record: dict[str, Any]) -> Drawn:
         """Put one portrait's picture where `publish` puts it too; its record and layers can wait."""
         await workspace.publish_file(record["file"])
         return drawn_of(record, workspace.shared_folder)

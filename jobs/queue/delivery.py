@@ -41,7 +41,7 @@ class Delivery:
             found = await outbox.job_event(tx, row_id)
         if found is None:
             return
-        if not isinstance(found.payload, events.FirstPortrait):
+        if not isinstance(found.payload, events.Early):
             self._over[found.job_id] = None
         while len(self._over) > REMEMBERED:
             del self._over[next(iter(self._over))]

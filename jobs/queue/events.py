@@ -1,8 +1,8 @@
 """Job events: frozen values that travel as JSON.
 
-`Done`, `Failed`, `Cancelled`, `Expired` and what is told of a team are final and delivered at least once; so is
-`FirstPortrait`, unless its job is over before. `Queued` and `Step` report progress: only the newest counts, and one
-that is lost is not sent again.
+`Done`, `Failed`, `Cancelled`, `Expired` and what is told of a team are final and delivered at least once; so are
+`FirstPortrait` and `Preview`, unless their job is over before. `Queued` and `Step` report progress: only the newest
+counts, and one that is lost is not sent again.
 """
 
 from __future__ import annotations
@@ -72,6 +72,16 @@ class FirstPortrait:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """A small picture of an edit is in the blob store while the whole is being made; it goes when the edit is over.
+
+    file: as in `Pictured`. Every attempt tells it once.
+    """
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """It is there.
 
@@ -133,12 +143,15 @@ class TeamOver:
     team: int
 
 
-Payload = Queued | Step | FirstPortrait | Done | Failed | Cancelled | Expired | TeamChanged | TeamOver
+Early = FirstPortrait | Preview
+"""What is shown of a job while it goes on."""
+Payload = Queued | Step | Early | Done | Failed | Cancelled | Expired | TeamChanged | TeamOver
 
 WORDS: Final[dict[str, type[Payload]]] = {
     "queued": Queued,
     "step": Step,
     "firstportrait": FirstPortrait,
+    "preview": Preview,
     "done": Done,
     "failed": Failed,
     "cancelled": Cancelled,

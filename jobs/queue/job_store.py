@@ -178,14 +178,18 @@ async def beat(tx: Transaction, job_id: int, attempt: int, step: n.Step) -> str:
     return "lost" if row is None else "cancel" if row[0] else "go on"
 
 
-async def tell_first(tx: Transaction, claimed: Claimed, first: Drawn) -> bool:
-    """Tell the owner of a running job's first portrait; False when it is not ours any more or is to be stopped."""
+async def tell_early(tx: Transaction, claimed: Claimed, early: Drawn) -> bool:
+    """Tell the owner of a running job's first portrait, or of an edit's preview, which has a parent.
+
+    False when it is not ours any more or is to be stopped.
+    """
     await outbox.lock_account(tx, claimed.account)
     ours = select(_j.id).where(*_ours(claimed.id, claimed.attempt), _j.cancel.is_(False))
     if (await tx.c.execute(ours)).first() is None:
         return False
-    percent = first.facts.get("percent_of_baseline")
-    await outbox.tell(tx, claimed.id, n.FirstPortrait(first.file, first.style, percent))
+    percent = early.facts.get("percent_of_baseline")
+    first = n.FirstPortrait(early.file, early.style, percent)
+    await outbox.tell(tx, claimed.id, n.Preview(early.file) if early.parent else first)
     return True
 
 
@@ -291,7 +295,7 @@ async def _close(tx: Transaction, ours: Sequence[ColumnElement[bool]], state: st
     row = closed.first()
     if row is not None:
         await outbox.drop_work(tx, row[0])
-        await outbox.drop_first_portrait(tx, row[0])
+        await outbox.drop_early(tx, row[0])
         if owner.queue in outbox.SERIAL:
             await outbox.send_next(tx, owner.account_id, owner.queue, row[0])
     return row is not None

@@ -18,7 +18,8 @@ from jobs.storage.transaction import Transaction
 ACTIVE: Final = ("queued", "running")
 SERIAL: Final = frozenset({"look"})
 """Queues in which an account's jobs are done one after another, oldest first: photos judge each other."""
-FIRST_PORTRAIT: Final = "firstportrait"
+EARLY: Final = ("firstportrait", "preview")
+"""Events of a job that goes on."""
 _j, _x = t.jobs.c, t.outbox.c
 
 
@@ -85,9 +86,9 @@ async def next_job(tx: Transaction, queue: str) -> int | None:
     return (await tx.c.execute(due)).scalar_one_or_none()
 
 
-async def drop_first_portrait(tx: Transaction, job_id: int) -> None:
-    """Delete what was to tell of a job's first portrait: the job is over, and its last event says more."""
-    await tx.c.execute(delete(t.outbox).where(_x.job_id == job_id, _x.type == FIRST_PORTRAIT))
+async def drop_early(tx: Transaction, job_id: int) -> None:
+    """Delete what was to be shown while a job went on: it is over, and its last event says more."""
+    await tx.c.execute(delete(t.outbox).where(_x.job_id == job_id, _x.type.in_(EARLY)))
 
 
 async def tell(tx: Transaction, job_id: int, payload: events.Payload) -> None:

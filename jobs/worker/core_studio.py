@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core.intake.bounded import BoundedDecoder
-from jobs.kinds.base import NotHeld, OnPortrait, Photos, Progress, ShootRequest, Stop
+from jobs.kinds.base import NotHeld, OnPortrait, OnPreview, Photos, Progress, ShootRequest, Stop
 from jobs.worker.laid_photos import LaidPhoto
 
 if TYPE_CHECKING:
@@ -99,12 +99,17 @@ class CoreStudio:
         return studio.shoot(photos, sitting, out, self._models, on_progress, should_stop, on_portrait)
 
     def enhance(
-        self, portrait: Path, tweaks: Sequence[str], out: Path, on_progress: Callable[[int, int], None]
+        self,
+        portrait: Path,
+        tweaks: Sequence[str],
+        out: Path,
+        on_progress: Callable[[int, int], None],
+        on_preview: OnPreview | None,
     ) -> dict[str, Any]:
         """See `Studio.enhance`."""
         from core import studio
 
-        return studio.enhance(portrait, tweaks, out, self._models, on_progress)
+        return studio.enhance(portrait, tweaks, out, self._models, on_progress, on_preview=on_preview)
 
     def sticker(self, portrait: Path, kind: str) -> Path:
         """See `Studio.sticker`."""

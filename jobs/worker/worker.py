@@ -53,7 +53,7 @@ class _Run:
     workspace: Workspace
     step: events.Step = field(default_factory=events.Step)
     verdict: str = "go on"
-    first: asyncio.Task[None] | None = None  # tells of the first portrait
+    early: asyncio.Task[None] | None = None  # tells of the first portrait, or an edit's preview
     first_told: bool = False
     since: float = field(default_factory=time.monotonic)
     stage_since: float = field(default_factory=time.monotonic)
@@ -222,28 +222,30 @@ class Worker:
         finally:
             if mirror is not None:
                 mirror.cancel()
-            beside = [task for task in (mirror, run.first) if task is not None]
+            beside = [task for task in (mirror, run.early) if task is not None]
             await asyncio.gather(*beside, return_exceptions=True)
 
     def _judged(self, run: _Run, record: dict[str, Any], to_come: int) -> None:
-        """Take a portrait that the child has judged: the first that is kept is told at once, if others are to come."""
-        if record["kept"] and to_come and run.first is None:
-            run.first = asyncio.create_task(self._tell_first(run, record))
+        """Take a picture that the child has made: the first that is kept is told at once, if others are to come."""
+        if record["kept"] and to_come and run.early is None:
+            run.early = asyncio.create_task(self._tell_early(run, record))
 
-    async def _tell_first(self, run: _Run, record: dict[str, Any]) -> None:
-        """Put the first portrait into the blob store and tell its owner; if that fails, the next is the first."""
+    async def _tell_early(self, run: _Run, record: dict[str, Any]) -> None:
+        """Put a picture into the blob store and tell its owner; if that fails, the next is the first."""
         claimed = run.claimed
         try:
-            drawn = await claimed.job.publish_portrait(run.workspace, record)
+            drawn = await claimed.job.publish_early(run.workspace, record)
             async with self._database.write() as tx:
                 tx.after.append(self._job_queue.wake)
-                run.first_told = await job_store.tell_first(tx, claimed, drawn)
+                told = await job_store.tell_early(tx, claimed, drawn)
         except Gone:
             return
-        except Exception:  # the portrait is not lost: it comes with the others
-            log.exception("first_portrait_not_told", job=claimed.id)
-            run.first = None
-        if run.first_told:
+        except Exception:  # the picture is not lost: it comes with the others
+            log.exception("picture_not_told", job=claimed.id)
+            run.early = None
+            return
+        if told and drawn.parent is None:
+            run.first_told = True
             metrics.FIRST_PORTRAIT.observe(max(0.0, time.time() - claimed.placed_at))
 
     async def _heart(self, run: _Run, doing: asyncio.Task[str]) -> None:

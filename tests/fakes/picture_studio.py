@@ -1,7 +1,8 @@
 """A stand-in for the studio's work, for tests of the conversation alone: it makes real small pictures, in no time.
 
 A photo's colour says what is wrong with it: black is too dark, red is somebody else; everything else is kept.
-The style `slow` of a purpose `personal` takes its time, so that there is something to cancel.
+The style `slow` of a purpose `personal` takes its time, so that there is something to cancel; so does an enlargement,
+which has a preview, and is refused where it is fourfold.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from core.errors import Stopped
+from core.errors import Refused, Stopped
 
 
 def picture(colour: str, size: tuple[int, int] = (640, 800), mark: str = "") -> bytes:
@@ -105,9 +106,14 @@ class PictureStudio:
             cut.save(file)
         return file
 
-    def enhance(self, portrait: Path, tweaks: Any, out: Path, on_progress: Any) -> dict[str, Any]:
+    def enhance(self, portrait: Path, tweaks: Any, out: Path, on_progress: Any, on_preview: Any) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(portrait.with_suffix(".json").read_text())
         record["tweaks"] += list(tweaks)
+        if on_preview is not None and tweaks[-1].startswith("upscale="):
+            on_preview(picture("teal", (256, 320), f"preview of {out.name}"))
+            time.sleep(2.0)
+            if tweaks[-1] == "upscale=x4":
+                raise Refused("tweak_limit", "4 times is more than a fake can do")
         out.write_bytes(picture("navy", (320, 400), f"{out.name} {record['tweaks']}"))
         wanted = next((t.partition("=")[2] for t in tweaks if t.startswith("format=")), None)
         if wanted and wanted.endswith("passport"):

@@ -3,7 +3,8 @@
 It keeps the studio's habits: finished files are reused, the manifest comes last, `should_stop` is asked
 between portraits. Jobs steer it by the purpose word: `fast`, `slow`, `stuck` (never asks), `dies` (kills
 its own process), `full` (disk full), `refused`, `broken`, `breaks` (at the second portrait, after a while), `none` (no
-portrait is good enough). Every portrait really drawn leaves a line in $QUICK_LOG.
+portrait is good enough). An enlargement has a preview and takes a while; a fourfold one is refused then. Every portrait
+really drawn leaves a line in $QUICK_LOG.
 """
 
 from __future__ import annotations
@@ -99,9 +100,14 @@ class QuickStudio:
         _whole(out / "manifest.json", json.dumps(manifest).encode())
         return manifest
 
-    def enhance(self, portrait: Path, tweaks: Any, out: Path, on_progress: Any) -> dict[str, Any]:
+    def enhance(self, portrait: Path, tweaks: Any, out: Path, on_progress: Any, on_preview: Any) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(portrait.with_suffix(".json").read_text())
         assert (portrait.parent / record["layers"] / "sitter.png").read_bytes() == b"layer"
+        if tweaks[-1].startswith("upscale="):
+            on_preview(b"preview of " + portrait.name.encode())
+            time.sleep(1.5)
+            if tweaks[-1] == "upscale=x4":
+                raise Refused("tweak_limit", "4 times")
         _whole(out, portrait.read_bytes() + b" " + " ".join(tweaks).encode())
         record |= {"file": out.name, "parent": portrait.stem}
         record["tweaks"] += list(tweaks)

@@ -49,6 +49,23 @@ def _first_portrait_came(ctx: Context, event: e.FirstPortraitCame) -> None:
     ctx.replies.append(jobs.progress(ctx.view, new))
 
 
+@handles(e.PreviewCame, when(ENHANCING))
+def _preview_came(ctx: Context, event: e.PreviewCame) -> None:
+    """Show an edit small on its gallery, once, until the whole is there."""
+    running = ctx.session.running
+    if running is None or running.job != event.job or running.kind != "enhance" or running.stopping or running.preview:
+        return
+    ctx.change(running=replace(running, preview=event.file))
+    _show_again(ctx, running)
+
+
+def _show_again(ctx: Context, running: Running) -> None:
+    """Show the gallery an edit is of as it is now, where the edited portrait is what it shows."""
+    found = ctx.session.gallery_of(running.gallery)
+    if found is not None and found.open.number == running.portrait:
+        ctx.replies.append(gallery.card(ctx.view, found))
+
+
 @handles(jobs.CancelPressed, when(*BUSY))
 def _cancel_pressed(ctx: Context, event: jobs.CancelPressed) -> None:
     running = ctx.session.running
@@ -76,6 +93,8 @@ def _cancel(ctx: Context, running: Running) -> None:
     ctx.change(running=stopping)
     ctx.effects.append(fx.Cancel(running.job))
     ctx.replies.append(jobs.progress(ctx.view, stopping))
+    if running.preview:
+        _show_again(ctx, running)
 
 
 @handles(e.JobStopped, when(WAITING, to=(CHOOSING,)), when(ENHANCING, to=(BROWSING,)))
@@ -89,13 +108,15 @@ def _job_failed(ctx: Context, event: e.JobFailed) -> None:
 
 
 def _end_job(ctx: Context, job: int, key: str, **values: object) -> None:
-    """Close a job that brought no gallery: its card says why, without a picture, and the way back is open."""
+    """Close a job that brought nothing: its card says why, without a picture, and the way back is open."""
     running = ctx.session.running
     if running is None or running.job != job:
         return
     back = CHOOSING if running.kind == "shoot" else BROWSING
     ctx.change(state=back, running=None)
     ctx.replies.append(ctx.view.card(jobs.slot(running), [ctx.view.words_or(key, "failed.other", **values)]))
+    if running.preview:
+        _show_again(ctx, running)
     if back == CHOOSING:
         ctx.replies.append(choices.looks(ctx.view, repost=True))
 
@@ -165,6 +186,6 @@ def _edited_in(ctx: Context, running: Running) -> Gallery | None:
     """Close a job on a portrait, and the card it reported on; return the portrait's gallery, None where it is gone."""
     found = ctx.session.gallery_of(running.gallery)
     ctx.change(state=BROWSING, running=None)
-    if found is not None and running.shown_at != running.since:
+    if found is not None and (running.stopping or running.shown_at != running.since):
         ctx.replies.append(ctx.view.card(jobs.slot(running), [ctx.words("tweak.done")]))
     return found

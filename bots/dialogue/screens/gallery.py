@@ -109,6 +109,9 @@ def card(view: View, gallery: Gallery, repost: bool = False) -> Card:
     An edit is compared with its first draw: two pictures where a card may hold them, else both in one.
     """
     shown = gallery.open
+    if preview := _preview_of(view, gallery, shown):
+        rows = _rows(view, gallery, shown)
+        return view.card(slot(gallery), [preview.alt], rows, (preview,), repost=repost, throttled=True)
     first = gallery.root(shown)
     text = caption(view, gallery, shown)
     pictures: tuple[Picture, ...] = (Picture("blob", shown.drawn.file, text),)
@@ -118,6 +121,17 @@ def card(view: View, gallery: Gallery, repost: bool = False) -> Card:
         files = (first.drawn.file, shown.drawn.file)
         pictures = (Picture("blob", f"{files[0]}|{files[1]}", text, tiles=files),)
     return view.card(slot(gallery), [text], _rows(view, gallery, shown), pictures, repost=repost)
+
+
+def _preview_of(view: View, gallery: Gallery, shown: Shown) -> Picture | None:
+    """Return the small picture that stands for an edit of this portrait until it is there, with its caption."""
+    running = view.session.running
+    if running is None or not running.preview or running.stopping or gallery.comparing:
+        return None
+    if (running.gallery, running.portrait) != (gallery.number, shown.number):
+        return None
+    lines = [view.words("tweak.preview", tweak=tweak_label(view, running.tweak)), made_by_ai(view, gallery.made_at)]
+    return Picture("blob", running.preview, "\n".join(lines))
 
 
 def slot(gallery: Gallery) -> str:

@@ -96,7 +96,16 @@ def any_of(kind: type[e.Event]) -> st.SearchStrategy[e.Event]:
     return SPECIAL.get(kind, st.builds(kind, **fields))
 
 
-JOB_EVENTS = [e.PhotoLooked, e.JobMoved, e.FirstPortraitCame, e.GalleryCame, e.PortraitCame, e.JobFailed, e.JobStopped]
+JOB_EVENTS = [
+    e.PhotoLooked,
+    e.JobMoved,
+    e.FirstPortraitCame,
+    e.PreviewCame,
+    e.GalleryCame,
+    e.PortraitCame,
+    e.JobFailed,
+    e.JobStopped,
+]
 
 
 def any_event() -> st.SearchStrategy[e.Event]:
@@ -126,6 +135,8 @@ def test_any_sequence_of_events_loses_no_photo_and_raises_nothing(
             mine |= {p.file for p in event.portraits}
         if isinstance(event, e.PortraitCame | e.FirstPortraitCame):
             mine.add(event.portrait.file)
+        if isinstance(event, e.PreviewCame):
+            mine.add(event.file)
         if isinstance(event, e.TeamSheetCame):
             mine.add(event.sheet)
         held = {p.number for p in session.photos}

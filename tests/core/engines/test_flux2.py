@@ -13,7 +13,7 @@ import torch
 from diffusers import Flux2KleinInpaintPipeline, Flux2KleinPipeline
 
 from core import studio
-from core.deliver.layers import save_layers
+from core.deliver.layers import layers_for, save_layers
 from core.edit.recipe import develop, edit
 from core.engines.checkpoints import Checkpoint
 from core.engines.flux2 import engine as drawing
@@ -354,19 +354,21 @@ def test_an_edit_of_a_portrait_it_drew_has_it_draw_the_clothes_once(
     drawn = models.engine.portrait(setup, "office", "job", Identity((setup.face,), None), "x", studio.never)
     settings = {**drawn.recipe.settings, "drawn_anew": True, "crop": "portrait"}
     recipe = replace(drawn.recipe, engine=f"{engine.name}-{engine.version}", settings=settings)
-    save_layers(replace(drawn.layers, undressed=None), tmp_path)
+    before = replace(drawn.layers, undressed=None)
+    save_layers(before, tmp_path)
     here = Models("embedded")
     here.__dict__["engine"] = engine
     suited = edit(recipe, "outfit=navy_suit", "warmer")
-    layers, put_on = in_outfit(tmp_path, suited, here)
+    layers, put_on = in_outfit(layers_for(tmp_path, suited), tmp_path, suited, here)
     assert len(tinted) == 1
     assert put_on is not None
-    again, now = in_outfit(tmp_path, edit(suited, "brighter"), here)
+    later = edit(suited, "brighter")
+    again, now = in_outfit(layers_for(tmp_path, later), tmp_path, later, here)
     assert now is None
     assert len(tinted) == 1, "the second edit begins with what the first one had drawn"
     assert np.array_equal(develop(again, suited), develop(layers, suited))
     with pytest.raises(Refused, match="0 pixels"):
-        in_outfit(tmp_path, edit(recipe, "outfit=own"), here)
+        in_outfit(before, tmp_path, edit(recipe, "outfit=own"), here)
     with pytest.raises(Refused, match="0 run here") as refused:
-        in_outfit(tmp_path, edit(recipe, "outfit=grey_crew"), models)
+        in_outfit(before, tmp_path, edit(recipe, "outfit=grey_crew"), models)
     assert refused.value.reason == "outfit_engine"

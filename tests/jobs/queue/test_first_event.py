@@ -15,7 +15,8 @@ from jobs.storage.database import Database
 from jobs.storage.transaction import Transaction
 from tests.live_services import person, placed, shoot, someone, until
 
-FIRST = Drawn("shoots/1/p01.jpg", "founder", {"percent_of_baseline": 97.5})
+FIRST = FirstPortrait("shoots/1/p01.jpg", "founder", 97.5)
+DRAWN = Drawn("shoots/1/p01.jpg", "founder", {"percent_of_baseline": 97.5})
 
 
 async def claimed(tx: Transaction, limits: Settings) -> Claimed:
@@ -32,16 +33,16 @@ async def waiting_to_be_told(tx: Transaction) -> list[str]:
 async def test_it_is_durable_once_an_attempt_and_goes_with_the_job(database: Database, limits: Settings) -> None:
     async with database.write() as tx:
         mine = await claimed(tx, limits)
-        assert await job_store.tell_first(tx, mine, FIRST)
+        assert await job_store.tell_early(tx, mine, DRAWN)
         (row,) = (await tx.c.execute(select(t.outbox))).all()
-        assert events.from_json(row.type, row.body) == FirstPortrait("shoots/1/p01.jpg", "founder", 97.5)
+        assert events.from_json(row.type, row.body) == FIRST
         assert await tx.portraits(mine.account) == [], "it has no number before all are there"
         assert await job_store.take_back(tx, mine.id, 1, strikes=3) == "queued"
         again = await job_store.claim(tx, mine.id, 2, "w2")
         assert again is not None
-        assert await job_store.tell_first(tx, again, FIRST)
+        assert await job_store.tell_early(tx, again, DRAWN)
         assert await waiting_to_be_told(tx) == ["firstportrait", "firstportrait"]
-        await job_store.finish(tx, again, [FIRST], {})
+        await job_store.finish(tx, again, [DRAWN], {})
         assert await waiting_to_be_told(tx) == ["done"], "the gallery says more than a first portrait"
 
 
@@ -51,11 +52,11 @@ async def test_nobody_is_told_by_a_worker_that_lost_the_job_or_is_to_stop_it(
     async with database.write() as tx:
         lost = await claimed(tx, limits)
         await job_store.take_back(tx, lost.id, 1, strikes=3)
-        assert not await job_store.tell_first(tx, lost, FIRST)
+        assert not await job_store.tell_early(tx, lost, DRAWN)
         again = await job_store.claim(tx, lost.id, 2, "w2")
         assert again is not None
         assert await job_store.cancel(tx, again.account, again.id) == "stopping"
-        assert not await job_store.tell_first(tx, again, FIRST)
+        assert not await job_store.tell_early(tx, again, DRAWN)
         assert await waiting_to_be_told(tx) == []
 
 
@@ -64,7 +65,7 @@ async def test_one_that_was_not_delivered_yet_is_not_shown_after_the_job_was_can
 ) -> None:
     async with database.write() as tx:
         mine = await claimed(tx, limits)
-        await job_store.tell_first(tx, mine, FIRST)
+        await job_store.tell_early(tx, mine, DRAWN)
         await job_store.cancel(tx, mine.account, mine.id)
         await job_store.stopped(tx, mine.id, 1)
         assert await waiting_to_be_told(tx) == ["cancelled"]
@@ -95,7 +96,7 @@ async def test_progress_goes_on_after_the_first_portrait_and_a_failed_delivery_i
     await until(lambda: shown() == ["Step"])
     async with services.database.write() as tx:
         tx.after.append(services.job_queue.wake)
-        await job_store.tell_first(tx, mine, FIRST)
+        await job_store.tell_early(tx, mine, DRAWN)
     await until(lambda: shown() == ["Step", "FirstPortrait"])
     async with services.database.write() as tx:
         await job_store.beat(tx, 1, 1, Step("shoot founder", 1, 2))

@@ -27,8 +27,8 @@ from tests.live_services import (
 
 
 async def first_told(front: Front) -> FirstPortrait:
-    await until(lambda: len(front.firsts) == 1)
-    payload = front.firsts[0].payload
+    await until(lambda: len(front.early) == 1)
+    payload = front.early[0].payload
     assert isinstance(payload, FirstPortrait)
     return payload
 
@@ -49,7 +49,7 @@ async def test_it_is_told_before_the_others_are_drawn_and_is_one_of_the_gallery(
         assert not any(b"founder-00" in data for data in kept), "sealed as every file"
         assert await front.words(job_id) == ["done"]
         assert (await galleries(services, someone.id, job_id))[0] == first.file
-    assert len(front.firsts) == 1
+    assert len(front.early) == 1
 
 
 @pytest.mark.parametrize(("manner", "count"), [("slow", 1), ("none", 4)])
@@ -60,7 +60,7 @@ async def test_there_is_none_where_no_other_follows_or_none_is_kept(
     async with working(services) as front:
         job_id = await place(services, someone.id, shoot(manner, count=count))
         assert await front.words(job_id) == ["done"]
-    assert front.firsts == []
+    assert front.early == []
 
 
 async def test_a_cancelled_job_leaves_nothing_of_it_nor_of_what_is_mirrored_all_the_time(services: Services) -> None:
@@ -130,12 +130,12 @@ async def test_a_killed_worker_s_successor_tells_the_same_one_again(services: Se
     async with running(services.settings, "worker", "notify") as processes:
         job_id = await place(services, someone.id, shoot("slow", count=8))
         await services.job_queue.send()
-        await until(lambda: len(told(services.settings, "firsts")) == 1)
+        await until(lambda: len(told(services.settings, "early")) == 1)
         processes[0].kill()
         processes[0] = Process(services.settings, "worker")
         await ends(services, job_id)
         await until(lambda: bool(told(services.settings)))
-    firsts = [line["payload"] for line in told(services.settings, "firsts")]
+    firsts = [line["payload"] for line in told(services.settings, "early")]
     assert firsts == [firsts[0]] * 2
     assert [line["word"] for line in told(services.settings)] == ["done"]
     assert len(await galleries(services, someone.id, job_id)) == 8

@@ -1,0 +1,79 @@
+"""The preview of an edit in a chat on each platform: on the gallery's message, until the whole is there or it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chats import Person, has_gallery, running_bot
+from tests.fakes.discord_messages import pictures_shown
+from tests.fakes.discord_server import DiscordServer
+from tests.fakes.telegram_server import TelegramServer
+
+PREVIEW = "The whole picture takes its place in a moment."
+Chat = TelegramServer | DiscordServer
+
+
+@pytest.fixture(params=["server", "discord_server"])
+def chat(request: pytest.FixtureRequest) -> Chat:
+    """A loopback Telegram, then a loopback Discord."""
+    found: Chat = request.getfixturevalue(request.param)
+    return found
+
+
+def id_of(message: Any) -> str:
+    return str(message["message_id"] if isinstance(message, dict) else message.id)
+
+
+def portraits(ana: Person) -> list[str]:
+    """The messages with a portrait."""
+    said = zip(ana.chat(), ana.screen(), strict=True)
+    found: list[Any] = [message for message, text in said if "Made with AI from your own photos" in text]
+    assert all("photo" in message if isinstance(message, dict) else pictures_shown(message) == 1 for message in found)
+    return [id_of(message) for message in found]
+
+
+async def sees_preview(ana: Person, strength: str) -> str:
+    """Enlarge a portrait, and wait for the preview; return its message's id."""
+    await ana.presses(strength)
+    return id_of(await ana.sees(PREVIEW))
+
+
+async def test_it_is_on_the_gallery_s_message_until_the_whole_is_there_or_the_edit_ends(
+    chat: Chat, tmp_path: Path
+) -> None:
+    async with running_bot(tmp_path, chat, stop_grace_s=0.3):
+        ana = chat.person(7)
+        await has_gallery(ana)
+        await ana.presses("Edit")
+        await ana.presses("Framing")
+        failing = await sees_preview(ana, "four times the size")
+        assert portraits(ana) == [failing]
+        back = await ana.sees("1/3 · Office")
+        assert portraits(ana) == [id_of(back)] == [failing], "an edit that failed leaves none"
+        await sees_preview(ana, "Enlarge: twice the size")
+        await ana.says("/cancel")
+        await ana.sees("Stopped. Nothing was delivered.")
+        back = await ana.sees("1/3 · Office")
+        assert portraits(ana) == [id_of(back)] == [failing], "nor does one that was called off"
+        await sees_preview(ana, "Enlarge: twice the size")
+        whole = await ana.sees("Edited: Enlarge: twice the size")
+        assert portraits(ana) == [id_of(whole)] == [failing]
+        assert PREVIEW not in "\n".join(ana.screen())
+
+
+async def test_forgetting_takes_it_with_everything_else(chat: Chat, tmp_path: Path) -> None:
+    async with running_bot(tmp_path, chat):
+        ana = chat.person(7)
+        await has_gallery(ana)
+        await ana.presses("Edit")
+        await ana.presses("Framing")
+        await sees_preview(ana, "Enlarge: twice the size")
+        await ana.says("/forget")
+        await ana.presses("Delete everything")
+        receipt = await ana.sees("Everything is deleted")
+        lasting = [message for message in ana.chat() if isinstance(message, dict) or not message.ephemeral_for]
+        assert [id_of(message) for message in lasting] == [id_of(receipt)]
+        assert [file for file in (tmp_path / "shelf").rglob("*") if file.is_file()] == []
