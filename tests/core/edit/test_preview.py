@@ -44,12 +44,8 @@ def delivered(large: Portrait, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("sitting")
     save_layers(large.layers, folder / "layers" / "large")
     exports = files.save_pictures(large.rgb, large.recipe, folder / "large.jpg", "portrait", ())
-    record: dict[str, Any] = {
-        "file": "large.jpg",
-        "exports": exports,
-        "layers": "layers/large",
-        "recipe": to_dict(large.recipe),
-    }
+    record: dict[str, Any] = {"file": "large.jpg", "exports": exports, "layers": "layers/large"}
+    record |= {"recipe": to_dict(large.recipe)}
     record |= {"likeness": None, "percent_of_baseline": None, "parent": None, "tweaks": []}
     write_json(folder / "large.json", record)
     return folder / "large.jpg"
