@@ -40,6 +40,10 @@ CAST: Final = 6.0
 """CIELAB chroma up to which it is the studio's light that tints it."""
 REFLECTED: Final = 3.0
 """CIELAB chroma by which light from elsewhere may still tint it."""
+RAGS: Final = 0.035
+"""Eye distances up to which an outline's teeth are noise of the matting, not cloth; by eye."""
+EDGE: Final = 1.6
+"""Pixels over which a photograph's edge goes from cloth to none."""
 QUALITY: Final = 92
 
 
@@ -109,9 +113,11 @@ def make(photo: U8, marked: Annotation) -> tuple[U8, U8, Facts]:
         inner = cv2.erode(alpha, np.ones((2 * band + 3,) * 2), borderType=cv2.BORDER_REPLICATE) > 0.99
         spread = normalized_convolution(colours, inner.astype(np.float32), 1.5 * band)
         colours = np.where(inner[..., None], colours, spread).astype(np.float32)
+    alpha = without_rags(alpha, RAGS * marked.eye_px)
     inside = {marked.base: filled(ring, photo.shape[:2])}
     for name, points in marked.parts.items():
         shape, _ = matted(mended, snapped(photo, points), max(2, band // 2))
+        shape = without_rags(shape, RAGS * marked.eye_px)
         inside = {other: region * (1 - shape) for other, region in inside.items()}
         inside[name] = shape
     parts = np.dstack([inside.get(name, np.zeros(photo.shape[:2], np.float32)) for name in PART_NAMES])
@@ -196,6 +202,13 @@ def matted(photo: U8, ring: list[Point], band: int) -> tuple[F32, F32]:
     known = inner.astype(np.float32)
     spread = normalized_convolution(colours, known, float(band))
     return alpha, np.where(known[..., None] > 0, colours, spread).astype(np.float32)
+
+
+def without_rags(alpha: F32, width: float) -> F32:
+    """Even out an edge (H, W): its teeth narrower than `width` pixels go, the edge stays sharp and where it was."""
+    wide = cv2.GaussianBlur(alpha, (0, 0), width, borderType=cv2.BORDER_REPLICATE)
+    steepness = max(1.0, width * np.sqrt(2 * np.pi) / EDGE)
+    return np.clip((wide - 0.5) * steepness + 0.5, 0, 1).astype(np.float32)
 
 
 def covered(photo: U8, patch: Patch) -> U8:

@@ -29,14 +29,15 @@ PICTURES: Final = (CLOTH, PARTS)
 Kind = GarmentKind
 Part = Literal["jacket", "shirt", "tie"]
 PART_NAMES: Final[tuple[Part, ...]] = ("jacket", "shirt", "tie")
-Neckline = Literal["collar", "open", "round", "high"]
-"""What of the neck a garment leaves bare: nothing below the collar, a V, a round opening, nothing at all."""
-LEAST_SQUEEZE: Final[dict[str, float]] = {"collar": 0.85, "open": 0.85, "round": 0.7, "high": 0.7}
+Neckline = Literal["collar", "open", "round", "scoop", "high"]
+"""What of the neck a garment leaves bare: nothing below the collar, a V, a round opening, one that shows the
+collarbones too, nothing at all."""
+LEAST_SQUEEZE: Final[dict[str, float]] = {"collar": 0.85, "open": 0.85, "round": 0.7, "scoop": 0.8, "high": 0.7}
 """Least factor, and its inverse the greatest, by which a garment's neck may be narrowed against its shoulders, by
 neckline: knitwear stretches, a collar's points would be seen to be squeezed."""
 TURN_WEIGHT: Final = 0.012
 """What a degree between two turns counts against the logarithm of a squeeze, when garments are compared; by eye."""
-COLLAR_SLACK: Final[dict[str, float]] = {"collar": 0.35, "open": 0.6, "round": 0.35, "high": 0.25}
+COLLAR_SLACK: Final[dict[str, float]] = {"collar": 0.35, "open": 0.6, "round": 0.35, "scoop": 0.7, "high": 0.25}
 """Eye distances by which a collar may be wider than the neck, or tighter, unsqueezed, by neckline; by eye."""
 THIN: Final = 1.35
 """Neck width in eye distances below which it is hair that hides the neck, or a child's: a collar stands off it."""
@@ -180,7 +181,7 @@ def squeeze_of(garment: Garment, body: Body) -> float:
 
 FILLED: Final = 1.22
 """How much wider a garment may become at a side where its photograph ends before the print does."""
-LEAST_COLLAR: Final[dict[str, float]] = {"collar": 0.42, "open": 0.75, "round": 0.45, "high": 0.12}
+LEAST_COLLAR: Final[dict[str, float]] = {"collar": 0.42, "open": 0.75, "round": 0.45, "scoop": 0.8, "high": 0.12}
 """Eye distances below the chin where a neckline's front may begin at the highest, by neckline; by eye."""
 FRONT: Final = 0.9
 """Eye distances from the torso's axis to its front at the collar: how far a turn carries the collar aside."""
