@@ -43,6 +43,11 @@ THIN: Final = 1.35
 """Neck width in eye distances below which it is hair that hides the neck, or a child's: a collar stands off it."""
 AS_GOOD: Final = 0.13
 """By how much a garment may fit worse than the best one and still be worn for a change."""
+MOST_DRAWN: Final[dict[str, float]] = {"scoop": 0.5}
+"""Eye distances by which a neckline may open deeper than the photo shows bare skin, by neckline; others may to any
+depth. Collarbones that are drawn are seen to be; by eye."""
+STANDS_IN: Final[dict[str, Kind]] = {"dress": "crew_neck"}
+"""The kind that is worn where a photo shows too little neck for one."""
 DRAWN_SKIN: Final = 0.15
 """What an eye distance of skin counts that the old clothes hide and this garment would show; by eye."""
 BARE_HEM: Final = 0.3
@@ -140,7 +145,7 @@ def choose(
     turn_deg: how far the torso stands turned to the picture's right. neckline: y in print pixels down to which the
     photo shows bare skin: a garment that opens deeper needs skin to be drawn, and loses against one that does not.
     named: that one, if it fits at all; without a name only what takes on any colour is chosen. seed: chooses among
-    those that fit about as well, so that portraits differ.
+    those that fit about as well, so that portraits differ. MOST_DRAWN and STANDS_IN say what a deep neckline needs.
     """
     fits: list[tuple[float, str, Garment]] = []
     for garment in garments():
@@ -151,10 +156,15 @@ def choose(
         if not least <= squeeze <= 1 / least:
             continue
         for each in (garment, mirrored(garment)):
+            deeper = (front_of(each, body) - neckline) / INTEROCULAR_PX
+            if deeper > MOST_DRAWN.get(each.facts.neckline, math.inf):
+                continue
             turn = TURN_WEIGHT * abs(each.facts.yaw_deg - turn_deg)
             cost = abs(math.log(squeeze)) + turn + LIKE_MADE * each.mirrored + BARE_HEM * bare_hem(each, body)
-            cost += DRAWN_SKIN * max(0.0, front_of(each, body) - neckline) / INTEROCULAR_PX
+            cost += DRAWN_SKIN * max(0.0, deeper)
             fits.append((cost, each.name, each))
+    if not fits and kind in STANDS_IN:
+        return choose(STANDS_IN[kind], body, turn_deg, neckline, seed=seed)
     fits.sort(key=lambda fit: fit[:2])
     best = {name: each for cost, name, each in reversed(fits) if cost <= fits[0][0] + AS_GOOD}
     return list(reversed(best.values()))[seed % len(best)] if best else None

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from core.colour import LUMINANCE
 from core.scene.wardrobe import Facts
 from core.types import U8
-from tools.make_garment import Annotation, facts_text, make
+from tools.make_garment import Annotation, facts_text, make, without_rags
 
 BACKDROP, JACKET, SHIRT, SKIN = (60, 90, 220), (50, 55, 65), (235, 236, 238), (205, 150, 120)
 MARKED: dict[str, Any] = {
@@ -117,3 +117,14 @@ def test_every_garment_of_the_wardrobe_has_the_annotation_it_was_made_from() -> 
         marked = Annotation.model_validate(tomllib.loads((folder / "annotation.toml").read_text("utf-8")))
         facts = Facts.model_validate(tomllib.loads((folder / "garment.toml").read_text("utf-8")))
         assert (marked.title, marked.kind, marked.provenance) == (facts.title, facts.kind, facts.provenance)
+
+
+def test_an_edge_loses_its_teeth_and_stays_where_it_was() -> None:
+    teeth = np.zeros((120, 200), np.float32)
+    for x in range(200):
+        teeth[60 + (2 if x // 2 % 2 else -2) :, x] = 1
+    even = without_rags(teeth, 2.6)
+    rows = (even < 0.5).sum(axis=0)[10:-10]
+    assert rows.max() - rows.min() <= 1, "the teeth were four pixels high"
+    assert abs(float(rows.mean()) - 60) < 0.75
+    assert ((even > 0.05) & (even < 0.95)).sum(axis=0)[10:-10].max() <= 4, "as sharp as before"

@@ -161,11 +161,11 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     near = bare[top:]
     throat = throat_of(setup.body, head, scale) * (1 - _lower(setup.backdrop, size))
     neck = up_to_collar(np.maximum(throat, own * near), layout.rgba[..., 3], head, setup.body, scale)
-    if setup.garment is not None:
-        opening = opening_of(layout.rgba[..., 3], setup.body)
-        neck = np.maximum(neck, widening(opening, np.maximum(neck, head), TRAPEZIUS))
+    matte = layout.rgba[..., 3]
+    opening = np.zeros_like(matte) if setup.garment is None else opening_of(matte, setup.body)
+    neck = np.maximum(neck, widening(opening, np.maximum(neck, head), TRAPEZIUS))
     hanging = _lower(setup.back_hair, size)
-    neck *= within_collar(layout.rgba[..., 3], np.maximum(hair, hanging), setup.body, scale)
+    neck *= within_collar(matte, opening, np.maximum(hair, hanging), setup.body, scale)
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
     own_hair = np.clip(8 * np.maximum(head, hanging), 0, 1)  # its edge has its own colours too
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair)[..., None]

@@ -101,12 +101,13 @@ def widening(filled: F32, figure: F32, flare: float) -> F32:
     return (filled * np.where(away == 0, 1, np.clip(flare * below - away + 0.5, 0, 1))).astype(np.float32)
 
 
-def within_collar(cover: F32, hair: F32, body: Body, scale: float) -> F32:
+def within_collar(cover: F32, opening: F32, hair: F32, body: Body, scale: float) -> F32:
     """Return the columns between a garment's highest points on both sides of the neck: (H, W) float32 0..1.
 
     Cloth covers a body outside its collar: skin seen there is a shoulder of the photo, or what was mistaken for skin.
+    A collar may be wider below its highest points: its opening has skin to both its sides.
     Between a neck and the hair beside it there is no backdrop, so that rows with hair further out keep what they have.
-    cover, hair: (H, W) float32 0..1 of the torso's part. scale: these pixels per print pixel.
+    cover, opening, hair: (H, W) float32 0..1 of the torso's part. scale: these pixels per print pixel.
     """
     width = cover.shape[1]
     solid = cover > 0.5
@@ -120,4 +121,4 @@ def within_collar(cover: F32, hair: F32, body: Body, scale: float) -> F32:
     strands = hair > 0.5
     further_left = np.logical_or.accumulate(strands, axis=1) & (columns < middle)
     further_right = np.logical_or.accumulate(strands[:, ::-1], axis=1)[:, ::-1] & (columns >= middle)
-    return np.maximum(inside, further_left | further_right).astype(np.float32)
+    return np.maximum(np.maximum(inside, opening), further_left | further_right).astype(np.float32)

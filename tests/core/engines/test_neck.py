@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.engines.redress.fitting import opening_of
 from core.engines.redress.generate import FOLDS, _skin_only
 from core.engines.redress.neck import TRAPEZIUS, widening, within_collar
 from core.types import Body
@@ -46,7 +47,7 @@ def test_no_skin_stands_outside_a_collar() -> None:
         cover[120 if away < 60 else round(80 + 0.5 * (away - 60)) :, x] = 1
     hair = np.zeros_like(cover)
     hair[:40, 150:170] = 1
-    window = within_collar(cover, hair, BODY, 0.5)
+    window = within_collar(cover, np.zeros_like(cover), hair, BODY, 0.5)
     assert window.shape == cover.shape
     assert window[:, 256 - 57 : 256 + 57].min() == 1
     assert window[41:, : 256 - 66].max() == 0
@@ -55,9 +56,21 @@ def test_no_skin_stands_outside_a_collar() -> None:
     assert window[:40, :149].max() == 0
 
 
+def test_skin_reaches_a_collar_that_is_wider_below_its_highest_points() -> None:
+    """The tips of an open collar lean inwards: the backdrop stood beside the neck below them."""
+    cover = np.zeros((288, 512), np.float32)
+    cover[90:, :190], cover[90:, 322:] = 1, 1
+    cover[80:100, 180:200], cover[80:100, 312:332] = 1, 1  # the tips
+    cover[200:] = 1
+    opening = opening_of(cover, BODY)
+    window = within_collar(cover, opening, np.zeros_like(cover), BODY, 0.5)
+    assert window[105:195, 191:321].min() == 1
+    assert window[:75, :176].max() == 0
+
+
 def test_a_frame_without_a_garment_near_the_neck_keeps_some_neck() -> None:
     nothing = np.zeros((288, 512), np.float32)
-    assert within_collar(nothing, nothing, BODY, 0.5)[:, 200:312].min() == 1
+    assert within_collar(nothing, nothing, nothing, BODY, 0.5)[:, 200:312].min() == 1
 
 
 def test_an_opening_is_skin_down_to_its_foot_and_begins_without_a_ledge() -> None:

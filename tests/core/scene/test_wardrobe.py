@@ -150,7 +150,7 @@ def test_patterned_cloth_is_worn_only_by_the_outfit_that_names_it() -> None:
     for outfit in wardrobe_of_outfits().outfits.values():
         if outfit.garment:
             assert outfit.garment in {garment.name for garment in garments()}
-            named = choose(outfit.kind, BODY, 0, CHIN, outfit.garment)
+            named = choose(outfit.kind, BODY, 0, CHIN + INTEROCULAR_PX, outfit.garment)
             assert named is not None
             assert named.name == outfit.garment
 
@@ -177,3 +177,23 @@ def test_what_the_old_clothes_hide_decides_how_deep_the_next_may_open(monkeypatc
     shown = choose("suit_open", BODY, 0, fronts["deep"], seed=0)
     assert shown is not None
     assert shown.name == "deep", "where the photo shows the skin either will do, and the first by name is taken"
+
+
+@every
+def test_the_edge_of_a_garment_is_even(garment: Garment) -> None:
+    """Teeth of the matting were seen at collars: the outline is hardly longer than the same one smoothed."""
+    solid = (photographed(garment.name).cloth[..., 3] > 127).astype(np.uint8)
+    smooth = (cv2.GaussianBlur(solid.astype(np.float32), (0, 0), 0.02 * garment.facts.eye_px) > 0.5).astype(np.uint8)
+    wrong = (solid != smooth)[4:-4, 4:-4].sum()
+    edge = cv2.morphologyEx(solid, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))[4:-4, 4:-4].sum() / 2
+    assert wrong < 0.012 * edge, f"{wrong} of {edge:.0f} pixels of the edge stand out"
+
+
+def test_a_dress_is_worn_where_the_photo_shows_the_skin_it_leaves_bare() -> None:
+    """Its outfit is worn as a crew neck by the others: drawn collarbones are seen to be drawn."""
+    shown = choose("dress", BODY, 0, BODY.chin_y + INTEROCULAR_PX, "scoop_dress")
+    hidden = choose("dress", BODY, 0, BODY.chin_y + 0.1 * INTEROCULAR_PX, "scoop_dress")
+    assert shown is not None and hidden is not None
+    assert (shown.name, shown.facts.neckline) == ("scoop_dress", "scoop")
+    assert hidden.facts.kind == "crew_neck"
+    assert takes_colours(hidden), "in the dress's own colour"
