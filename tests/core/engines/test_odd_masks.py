@@ -34,7 +34,7 @@ def test_grown_skin_is_drawn_beside_any_bare_skin(sure: Mask, head: Mask) -> Non
     neck = up_to_collar(throat, sure, head, BODY, SCALE)
     assert (neck >= throat).all()
     assert neck.max() <= 1
-    window = within_collar(sure, head, BODY, SCALE)
+    window = within_collar(sure, throat * (sure < 0.5), head, BODY, SCALE)
     assert 0 <= window.min() <= window.max() <= 1
 
 

@@ -193,7 +193,8 @@ def test_a_dress_is_worn_where_the_photo_shows_the_skin_it_leaves_bare() -> None
     """Its outfit is worn as a crew neck by the others: drawn collarbones are seen to be drawn."""
     shown = choose("dress", BODY, 0, BODY.chin_y + INTEROCULAR_PX, "scoop_dress")
     hidden = choose("dress", BODY, 0, BODY.chin_y + 0.1 * INTEROCULAR_PX, "scoop_dress")
-    assert shown is not None and hidden is not None
+    assert shown is not None
+    assert hidden is not None
     assert (shown.name, shown.facts.neckline) == ("scoop_dress", "scoop")
     assert hidden.facts.kind == "crew_neck"
     assert takes_colours(hidden), "in the dress's own colour"
