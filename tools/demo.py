@@ -51,7 +51,7 @@ def main() -> int:
         "proof": "With one photo there is no second one to prove likeness against; send three or more for that.",
         "honesty": models.engine.honesty + " Public-domain photographs; no endorsement is implied.",
     }
-    write_bytes(OUT / "gallery.html", gallery.gallery_page(cards, summary))
+    write_bytes(OUT / "gallery.html", gallery.gallery_page([[card] for card in cards], summary))
     sheet = gallery.contact_sheet([card["rgb"] for card in cards], columns=len(cards))
     write_bytes(OUT / "contact_sheet.jpg", encode_plain(sheet))
     print(f"open {OUT / 'gallery.html'}")

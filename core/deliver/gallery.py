@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from core.atomic import write_bytes
 from core.deliver.files import encode_plain, read_picture
@@ -20,6 +24,9 @@ from core.judge.verdict import REASONS
 from core.scene.style import load, wardrobe
 from core.types import U8
 
+PAGES: Final = Path(__file__).parents[1] / "pages"
+MOST_DEPTH: Final = 3
+"""How far an edit of an edit is moved in on the page, in steps: a phone has no room for more."""
 NOTHING_LOST: Final = 0.5
 """Percent of baseline up to which new light is said to have cost nothing: it would be rounded to 0."""
 TRAINING: Final = {
@@ -35,30 +42,44 @@ TRAINING: Final = {
 def write_gallery(manifest: Mapping[str, Any], honesty: str, out: Path) -> None:
     """Write gallery.html, and contact_sheet.jpg where a portrait was kept. honesty: as `core.engines.base.Engine`.
 
-    Edits that lie in the folder are shown after the portraits, each to be compared with what it was made from.
+    Edits that lie in the folder are shown as versions of the portrait they were made from, one that was not kept
+    included.
     """
     cards = cards_of(manifest, out)
     if cards:
         write_bytes(out / "contact_sheet.jpg", encode_plain(contact_sheet([card["rgb"] for card in cards])))
-    shown = [*cards, *edits_of(manifest, out)]
-    write_bytes(out / manifest["gallery"], gallery_page(shown, {**_summary(manifest), "honesty": honesty}))
+    dropped = [record for record in manifest["portraits"] if not record["kept"] and (out / record["file"]).is_file()]
+    edited = [_card(record, read_picture(out / record["file"]), _names(manifest)) for record in dropped]
+    trees = [[card, *edits_of(card, manifest, out)] for card in [*cards, *edited]]
+    trees = [tree for at, tree in enumerate(trees) if at < len(cards) or len(tree) > 1]
+    write_bytes(out / manifest["gallery"], gallery_page(trees, {**_summary(manifest), "honesty": honesty}))
 
 
-def edits_of(manifest: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
-    """Return what the gallery page shows of each edit in a folder, beside the picture of its first draw."""
-    names = {photo["sha256"]: photo["name"] for photo in manifest["photos"] if photo["kept"]}
+def edits_of(first: Mapping[str, Any], manifest: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
+    """Return what the gallery page shows of every edit of a portrait in a folder, each after what it was made from."""
+    names = _names(manifest)
     records = {path.stem: _record(path) for path in sorted(out.glob("*.json")) if path.name != "manifest.json"}
-    found = []
-    for name, record in records.items():
-        first = record
-        while first.get("parent") in records and first["parent"] != name:
-            first = records[first["parent"]]
-        if first is record or not record.get("parent") or not (out / record["file"]).is_file():
-            continue
-        card = _card(record, read_picture(out / record["file"]), names)
-        edited = f"{card['title']}, edited: {', '.join(record['tweaks']) or 'as drawn'}"
-        found.append({**card, "title": edited, "before": read_picture(out / first["file"])})
+    records = {name: record for name, record in records.items() if record and (out / record["file"]).is_file()}
+    found: list[dict[str, Any]] = []
+
+    def below(parent: str, done: list[str], depth: int) -> None:
+        for name, record in records.items():
+            if record.get("parent") != parent or name == parent or depth > len(records):
+                continue
+            tweaks = [str(tweak) for tweak in record["tweaks"]]
+            new = tweaks[len(done) :] if tweaks[: len(done)] == done else tweaks
+            card = _card(record, read_picture(out / record["file"]), names)
+            title = words()["edited"].format(title=card["title"], edits=_edits(tweaks) or words()["as_drawn"].lower())
+            found.append({**card, "title": title, "depth": depth, "edit": _edits(new) or words()["as_drawn"]})
+            below(name, tweaks, depth + 1)
+
+    below(Path(first["file"]).stem, [], 1)
     return found
+
+
+def _edits(tweaks: Sequence[str]) -> str:
+    """Write edits as a person reads them: "light left: lots, warmer"."""
+    return ", ".join(tweak.replace("=", ": ").replace("_", " ") for tweak in tweaks)
 
 
 def _record(path: Path) -> dict[str, Any]:
@@ -72,9 +93,13 @@ def _record(path: Path) -> dict[str, Any]:
 
 def cards_of(manifest: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
     """Return what the gallery page shows of each kept portrait of a manifest, picture included."""
-    names = {photo["sha256"]: photo["name"] for photo in manifest["photos"] if photo["kept"]}
+    names = _names(manifest)
     kept = [record for record in manifest["portraits"] if record["kept"]]
     return [_card(record, read_picture(out / record["file"]), names) for record in kept]
+
+
+def _names(manifest: Mapping[str, Any]) -> dict[str, str]:
+    return {photo["sha256"]: photo["name"] for photo in manifest["photos"] if photo["kept"]}
 
 
 def _card(record: Mapping[str, Any], rgb: U8, names: Mapping[str, str]) -> dict[str, Any]:
@@ -89,8 +114,10 @@ def _card(record: Mapping[str, Any], rgb: U8, names: Mapping[str, str]) -> dict[
     about = f"From {names.get(recipe['source'], 'your photo')}, printed at {recipe['width']} x {recipe['height']} px"
     return {
         "rgb": rgb,
-        "before": None,
         "file": record["file"],
+        "exports": record.get("exports", {}),
+        "depth": 0,
+        "edit": words()["as_drawn"],
         "width": rgb.shape[1],
         "height": rgb.shape[0],
         "title": title,
@@ -137,20 +164,52 @@ def _trained(training: Mapping[str, Any]) -> str:
     return f"Training did not help and was not used: {numbers}."
 
 
-def gallery_page(cards: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> bytes:
+@cache
+def words() -> dict[str, str]:
+    """Return the sentences of the page by key."""
+    return tomllib.loads((PAGES / "gallery.toml").read_text("utf-8"))
+
+
+def gallery_page(trees: Sequence[Sequence[Mapping[str, Any]]], summary: Mapping[str, Any]) -> bytes:
     """Render gallery.html: self-contained, good on a phone, every picture with its alt text and its likeness.
 
-    cards: rgb plus what the template names; pictures go in as JPEG data so the page can be sent on alone.
+    trees: of each portrait what the template names, as drawn and then its edits; pictures go in as JPEG data so the
+    page can be sent on alone. It asks nothing of any server, and its Content Security Policy says so.
     """
     environment = Environment(loader=PackageLoader("core", "pages"), autoescape=True, undefined=StrictUndefined)
-    shown = []
-    for card in cards:
-        # a format of another shape than its first draw is shown alone: one would not cover the other
-        compared = card["before"] is not None and card["before"].shape == card["rgb"].shape
-        before = _inline(card["before"]) if compared else ""
-        shown.append({**card, "data": _inline(card["rgb"]), "before": before})
+    style, script = ((PAGES / f"gallery.{suffix}").read_text("utf-8") for suffix in ("css", "js"))
+    shown = [_versions(tree, f"p{number}") for number, tree in enumerate(trees)]
     page = environment.get_template("gallery.html")
-    return page.render(cards=shown, summary=summary, crops=CROPS).encode()
+    return page.render(
+        trees=shown, summary=summary, crops=CROPS, words=words(), style=Markup(style), style_hash=_hash(style),
+        script=Markup(script), script_hash=_hash(script),
+    ).encode()  # fmt: skip
+
+
+def _versions(tree: Sequence[Mapping[str, Any]], portrait: str) -> list[dict[str, Any]]:
+    """Return a portrait's versions as the template shows them, each with those it can be compared with.
+
+    Only pictures of one shape can lie over each other: an edit is compared with the portrait as drawn where it has its.
+    """
+    cards = [{**card, "id": f"{portrait}v{at}", "data": _inline(card["rgb"])} for at, card in enumerate(tree)]
+    for card in cards:
+        card["depth"] = min(card["depth"], MOST_DEPTH)
+        alike = [other for other in cards if other is not card and other["rgb"].shape == card["rgb"].shape]
+        card["others"] = [
+            {
+                "id": other["id"],
+                "name": words()["with"].format(name=other["edit"]),
+                "alt": words()["before"].format(name=other["edit"]),
+                "chosen": other is cards[0],
+            }
+            for other in alike
+        ]
+    return cards
+
+
+def _hash(text: str) -> str:
+    """Return what a Content Security Policy knows an inline style or script by (CSP Level 3, hash-source)."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _inline(rgb: U8) -> str:
