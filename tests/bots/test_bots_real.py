@@ -16,9 +16,9 @@ from bots.platforms.console import Terminal
 from bots.platforms.transcript import play, read
 from bots.runtime import session_store
 from jobs import settings as s
-from jobs.worker.worker import CORE_STUDIO
 from tests import sitters
 from tests.chats import running_bot
+from tests.fakes import remembering_studio
 from tests.fakes.discord_server import DiscordServer
 from tests.fakes.telegram_server import TelegramServer
 
@@ -77,19 +77,7 @@ GALLERY = """
 > [Delete everything]
 < This is your receipt
 """
-SHORTER = """
-< Your portrait is ready
-> [Edit]
-< Office · no baseline yet
-> [Tone]
-< Office · no baseline yet
-> [Warmer: a touch]
-< Edited: Warmer: a touch
-> [↶ Undo]
-> /forget
-> [Delete everything]
-< This is your receipt
-"""
+STUDIO = "tests.fakes.remembering_studio:RememberingStudio"
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +99,16 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def remembered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the studio keeps what it did, for the next chat that asks the same of it."""
+    return tmp_path_factory.mktemp("remembered")
+
+
 @pytest.fixture(autouse=True)
-def same_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def same_pictures(monkeypatch: pytest.MonkeyPatch, remembered: Path) -> None:
     """Fix a conversation's nonce, which seeds its portraits: no measure of these is beyond 60 % of its limit."""
+    monkeypatch.setenv(remembering_studio.FOLDER, str(remembered))
     monkeypatch.setattr(session_store, "secrets", SimpleNamespace(token_hex=lambda length: "00" * length))
 
 
@@ -128,7 +123,7 @@ async def test_a_whole_chat_in_the_terminal_from_consent_to_receipt(photos: Path
     with record.open("w") as out:
         terminal = Terminal(tmp_path / "pictures", out, patience_s=1500)
         config = s.load(data=tmp_path / "data")
-        await front.talk(config, terminal, read(CONSENT + GALLERY), photos, menu=menu)
+        await front.talk(config, terminal, read(CONSENT + GALLERY), photos, STUDIO, menu)
     assert [path for path in (tmp_path / "data" / "shelf").rglob("*") if path.is_file()] == []
 
 
@@ -137,14 +132,11 @@ async def test_the_same_chat_over_telegram_with_a_restart_while_it_is_at_work(
 ) -> None:
     async with TelegramServer() as server:
         ana = server.person(7, patience_s=1500)
-        async with running_bot(tmp_path, server, CORE_STUDIO, menu):
-            one_look = CONSENT.replace(
-                "> [All looks]\n> [Creative]\n> [Founder]\n< Picked: Office, Founder\n", ""
-            ).replace("Go: 2", "Go: 1")
-            await play(read(one_look), ana, photos)
+        async with running_bot(tmp_path, server, STUDIO, menu):
+            await play(read(CONSENT), ana, photos)
             await ana.sees("Your portraits")
-        async with running_bot(tmp_path, server, CORE_STUDIO, menu):
-            await play(read(SHORTER), ana, photos)
+        async with running_bot(tmp_path, server, STUDIO, menu):
+            await play(read(GALLERY), ana, photos)
         galleries = [message for message in ana.chat() if "photo" in message]
         assert server.violations == []
         assert galleries == [], "the receipt is all that is left"
@@ -157,10 +149,10 @@ async def test_a_whole_sitting_on_discord_with_a_restart_while_it_is_at_work(
     """Consent, four photos with a stranger, two looks; then another process: gallery, edits, files, receipt."""
     async with DiscordServer() as server:
         ana = server.person(7, patience_s=1500)
-        async with running_bot(tmp_path, server, CORE_STUDIO, menu):
+        async with running_bot(tmp_path, server, STUDIO, menu):
             await play(read(CONSENT), ana, photos)
             await ana.sees("Your portraits")
-        async with running_bot(tmp_path, server, CORE_STUDIO, menu):
+        async with running_bot(tmp_path, server, STUDIO, menu):
             await play(read(GALLERY), ana, photos)
             await ana.sees("Everything is deleted")
             await server.until(lambda: len([m for m in ana.chat() if not m.ephemeral_for]) == 1)
