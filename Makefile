@@ -24,7 +24,7 @@ test: $(STAMP) lint
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile=fuzz

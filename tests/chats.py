@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from bots.platforms.telegram import service as telegram
 from bots.runtime.retry import Backoff
 from jobs import settings as s
 from jobs.services import Services, open_services
+from jobs.storage.database import open_database
 from jobs.worker.worker import Worker
 from tests.fakes import discord_person, discord_server, telegram_server
 from tests.fakes.discord_server import DiscordServer
@@ -23,6 +26,8 @@ from tests.fakes.telegram_server import TelegramServer
 
 Person = telegram_server.Person | discord_person.Person
 STUDIO = "tests.fakes.picture_studio:PictureStudio"
+READY = tempfile.TemporaryDirectory(prefix="atelier-ready-")
+"""A data folder with an empty database in it, migrated once for all bots of a run."""
 
 
 @asynccontextmanager
@@ -37,6 +42,7 @@ async def running_bot(
     """Services in a folder, its bot and worker running; a life that ends without goodbye."""
     service = discord if isinstance(server, DiscordServer) else telegram
     config = s.load(data=folder, lease_s=2.0, **addressed(server), **more)
+    await lay_database(folder)
     async with open_services(config) as services:
         worker = Worker(config, services.database, services.blob_store, services.job_queue, studio)
         parts = [services.job_queue.relay(), worker.run(), service.run(services, menu, backoff)]
@@ -51,6 +57,15 @@ async def running_bot(
             for answer in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(answer, Exception):
                     raise answer
+
+
+async def lay_database(folder: Path) -> None:
+    """Give a data folder a migrated database, unless it has one."""
+    ready = Path(READY.name) / "ledger.db"
+    if not ready.exists():
+        await (await open_database(s.load(data=ready.parent))).close()
+    if not (folder / ready.name).exists():
+        shutil.copy(ready, folder)
 
 
 def addressed(server: TelegramServer | DiscordServer) -> dict[str, object]:

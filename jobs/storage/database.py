@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -126,12 +127,18 @@ def migrate(c: Connection, keyring: Keyring, to: str = "head") -> None:
         c.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
     config = Config(attributes={"connection": c, "keyring": keyring})
     config.set_main_option("script_location", str(MIGRATIONS))
-    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]  # newest first
+    known = _revisions()
     current = MigrationContext.configure(c).get_current_revision()
     if current not in (None, *known):
         raise SetupWrong(f"the database is at version {current}, newer than {known[0]}, the newest known here")
     if current != known[0]:
         command.upgrade(config, to)
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Return every version of the schema, newest first."""
+    return tuple(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
 
 
 def _prepare_sqlite(dbapi: DBAPIConnection, _: ConnectionPoolEntry) -> None:
