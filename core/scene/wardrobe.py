@@ -254,7 +254,7 @@ def targets_of(garment: Garment, body: Body, turn_deg: float) -> tuple[F32, F32]
     pins: list[tuple[Point, Point]] = []
     nape = -NAPE * math.sin(math.radians(turn_deg)) * eye  # a turned head's neck goes on behind it
     for side, point in zip((-1, 1), facts.neck, strict=True):
-        x = body.neck_x + side * half + max(0.0, side * nape) * side * 1.5 + min(0.0, side * nape) * side * 0.5
+        x = body.neck_x + side * half + max(0.0, side * nape) * side * 0.8 + min(0.0, side * nape) * side * 0.5
         pins.append((point, (x, placed.at(*point)[1] + drop)))
     x, y = placed.at(*facts.collar)
     pins.append((facts.collar, (x + aside, y + drop)))

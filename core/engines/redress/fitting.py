@@ -28,6 +28,8 @@ GRID: Final = 16
 """Print pixels between the points at which the spline is worked out; it is smooth."""
 MOST_STRETCH: Final = 2.2
 """By how much a garment may be drawn longer at the frame's foot, where its photograph ends above it; by eye."""
+FALL: Final = 1.2
+"""Rows by which a shoulder or an arm falls with each column beyond the photograph's side; by eye."""
 CONTRAST: Final = 0.5
 """How much of a cloth's own contrast is kept in another brightness: black cloth hides folds that grey shows."""
 MOST_STOPS: Final = 1.6
@@ -55,6 +57,7 @@ def worn(garment: Garment, cloth: Cloth, body: Body, turn_deg: float, size: tupl
         rgba, parts = (cv2.GaussianBlur(np.ascontiguousarray(layer), (0, 0), 0.4 / enlarged) for layer in (rgba, parts))
     last = np.array([rgba.shape[1] - 1, rgba.shape[0] - 1], np.float32)
     inside = np.clip(ways, [0, -np.inf], [last[0], np.inf]).astype(np.float32)
+    inside[..., 1] -= FALL * np.abs(ways[..., 0] - inside[..., 0])
     folded = last[1] - np.abs(last[1] - inside[..., 1])  # what the stretch does not reach is its own mirror image
     colour, alpha, where = (
         cv2.remap(np.ascontiguousarray(layer), inside[..., 0], rows, how, borderMode=cv2.BORDER_REPLICATE)
