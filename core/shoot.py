@@ -20,7 +20,7 @@ from core.face.features import Observer
 from core.looks.finish import finish_settings
 from core.models import Models
 from core.scene import stage
-from core.scene.dressing import closed_for, outfit_for, with_clothes_for
+from core.scene.dressing import closed_for, outfit_for, outfit_within, with_clothes_for
 from core.scene.sources import select_sources
 from core.scene.style import OWN, ROLES, Purpose, Style, pick, purpose_of
 from core.types import Cutout, FaceMap, Identity
@@ -197,9 +197,10 @@ def shoot_styles(
                 if record is None:
                     seen, purpose = observer.of(attempt.face), purpose_of(sitting.purpose)
                     retouch = purpose.retouch if style.retouch is None else style.retouch
-                    dressed = replace(choice, outfit=attempt.outfit or choice.outfit)
                     own = attempt.outfit is None and whole
                     cutout = cutouts.of(seen, own)
+                    worn = attempt.outfit and outfit_within(attempt.outfit, style, seen, cutout.figure, seed)
+                    dressed = replace(choice, outfit=worn or choice.outfit)
                     setup = stage.set_up(seen, cutout, style, dressed, attempt.take, seed, retouch)
                     setup.settings["crop"] = style.crop or purpose.crop
                     setup.settings["relight"] = attempt.relight

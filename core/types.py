@@ -142,7 +142,8 @@ class Figure:
 
     neckline: y where clothes begin under the chin. neck_x, neck_width: where the bare neck is widest. shoulders: left
     and right x of the arms, None where the photo does not show them. shoulder_y: the shoulder line's height
-    frame.SHOULDER beside the neck, None where it is hidden.
+    frame.SHOULDER beside the neck, None where it is hidden. bare: how deep the neck's skin is
+    seen under the jaw, the mean of its columns in eye distances.
     """
 
     neckline: float
@@ -150,6 +151,7 @@ class Figure:
     neck_width: float
     shoulders: tuple[float, float] | None
     shoulder_y: float | None
+    bare: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

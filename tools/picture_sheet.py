@@ -27,6 +27,7 @@ from core.judge.consistency import Framing, consistency, framing_of
 from core.judge.verdict import judge
 from core.models import Models
 from core.scene import stage
+from core.scene.dressing import outfit_for, outfit_within
 from core.scene.style import OWN, Style, load
 from core.types import U8, FaceMap, Identity, Portrait, Selfie
 
@@ -97,7 +98,8 @@ def pair_of(
         return "refused, own_clothes"
     lifted = (cut_out_whole if whole else cut_out)(face, models.parser)
     cutout = models.engine.prepare(lifted, face, who)
-    setup = stage.set_up(face, cutout, style, stage.Choice(outfit=outfit), take=0, seed=1, retouch=0.3)
+    worn = outfit or outfit_within(outfit_for(style, 1, face), style, face, cutout.figure, seed=1)
+    setup = stage.set_up(face, cutout, style, stage.Choice(outfit=worn), take=0, seed=1, retouch=0.3)
     portrait = models.engine.portrait(setup, style.id, "job", who, photo.stem, lambda: False)
     verdict = judge(portrait, face, who, models.recogniser, models.landmarker)
     word = "kept" if verdict.kept else "dropped, " + ", ".join(verdict.reasons)

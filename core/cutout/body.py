@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.cutout.parts import HALF, Parts
-from core.face.mesh import CHIN
+from core.face.mesh import CHIN, NOSE
 from core.frame import INTEROCULAR_PX
 from core.types import F32, Figure
 
@@ -19,7 +19,6 @@ JAW: Final = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 36
 JAW_CORNERS: Final = (172, 397)
 EARS: Final = (234, 454)
 """Mesh points where the ears begin, left and right in the picture."""
-NOSE: Final = 1
 TURNED: Final = (1.6, 12.0)
 """Nose to one ear over nose to the other, of heads turned by 8 and by 28 degrees; the median of 18 faces."""
 NAPE: Final = 0.8
@@ -38,6 +37,7 @@ def figure_of(parts: Parts, landmarks: F32) -> Figure:
         width,
         _shoulders(parts, landmarks),
         _shoulder_line(parts, neck_x, landmarks),
+        float(bare.sum() / max(1, bare.any(axis=0).sum())) / (INTEROCULAR_PX * HALF),
     )
 
 

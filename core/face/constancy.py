@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from core import frame
 from core.colour import LUMINANCE, linear, normalized_convolution, srgb, to_bytes
 from core.face.landmarks import fill
-from core.face.mesh import BROWS, EYES, FACE_OVAL, LIPS, NOSTRILS
+from core.face.mesh import BROWS, EYES, FACE_OVAL, LIPS, NOSE, NOSTRILS
 from core.types import F32, Selfie
 
 CENTRE: Final = np.array([0.66, -0.38], np.float32)
@@ -37,6 +37,8 @@ LOCAL: Final = 0.75
 """Part of REACH that one face's skin may differ by from place to place: cheeks and nose are redder than a forehead."""
 SUREST: Final = 0.3
 """Part of REACH within which the skin of a face in surely coloured light is brought."""
+SKIN_COLOURED: Final = 0.3
+"""Distance in log ratios from a face's middle at which a place is still six tenths skin-coloured: REACH's mean."""
 BURNT: Final = 250 / 255
 """sRGB value from which a channel may be clipped and says nothing of colour."""
 MOST_GAIN: Final = 1.0
@@ -45,6 +47,10 @@ MOST_FADED: Final = 0.8
 """Most saturation that is taken from light too strong for gains."""
 LEAST: Final = 0.1
 """Change in the logarithm below which a photo is left as it is: about dE 2."""
+STRAND: Final = 0.06
+"""Width of strands of hair, in eye distances."""
+FAR, UNEVEN = 1.5, 0.12
+"""In REACH, how far off the face's colour a fringe is at least, and the contrast of its strands, natural logarithm."""
 SIZE: Final = (256, 320)
 """The canonical frame in which light is looked at."""
 EYE_PX: Final = SIZE[0] * frame.EYE_DISTANCE
@@ -95,6 +101,7 @@ def correction_of(face: F32, points: F32) -> Correction | None:
         return None
     light = linear(face) + np.float32(2e-3)
     luminance = light @ LUMINANCE
+    skin &= ~_strands(light, points, skin)
     weight = luminance * skin  # shadows say little and noisily what colour they are
     local = normalized_convolution(light, weight, 0.35 * EYE_PX)
     seen = _log_ratios(local)
@@ -102,6 +109,7 @@ def correction_of(face: F32, points: F32) -> Correction | None:
     middle = np.median(_log_ratios(light[bright]), axis=0)
     wanted = _natural(_whitened(middle) + _evened(seen - middle))
     whole = _whitened(middle) - middle
+    whole = whole * _share_of(light, points, middle, whole)
     near = cv2.GaussianBlur(cv2.dilate(skin.astype(np.float32), NEAR), (0, 0), 0.15 * EYE_PX)[..., None]
     change = whole + (wanted - seen - whole) * near  # hair is lit as the whole face is: dyed hair is no lamp
     wanted = seen + change
@@ -117,6 +125,25 @@ def correction_of(face: F32, points: F32) -> Correction | None:
     return Correction(gains.astype(np.float32), np.clip(faded, 0, MOST_FADED).astype(np.float32))
 
 
+def _share_of(light: F32, points: F32, middle: F32, change: F32) -> F32:
+    """Return how much of a face's change (2,) every place is given: (320, 256, 1) float32 0..1.
+
+    As much as makes what surrounds the face neutral too, for a lamp's colour lies on hair and walls as well (grey
+    world, Buchsbaum 1980). Where they are neutral, it is the skin that is red, or was made so, and grey hair would turn
+    blue: there only what has the skin's colour (`middle`), as a neck has, is changed with it.
+    """
+    around = ~fill(light.shape[:2], points, FACE_OVAL, 1.1)
+    around &= light.max(axis=-1) < linear(np.array([BURNT], np.float32))[0]
+    length = float(change @ change)
+    if around.sum() < EYE_PX**2 or length == 0:
+        return np.ones((*light.shape[:2], 1), np.float32)
+    seen = _log_ratios(light[around].mean(axis=0))
+    share = np.clip(-(seen @ change) / length, 0, 1)
+    away = _log_ratios(cv2.GaussianBlur(light, (0, 0), 0.1 * EYE_PX)) - middle
+    alike = np.exp(-0.5 * np.sum(away**2, axis=-1, keepdims=True) / np.float32(SKIN_COLOURED**2))
+    return np.asarray(share + (1 - share) * alike, np.float32)
+
+
 def beyond_white_light(light: F32) -> float:
     """Return how far the middle of skin's linear light (N, 3) lies beyond what white light makes of any skin."""
     middle = np.median(_log_ratios(light + np.float32(2e-3)), axis=0)
@@ -130,6 +157,22 @@ def _bare(points: F32) -> NDArray[np.bool_]:
     for ring, grow in [(EYES[0], 1.8), (EYES[1], 1.8), (LIPS, 1.3), (BROWS[0], 1.3), (BROWS[1], 1.3), (NOSTRILS, 1.0)]:
         inside &= ~fill(shape, points, ring, grow)
     return inside
+
+
+def _strands(light: F32, points: F32, skin: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return where a fringe hangs over the forehead: uneven, and of another colour than the cheek below it.
+
+    A second lamp would light that cheek too.
+    """
+    ratios, luminance = _log_ratios(light), np.log(light @ LUMINANCE)
+    above = np.arange(len(light))[:, None] < points[list(BROWS[0] + BROWS[1]), 1].mean()
+    cheeks = normalized_convolution(light, (skin & ~above).astype(np.float32), 0.35 * EYE_PX)
+    below = _log_ratios(cheeks[round(float(points[NOSE, 1]))])
+    away = np.linalg.norm((ratios - below) @ AXES.T / REACH, axis=-1)
+    smooth = cv2.GaussianBlur(luminance, (0, 0), STRAND * EYE_PX)
+    uneven = np.sqrt(cv2.GaussianBlur((luminance - smooth) ** 2, (0, 0), STRAND * EYE_PX))
+    found = (skin & above & (away > FAR) & (uneven > UNEVEN)).astype(np.uint8)
+    return cv2.morphologyEx(found, cv2.MORPH_CLOSE, NEAR) > 0
 
 
 def _log_ratios(light: F32) -> F32:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from core.scene.stage import garment_of
+from core.frame import INTEROCULAR_PX
+from core.scene.stage import body_of, garment_of, torso_turn
 from core.scene.style import OWN, Style
-from core.types import FaceMap
+from core.scene.wardrobe import Garment, choose, front_of
+from core.types import Body, FaceMap, Figure
 
 TIED: Final = ("suit_tie", "shirt_tie")
 """The kinds of garment with a tie."""
@@ -15,6 +17,10 @@ CLOSED: Final = "charcoal_suit"
 """Of the outfits with a collar the one that shows least of the neck."""
 CLOSED_KNIT: Final = "black_turtleneck"
 """The same of those without one, and for who wears no tie."""
+BARE_FROM, BARE_PER_EYE, MOST_BARE = 0.2, 0.7, 0.4
+"""How deep a photo must show the bare neck, in eye distances in the mean, for an opening that nobody asked for: nothing
+as far as BARE_FROM below the chin, BARE_PER_EYE of what is deeper, MOST_BARE at most. Of 53 people in a jacket over an
+open shirt 19 showed less than 0.4: of 12 of them the throat was seen to be drawn."""
 
 
 def has_tie(outfit: str) -> bool:
@@ -32,6 +38,30 @@ def outfit_for(style: Style, number: int, face: FaceMap) -> str:
     """Return what the style's portrait of that number, from 1, wears when it is made from that photo."""
     offered = outfits_of(style, wears_tie=bool(face.features and face.features.tie))
     return offered[(number - 1) % len(offered)]
+
+
+def outfit_within(outfit: str, style: Style, face: FaceMap, figure: Figure, seed: int) -> str:
+    """Return that outfit if the photo shows the skin that its neckline leaves bare, else the style's next that may be.
+
+    Where the style has none, the closed one. face: with its features. figure: the photo's, as it was cut out.
+    """
+    offered = outfits_of(style, wears_tie=bool(face.features and face.features.tie))
+    after = offered.index(outfit) + 1 if outfit in offered else 0
+    body, turn = body_of(face, figure), torso_turn(face)
+    for name in (outfit, *offered[after:], *offered[:after]):
+        worn = garment_of(name)
+        garment = choose(worn.kind, body, turn, figure.neckline, worn.garment, seed)
+        if garment is not None and figure.bare >= _asked_of_neck(garment, body):
+            return name
+    return closed_for(outfit, face)
+
+
+def _asked_of_neck(garment: Garment, body: Body) -> float:
+    """Return how deep a photo must show the bare neck for a garment, in eye distances."""
+    if garment.facts.neckline in ("collar", "high"):
+        return 0.0
+    deep = (front_of(garment, body) - body.chin_y) / INTEROCULAR_PX
+    return min(max(0.0, BARE_PER_EYE * (deep - BARE_FROM)), MOST_BARE)
 
 
 def closed_for(outfit: str, face: FaceMap) -> str:

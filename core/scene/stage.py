@@ -128,8 +128,13 @@ def undress(face: FaceMap, cutout: Cutout, tilt_deg: float = 0.0) -> Undressed:
         skin,
         cutout.figure.neckline,
         face.upscale_factor * size[0] / frame.PRINT[0],
-        float(np.clip(TORSO_TURN * face.selfie.face.yaw_deg, -MOST_TURN, MOST_TURN)),
+        torso_turn(face),
     )
+
+
+def torso_turn(face: FaceMap) -> float:
+    """Return how far the torso under a head is turned to the picture's right, in degrees."""
+    return float(np.clip(TORSO_TURN * face.selfie.face.yaw_deg, -MOST_TURN, MOST_TURN))
 
 
 def put_on(sitter: Undressed, outfit: Outfit, seed: int) -> Dressing:

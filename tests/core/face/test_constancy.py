@@ -8,8 +8,9 @@ import pytest
 
 from core import frame
 from core.colour import LUMINANCE, linear, srgb, to_bytes
-from core.face.constancy import EYE_PX, SIZE, STRIP, correction_of, in_white_light
-from core.face.landmarks import face_skin
+from core.face.constancy import EYE_PX, NEAR, SIZE, STRIP, correction_of, in_white_light
+from core.face.landmarks import face_skin, fill
+from core.face.mesh import BROWS, FACE_OVAL
 from core.types import U8, FaceMap, Selfie
 
 CASTS = {
@@ -119,3 +120,29 @@ def test_yellow_hair_beside_white_skin_keeps_its_colour(selfie: Selfie) -> None:
     if found is not None:
         crown = np.log(found.gains[: max(1, forehead - round(2.0 * EYE_PX))])
         assert np.abs(crown - crown.mean(axis=(0, 1))).max() < 0.1
+
+
+def test_a_dyed_fringe_over_white_skin_is_no_lamp(selfie: Selfie) -> None:
+    """Violet strands, light and dark, over the forehead: skin and strands stay as they are."""
+    to_frame = frame.to_frame(frame.eye_centres(selfie.face.landmarks[:, :2]), *SIZE)
+    points = frame.carry(selfie.face.landmarks[:, :2], to_frame)
+    face = frame.warp(selfie.rgb, to_frame, *SIZE).astype(np.float32) / 255
+    fringe = round(float(points[list(BROWS[0] + BROWS[1]), 1].min()))
+    strands = 0.35 + 0.2 * np.sin(np.arange(SIZE[0]) * 2 * np.pi / 7, dtype=np.float32)
+    face[:fringe] = strands[None, :, None] * np.array([1.0, 0.85, 1.7], np.float32)
+    assert correction_of(face, points) is None
+
+
+def test_red_skin_before_a_grey_wall_does_not_turn_the_wall_blue(collins_map: FaceMap) -> None:
+    """It is the skin that was made red: no lamp threw that colour on face and wall."""
+    to_frame = frame.to_frame(frame.eye_centres(collins_map.selfie.face.landmarks[:, :2]), *SIZE)
+    points = frame.carry(collins_map.selfie.face.landmarks[:, :2], to_frame)
+    face = frame.warp(collins_map.selfie.rgb, to_frame, *SIZE).astype(np.float32) / 255
+    wall = ~fill((SIZE[1], SIZE[0]), points, FACE_OVAL, 1.15)
+    face[~wall] *= np.array([1.0, 0.6, 0.55], np.float32)
+    face[wall] = 0.5
+    found = correction_of(face, points)
+    assert found is not None
+    far = cv2.erode(wall.astype(np.uint8), NEAR) > 0
+    assert np.abs(np.log(found.gains[far])).max() < 0.1
+    assert found.gains[~wall][:, 0].mean() < 0.9

@@ -5,10 +5,20 @@ from typing import get_args
 
 import pytest
 
-from core.scene.dressing import CLOSED, CLOSED_KNIT, TIED, closed_for, has_tie, outfit_for, outfits_of, with_clothes_for
+from core.scene.dressing import (
+    CLOSED,
+    CLOSED_KNIT,
+    TIED,
+    closed_for,
+    has_tie,
+    outfit_for,
+    outfit_within,
+    outfits_of,
+    with_clothes_for,
+)
 from core.scene.style import DRAWN_AS, OWN, DrawnKind, GarmentKind, Style, load, load_all, wardrobe
 from core.scene.wardrobe import garments
-from core.types import FaceMap, Features
+from core.types import Cutout, FaceMap, Features
 
 PHOTO_LOOKS = [look for look in load_all() if look.medium == "photo"]
 NOTHING = Features(None, 0.0, None, 0.0, 0.0, None, (0.0, 0.0, 0.0), None, 0.0, None, 0.0)
@@ -34,6 +44,24 @@ def test_who_wears_a_tie_may_get_one(collins_map: FaceMap) -> None:
     assert closed_for("navy_open", wearing(collins_map, True)) == CLOSED
     assert closed_for("navy_open", wearing(collins_map, None)) == CLOSED_KNIT
     assert closed_for("grey_crew", wearing(collins_map, True)) == CLOSED_KNIT
+
+
+def test_a_neck_that_the_photo_does_not_show_is_covered(collins_map: FaceMap, collins_cutout: Cutout) -> None:
+    """An open collar would show a throat that nobody photographed; a neck that is seen may be shown."""
+    face, look, figure = wearing(collins_map, False), load("founder"), collins_cutout.figure
+    seen = replace(figure, bare=0.6)
+    assert outfit_within("navy_open", look, face, seen, 1) == "navy_open"
+    hidden = replace(figure, bare=0.05)
+    worn = outfit_within("navy_open", look, face, hidden, 1)
+    assert worn == "grey_turtleneck", "of what the look offers"
+    assert outfit_within("navy_open", load("weekend"), face, hidden, 1) == CLOSED_KNIT, "where it offers nothing closed"
+    assert outfit_within("navy_suit", load("office"), wearing(collins_map, True), hidden, 1) == "navy_suit"
+
+
+def test_a_turned_up_jumper_asks_for_less_neck_than_a_jacket(collins_map: FaceMap, collins_cutout: Cutout) -> None:
+    face, some = wearing(collins_map, False), replace(collins_cutout.figure, bare=0.25)
+    assert outfit_within("grey_crew", load("weekend"), face, some, 1) == "grey_crew"
+    assert outfit_within("navy_open", load("founder"), face, some, 1) != "navy_open"
 
 
 def test_every_kind_of_garment_can_be_had_photographed_and_is_drawn_as_something_else_where_none_fits() -> None:
