@@ -124,7 +124,8 @@ def _necks(
     """
     now = skin.neck_against_face(rgb, neck, face)
     own = shown & skin.is_skin(photo, face) if face.any() else shown
-    here, before = skin.neck_against_face(rgb, own, face), skin.neck_against_face(photo, own, face)
+    seen = skin.light_of(rgb, own)  # as dark as it is looked at: a deep shadow's hue is hardly seen, and noisy
+    here, before = skin.neck_against_face(rgb, own, face, seen), skin.neck_against_face(photo, own, face, seen)
     return {
         "neck": 0.0 if now is None else float(np.linalg.norm(now)),
         "neck_moved": 0.0 if here is None or before is None else float(np.linalg.norm(here - before)),

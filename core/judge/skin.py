@@ -18,16 +18,22 @@ CLOTH: Final = 25.0
 """CIELAB distance from the face's colour, at one luminance, from which a pixel of the photo is cloth and no neck."""
 
 
-def neck_against_face(rgb: U8, neck: NDArray[np.bool_], face: NDArray[np.bool_]) -> F32 | None:
-    """Return a* and b* of the neck less the face's, the neck brought to the face's luminance: (2,), None unseen.
+def neck_against_face(rgb: U8, neck: NDArray[np.bool_], face: NDArray[np.bool_], at: F32 | None = None) -> F32 | None:
+    """Return a* and b* of the neck less the face's, both brought to one luminance: (2,), None unseen.
 
-    A neck stands in the chin's shadow by right; only its hue and saturation can betray it.
+    A neck stands in the chin's shadow by right; only its hue and saturation can betray it. at: linear light (3,) whose
+    luminance is meant, the face's where none is given.
     """
     if min(neck.sum(), face.sum()) < LEAST_PX:
         return None
-    skin = np.median(linear(rgb[face]), axis=0)
-    own = _chroma(np.median(linear(rgb[neck]), axis=0), skin)
-    return own - _chroma(skin, skin)
+    skin, own = (np.median(linear(rgb[part]), axis=0) for part in (face, neck))
+    level = skin if at is None else at
+    return _chroma(own, level) - _chroma(skin, level)
+
+
+def light_of(rgb: U8, part: NDArray[np.bool_]) -> F32 | None:
+    """Return the median linear light (3,) of a part of a picture, None where it has too few pixels."""
+    return np.median(linear(rgb[part]), axis=0).astype(np.float32) if part.sum() >= LEAST_PX else None
 
 
 def is_skin(rgb: U8, face: NDArray[np.bool_]) -> NDArray[np.bool_]:
