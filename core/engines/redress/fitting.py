@@ -59,12 +59,13 @@ def worn(garment: Garment, cloth: Cloth, body: Body, turn_deg: float, size: tupl
     inside = np.clip(ways, [0, -np.inf], [last[0], np.inf]).astype(np.float32)
     inside[..., 1] -= FALL * np.abs(ways[..., 0] - inside[..., 0])
     folded = last[1] - np.abs(last[1] - inside[..., 1])  # what the stretch does not reach is its own mirror image
+    aside = np.abs(last[0] - np.abs(last[0] - ways[..., 0]))  # and so is what lies beyond its sides
     colour, alpha, where = (
-        cv2.remap(np.ascontiguousarray(layer), inside[..., 0], rows, how, borderMode=cv2.BORDER_REPLICATE)
-        for layer, rows, how in (
-            (rgba[..., :3], folded, cv2.INTER_LANCZOS4),
-            (rgba[..., 3], np.minimum(inside[..., 1], last[1]), cv2.INTER_CUBIC),
-            (parts, folded, cv2.INTER_LINEAR),
+        cv2.remap(np.ascontiguousarray(layer), columns, rows, how, borderMode=cv2.BORDER_REPLICATE)
+        for layer, columns, rows, how in (
+            (rgba[..., :3], aside, folded, cv2.INTER_LANCZOS4),
+            (rgba[..., 3], inside[..., 0], np.minimum(inside[..., 1], last[1]), cv2.INTER_CUBIC),
+            (parts, aside, folded, cv2.INTER_LINEAR),
         )
     )
     above = ways[..., 1] < 0

@@ -110,3 +110,13 @@ def test_a_body_under_a_garment_is_round() -> None:
     normals = trunk_normals(put_on(garments()[0]).rgba[..., 3])
     assert np.allclose(np.linalg.norm(normals, axis=-1), 1, atol=1e-3)
     assert normals[-40, 250, 2] > 0.8
+
+
+def test_an_arm_goes_on_falling_beyond_its_photographs_side() -> None:
+    """It ended in a horizontal step, and stripes ran from there to the print's side."""
+    body = replace(BODY, neck_x=BODY.neck_x + 220)  # a turned head stands aside: the photograph ends before the print
+    garment = next(each for each in garments() if each.name == "roll_neck")
+    cover = worn(garment, CLOTH, body, 14.0, (512, 288), plain=True).rgba[..., 3] > 0.5
+    top = np.where(cover.any(axis=0), np.argmax(cover, axis=0), 288)
+    assert (np.diff(top[:60]) <= 1).all(), "from the side upwards to the shoulder"
+    assert top[0] > top[59] + 20
