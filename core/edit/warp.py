@@ -68,7 +68,7 @@ def placed(layers: Layers, move: F32, size: tuple[int, int]) -> Layers:
     """Bring all layers into a picture of `size` (width, height) by a similarity (2, 3) without a turn.
 
     What lies outside of them is empty: the backdrop, which is drawn for any size, shows there. No other clothes can be
-    put on them any more.
+    put on them any more, and none dyed.
     """
     zoom = float(move[0, 0])
     how = cv2.INTER_LANCZOS4 if zoom > 1 else cv2.INTER_AREA
@@ -96,7 +96,7 @@ def placed(layers: Layers, move: F32, size: tuple[int, int]) -> Layers:
         normals=normals.round().astype(np.int8),
         marks=marks,
         landmarks=points,
-        parts=brought(layers.parts, empty) if layers.parts.size else layers.parts,
+        parts=np.zeros((0, 0, 3), np.uint8),
         regions=brought(layers.regions, empty) if layers.regions.size else layers.regions,
         chin=layers.chin * zoom + float(move[1, 2]),
         frame_width=layers.unit * zoom,

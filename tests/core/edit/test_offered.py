@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -73,7 +74,8 @@ def test_any_edits_undos_and_branches_end_in_a_picture_that_replays_and_undoes_t
     hopper: Portrait, texts: list[str], last: str
 ) -> None:
     half = np.array([[0.5, 0, 0], [0, 0.5, 0]], np.float32)
-    hopper = replace(hopper, layers=placed(hopper.layers, half, (256, 320)))
+    parts = cv2.resize(hopper.layers.parts, (256, 320), interpolation=cv2.INTER_AREA)
+    hopper = replace(hopper, layers=replace(placed(hopper.layers, half, (256, 320)), parts=parts))
     recipe = made(hopper.recipe, texts, hopper)
     try:
         rgb = develop(hopper.layers, recipe)
