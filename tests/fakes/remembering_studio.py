@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Stopped
-from jobs.kinds.base import OnPortrait, Photos, Progress, ShootRequest, Stop
+from jobs.kinds.base import OnPortrait, OnPreview, Photos, Progress, ShootRequest, Stop
 from jobs.worker.core_studio import CoreStudio
 from jobs.worker.laid_photos import LaidPhoto
 
@@ -64,7 +64,12 @@ class RememberingStudio(CoreStudio):
         return manifest
 
     def enhance(
-        self, portrait: Path, tweaks: Sequence[str], out: Path, on_progress: Callable[[int, int], None]
+        self,
+        portrait: Path,
+        tweaks: Sequence[str],
+        out: Path,
+        on_progress: Callable[[int, int], None],
+        on_preview: OnPreview | None,
     ) -> dict[str, Any]:
         """See `Studio.enhance`."""
         known = _known("studio-enhance", [_sha256(portrait.read_bytes()), list(tweaks), out.name])
@@ -72,7 +77,7 @@ class RememberingStudio(CoreStudio):
             shutil.copytree(known / "out", out.parent, dirs_exist_ok=True)
             return record
         before = set(out.parent.rglob("*"))
-        record = super().enhance(portrait, tweaks, out, on_progress)
+        record = super().enhance(portrait, tweaks, out, on_progress, on_preview)
         for file in set(out.parent.rglob("*")) - before:
             if file.is_file():
                 copy = known / "out" / file.relative_to(out.parent)
