@@ -68,6 +68,14 @@ GALLERY = """
 < Edited: Warmer: a touch, Brighter: a touch, Light from the left: a touch
 > [↶ Undo]
 < Edited: Warmer: a touch, Brighter: a touch
+> [◂ Back]
+< 2/2
+> [Clothes]
+< 2/2
+> [Wear: Black turtleneck]
+< Edited: Warmer: a touch, Brighter: a touch, Wear: Black turtleneck
+> [↶ Undo]
+< Edited: Warmer: a touch, Brighter: a touch
 > [Close edits]
 < 2/2
 > [All 2 files]
