@@ -68,14 +68,6 @@ GALLERY = """
 < Edited: Warmer: a touch, Brighter: a touch, Light from the left: a touch
 > [↶ Undo]
 < Edited: Warmer: a touch, Brighter: a touch
-> [◂ Back]
-< 2/2
-> [Clothes]
-< 2/2
-> [Wear: Black turtleneck]
-< Edited: Warmer: a touch, Brighter: a touch, Wear: Black turtleneck
-> [↶ Undo]
-< Edited: Warmer: a touch, Brighter: a touch
 > [Close edits]
 < 2/2
 > [All 2 files]
@@ -84,6 +76,16 @@ GALLERY = """
 < Delete everything?
 > [Delete everything]
 < This is your receipt
+"""
+OUTFIT = """
+> [◂ Back]
+< 2/2
+> [Clothes]
+< 2/2
+> [Wear: Black turtleneck]
+< Edited: Warmer: a touch, Brighter: a touch, Wear: Black turtleneck
+> [↶ Undo]
+< Edited: Warmer: a touch, Brighter: a touch
 """
 STUDIO = "tests.fakes.remembering_studio:RememberingStudio"
 
@@ -131,7 +133,8 @@ async def test_a_whole_chat_in_the_terminal_from_consent_to_receipt(photos: Path
     with record.open("w") as out:
         terminal = Terminal(tmp_path / "pictures", out, patience_s=1500)
         config = s.load(data=tmp_path / "data")
-        await front.talk(config, terminal, read(CONSENT + GALLERY), photos, STUDIO, menu)
+        edits = GALLERY.replace("> [Close edits]", f"{OUTFIT}> [Close edits]")
+        await front.talk(config, terminal, read(CONSENT + edits), photos, STUDIO, menu)
     assert [path for path in (tmp_path / "data" / "shelf").rglob("*") if path.is_file()] == []
 
 
