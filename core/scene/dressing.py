@@ -13,6 +13,8 @@ from core.types import Body, FaceMap, Figure
 
 TIED: Final = ("suit_tie", "shirt_tie")
 """The kinds of garment with a tie."""
+FEMININE: Final = ("blouse", "dress")
+"""Kinds that are worn by women. A photo does not say who is one, but a beard says who hardly is."""
 CLOSED: Final = "charcoal_suit"
 """Of the outfits with a collar the one that shows least of the neck."""
 CLOSED_KNIT: Final = "black_turtleneck"
@@ -28,16 +30,25 @@ def has_tie(outfit: str) -> bool:
     return garment_of(outfit).kind in TIED
 
 
-def outfits_of(style: Style, wears_tie: bool) -> tuple[str, ...]:
-    """Return what a style is worn with, in turn; without ties for who wears none, where it has anything else."""
-    offered = (style.outfit, *style.more_outfits)
-    return tuple(outfit for outfit in offered if wears_tie or not has_tie(outfit)) or (CLOSED_KNIT,)
+def outfits_of(style: Style, wears_tie: bool, bearded: bool = False) -> tuple[str, ...]:
+    """Return what a style is worn with, in turn: no tie for who wears none, no blouse or dress for who has a beard.
+
+    Where nothing else is left, the closed one. What nobody asked for is to surprise nobody.
+    """
+    kinds = {outfit: garment_of(outfit).kind for outfit in (style.outfit, *style.more_outfits)}
+    unworn = (() if wears_tie else TIED) + (FEMININE if bearded else ())
+    return tuple(outfit for outfit, kind in kinds.items() if kind not in unworn) or (CLOSED_KNIT,)
 
 
 def outfit_for(style: Style, number: int, face: FaceMap) -> str:
     """Return what the style's portrait of that number, from 1, wears when it is made from that photo."""
-    offered = outfits_of(style, wears_tie=bool(face.features and face.features.tie))
+    offered = _offered(style, face)
     return offered[(number - 1) % len(offered)]
+
+
+def _offered(style: Style, face: FaceMap) -> tuple[str, ...]:
+    seen = face.features
+    return outfits_of(style, bool(seen and seen.tie), bool(seen and seen.facial_hair in ("beard", "moustache")))
 
 
 def outfit_within(outfit: str, style: Style, face: FaceMap, figure: Figure, seed: int) -> str:
@@ -45,7 +56,7 @@ def outfit_within(outfit: str, style: Style, face: FaceMap, figure: Figure, seed
 
     Where the style has none, the closed one. face: with its features. figure: the photo's, as it was cut out.
     """
-    offered = outfits_of(style, wears_tie=bool(face.features and face.features.tie))
+    offered = _offered(style, face)
     after = offered.index(outfit) + 1 if outfit in offered else 0
     body, turn = body_of(face, figure), torso_turn(face)
     for name in (outfit, *offered[after:], *offered[:after]):

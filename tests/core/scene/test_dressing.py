@@ -16,6 +16,7 @@ from core.scene.dressing import (
     outfits_of,
     with_clothes_for,
 )
+from core.scene.stage import garment_of
 from core.scene.style import DRAWN_AS, OWN, DrawnKind, GarmentKind, Style, load, load_all, wardrobe
 from core.scene.wardrobe import garments
 from core.types import Cutout, FaceMap, Features
@@ -44,6 +45,15 @@ def test_who_wears_a_tie_may_get_one(collins_map: FaceMap) -> None:
     assert closed_for("navy_open", wearing(collins_map, True)) == CLOSED
     assert closed_for("navy_open", wearing(collins_map, None)) == CLOSED_KNIT
     assert closed_for("grey_crew", wearing(collins_map, True)) == CLOSED_KNIT
+
+
+@pytest.mark.parametrize("look", PHOTO_LOOKS, ids=lambda look: look.id)
+def test_nobody_gets_a_dress_unasked_and_a_beard_no_blouse(look: Style, collins_map: FaceMap) -> None:
+    kinds = [garment_of(outfit).kind for outfit in outfits_of(look, wears_tie=True)]
+    assert "dress" not in kinds
+    bearded = replace(collins_map, features=replace(NOTHING, facial_hair="beard"))
+    worn = {garment_of(outfit_for(look, number, bearded)).kind for number in range(1, 9)}
+    assert not worn & {"blouse", "dress"}
 
 
 def test_a_neck_that_the_photo_does_not_show_is_covered(collins_map: FaceMap, collins_cutout: Cutout) -> None:
