@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core import studio
-from core.cutout import cutout
+from core.cutout import cutout, whole
 from core.deliver.gallery import cards_of
 from core.edit.recipe import develop
 from core.face import features
@@ -73,7 +73,14 @@ def shoot(models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shoot
     """Shoot into one folder with a sketch; returns which portraits were drawn, and the manifest."""
     monkeypatch.setattr("core.shoot.REDRAWS", 0)
     # each photo is looked at, mapped, parsed and cut out once
-    for module, name in ((review, "look"), (studio, "map_face"), (features, "observe"), (cutout, "cut_out")):
+    for module, name in (
+        (review, "look"),
+        (studio, "in_white_light"),
+        (studio, "map_face"),
+        (features, "observe"),
+        (cutout, "cut_out"),
+        (whole, "cut_out_whole"),
+    ):
         monkeypatch.setattr(module, name, cached(getattr(module, name), CACHE.setdefault(name, {})))
     own = copy.copy(models)
     vars(own).update(recogniser=models.recogniser, landmarker=models.landmarker, parser=models.parser)
