@@ -33,12 +33,12 @@ SLANT: Final = np.array([0.78, -0.62], np.float32)
 
 def pencil(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     """Draw the subject in graphite on white paper: face and hair carried through, cloth and backdrop indicated."""
-    eye, dark = subject.eye, _graphite_tones(subject, strength)
+    eye, dark = subject.eye, own_tones(subject, strength)
     thin = max(0.0075 * eye, 0.6)
     around, across = form_flow(subject.normals, steadiness=1.2), form_flow(subject.normals, True, 1.2)
     hair, slant = hair_flow(subject), np.broadcast_to(SLANT, (*dark.shape, 2))
     covered = subject.cloth + subject.hat + 1 - subject.figure
-    flow, cross = _mixed(_mixed(around, hair, subject.hair), slant, covered), _mixed(across, hair, subject.hair)
+    flow, cross = mixed(mixed(around, hair, subject.hair), slant, covered), mixed(across, hair, subject.hair)
     point = {"softness": 0.5, "even": 2.5 * thin + 1}
     first = hatching(np.clip(1.2 * dark, 0, 0.9), flow, 0.12 * eye, thin, rng, **point) * (0.40 + 0.5 * dark)
     first *= np.clip(dark / 0.08, 0, 1)  # lights are left as paper
@@ -46,15 +46,15 @@ def pencil(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     second = hatching(deep, cross, 0.09 * eye, thin, rng, **point) * (0.3 + 0.55 * dark)
     tooth = paper(dark.shape, eye, rng)
     ink = (1 - (1 - first) * (1 - second)) * np.clip(0.88 + 0.16 * tooth, 0, 1)
-    lines = _lines(subject, max(0.010 * eye, 0.8), 0.018) * np.clip(0.9 + 0.15 * tooth, 0, 1)
+    lines = drawn_lines(subject, max(0.010 * eye, 0.8), 0.018) * np.clip(0.9 + 0.15 * tooth, 0, 1)
     ink = np.maximum(ink, lines * (0.62 + 0.3 * dark))
-    _features(subject, ink, max(0.011 * eye, 0.8))
+    draw_features(subject, ink, max(0.011 * eye, 0.8))
     brow_strokes(subject, ink, max(0.010 * eye, 0.8))
     sheet = SHEET + 0.012 * tooth[..., None] * SHEET
     return to_bytes(over(sheet.astype(np.float32), GRAPHITE, np.clip(ink, 0, 1)))
 
 
-def _graphite_tones(subject: Subject, strength: float) -> F32:
+def own_tones(subject: Subject, strength: float) -> F32:
     """Return how dark the pencil is to go, (H, W) 0..1: the sitter's own tones, skin's complexion told with them."""
     light = lightness(simplified(subject.rgb, subject.eye, 0.5 + 0.7 * strength)) / 100
     skin = subject.skin > 0.8
@@ -79,16 +79,16 @@ def charcoal(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     """Draw the subject in charcoal, with white chalk in the lights, on toned paper."""
     eye, dark = subject.eye, tones_of(subject, 0.03 + 0.08 * strength, 1.2 - 0.2 * strength)
     tooth = paper(dark.shape, 1.6 * eye, rng)
-    flow = _mixed(form_flow(subject.normals), hair_flow(subject), subject.hair)
+    flow = mixed(form_flow(subject.normals), hair_flow(subject), subject.hair)
     thick = max(0.030 * eye, 1.2)
     wanted = _steps(dark, (0.20, 0.38, 0.56, 0.74), (0.0, 0.20, 0.46, 0.74, 0.97))
     strokes = hatching(wanted, flow, 0.16 * eye, thick, rng)
     smudge = cv2.GaussianBlur(wanted, (0, 0), 0.05 * eye) * 0.45
     grain = np.clip(0.72 + 0.45 * tooth + 0.6 * wanted, 0, 1)
     ink = np.maximum(strokes * 0.9, smudge) * grain
-    lines = _lines(subject, max(0.020 * eye, 1.1), 0.02) * np.clip(0.85 + 0.4 * tooth, 0, 1)
+    lines = drawn_lines(subject, max(0.020 * eye, 1.1), 0.02) * np.clip(0.85 + 0.4 * tooth, 0, 1)
     ink = np.maximum(ink, 0.95 * lines)
-    _features(subject, ink, max(0.020 * eye, 1.1))
+    draw_features(subject, ink, max(0.020 * eye, 1.1))
     jaw_line(subject, ink, max(0.014 * eye, 0.8))
     light = lightness(subject.rgb)
     lit = float(np.median(light[subject.skin > 0.9])) if (subject.skin > 0.9).any() else 70.0
@@ -128,7 +128,7 @@ def hair_flow(subject: Subject) -> F32:
     return flow_of(cv2.GaussianBlur(luma, (0, 0), max(0.02 * subject.eye, 0.8)), 0.08 * subject.eye)
 
 
-def _mixed(flow: F32, other: F32, where: F32) -> F32:
+def mixed(flow: F32, other: F32, where: F32) -> F32:
     return np.where(where[..., None] > 0.5, other, flow).astype(np.float32)
 
 
@@ -141,7 +141,7 @@ def _steps(field: F32, limits: tuple[float, ...], values: tuple[float, ...]) -> 
     return out
 
 
-def _lines(subject: Subject, width: float, threshold: float) -> F32:
+def drawn_lines(subject: Subject, width: float, threshold: float) -> F32:
     """Return contours and edges (H, W) 0..1 of the sitter."""
     luma = luma_of(simplified(subject.rgb, subject.eye, 0.6))
     ink = edge_lines(luma, flow_of(luma, 0.02 * subject.eye), width, 0.975, threshold) * subject.figure
@@ -150,7 +150,7 @@ def _lines(subject: Subject, width: float, threshold: float) -> F32:
     return ink
 
 
-def _features(subject: Subject, ink: F32, line: float) -> None:
+def draw_features(subject: Subject, ink: F32, line: float) -> None:
     """Draw eyes, nose and mouth in line, so that no tone drowns them."""
     eye_strokes(subject, ink, line)
     nose_lines(subject, ink, 0.7 * line)

@@ -99,8 +99,18 @@ def test_layers_of_a_release_without_face_points_are_refused_kindly(layers: Laye
         draw(np.zeros((*layers.head.shape, 3), np.uint8), old, finish_settings("anime"), 1)
 
 
-def test_every_version_of_every_look_stays(recipe: Recipe) -> None:
-    assert {(name, 1) for name in LOOKS} <= set(table())
+def test_every_version_of_every_look_stays() -> None:
+    assert {*((name, 1) for name in LOOKS), ("charcoal", 2)} <= set(table())
+
+
+def test_a_recipe_is_drawn_in_the_version_it_names(layers: Layers, recipe: Recipe) -> None:
+    def charcoal(version: int) -> bytes:
+        finish = {"look": "charcoal", "version": version, "strength": 1.0}
+        return develop(layers, replace(recipe, settings={**recipe.settings, "finish": finish})).tobytes()
+
+    assert charcoal(1) == charcoal(1)
+    assert charcoal(1) != charcoal(2)
+    assert develop(layers, edit(recipe, "finish=charcoal")).tobytes() == charcoal(2)
 
 
 def test_every_drawn_pack_names_a_look_there_is() -> None:

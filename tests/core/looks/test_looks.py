@@ -95,15 +95,16 @@ def test_pop_art_is_loud_over_a_grey_backdrop_and_keeps_the_hue_of_any_other(sub
     assert np.ptp(green) > 100
 
 
-def test_a_pencil_draws_dark_skin_darker_and_keeps_its_lights(subject: Subject) -> None:
+@pytest.mark.parametrize(("look", "darkest"), [("pencil", 110), ("charcoal", 80)])
+def test_dark_skin_is_drawn_darker_and_keeps_its_lights(look: str, darkest: int, subject: Subject) -> None:
     def mean_of(rgb: np.ndarray) -> float:
-        drawn = newest()["pencil"].draw(replace(subject, rgb=rgb.astype(np.float32)), 1.0, np.random.default_rng(1))
+        drawn = newest()[look].draw(replace(subject, rgb=rgb.astype(np.float32)), 1.0, np.random.default_rng(1))
         return float(drawn[cheeks].mean())
 
     cheeks = cv2.erode((subject.skin > 0.95).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     dark = subject.rgb * (1 - 0.65 * subject.skin[..., None])
     assert mean_of(dark) < mean_of(subject.rgb) - 15
-    assert mean_of(dark) > 110, "and features can still be told"
+    assert mean_of(dark) > darkest, "and features can still be told"
 
 
 def test_even_strokes_are_as_dark_as_they_are_asked_to_be_everywhere(subject: Subject) -> None:
