@@ -64,6 +64,11 @@ async def lay_database(folder: Path) -> None:
     ready = Path(READY.name) / "ledger.db"
     if not ready.exists():
         await (await open_database(s.load(data=ready.parent))).close()
+    _copy_into(folder, ready)
+
+
+def _copy_into(folder: Path, ready: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)  # else the copy would be a file of the folder's name
     if not (folder / ready.name).exists():
         shutil.copy(ready, folder)
 

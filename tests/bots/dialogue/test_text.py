@@ -10,7 +10,6 @@ import pytest
 from bots.dialogue.menu import default_menu
 from bots.dialogue.text import FORMS, LANGUAGES, catalogue, day, duration, say
 from core.intake.refusals import REASONS
-from core.scene.style import wardrobe
 
 
 def names(sentence: str) -> set[str]:
@@ -32,14 +31,6 @@ def test_every_language_has_every_sentence_with_the_same_placeholders(language: 
             assert isinstance(theirs, str), key
             assert names(theirs) == names(sentence), key
             assert theirs.strip() or key == "value.other"
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_everything_in_the_wardrobe_has_a_name(language: str) -> None:
-    """Outfits, backdrops and lights that Atelier brings; a stranger's own go by the title in their file."""
-    shipped = wardrobe()
-    named = {key.removeprefix("value.") for key in catalogue(language) if key.startswith("value.")}
-    assert {*shipped.outfits, *shipped.backdrops, *shipped.lights} <= named
 
 
 def test_plurals_are_chosen_by_number_as_cldr_has_them() -> None:
