@@ -18,7 +18,6 @@ from typing import Any
 from core.errors import Stopped
 from jobs.kinds.base import OnPortrait, OnPreview, Photos, Progress, ShootRequest, Stop
 from jobs.worker.core_studio import CoreStudio
-from jobs.worker.laid_photos import LaidPhoto
 
 FOLDER = "REMEMBERED_FOLDER"
 """The environment variable that names the folder."""
@@ -29,14 +28,9 @@ class RememberingStudio(CoreStudio):
     """Implements `jobs.kinds.base.Studio`."""
 
     def warm(self, queue: str) -> None:
-        """Load everything as the real one does, unless some work was done before."""
-        if not any(_folder().glob(f"{queue}-*")):
+        """Load everything as the real one does, unless pictures were made before: photos are always looked at."""
+        if queue == "look" or not any(_folder().glob(f"{queue}-*")):
             super().warm(queue)
-
-    def look(self, photos: Sequence[LaidPhoto]) -> dict[str, Any]:
-        """See `Studio.look`."""
-        known = _known("look", [(photo.name, photo.sha256) for photo in photos])
-        return _answer(known) or _remember(known, super().look(photos))
 
     def shoot(
         self,
