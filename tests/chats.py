@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -20,11 +21,13 @@ from jobs.services import Services, open_services
 from jobs.storage.database import open_database
 from jobs.worker.worker import Worker
 from tests.fakes import discord_person, discord_server, telegram_server
+from tests.fakes.discord_messages import pictures_shown
 from tests.fakes.discord_server import DiscordServer
 from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TelegramServer
 
 Person = telegram_server.Person | discord_person.Person
+Chat = TelegramServer | DiscordServer
 STUDIO = "tests.fakes.picture_studio:PictureStudio"
 READY = tempfile.TemporaryDirectory(prefix="atelier-ready-")
 """A data folder with an empty database in it, migrated once for all bots of a run."""
@@ -33,7 +36,7 @@ READY = tempfile.TemporaryDirectory(prefix="atelier-ready-")
 @asynccontextmanager
 async def running_bot(
     folder: Path,
-    server: TelegramServer | DiscordServer,
+    server: Chat,
     studio: str = STUDIO,
     menu: Menu | None = None,
     backoff: Backoff | None = None,
@@ -73,7 +76,7 @@ def _copy_into(folder: Path, ready: Path) -> None:
         shutil.copy(ready, folder)
 
 
-def addressed(server: TelegramServer | DiscordServer) -> dict[str, object]:
+def addressed(server: Chat) -> dict[str, object]:
     """Return the settings that lead a bot to a server."""
     if isinstance(server, DiscordServer):
         return {"discord_token": SecretStr(discord_server.TOKEN), "discord_api": server.url}
@@ -107,3 +110,16 @@ async def has_gallery(person: Person) -> None:
     await has_picked_office(person)
     await person.presses("Go: 4")
     await person.sees("Your 3 portraits are ready")
+
+
+def id_of(message: Any) -> str:
+    """The id of a message on either platform."""
+    return str(message["message_id"] if isinstance(message, dict) else message.id)
+
+
+def portraits(person: Person) -> list[str]:
+    """The messages with a portrait; previews of looks say nothing of own photos."""
+    said = zip(person.chat(), person.screen(), strict=True)
+    found: list[Any] = [message for message, text in said if "Made with AI from your own photos" in text]
+    assert all("photo" in message if isinstance(message, dict) else pictures_shown(message) == 1 for message in found)
+    return [id_of(message) for message in found]

@@ -29,7 +29,7 @@ class RememberingStudio(CoreStudio):
 
     def warm(self, queue: str) -> None:
         """Load everything as the real one does, unless pictures were made before: photos are always looked at."""
-        if queue == "look" or not any(_folder().glob(f"{queue}-*")):
+        if not any(_folder().glob(f"{queue}-*")):
             super().warm(queue)
 
     def shoot(

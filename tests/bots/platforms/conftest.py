@@ -1,4 +1,4 @@
-"""What tests of the fake Discord share: the server, discord.py led to it, and a bot that is online."""
+"""What tests of the fake Discord share: the server, discord.py led to it, a bot that is online; and both chats."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import yarl
 from discord.http import Route
 
+from tests.chats import Chat
 from tests.discord_bots import Bot, online
 from tests.fakes.discord_server import DiscordServer
 
@@ -32,3 +33,10 @@ async def bot(discord_server: DiscordServer) -> AsyncIterator[Bot]:
 def unchecked(discord_server: DiscordServer) -> None:
     """Without the published description, which would complain of what is refused on purpose."""
     discord_server.checked = False
+
+
+@pytest.fixture(params=["server", "discord_server"])
+def chat(request: pytest.FixtureRequest) -> Chat:
+    """A loopback Telegram, then a loopback Discord."""
+    found: Chat = request.getfixturevalue(request.param)
+    return found

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from tests.chats import Person, has_picked_office, running_bot
-from tests.fakes.discord_messages import pictures_shown
-from tests.fakes.discord_server import DiscordServer
-from tests.fakes.telegram_server import TelegramServer
+from tests.chats import Chat, Person, has_picked_office, id_of, portraits, running_bot
 
 FIRST = "Here is the first one. The others are being drawn."
-Chat = TelegramServer | DiscordServer
-
-
-@pytest.fixture(params=["server", "discord_server"])
-def chat(request: pytest.FixtureRequest) -> Chat:
-    """A loopback Telegram, then a loopback Discord."""
-    found: Chat = request.getfixturevalue(request.param)
-    return found
 
 
 async def sees_first(ana: Person) -> str:
@@ -30,18 +16,6 @@ async def sees_first(ana: Person) -> str:
     await ana.can_press("✓ Personal")
     await ana.presses("Go: 4")
     return id_of(await ana.sees(FIRST))
-
-
-def id_of(message: Any) -> str:
-    return str(message["message_id"] if isinstance(message, dict) else message.id)
-
-
-def portraits(ana: Person) -> list[str]:
-    """The messages with a portrait; previews of looks say nothing of own photos."""
-    said = zip(ana.chat(), ana.screen(), strict=True)
-    found: list[Any] = [message for message, text in said if "Made with AI from your own photos" in text]
-    assert all("photo" in message if isinstance(message, dict) else pictures_shown(message) == 1 for message in found)
-    return [id_of(message) for message in found]
 
 
 async def test_it_is_a_picture_with_a_sentence_on_the_message_that_becomes_the_gallery(

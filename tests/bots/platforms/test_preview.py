@@ -3,36 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from tests.chats import Person, has_gallery, running_bot
-from tests.fakes.discord_messages import pictures_shown
-from tests.fakes.discord_server import DiscordServer
-from tests.fakes.telegram_server import TelegramServer
+from tests.chats import Chat, Person, has_gallery, id_of, portraits, running_bot
 
 PREVIEW = "The whole picture takes its place in a moment."
-Chat = TelegramServer | DiscordServer
-
-
-@pytest.fixture(params=["server", "discord_server"])
-def chat(request: pytest.FixtureRequest) -> Chat:
-    """A loopback Telegram, then a loopback Discord."""
-    found: Chat = request.getfixturevalue(request.param)
-    return found
-
-
-def id_of(message: Any) -> str:
-    return str(message["message_id"] if isinstance(message, dict) else message.id)
-
-
-def portraits(ana: Person) -> list[str]:
-    """The messages with a portrait."""
-    said = zip(ana.chat(), ana.screen(), strict=True)
-    found: list[Any] = [message for message, text in said if "Made with AI from your own photos" in text]
-    assert all("photo" in message if isinstance(message, dict) else pictures_shown(message) == 1 for message in found)
-    return [id_of(message) for message in found]
 
 
 async def sees_preview(ana: Person, strength: str) -> str:
