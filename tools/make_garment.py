@@ -75,6 +75,7 @@ class Annotation(_Strict):
     neck: tuple[Point, Point]
     shoulders: tuple[Point, Point]
     arms: tuple[float, float] | None = None
+    foot: tuple[Point, Point] | None = None
     patches: tuple[Patch, ...] = ()
     erase: tuple[tuple[Point, ...], ...] = ()
     smooth: tuple[tuple[Point, ...], ...] = ()
@@ -137,6 +138,7 @@ def make(photo: U8, marked: Annotation) -> tuple[U8, U8, Facts]:
         eye_px=marked.eye_px, width=photo.shape[1], height=len(cloth), yaw_deg=turn_of(marked), plain=marked.plain,
         collar=moved(marked.collar), neck=(moved(marked.neck[0]), moved(marked.neck[1])),
         shoulders=(moved(marked.shoulders[0]), moved(marked.shoulders[1])), arms=marked.arms,
+        foot=None if marked.foot is None else (moved(marked.foot[0]), moved(marked.foot[1])),
     )  # fmt: skip
     return cloth, to_bytes(parts[top:]), facts
 

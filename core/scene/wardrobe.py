@@ -73,6 +73,7 @@ class Facts(Strict):
     neck: tuple[Point, Point]
     shoulders: tuple[Point, Point]
     arms: tuple[float, float] | None = None
+    foot: tuple[Point, Point] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +123,7 @@ def mirrored(garment: Garment) -> Garment:
         "collar": across(facts.collar),
         "neck": (across(facts.neck[1]), across(facts.neck[0])),
         "shoulders": (across(facts.shoulders[1]), across(facts.shoulders[0])),
+        "foot": None if facts.foot is None else (across(facts.foot[1]), across(facts.foot[0])),
         "arms": None if facts.arms is None else tuple(facts.width - 1 - x for x in reversed(facts.arms)),
     }
     return Garment(garment.name, facts.model_copy(update=moved), not garment.mirrored)
@@ -191,7 +193,7 @@ def squeeze_of(garment: Garment, body: Body) -> float:
 
 FILLED: Final = 1.22
 """How much wider a garment may become at a side where its photograph ends before the print does."""
-LEAST_COLLAR: Final[dict[str, float]] = {"collar": 0.42, "open": 0.75, "round": 0.45, "scoop": 0.8, "high": 0.12}
+LEAST_COLLAR: Final[dict[str, float]] = {"collar": 0.42, "open": 0.75, "round": 0.45, "scoop": 0.8, "high": 0.28}
 """Eye distances below the chin where a neckline's front may begin at the highest, by neckline; by eye."""
 FRONT: Final = 0.9
 """Eye distances from the torso's axis to its front at the collar: how far a turn carries the collar aside."""
@@ -201,6 +203,12 @@ NAPE: Final = 1.0
 """Eye distances that the nape of a neck stands out behind a turned head, at a right angle of the torso; by eye."""
 LEVELLED: Final = 0.4
 """How much of a slant of the wearer's shoulders is taken out."""
+HUG: Final = 0.05
+"""Eye distances by which a standing collar stands off a neck at each side: it is narrowed to it; by eye."""
+MOST_RISE: Final = 0.2
+"""Eye distances by which a standing collar's sides may rise above its front; by eye."""
+UPRIGHT: Final = 0.75
+"""How much of its slope a standing collar keeps when it is narrowed to a neck; by eye."""
 ROOM: Final = 6.0
 """Print pixels by which a garment is made to reach over the print's sides."""
 REACH: Final = (0.9, 1.12)
@@ -247,17 +255,11 @@ def targets_of(garment: Garment, body: Body, turn_deg: float) -> tuple[F32, F32]
     """
     facts, eye, placed = garment.facts, INTEROCULAR_PX, _Placed(garment, body)
     drop = placed.drop()
-    own_half = 0.5 * (facts.neck[1][0] - facts.neck[0][0]) * eye / facts.eye_px
-    half = max(body.neck_width / 2, own_half - COLLAR_SLACK[facts.neckline] / 2 * eye)
     aside = TURNED * FRONT * eye * (math.sin(math.radians(turn_deg)) - math.sin(math.radians(facts.yaw_deg)))
     wider = _widths(placed)
-    pins: list[tuple[Point, Point]] = []
-    nape = -NAPE * math.sin(math.radians(turn_deg)) * eye  # a turned head's neck goes on behind it
-    for side, point in zip((-1, 1), facts.neck, strict=True):
-        x = body.neck_x + side * half + max(0.0, side * nape) * side * 0.8 + min(0.0, side * nape) * side * 0.5
-        pins.append((point, (x, placed.at(*point)[1] + drop)))
+    pins = _neck_pins(placed, turn_deg, drop)
     x, y = placed.at(*facts.collar)
-    pins.append((facts.collar, (x + aside, y + drop)))
+    pins.insert(2, (facts.collar, (x + aside, y + drop)))
     for point in facts.shoulders:
         x, y = placed.at(*point)
         pins.append((point, (body.neck_x + (x - body.neck_x) * wider[int(x > body.neck_x)], y + drop)))
@@ -269,6 +271,32 @@ def targets_of(garment: Garment, body: Body, turn_deg: float) -> tuple[F32, F32]
             pins.append((point, (x + moved, y + drop)))
     source, target = zip(*pins, strict=True)
     return np.array(source, np.float32), np.array(target, np.float32)
+
+
+def _neck_pins(placed: _Placed, turn_deg: float, drop: float) -> list[tuple[Point, Point]]:
+    """Return where a garment's two ends at the neck go, and a standing collar's feet: pairs of (pictures, frame).
+
+    A standing collar hugs the neck, as far as knitwear may be narrowed; its foot goes with it, so that its sides stay
+    as steep. Others keep their own width, but for some slack.
+    """
+    facts, body, eye = placed.garment.facts, placed.body, INTEROCULAR_PX
+    own_half = 0.5 * (facts.neck[1][0] - facts.neck[0][0]) * eye / facts.eye_px
+    half = max(body.neck_width / 2, own_half - COLLAR_SLACK[facts.neckline] / 2 * eye)
+    highest = -math.inf
+    if facts.foot is not None:
+        half = max(max(body.neck_width, THIN * eye) / 2 + HUG * eye, own_half * LEAST_SQUEEZE[facts.neckline])
+        highest = placed.at(*facts.collar)[1] + drop - MOST_RISE * eye
+    ends: list[tuple[Point, Point]] = []
+    feet: list[tuple[Point, Point]] = []
+    nape = -NAPE * math.sin(math.radians(turn_deg)) * eye  # a turned head's neck goes on behind it
+    for index, (side, point) in enumerate(zip((-1, 1), facts.neck, strict=True)):
+        x = body.neck_x + side * half + max(0.0, side * nape) * side * 0.8 + min(0.0, side * nape) * side * 0.5
+        ends.append((point, (x, max(placed.at(*point)[1] + drop, highest))))
+        if facts.foot is not None:
+            foot = facts.foot[index]
+            wide = UPRIGHT * abs(foot[0] - point[0]) * eye / facts.eye_px
+            feet.append((foot, (x + side * wide, placed.at(*foot)[1] + drop)))
+    return ends + feet
 
 
 def _widths(placed: _Placed) -> tuple[float, float]:

@@ -191,6 +191,8 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     normals[top:] = np.where(dressed, np.round(surface * 127).astype(np.int8), normals[top:])
     whole_head = layers.head.astype(np.float32) / 255
     behind = setup.back_hair.astype(np.float32) / 255
+    edge = (cover > 0) & (cover < 1)  # hair goes on under it: no backdrop shines through between hair and cloth
+    whole_neck[top:] = np.maximum(whole_neck[top:], np.where(edge, setup.back_hair[top:], 0))
     behind[top:] *= 1 - cover
     regions = layers.regions.copy()
     regions[..., 0] = np.maximum(regions[..., 0], to_bytes(behind))  # hair that was carried on below its end too

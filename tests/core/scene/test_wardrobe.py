@@ -98,6 +98,9 @@ def test_seen_in_a_mirror_twice_a_garment_is_itself(garment: Garment) -> None:
     assert not again.mirrored
     assert np.allclose(again.facts.neck, garment.facts.neck)
     assert np.allclose(again.facts.shoulders, garment.facts.shoulders)
+    assert (again.facts.foot is None) == (garment.facts.foot is None)
+    if again.facts.foot and garment.facts.foot:
+        assert np.allclose(again.facts.foot, garment.facts.foot)
 
 
 @given(width=st.floats(0.9, 2.6), turn=st.floats(-15, 15))
@@ -133,6 +136,20 @@ def test_a_garment_meets_the_neck_and_leaves_the_chin_free(garment: Garment, tur
     assert right[0] >= BODY.neck_x + BODY.neck_width / 2 - 0.35 * INTEROCULAR_PX
     assert collar[1] >= BODY.chin_y + LEAST_COLLAR[garment.facts.neckline] * INTEROCULAR_PX - 1
     assert min(left[1], right[1]) > frame.GARMENT_TOP * frame.PRINT[1]
+
+
+@pytest.mark.parametrize("eyes", [1.0, 1.4, 1.7, 2.0])
+@pytest.mark.parametrize("name", ["mock_neck", "roll_neck"])
+def test_a_standing_collar_hugs_a_thin_neck_and_a_broad_one(name: str, eyes: float) -> None:
+    garment = next(garment for garment in garments() if garment.name == name)
+    body = replace(BODY, neck_width=eyes * INTEROCULAR_PX)
+    for each in (garment, mirrored(garment)):
+        source, target = targets_of(each, body, 0)
+        assert (np.diff(target[:2, 0]) / INTEROCULAR_PX)[0] <= max(eyes + 0.2, 1.5), "no point stands off the neck"
+        assert target[2, 1] - target[:2, 1].min() <= 0.21 * INTEROCULAR_PX, "nor above the front like a horn"
+        assert target[2, 1] >= CHIN + 0.15 * INTEROCULAR_PX
+        shoulders = [source.tolist().index(list(point)) for point in each.facts.shoulders]
+        assert np.diff(target[shoulders, 0])[0] > 4 * INTEROCULAR_PX, "the shoulders are not squeezed with it"
 
 
 def test_the_front_of_a_garment_goes_where_the_sitter_turns() -> None:
