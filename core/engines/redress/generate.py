@@ -18,7 +18,7 @@ from core.engines.redress.drape import drape
 from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
 from core.engines.redress.garment import KINDS, Cloth, cloths_of, lay_out
 from core.engines.redress.kept import kept, without_surroundings
-from core.engines.redress.neck import TRAPEZIUS, near_neck, throat_of, up_to_collar, widening, within_collar
+from core.engines.redress.neck import TRAPEZIUS, near_neck, throat_of, up_to_collar, up_to_head, widening, within_collar
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
 from core.frame import INTEROCULAR_PX
@@ -165,6 +165,9 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     opening = np.zeros_like(matte) if setup.garment is None else opening_of(matte, setup.body)
     neck = np.maximum(neck, widening(opening, np.maximum(neck, head), TRAPEZIUS))
     hanging = _lower(setup.back_hair, size)
+    if setup.garment is not None:
+        figure = np.maximum(np.maximum(head, hanging), own * near)
+        neck = up_to_head(neck, figure, matte, setup.body, setup.turn_deg, scale)
     neck *= within_collar(matte, opening, np.maximum(hair, hanging), setup.body, scale)
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
     own_hair = np.clip(8 * np.maximum(head, hanging), 0, 1)  # its edge has its own colours too

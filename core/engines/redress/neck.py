@@ -16,6 +16,13 @@ COLLAR: Final = 0.6
 FLARE, TRAPEZIUS = 0.6, 1.5
 """Columns by which a neck may grow wider with each row: beside the jaw, and in an open collar; by eye."""
 
+LEAN, UPRIGHT = 1.0, 0.2
+"""Columns by which a neck grows wider with each row above a collar's highest points, and its nape does; by eye."""
+FULL_NAPE: Final = 7.5
+"""Degrees of a torso's turn, half its head's, from which the nape is seen beside the jaw; by eye."""
+REACH: Final = 0.9
+"""Eye distances above a collar up to which a neck is carried on to the head; by eye."""
+
 
 def throat_of(body: Body, head: F32, scale: float) -> F32:
     """Return where the neck is, below and behind the jaw: (H, W) float32 for a head matte of the torso's part.
@@ -101,14 +108,30 @@ def widening(filled: F32, figure: F32, flare: float) -> F32:
     return (filled * np.where(away == 0, 1, np.clip(flare * below - away + 0.5, 0, 1))).astype(np.float32)
 
 
-def within_collar(cover: F32, opening: F32, hair: F32, body: Body, scale: float) -> F32:
-    """Return the columns between a garment's highest points on both sides of the neck: (H, W) float32 0..1.
+def up_to_head(neck: F32, figure: F32, cover: F32, body: Body, turn_deg: float, scale: float) -> F32:
+    """Let a neck go on from a garment's highest points up to the head: no ledge of skin lies between jaw and collar.
 
-    Cloth covers a body outside its collar: skin seen there is a shoulder of the photo, or what was mistaken for skin.
-    A collar may be wider below its highest points: its opening has skin to both its sides.
-    Between a neck and the hair beside it there is no backdrop, so that rows with hair further out keep what they have.
-    cover, opening, hair: (H, W) float32 0..1 of the torso's part. scale: these pixels per print pixel.
+    Behind a turned head that is its nape, nearly upright; elsewhere a neck grows wider towards its collar by LEAN
+    columns a row. Only below the figure (head and own neck), and by REACH at most. All (H, W) float32 0..1 of the
+    torso's part. turn_deg: the torso's, to the picture's right. scale: these pixels per print pixel.
     """
+    columns = np.arange(neck.shape[1], dtype=np.float32)[None]
+    rows = np.arange(len(neck), dtype=np.float32)[:, None]
+    below = np.maximum.accumulate(figure, axis=0)
+    filled = neck
+    for way, (x, y) in zip((1, -1), _highest(cover, body, scale), strict=True):
+        behind = float(np.clip(way * turn_deg / FULL_NAPE, 0, 1))
+        lean = LEAN + (UPRIGHT - LEAN) * behind
+        height = y - rows
+        inside = np.clip(way * (columns - x) - 3 * scale - lean * np.maximum(height, 0) + 0.5, 0, 1)
+        inside = inside * (height > -4 * scale) * (height < REACH * INTEROCULAR_PX * scale)
+        inside = inside * (way * (body.neck_x * scale - columns) > 0)
+        filled = np.maximum(filled, inside * below)
+    return filled.astype(np.float32)
+
+
+def _highest(cover: F32, body: Body, scale: float) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return a garment's highest points left and right of the neck: columns and rows of the torso's part."""
     width = cover.shape[1]
     solid = cover > 0.5
     top = np.where(solid.any(axis=0), np.argmax(solid, axis=0), len(cover))
@@ -116,8 +139,26 @@ def within_collar(cover: F32, opening: F32, hair: F32, body: Body, scale: float)
     reach = round((body.neck_width / 2 + COLLAR * INTEROCULAR_PX) * scale)
     low, high = max(0, middle - reach), min(width, middle + reach)
     left, right = low + int(np.argmin(top[low:middle])), high - 1 - int(np.argmin(top[middle:high][::-1]))
+    return (left, int(top[left])), (right, int(top[right]))
+
+
+def within_collar(cover: F32, opening: F32, hair: F32, body: Body, scale: float) -> F32:
+    """Return the columns between a garment's highest points on both sides of the neck: (H, W) float32 0..1.
+
+    Cloth covers a body outside its collar: skin seen there is a shoulder of the photo, or what was mistaken for skin.
+    Above those points a neck and what hangs from the head may be wider, by LEAN columns a row.
+    A collar may be wider below its highest points: its opening has skin to both its sides.
+    Between a neck and the hair beside it there is no backdrop, so that rows with hair further out keep what they have.
+    cover, opening, hair: (H, W) float32 0..1 of the torso's part. scale: these pixels per print pixel.
+    """
+    width = cover.shape[1]
+    (left, left_top), (right, right_top) = _highest(cover, body, scale)
+    middle = body.neck_x * scale
     columns = np.arange(width, dtype=np.float32)
-    inside = np.clip(np.minimum(columns - left, right - columns) / (3 * scale) + 1, 0, 1)[None]
+    rows = np.arange(len(cover), dtype=np.float32)[:, None]
+    beyond_left, beyond_right = (LEAN * np.maximum(top - rows, 0) for top in (left_top, right_top))
+    beside = np.minimum(columns - left + beyond_left, right - columns + beyond_right)
+    inside = np.clip(beside / (3 * scale) + 1, 0, 1)
     strands = hair > 0.5
     further_left = np.logical_or.accumulate(strands, axis=1) & (columns < middle)
     further_right = np.logical_or.accumulate(strands[:, ::-1], axis=1)[:, ::-1] & (columns >= middle)

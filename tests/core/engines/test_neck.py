@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from core.engines.redress.fitting import opening_of
 from core.engines.redress.generate import FOLDS, _skin_only
-from core.engines.redress.neck import TRAPEZIUS, widening, within_collar
+from core.engines.redress.neck import TRAPEZIUS, up_to_head, widening, within_collar
 from core.types import Body
 
 BODY = Body(neck_x=512, neck_width=230, collar_y=800, chin_y=730, shoulder_y=780, left=60, right=960)
@@ -50,10 +51,11 @@ def test_no_skin_stands_outside_a_collar() -> None:
     window = within_collar(cover, np.zeros_like(cover), hair, BODY, 0.5)
     assert window.shape == cover.shape
     assert window[:, 256 - 57 : 256 + 57].min() == 1
-    assert window[41:, : 256 - 66].max() == 0
-    assert window[:, 256 + 66 :].max() == 0
+    assert window[80:, : 256 - 66].max() == 0
+    assert window[80:, 256 + 66 :].max() == 0
+    assert window[60, : 256 - 86].max() == window[60, 256 + 86 :].max() == 0, "above it no more than a column a row"
     assert window[:40, 150:256].min() == 1, "between hair and neck there is no backdrop"
-    assert window[:40, :149].max() == 0
+    assert window[35:40, :145].max() == 0
 
 
 def test_skin_reaches_a_collar_that_is_wider_below_its_highest_points() -> None:
@@ -65,7 +67,26 @@ def test_skin_reaches_a_collar_that_is_wider_below_its_highest_points() -> None:
     opening = opening_of(cover, BODY)
     window = within_collar(cover, opening, np.zeros_like(cover), BODY, 0.5)
     assert window[105:195, 191:321].min() == 1
-    assert window[:75, :176].max() == 0
+    assert window[80:, :176].max() == 0
+    assert window[60, :156].max() == 0
+
+
+@pytest.mark.parametrize(("turn", "columns"), [(9.0, 6), (0.0, 25), (-9.0, 25)])
+def test_no_ledge_lies_between_a_jaw_and_the_collar_beside_it(turn: float, columns: int) -> None:
+    """Left of the neck a collar stands off; the skin's outline comes down to it from the head, and not sideways."""
+    head, neck, cover = (np.zeros((288, 512), np.float32) for _ in range(3))
+    for row in range(140):
+        head[row, 180 + row // 2 : 330] = 1  # a jaw that recedes towards the chin
+    for away in range(202):
+        cover[110 + away // 2 :, 204 - away] = 1
+        cover[110 + away // 2 :, 310 + away] = 1
+    neck[110:200, 205:310] = 1
+    filled = np.maximum(up_to_head(neck, head, cover, BODY, turn, 0.5), head)
+    outline, before = (each[50:130].argmax(axis=1) for each in (filled, np.maximum(neck, head)))
+    assert np.abs(np.diff(outline)).max() <= 1, "each row begins within a column of the one above it"
+    assert np.abs(np.diff(before)).max() > 15, "without it the skin begins at once"
+    assert outline[0] == 180 + 50 // 2, "higher up the head is as it was"
+    assert outline[40] - 204 <= columns, "a nape is upright"
 
 
 def test_a_frame_without_a_garment_near_the_neck_keeps_some_neck() -> None:
