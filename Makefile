@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint fuzz bench setup
+.PHONY: demo test lint tests fuzz bench setup
 
 setup: $(STAMP)
 
@@ -18,8 +18,12 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/python -m tools.demo
 
-test: $(STAMP) lint
-	MALLOC_MMAP_THRESHOLD_=1048576 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder  # glibc: freed pictures go back at once
+test: $(STAMP)
+	$(MAKE) --jobs 2 lint tests
+
+# three processes on two cores, for tests of chats and jobs wait more than they compute; compiled files are kept for what they start
+tests: $(STAMP)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

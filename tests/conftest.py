@@ -2,6 +2,8 @@
 
 import gc
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 # torch and ncnn each bring an OpenMP; on two cores the one's waiting threads would spin in the other's way
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -19,6 +21,7 @@ from core.engines.redress.nets import Nets
 from core.face.landmarks import map_face
 from core.models import Models
 from core.types import Cutout, FaceMap, Selfie
+from jobs.worker.child import give_memory_back
 from tests import sitters
 from tests.live_servers import database_url, free_port, on_s3, postgres, queue_server, ready_sqlite, s3_server
 from tests.live_services import services
@@ -28,17 +31,33 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("fuzz", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
 
+TESTS = Path(__file__).parent
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run files with slow tests first, so that no core waits for the other's last file at the end."""
+    """Run files with slow tests first, then the rooms' files in turn.
+
+    So no process waits for another's last file at the end, and chats, which wait, run beside pictures, which compute.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    rooms: dict[str, dict[Path, None]] = {}
+    for item in items:
+        rooms.setdefault(item.path.relative_to(TESTS).parts[0], {})[item.path] = None
+    turn = {path: at / len(files) for files in rooms.values() for at, path in enumerate(files)}
+    items.sort(key=lambda item: (item.path not in slow, turn[item.path]))
 
 
 def pytest_collection_finish() -> None:
     """Take what the imports made out of the garbage collector's sight: it would walk millions of objects each time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory() -> Iterator[None]:
+    """What a file's pictures took goes back to the system after it: three processes share its memory."""
+    yield
+    give_memory_back()
 
 
 __all__ = ["database_url", "on_s3", "postgres", "queue_server", "ready_sqlite", "s3_server", "services"]

@@ -35,7 +35,7 @@ from rich.table import Table
 from core.types import Rejected
 
 ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
-"""As the worker's child has it (`jobs.worker.child`)."""
+"""As the worker's child has it (`jobs.worker.child.LOOKING_ALLOCATOR`)."""
 MOST_S: Final = 3.0
 MOST_MB: Final = 600.0
 HUNG_S: Final = 90.0
