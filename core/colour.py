@@ -54,4 +54,20 @@ def normalized_convolution(rgb: F32, known: F32, sigma: float) -> F32:
 
 def to_bytes(picture: F32) -> U8:
     """Round a picture or a matte of any shape from 0..1 to uint8; what lies outside is clipped."""
-    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    steps = np.clip(picture, 0, 1)
+    steps *= 255
+    return np.round(steps, out=steps).astype(np.uint8)
+
+
+def dot(one: F32, other: F32) -> F32:
+    """Return the dot products of colours or vectors (..., N): (...); numpy's sum over so short an axis takes longer."""
+    products = one * other
+    total = products[..., 0] + products[..., 1]
+    for channel in range(2, products.shape[-1]):
+        total += products[..., channel]
+    return total
+
+
+def length(vectors: F32) -> F32:
+    """Return the Euclidean length of vectors (..., N), as of a difference of colours: (...)."""
+    return np.sqrt(dot(vectors, vectors))

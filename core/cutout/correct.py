@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.colour import normalized_convolution
+from core.colour import dot, length, normalized_convolution
 from core.cutout.parts import HALF, PARTS_SIZE
 from core.face.mesh import CHIN
 from core.frame import INTEROCULAR_PX
@@ -140,9 +140,9 @@ def _towards(
     one, other: as `_nearby` returns them. Known where both parts are near and differ.
     """
     way = one[0] - other[0]
-    length = (way**2).sum(axis=-1)
-    along = np.clip(((picture - other[0]) * way).sum(axis=-1) / np.maximum(length, 1e-4), 0, 1)
-    return along.astype(np.float32), one[1] & other[1] & (length > UNLIKE**2)
+    apart = dot(way, way)
+    along = np.clip(dot(picture - other[0], way) / np.maximum(apart, 1e-4), 0, 1)
+    return along.astype(np.float32), one[1] & other[1] & (apart > UNLIKE**2)
 
 
 def unsure_skin(skin: F32, coarse: F32, oval: F32) -> F32:
@@ -169,10 +169,10 @@ def by_colour(rgb: U8, hair: F32, skin: F32, clothes: F32, oval: F32, points: F3
     if face.sum() < 100:
         return hair, skin, clothes
     own = np.median(plane[face], axis=0)
-    away = np.linalg.norm(plane - own, axis=-1)
+    away = length(plane - own)
     limit = max(NO_SKIN, 3 * float(np.median(away[face])))
     foreign = np.clip((away - limit) / (0.3 * NO_SKIN), 0, 1) * (1 - oval)
-    foreign *= np.linalg.norm(plane, axis=-1) > np.linalg.norm(own)  # shade takes colour from skin, and so does glare
+    foreign *= length(plane) > np.linalg.norm(own)  # shade takes colour from skin, and so does glare
     moved = skin * cv2.GaussianBlur(foreign, (0, 0), 1.5)
     rows = np.repeat(np.arange(len(skin))[:, None], skin.shape[1], axis=1)
     lobes, chin = float(points[list(LOBES_AT), 1].mean()), float(points[CHIN, 1])
@@ -180,7 +180,7 @@ def by_colour(rgb: U8, hair: F32, skin: F32, clothes: F32, oval: F32, points: F3
     sample = np.maximum(hair, moved) * hairy > 0.5
     if sample.sum() > 100:
         colour = np.median(plane[sample], axis=0)
-        like = np.linalg.norm(plane - colour, axis=-1) < NO_SKIN
+        like = length(plane - colour) < NO_SKIN
         hairy |= like & (above | (np.linalg.norm(colour - own) > VIVID))
     to_hair, to_clothes = moved * hairy, moved * (above & ~hairy)
     return hair + to_hair, skin - to_hair - to_clothes, clothes + to_clothes

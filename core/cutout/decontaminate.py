@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.colour import LUMINANCE, linear, normalized_convolution
+from core.colour import LUMINANCE, dot, length, linear, normalized_convolution
 from core.face.landmarks import WORK
 from core.face.mesh import FACE_OVAL
 from core.types import F32, U8, FaceMap
@@ -40,17 +40,17 @@ def decontaminate(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
     outside = normalized_convolution(colours, (cv2.dilate(small, np.ones((7, 7))) < 0.02).astype(np.float32), 7)
     own, other = (cv2.resize(c, frame.PRINT, interpolation=cv2.INTER_LINEAR) for c in (within, outside))
     towards = other - own
-    far = (towards**2).sum(axis=-1)
-    along = ((rgb - own) * towards).sum(axis=-1)
+    far = dot(towards, towards)
+    along = dot(rgb - own, towards)
     share = along / np.maximum(far, 1e-4)
-    same_way = along**2 / np.maximum(far * ((rgb - own) ** 2).sum(axis=-1), 1e-6)  # a highlight is not the backdrop's
+    same_way = along**2 / np.maximum(far * dot(rgb - own, rgb - own), 1e-6)  # a highlight is not the backdrop's
     edge = np.clip(1 - (cv2.resize(depth, frame.PRINT, interpolation=cv2.INTER_LINEAR) - 2) / 7, 0, 1)
     near = cv2.dilate((neck > 0.5).astype(np.float32), np.ones((15, 15), np.uint8))
     edge *= 1 - cv2.GaussianBlur(near, (0, 0), 4) * (1 - head)
     strength = edge * np.clip((np.sqrt(far) - 0.08) / 0.08, 0, 1)
     excess = (np.clip(share - 0.15, 0, 1.3) + np.clip(share + 0.15, -1.3, 0)) * strength * same_way
     cleaned = rgb - excess[..., None] * towards
-    foreign = np.linalg.norm(cleaned - own, axis=-1)
+    foreign = length(cleaned - own)
     swap = (edge * jaw * np.clip((foreign - 0.12) / 0.15, 0, 1))[..., None]
     return np.clip(cleaned + swap * (own - cleaned), 0, 1).astype(np.float32)
 

@@ -101,10 +101,13 @@ def at_border(mask: F32, valid: F32, way: tuple[int, int]) -> NDArray[np.bool_]:
     Each place of the photo's border belongs to the one side its normal points to, for a photo may stand tilted.
     """
     reached = (valid > 0.5).astype(np.float32)
+    if reached.all():
+        return np.zeros(mask.shape, np.bool_)
     near = reached * (cv2.erode(reached, np.ones((13, 13), np.uint8), borderValue=1) < 0.5)
     soft = cv2.GaussianBlur(reached, (0, 0), 6)
-    outward = -way[0] * cv2.Sobel(soft, cv2.CV_32F, 0, 1) - way[1] * cv2.Sobel(soft, cv2.CV_32F, 1, 0)
-    aside = np.abs(way[1] * cv2.Sobel(soft, cv2.CV_32F, 0, 1)) + np.abs(way[0] * cv2.Sobel(soft, cv2.CV_32F, 1, 0))
+    down, along = cv2.Sobel(soft, cv2.CV_32F, 0, 1), cv2.Sobel(soft, cv2.CV_32F, 1, 0)
+    outward = -way[0] * down - way[1] * along
+    aside = np.abs(way[1] * down) + np.abs(way[0] * along)
     return (mask > 0.5) & (near > 0) & (outward > aside)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, linear, normalized_convolution, srgb, to_bytes
+from core.colour import LUMINANCE, length, linear, normalized_convolution, srgb, to_bytes
 from core.face.landmarks import fill
 from core.face.mesh import BROWS, EYES, FACE_OVAL, LIPS, NOSE, NOSTRILS
 from core.types import F32, Selfie
@@ -114,14 +114,14 @@ def correction_of(face: F32, points: F32) -> Correction | None:
     change = whole + (wanted - seen - whole) * near  # hair is lit as the whole face is: dyed hair is no lamp
     wanted = seen + change
     change = np.clip(change, -MOST_GAIN, MOST_GAIN)
-    if np.percentile(np.linalg.norm(change[skin], axis=-1), 90) < LEAST:
+    if np.percentile(length(change[skin]), 90) < LEAST:
         return None
     gains = np.exp(np.stack([change[..., 0], np.zeros_like(change[..., 0]), change[..., 1]], axis=-1))
     gains *= ((local @ LUMINANCE) / np.maximum((local * gains) @ LUMINANCE, 1e-4))[..., None]
     before, after = (np.cbrt(np.minimum(of, 1) @ LUMINANCE)[bare].mean() for of in (light, light * gains))
     gains *= (before / after) ** 3  # lightness goes by the cube root, and the places' mean is not its mean
-    left = np.linalg.norm(seen + change, axis=-1)
-    faded = 1 - np.linalg.norm(wanted, axis=-1) / np.maximum(left, 1e-3)
+    left = length(seen + change)
+    faded = 1 - length(wanted) / np.maximum(left, 1e-3)
     return Correction(gains.astype(np.float32), np.clip(faded, 0, MOST_FADED).astype(np.float32))
 
 
@@ -134,11 +134,11 @@ def _share_of(light: F32, points: F32, middle: F32, change: F32) -> F32:
     """
     around = ~fill(light.shape[:2], points, FACE_OVAL, 1.1)
     around &= light.max(axis=-1) < linear(np.array([BURNT], np.float32))[0]
-    length = float(change @ change)
-    if around.sum() < EYE_PX**2 or length == 0:
+    squared = float(change @ change)
+    if around.sum() < EYE_PX**2 or squared == 0:
         return np.ones((*light.shape[:2], 1), np.float32)
     seen = _log_ratios(light[around].mean(axis=0))
-    share = np.clip(-(seen @ change) / length, 0, 1)
+    share = np.clip(-(seen @ change) / squared, 0, 1)
     away = _log_ratios(cv2.GaussianBlur(light, (0, 0), 0.1 * EYE_PX)) - middle
     alike = np.exp(-0.5 * np.sum(away**2, axis=-1, keepdims=True) / np.float32(SKIN_COLOURED**2))
     return np.asarray(share + (1 - share) * alike, np.float32)
@@ -168,7 +168,7 @@ def _strands(light: F32, points: F32, skin: NDArray[np.bool_]) -> NDArray[np.boo
     above = np.arange(len(light))[:, None] < points[list(BROWS[0] + BROWS[1]), 1].mean()
     cheeks = normalized_convolution(light, (skin & ~above).astype(np.float32), 0.35 * EYE_PX)
     below = _log_ratios(cheeks[round(float(points[NOSE, 1]))])
-    away = np.linalg.norm((ratios - below) @ AXES.T / REACH, axis=-1)
+    away = length((ratios - below) @ AXES.T / REACH)
     smooth = cv2.GaussianBlur(luminance, (0, 0), STRAND * EYE_PX)
     uneven = np.sqrt(cv2.GaussianBlur((luminance - smooth) ** 2, (0, 0), STRAND * EYE_PX))
     found = (skin & above & (away > FAR) & (uneven > UNEVEN)).astype(np.uint8)
@@ -183,13 +183,13 @@ def _log_ratios(light: F32) -> F32:
 
 def _within(away: F32, reach: F32) -> F32:
     """Shorten vectors (..., 2) that leave the ellipse of AXES and `reach` to its border."""
-    far = np.linalg.norm(away @ AXES.T / reach, axis=-1, keepdims=True)
+    far = length(away @ AXES.T / reach)[..., None]
     return (away / np.maximum(far, 1)).astype(np.float32)
 
 
 def _evened(away: F32) -> F32:
     """Shorten what places of one face (..., 2) differ by from its middle, all the more the further beyond LOCAL."""
-    far = np.linalg.norm(away @ AXES.T / (LOCAL * REACH), axis=-1, keepdims=True)
+    far = length(away @ AXES.T / (LOCAL * REACH))[..., None]
     return (_within(away, LOCAL * REACH) * np.clip(2 - far, SUREST, 1)).astype(np.float32)
 
 
@@ -202,7 +202,7 @@ def _natural(ratios: F32) -> F32:
     for chroma in np.linspace(PALEST, 1, 17, dtype=np.float32):
         here = chroma * CENTRE
         found = here + _within(ratios - here, REACH * np.float32(0.5 + 0.5 * chroma) * chroma)
-        away = np.linalg.norm(ratios - found, axis=-1, keepdims=True)
+        away = length(ratios - found)[..., None]
         best, nearest = np.where(away < nearest, found, best), np.minimum(away, nearest)
     return best.astype(np.float32)
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, linear
+from core.colour import LUMINANCE, dot, linear
 from core.cutout.hair import shown_window
 from core.cutout.parser import Parser
 from core.cutout.parts import PARTS_SIZE, Parts
@@ -208,7 +208,7 @@ def _hair(parts: Parts, dark: F32, fine: F32, tint: F32, points: F32) -> dict[st
     skin = _inside(points, *CHEEKS, FOREHEAD)
     off = np.dstack([dark - np.median(dark[skin]), tint - np.median(tint[skin], axis=0)])
     reach = np.dstack([np.where(off[..., 0] < 0, 0.5, 0.8), np.full_like(dark, 0.13), np.full_like(dark, 0.18)])
-    skinlike = np.exp(-0.5 * ((off / reach) ** 2).sum(axis=-1))
+    skinlike = np.exp(-0.5 * dot(off / reach, off / reach))
     depth = cv2.distanceTransform(head.astype(np.uint8), cv2.DIST_L2, 5)
     band = head & outside & (depth > 0.06 * IOD) & (depth < 0.32 * IOD) & (rows < points[[33, 263], 1].mean())
     hair = band & (skinlike < 0.3)
@@ -245,7 +245,8 @@ def _below_chin(
         return 0.0
     usual = np.median(lab[taught], axis=0)
     deviation = 1.4826 * np.median(np.abs(lab[taught] - usual), axis=0) + np.array([6, 3, 3], np.float32)
-    alike = (may & ((((lab - usual) / deviation) ** 2).sum(axis=-1) < 9)).astype(np.uint8)
+    away = (lab - usual) / deviation
+    alike = (may & (dot(away, away) < 9)).astype(np.uint8)
     alike = cv2.morphologyEx(cv2.morphologyEx(alike, cv2.MORPH_CLOSE, np.ones((5, 5))), cv2.MORPH_OPEN, np.ones((5, 5)))
     _, blobs = cv2.connectedComponents(alike)
     roots = np.unique(blobs[taught & (alike > 0)])

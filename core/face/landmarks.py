@@ -143,10 +143,14 @@ def face_skin(rgb: U8, points: F32) -> NDArray[np.bool_]:
     inside = fill(shape, points, FACE_OVAL, 0.92)
     for ring, grow in [(EYES[0], 1.8), (EYES[1], 1.8), (LIPS, 1.2), (BROWS[0], 1.3), (BROWS[1], 1.3), (NOSTRILS, 1.0)]:
         inside &= ~fill(shape, points, ring, grow)
-    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    distance = np.abs(lab - np.median(lab[inside], axis=0))
-    deviation = np.median(distance[inside], axis=0)
-    plain = inside & np.all(distance < 2.5 * deviation + 3, axis=-1)
+    if not inside.any():
+        return inside
+    seen = rgb[inside].astype(np.float32) / 255
+    lab = cv2.cvtColor(seen[None], cv2.COLOR_RGB2LAB)[0]
+    distance = np.abs(lab - np.median(lab, axis=0))
+    alike = distance < 2.5 * np.median(distance, axis=0) + 3
+    plain = np.zeros(shape, np.bool_)
+    plain[inside] = alike[:, 0] & alike[:, 1] & alike[:, 2]
     return plain if plain.sum() > 0.1 * inside.sum() else inside
 
 

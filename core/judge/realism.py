@@ -82,7 +82,7 @@ def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tupl
     height, width = rgb.shape[:2]
     photo, reached = frame.framed(source.selfie.rgb, to_portrait, width, height)
     neck = (layers.neck > 200) & (layers.head < 26) & (garment < 26)
-    coloured = np.ptp(rgb.reshape(-1, 3).astype(np.int16), axis=1).max() > 0
+    coloured = bool((rgb[..., :2] != rgb[..., 1:]).any())
     measures = {
         "shape": shape_error(traced.landmarks, source.landmarks),
         "sharpness": _sharpness_kept(rgb, traced.landmarks, source),

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.colour import LUMINANCE, linear, srgb
+from core.colour import LUMINANCE, length, linear, srgb
 from core.face.constancy import beyond_white_light
 from core.types import F32, U8
 
@@ -40,7 +40,7 @@ def is_skin(rgb: U8, face: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return where a picture (H, W, 3) has the face's colour but for its luminance: not cloth."""
     skin = np.median(linear(rgb[face]), axis=0)
     away = _chroma(cv2.GaussianBlur(linear(rgb), (0, 0), 1.5), skin) - _chroma(skin, skin)
-    return np.asarray(np.linalg.norm(away, axis=-1) < CLOTH)
+    return np.asarray(length(away) < CLOTH)
 
 
 def _chroma(light: F32, skin: F32) -> F32:

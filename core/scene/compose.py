@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.colour import LUMINANCE, linear, srgb
+from core.colour import LUMINANCE, dot, linear, srgb
 from core.scene.backdrop import Backdrop, draw_backdrop
 from core.scene.blur import blurred
 from core.scene.lighting import Rig, inflate, relight, rim_light, shading, tint
@@ -203,7 +203,8 @@ def retouch(rgb: F32, skin: F32, layers: Layers, amount: float) -> F32:
     bare = cv2.resize(skin, half, interpolation=cv2.INTER_AREA)
     above = bare[: max(1, round(layers.chin / 2))] > 0.9  # below the chin there may be the sitter's own clothes
     colour = np.median(lab[: len(above)][above][::5], axis=0) if above.any() else lab.mean(axis=(0, 1))
-    like = np.exp(-0.5 * (((lab - colour) / np.array([16, 8, 8], np.float32)) ** 2).sum(axis=-1))
+    off = (lab - colour) / np.array([16, 8, 8], np.float32)
+    like = np.exp(-0.5 * dot(off, off))
     protect = np.zeros(bare.shape, np.float32)
     for x, y, radius in layers.marks / 2:
         cv2.circle(protect, (round(float(x)), round(float(y))), max(1, round(1.6 * float(radius))), 1.0, -1)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.colour import LUMINANCE, linear
+from core.colour import LUMINANCE, length, linear
 from core.face.landmarks import harmonics, normals_of_mesh
 from core.scene.blur import blurred
 from core.scene.shadows import Lamp, catch_lights, key_arriving, towards
@@ -71,12 +71,12 @@ def head_normals(face: FaceMap, cutout: Cutout) -> F32:
         cv2.resize(np.clip(cutout.head + cutout.neck, 0, 1), (width, height), interpolation=cv2.INTER_AREA)
     )
     mesh = normals_of_mesh(face.landmarks / 4, width, height)
-    inside = (np.abs(mesh).sum(axis=-1) > 0).astype(np.uint8)
+    inside = (length(mesh) > 0).astype(np.uint8)
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
     mesh_weight = np.clip(depth / 12, 0, 1)[..., None]
     normals = mesh * mesh_weight + balloon * (1 - mesh_weight)
     normals = cv2.GaussianBlur(normals, (0, 0), 3)
-    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-4)
+    normals /= np.maximum(length(normals)[..., None], 1e-4)
     return cv2.resize(normals, frame.PRINT, interpolation=cv2.INTER_LINEAR).astype(np.float32)
 
 
@@ -93,7 +93,7 @@ def inflate(mask: F32) -> F32:
     bulge = cv2.GaussianBlur(bulge.astype(np.float32), (0, 0), 0.12 * scale)
     slope_x, slope_y = cv2.Sobel(bulge, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(bulge, cv2.CV_32F, 0, 1) / 8
     normals = np.stack([-slope_x, -slope_y, np.ones_like(slope_x)], axis=-1)
-    return (normals / np.linalg.norm(normals, axis=-1, keepdims=True)).astype(np.float32)
+    return (normals / length(normals)[..., None]).astype(np.float32)
 
 
 def shading(rig: Rig, normals: F32, arriving: F32 | float = 1.0) -> F32:
