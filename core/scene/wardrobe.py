@@ -193,7 +193,7 @@ def squeeze_of(garment: Garment, body: Body) -> float:
 
 FILLED: Final = 1.22
 """How much wider a garment may become at a side where its photograph ends before the print does."""
-LEAST_COLLAR: Final[dict[str, float]] = {"collar": 0.42, "open": 0.75, "round": 0.45, "scoop": 0.8, "high": 0.28}
+LEAST_COLLAR: Final[dict[str, float]] = {"collar": 0.42, "open": 0.75, "round": 0.45, "scoop": 0.8, "high": 0.2}
 """Eye distances below the chin where a neckline's front may begin at the highest, by neckline; by eye."""
 FRONT: Final = 0.9
 """Eye distances from the torso's axis to its front at the collar: how far a turn carries the collar aside."""
