@@ -203,7 +203,7 @@ NAPE: Final = 1.0
 """Eye distances that the nape of a neck stands out behind a turned head, at a right angle of the torso; by eye."""
 LEVELLED: Final = 0.4
 """How much of a slant of the wearer's shoulders is taken out."""
-HUG: Final = 0.05
+HUG: Final = 0.12
 """Eye distances by which a standing collar stands off a neck at each side: it is narrowed to it; by eye."""
 MOST_RISE: Final = 0.2
 """Eye distances by which a standing collar's sides may rise above its front; by eye."""

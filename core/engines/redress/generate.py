@@ -166,8 +166,8 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     neck = np.maximum(neck, widening(opening, np.maximum(neck, head), TRAPEZIUS))
     hanging = _lower(setup.back_hair, size)
     if setup.garment is not None:
-        figure = np.maximum(np.maximum(head, hanging), own * near)
-        neck = up_to_head(neck, figure, matte, setup.body, setup.turn_deg, scale)
+        hung = np.maximum(head, hanging)
+        neck = up_to_head(neck, hung, own * near, matte, setup.body, setup.turn_deg, scale)
     neck *= within_collar(matte, opening, np.maximum(hair, hanging), setup.body, scale)
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
     own_hair = np.clip(8 * np.maximum(head, hanging), 0, 1)  # its edge has its own colours too

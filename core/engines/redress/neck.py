@@ -108,25 +108,25 @@ def widening(filled: F32, figure: F32, flare: float) -> F32:
     return (filled * np.where(away == 0, 1, np.clip(flare * below - away + 0.5, 0, 1))).astype(np.float32)
 
 
-def up_to_head(neck: F32, figure: F32, cover: F32, body: Body, turn_deg: float, scale: float) -> F32:
+def up_to_head(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg: float, scale: float) -> F32:
     """Let a neck go on from a garment's highest points up to the head: no ledge of skin lies between jaw and collar.
 
-    Behind a turned head that is its nape, nearly upright; elsewhere a neck grows wider towards its collar by LEAN
-    columns a row. Only below the figure (head and own neck), and by REACH at most. All (H, W) float32 0..1 of the
+    The sitter's own neck, and a turned head's nape, come down nearly upright; elsewhere a neck grows wider towards its
+    collar by LEAN columns a row. Only below head and own neck, and by REACH at most. All (H, W) float32 0..1 of the
     torso's part. turn_deg: the torso's, to the picture's right. scale: these pixels per print pixel.
     """
     columns = np.arange(neck.shape[1], dtype=np.float32)[None]
     rows = np.arange(len(neck), dtype=np.float32)[:, None]
-    below = np.maximum.accumulate(figure, axis=0)
+    below_head, below_own = (np.maximum.accumulate(figure, axis=0) for figure in (head, own))
     filled = neck
     for way, (x, y) in zip((1, -1), _highest(cover, body, scale), strict=True):
         behind = float(np.clip(way * turn_deg / FULL_NAPE, 0, 1))
-        lean = LEAN + (UPRIGHT - LEAN) * behind
         height = y - rows
-        inside = np.clip(way * (columns - x) - 3 * scale - lean * np.maximum(height, 0) + 0.5, 0, 1)
-        inside = inside * (height > -4 * scale) * (height < REACH * INTEROCULAR_PX * scale)
-        inside = inside * (way * (body.neck_x * scale - columns) > 0)
-        filled = np.maximum(filled, inside * below)
+        near = (height > -4 * scale) & (height < REACH * INTEROCULAR_PX * scale)
+        near = near & (way * (body.neck_x * scale - columns) >= 0)
+        for below, lean in ((below_head, LEAN + (UPRIGHT - LEAN) * behind), (below_own, UPRIGHT)):
+            inside = np.clip(way * (columns - x) - 3 * scale - lean * np.maximum(height, 0) + 0.5, 0, 1)
+            filled = np.maximum(filled, inside * near * below)
     return filled.astype(np.float32)
 
 

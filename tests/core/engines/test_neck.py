@@ -81,12 +81,22 @@ def test_no_ledge_lies_between_a_jaw_and_the_collar_beside_it(turn: float, colum
         cover[110 + away // 2 :, 204 - away] = 1
         cover[110 + away // 2 :, 310 + away] = 1
     neck[110:200, 205:310] = 1
-    filled = np.maximum(up_to_head(neck, head, cover, BODY, turn, 0.5), head)
+    filled = np.maximum(up_to_head(neck, head, np.zeros_like(neck), cover, BODY, turn, 0.5), head)
     outline, before = (each[50:130].argmax(axis=1) for each in (filled, np.maximum(neck, head)))
     assert np.abs(np.diff(outline)).max() <= 1, "each row begins within a column of the one above it"
     assert np.abs(np.diff(before)).max() > 15, "without it the skin begins at once"
     assert outline[0] == 180 + 50 // 2, "higher up the head is as it was"
     assert outline[40] - 204 <= columns, "a nape is upright"
+
+
+def test_an_own_neck_that_the_photo_cuts_goes_on_down_to_the_collar() -> None:
+    cover, own = (np.zeros((288, 512), np.float32) for _ in range(2))
+    for away in range(202):
+        cover[110 + away // 2 :, 204 - away] = 1
+        cover[110 + away // 2 :, 310 + away] = 1
+    own[20:90, 206:308] = 1
+    filled = up_to_head(own, np.zeros_like(own), own, cover, BODY, 0, 0.5)
+    assert filled[88:112, 212:302].min() == 1
 
 
 def test_a_frame_without_a_garment_near_the_neck_keeps_some_neck() -> None:

@@ -145,7 +145,7 @@ def test_a_standing_collar_hugs_a_thin_neck_and_a_broad_one(name: str, eyes: flo
     body = replace(BODY, neck_width=eyes * INTEROCULAR_PX)
     for each in (garment, mirrored(garment)):
         source, target = targets_of(each, body, 0)
-        assert (np.diff(target[:2, 0]) / INTEROCULAR_PX)[0] <= max(eyes + 0.2, 1.5), "no point stands off the neck"
+        assert (np.diff(target[:2, 0]) / INTEROCULAR_PX)[0] <= max(eyes + 0.3, 1.65), "no point stands off the neck"
         assert target[2, 1] - target[:2, 1].min() <= 0.21 * INTEROCULAR_PX, "nor above the front like a horn"
         assert target[2, 1] >= CHIN + 0.15 * INTEROCULAR_PX
         shoulders = [source.tolist().index(list(point)) for point in each.facts.shoulders]
