@@ -11,15 +11,13 @@ from typing import Any
 import pytest
 
 from core import studio
-from core.cutout import cutout, whole
 from core.deliver.gallery import cards_of
 from core.edit.recipe import develop
-from core.face import features
-from core.intake import review
 from core.scene import style
 from core.scene.stage import Setup
 from core.types import Cutout, FaceMap, Identity, Portrait, Recipe
 from tests import sitters
+from tests.photos_once import work_once
 
 COLLINS = ("collins.png", sitters.encoded(sitters.collins()))
 TURNED = ("collins.png", sitters.encoded(sitters.turned(sitters.collins(), 10)))
@@ -49,22 +47,6 @@ class Sketch:
         return Portrait(name, develop(setup.layers, recipe), setup.layers, recipe)
 
 
-CACHE: dict[str, dict[tuple[str, bytes], Any]] = {}
-
-
-def cached(work: Callable[..., Any], done: dict[tuple[str, bytes], Any]) -> Callable[..., Any]:
-    """Do work on a photo once, whatever is asked of it later; keyed by its name and pixels, or its file's bytes."""
-
-    def remembered(of: Any, *more: Any) -> Any:
-        selfie = getattr(of, "selfie", of)
-        key = (more[0], of) if isinstance(of, bytes) else (selfie.name, selfie.rgb.tobytes())
-        if key not in done:
-            done[key] = work(of, *more)
-        return done[key]
-
-    return remembered
-
-
 Shoot = Callable[..., tuple[list[str], dict[str, Any]]]
 
 
@@ -72,16 +54,7 @@ Shoot = Callable[..., tuple[list[str], dict[str, Any]]]
 def shoot(models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shoot:
     """Shoot into one folder with a sketch; returns which portraits were drawn, and the manifest."""
     monkeypatch.setattr("core.shoot.REDRAWS", 0)
-    # each photo is looked at, mapped, parsed and cut out once
-    for module, name in (
-        (review, "look"),
-        (studio, "in_white_light"),
-        (studio, "map_face"),
-        (features, "observe"),
-        (cutout, "cut_out"),
-        (whole, "cut_out_whole"),
-    ):
-        monkeypatch.setattr(module, name, cached(getattr(module, name), CACHE.setdefault(name, {})))
+    work_once(monkeypatch)
     own = copy.copy(models)
     vars(own).update(recogniser=models.recogniser, landmarker=models.landmarker, parser=models.parser)
 

@@ -23,6 +23,7 @@ from core.engines.flux2.klein import Klein
 from core.engines.lora import TrainConfig
 from core.types import U8, FaceMap
 from tests import sitters, tiny_flux2
+from tests.photos_once import work_once
 from tests.tiny_flux2 import TINY
 
 Run = Callable[..., tuple[int, dict[str, Any]]]
@@ -46,6 +47,7 @@ def run(
     monkeypatch.setattr(lora, "RANK", 4)
     monkeypatch.setattr(lora, "CONFIG", TrainConfig(2, 2e-2, check_every=2, patience=2, least_gain=2.0))
     monkeypatch.setattr(drawing, "SMALL_FACE_PX", 0)
+    work_once(monkeypatch)
     photos = []
     for number, rgb in enumerate(sitters.frames()):
         (tmp_path / f"{number}.png").write_bytes(sitters.encoded(rgb))
