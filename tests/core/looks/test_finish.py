@@ -100,17 +100,18 @@ def test_layers_of_a_release_without_face_points_are_refused_kindly(layers: Laye
 
 
 def test_every_version_of_every_look_stays() -> None:
-    assert {*((name, 1) for name in LOOKS), ("charcoal", 2)} <= set(table())
+    assert {*((name, 1) for name in LOOKS), ("charcoal", 2), ("pop_art", 2)} <= set(table())
 
 
-def test_a_recipe_is_drawn_in_the_version_it_names(layers: Layers, recipe: Recipe) -> None:
-    def charcoal(version: int) -> bytes:
-        finish = {"look": "charcoal", "version": version, "strength": 1.0}
+@pytest.mark.parametrize("look", ["charcoal", "pop_art"])
+def test_a_recipe_is_drawn_in_the_version_it_names(look: str, layers: Layers, recipe: Recipe) -> None:
+    def drawn(version: int) -> bytes:
+        finish = {"look": look, "version": version, "strength": 1.0}
         return develop(layers, replace(recipe, settings={**recipe.settings, "finish": finish})).tobytes()
 
-    assert charcoal(1) == charcoal(1)
-    assert charcoal(1) != charcoal(2)
-    assert develop(layers, edit(recipe, "finish=charcoal")).tobytes() == charcoal(2)
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
+    assert develop(layers, edit(recipe, f"finish={look}")).tobytes() == drawn(2)
 
 
 def test_every_drawn_pack_names_a_look_there_is() -> None:
