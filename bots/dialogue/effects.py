@@ -67,7 +67,9 @@ class Card(Reply):
 
     repost: take the old one's buttons away and send it anew at the end of the chat. throttled: it reports progress, so
     it may wait a moment for its own next state. lasting: it goes on changing for so long that it belongs into the
-    private chat, wherever it began.
+    private chat, wherever it began. revocable: its pictures show other people, who may take them back at any time, so
+    they are only ever put into a message that is known and can be changed (`Adapter.show`), and a repost deletes the
+    old one.
     """
 
     slot: str
@@ -77,6 +79,7 @@ class Card(Reply):
     repost: bool = False
     throttled: bool = False
     lasting: bool = False
+    revocable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,10 @@ class Toast(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Unbutton(Reply):
-    """Take the buttons off a card that is no longer the newest."""
+    """Take the buttons off a card that is no longer the newest. whole: delete it, or else its picture and buttons."""
 
     slot: str
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +200,9 @@ class OpenTeam(Effect):
 
 @dataclass(frozen=True, slots=True)
 class EndTeam(Effect):
-    """End one's own team."""
+    """End one's own team, if it is this one."""
+
+    team: int
 
 
 @dataclass(frozen=True, slots=True)

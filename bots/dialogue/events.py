@@ -264,11 +264,16 @@ class TeamEntered(Event):
 
 @dataclass(frozen=True, slots=True)
 class TeamChanged(Event):
-    """In one's own team: how many are in it, and how many have released a portrait. Its sheet is outdated."""
+    """In one's own team: how many are in it, and how many have released a portrait.
+
+    version: of what is released; a sheet of an earlier one is outdated. number: counts up from one event to the next.
+    """
 
     team: int
     members: int
     released: int
+    version: int = 0
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +282,7 @@ class TeamSheetCame(Event):
 
     team: int
     sheet: str
+    version: int = 0
     shown: int = 0
     eye_line: float = 0.0
     head_height: float = 0.0

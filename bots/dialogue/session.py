@@ -90,7 +90,8 @@ class OwnTeam:
     """The team a person owns.
 
     code: who has it may join. members, shown: how many are in it, and on the sheet. sheet: its file, empty while there
-    is none. eye_line, head_height, backdrop: as `core.judge.consistency.Consistency`, of the sheet.
+    is none. eye_line, head_height, backdrop: as `core.judge.consistency.Consistency`, of the sheet. version: of what is
+    released, the newest that was heard of; counted: the newest `TeamChanged` that was.
     """
 
     team: int
@@ -103,6 +104,8 @@ class OwnTeam:
     head_height: float = 0.0
     backdrop: float = 0.0
     ending: bool = False  # its end is asked for and not confirmed yet
+    version: int = 0
+    counted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,9 @@ class Adapter(Protocol):
     async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load, key: str = "") -> list[str]:
         """Send a reply, or edit its old self; return the handles of messages that are new.
 
+        A revocable card that has no message yet, or none that can be changed, comes without its pictures: shown again
+        by its new handle it gets them, so that a picture of others is never in a message that nobody knows.
+
         place: `Contact.place` or `Contact.home`. old: of a Card or an Unbutton the message it is on, of a Say the
         message it answers. key: the same for every try to show this reply and for no other reply, empty where it is
         tried once: a platform that knows repeated requests by such a key shows the reply once.

@@ -66,6 +66,8 @@ class Terminal:
         match reply:
             case fx.Say():
                 self._print(reply.text, reply.rows)
+            case fx.Card(revocable=True) if old is None:
+                self._print(reply.text, reply.rows)
             case fx.Card():
                 saved = [await self._save(_file_name(picture), await load(picture)) for picture in reply.pictures]
                 self._print("\n".join([*map(str, saved), reply.text]), reply.rows)
@@ -78,6 +80,8 @@ class Terminal:
                 self._print(f"{saved[0]}\n{reply.caption}", ())
             case _:
                 return []
+        if isinstance(reply, fx.Card) and reply.revocable and old is not None:
+            return []
         self._shown += 1
         return [json.dumps([self._shown, *map(str, saved)])]
 

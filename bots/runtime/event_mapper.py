@@ -16,7 +16,7 @@ def event_of(job_event: events.JobEvent) -> e.Event | None:
         photos = tuple(number_of(name) for name in payload.photos)
         return e.Expired(photos, payload.portraits, tuple(payload.deleted.items()))
     if isinstance(payload, events.TeamChanged):
-        return e.TeamChanged(payload.team, payload.members, payload.released)
+        return e.TeamChanged(payload.team, payload.members, payload.released, payload.version, job_event.id)
     if isinstance(payload, events.TeamOver):
         return e.TeamOver(payload.team)
     what, _, number = job_event.ref.partition(":")
@@ -71,11 +71,12 @@ def _of_photo(number: int, payload: events.Payload) -> e.Event | None:
 
 
 def _of_team(team: int, payload: events.Payload) -> e.Event | None:
-    """A sheet that could not be made says nothing: the next change of the team makes another."""
-    if not isinstance(payload, events.Done):
+    """A sheet that could not be made, or is outdated, says nothing: the next change of the team makes another."""
+    if not isinstance(payload, events.Done) or payload.facts["outdated"]:
         return None
     alike = {name: float(payload.facts.get(name) or 0.0) for name in ("eye_line", "head_height", "backdrop")}
-    return e.TeamSheetCame(team, str(payload.facts["file"]), int(payload.facts["shown"]), **alike)
+    version, shown = int(payload.facts["version"]), int(payload.facts["shown"])
+    return e.TeamSheetCame(team, str(payload.facts["file"]), version, shown, **alike)
 
 
 def _verdict(number: int, facts: dict[str, Any]) -> e.Verdict:

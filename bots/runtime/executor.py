@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from bots.dialogue import effects as fx
@@ -80,15 +81,26 @@ class Executor:
         if isinstance(reply, fx.Unbutton) and old is None:
             return []
         if isinstance(reply, fx.Card) and reply.repost and old is not None:
-            await self._adapter.show(place, fx.Unbutton(reply.slot), old, load)
+            await self._adapter.show(place, fx.Unbutton(reply.slot, whole=reply.revocable), old, load)
             old = None
         try:
             return await self._adapter.show(place, reply, old, load, key)
         except BlobMissing:
             if isinstance(reply, fx.Card) and reply.throttled:
                 return []  # the first portrait of a job that was stopped meanwhile; the card's next state says so
-            gone = fx.Say(say(await self._language(account), "failed.gone"))
-            return await self._adapter.show(place, gone, None, load, key)
+            return await self._adapter.show(place, await self._without_picture(account, reply), old, load, key)
+
+    async def _without_picture(self, account: int, reply: fx.Reply) -> fx.Reply:
+        """Return what is shown of a reply whose picture is deleted. A card keeps its message: no other may take its
+        place on screen, because nothing would ever change or delete the one before.
+        """
+        gone = say(await self._language(account), "failed.gone")
+        match reply:
+            case fx.Card(revocable=True):  # taken back: the card's next state is coming
+                return replace(reply, pictures=())
+            case fx.Card():
+                return replace(reply, text=gone, rows=(), pictures=())
+        return fx.Say(gone)
 
     def loader(self, account: int) -> Load:
         """Return what brings the bytes of an account's pictures and of style previews."""

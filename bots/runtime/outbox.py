@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from bots.dialogue import effects as fx
 from bots.platforms.base import NotNow, Unreachable
@@ -48,7 +48,9 @@ class _Replies:
     """The replies of one account that are under way in this process.
 
     nonce: the session's, because entries are numbered anew after a deletion. done: entry number -> (slot, handle) of
-    its messages, shown and not acknowledged yet. tried: entries that may have been shown without our knowledge.
+    its messages, shown and not acknowledged yet. tried: entries that may have been shown without our knowledge. worded:
+    entries of revocable cards that came without their pictures; their messages are known first (`unsaved`), and get
+    them then.
     """
 
     chat: str
@@ -57,6 +59,8 @@ class _Replies:
     waiting: dict[int, fx.Reply] = field(default_factory=dict)
     done: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
     tried: set[int] = field(default_factory=set)
+    worded: set[int] = field(default_factory=set)
+    unsaved: list[tuple[str, str]] = field(default_factory=list)
     failures: dict[int, int] = field(default_factory=dict)
     edited_at: dict[str, float] = field(default_factory=dict)
     came: asyncio.Event = field(default_factory=asyncio.Event)
@@ -214,6 +218,8 @@ class Outbox:
         for outdated in _outdated(replies):
             del replies.waiting[outdated]
             replies.done[outdated] = []
+        if replies.unsaved:
+            await self._save(account, replies)
         try:
             while len(replies.done) < AT_A_TIME and (number := _due(replies)) is not None:
                 reply = replies.waiting[number]
@@ -224,17 +230,30 @@ class Outbox:
                 slot = reply.slot if isinstance(reply, fx.Card) else ""
                 if slot and handles:
                     replies.cards[slot] = handles[-1]
-                del replies.waiting[number]
-                replies.done[number] = [(slot, handle) for handle in handles]
+                if handles and _lacks_pictures(reply) and number not in replies.worded:
+                    replies.worded.add(number)
+                    replies.unsaved += [(slot, handle) for handle in handles]
+                    replies.waiting[number] = replace(reply, repost=False)
+                else:
+                    del replies.waiting[number]
+                    replies.done[number] = [(slot, handle) for handle in handles]
                 if stopped:
                     raise asyncio.CancelledError
+                if replies.unsaved:
+                    break
         finally:
-            some = bool(replies.done)
-            if some:
-                sent = [message for _, messages in sorted(replies.done.items()) for message in messages]
-                await self.acknowledge(account, replies.done, sent)
-                replies.done.clear()
+            some = await self._save(account, replies)
         return some
+
+    async def _save(self, account: int, replies: _Replies) -> bool:
+        """Acknowledge what was shown; False when nothing was."""
+        sent = [*replies.unsaved, *(message for _, messages in sorted(replies.done.items()) for message in messages)]
+        if not replies.done and not sent:
+            return False
+        await self.acknowledge(account, replies.done, sent)
+        replies.done.clear()
+        replies.unsaved.clear()
+        return True
 
     async def _shown(self, account: int, replies: _Replies, number: int, reply: fx.Reply) -> list[str]:
         try:
@@ -265,6 +284,11 @@ class Outbox:
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, wait_s - least_s)):
                 await replies.came.wait()
+
+
+def _lacks_pictures(reply: fx.Reply) -> TypeGuard[fx.Card]:
+    """Whether a reply that became a new message came without its pictures, see `Adapter.show`."""
+    return isinstance(reply, fx.Card) and reply.revocable and bool(reply.pictures)
 
 
 async def _ended(showing: asyncio.Task[list[str]]) -> bool:

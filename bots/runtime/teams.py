@@ -33,42 +33,50 @@ class TeamEffects:
                     members = (await tx.team_counts(team.id)).members
                 await self._tell(account, e.TeamOpened(team.id, team.code, team.look, members))
             case fx.EndTeam():
-                await self._end(account)
+                await self._end(account, effect.team)
             case fx.JoinTeam():
                 await self._tell(account, await self._join(account, effect.code))
             case fx.LeaveTeam():
                 async with self._database.write() as tx:
-                    await teams.leave(tx, self._job_queue, account)
+                    outdated = await teams.leave(tx, self._job_queue, account)
+                await teams.take_down(self._blob_store, outdated)
             case fx.Release():
                 await self._release(account, effect.portrait)
 
-    async def _end(self, account: int) -> None:
+    async def _end(self, account: int, number: int) -> None:
+        """End the team of this number. Its sheet goes also where an earlier try ended the team and got no further."""
         async with self._database.write() as tx:
             team = await tx.team_of_owner(account)
-            if team is not None:
+            if team is not None and team.id == number:
                 await teams.end(tx, self._job_queue, team)
-        if team is not None:
-            await self._blob_store.delete_folder(account, folder_of(team.id))
+        await self._blob_store.delete_folder(account, folder_of(number))
 
     async def _join(self, account: int, code: str) -> e.TeamEntered:
+        entered, outdated = await self._entered(account, code)
+        await teams.take_down(self._blob_store, outdated)
+        return entered
+
+    async def _entered(self, account: int, code: str) -> tuple[e.TeamEntered, teams.Outdated | None]:
         async with self._database.write() as tx:
             team = await tx.team_of_code(code)
             old = await tx.team_of_member(account)
             if team is None or old == team:
-                return _entered(team)
+                return _entered(team), None
             if not await tx.has_room(team.id):
-                return _entered(None)
-            await teams.leave(tx, self._job_queue, account)
+                return _entered(None), None
+            outdated = await teams.leave(tx, self._job_queue, account)
             await tx.join_team(account, team.id)
             await teams.tell_owner(tx, self._job_queue, team, sheet=False)
-            return _entered(team)
+            return _entered(team), outdated
 
     async def _release(self, account: int, portrait: int) -> None:
+        outdated = None
         async with self._database.write() as tx:
             before = await tx.released_portrait(account)
             team = await tx.release(account, portrait or None)
             if team is not None and before != await tx.released_portrait(account):
-                await teams.tell_owner(tx, self._job_queue, team, sheet=True)
+                outdated = await teams.tell_owner(tx, self._job_queue, team, sheet=True)
+        await teams.take_down(self._blob_store, outdated)
 
 
 def _entered(team: Team | None) -> e.TeamEntered:

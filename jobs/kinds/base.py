@@ -127,6 +127,7 @@ class Job(ABC):
 
     queue: ClassVar[Queue] = "studio"
     mirrored: ClassVar[bool] = False  # finished files go to the blob store while it runs, for another machine
+    limited: ClassVar[bool] = True  # declined where too many wait; what must happen is not
 
     @property
     def kind(self) -> str:

@@ -96,7 +96,7 @@ async def find(services: Services, who: str) -> int | None:
 
 async def _close(services: Services, account: int) -> str | None:
     """Let nothing new be written for the account and note whom to tell; return its token, None when there is none."""
-    a = t.accounts.c
+    a, outdated = t.accounts.c, None
     async with services.database.write() as tx:
         found = select(a.token, a.forgetting_at).where(a.id == account).with_for_update()
         row = (await tx.c.execute(found)).first()
@@ -106,10 +106,11 @@ async def _close(services: Services, account: int) -> str | None:
             await pending_receipt.add_all(tx, account)
             if (own := await tx.team_of_owner(account)) is not None:
                 await teams.end(tx, services.job_queue, own)
-            await teams.leave(tx, services.job_queue, account)
+            outdated = await teams.leave(tx, services.job_queue, account)
             await tx.withdraw_consent(account)
             await tx.c.execute(update(t.accounts).where(a.id == account).values(forgetting_at=time.time()))
-        return str(row.token)
+    await teams.take_down(services.blob_store, outdated)
+    return str(row.token)
 
 
 async def _stop_work(services: Services, account: int) -> None:

@@ -148,6 +148,7 @@ async def _expire(services: Services, account: int, now: float) -> dict[str, int
     for row in (*due["identities"], *due["sittings"]):
         await services.blob_store.delete_folder(account, row.folder)
     counts: dict[str, int] = {}
+    outdated = None
     async with services.database.write() as tx:
         sittings = [row.id for row in due["sittings"]]
         found = await tx.c.execute(select(t.portraits.c.id).where(t.portraits.c.sitting_id.in_(sittings)))
@@ -162,7 +163,8 @@ async def _expire(services: Services, account: int, now: float) -> dict[str, int
             photos = tuple(row.name for row in due["photos"])
             await outbox.tell_account(tx, account, events.Expired(counts, photos, portraits))
         if released in portraits and (team := await tx.team_of_member(account)) is not None:
-            await teams.tell_owner(tx, services.job_queue, team, sheet=True)
+            outdated = await teams.tell_owner(tx, services.job_queue, team, sheet=True)
+    await teams.take_down(services.blob_store, outdated)
     return counts
 
 

@@ -129,11 +129,15 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class TeamChanged:
-    """For a team's owner: so many are in it, and so many have released a portrait; a sheet from before is outdated."""
+    """For a team's owner: so many are in it, and so many have released a portrait.
+
+    version: of what is released; a sheet of an earlier one is outdated. Events may arrive in another order than told.
+    """
 
     team: int
     members: int
     released: int
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,12 +99,8 @@ async def place(
         status = await status_of(tx, known[0])
         place_, eta = _place_and_eta(status.payload if status else None)
         return Accepted(known[0], place_, eta, is_new=False)
-    waiting = select(func.count()).select_from(t.jobs).where(_j.queue == queue, _j.state.in_(ACTIVE))
-    at_once = limits.look_per_account if queue == "look" else limits.studio_per_account
-    if (await tx.c.execute(waiting.where(_j.account_id == account))).scalar_one() >= at_once:
-        return Declined("too_many", at_once)
-    if (await tx.c.execute(waiting)).scalar_one() >= limits.queue_depth:
-        return Declined("queue_full", limits.queue_depth)
+    if job.limited and (declined := await _declined(tx, account, queue, limits)) is not None:
+        return declined
     in_service = select(func.max(_j.priority)).where(_j.queue == queue, _j.started_at.is_not(None))
     own_end = select(func.max(_j.priority + _j.units)).where(_j.queue == queue, _j.account_id == account)
     starts = [(await tx.c.execute(q)).scalar_one() or 1 for q in (in_service, own_end)]
@@ -129,6 +125,23 @@ async def place(
     status = await status_of(tx, job_id)
     place_, eta = _place_and_eta(status.payload if status else None)
     return Accepted(job_id, place_, eta, is_new=True)
+
+
+async def _declined(tx: Transaction, account: int, queue: str, limits: Settings) -> Declined | None:
+    """Say why one more job is not taken, None when it is."""
+    waiting = select(func.count()).select_from(t.jobs).where(_j.queue == queue, _j.state.in_(ACTIVE))
+    at_once = limits.look_per_account if queue == "look" else limits.studio_per_account
+    if (await tx.c.execute(waiting.where(_j.account_id == account))).scalar_one() >= at_once:
+        return Declined("too_many", at_once)
+    if (await tx.c.execute(waiting)).scalar_one() >= limits.queue_depth:
+        return Declined("queue_full", limits.queue_depth)
+    return None
+
+
+async def waits(tx: Transaction, account: int, job: Job) -> bool:
+    """Say whether the same work is placed and not begun. Until this transaction ends, no worker begins it."""
+    same = (_j.account_id == account, _j.kind == job.kind, _j.body == registry.to_json(job), _j.state == "queued")
+    return (await tx.c.execute(select(_j.id).where(*same).limit(1).with_for_update())).first() is not None
 
 
 async def claim_next(tx: Transaction, queue: str, worker: str) -> Claimed | None:

@@ -186,6 +186,7 @@ teams: Final = _table(  # a set that several people are drawn for, see `jobs.sto
     Column("look", String(80), nullable=False),
     Column("details", Text, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("version", Integer, nullable=False, server_default=text("0")),  # of what is released to it; counts up
     UniqueConstraint("account_id"),
 )
 

@@ -36,10 +36,11 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many are in a team, and how many have released a portrait."""
+    """How many are in a team, and how many have released a portrait; version: of what is released."""
 
     members: int
     released: int
+    version: int
 
 
 class Teams(Accounts):
@@ -128,9 +129,20 @@ class Teams(Accounts):
     async def team_counts(self, team: int) -> Counts:
         """Count a team's members and what they have released."""
         m = t.team_members.c
+        version = await self.team_version(team)
         counted = select(func.count(m.id), func.count(m.portrait_id)).where(m.team_id == team)
         members, released = (await self.c.execute(counted)).one()
-        return Counts(members, released)
+        return Counts(members, released, version)
+
+    async def team_version(self, team: int) -> int:
+        """Return the version of what is released to a team, -1 when there is no such team any more."""
+        found = (await self.c.execute(select(t.teams.c.version).where(t.teams.c.id == team))).scalar()
+        return -1 if found is None else int(found)
+
+    async def next_team_version(self, team: int) -> int:
+        """Return the next version, which is the team's now: what is released to it has changed."""
+        counted = update(t.teams).where(t.teams.c.id == team).values(version=t.teams.c.version + 1)
+        return int((await self.c.execute(counted.returning(t.teams.c.version))).scalar_one())
 
     async def end_team(self, team: int) -> list[int]:
         """Delete a team; return the accounts that were in it."""

@@ -98,12 +98,16 @@ class Workspace:
         laid.append((last, hashlib.sha256(data).hexdigest()))
         await self.write(SET, set_json(laid))
 
-    async def lay_released(self, team: int) -> None:
-        """Write what a team's members have released into `photos/`, for `laid_photos`; nothing for none.
+    async def lay_released(self, team: int) -> int:
+        """Write what a team's members have released into `photos/`, for `laid_photos`; return its version.
 
-        They are files of other accounts; one of a member who is being forgotten is passed over.
+        They are files of other accounts; one of a member who is being forgotten is passed over. What an earlier attempt
+        had laid is deleted: it may have been taken back since. The version is read first, so that a change between two
+        reads makes the sheet outdated, never too new.
         """
+        await asyncio.to_thread(shutil.rmtree, self.folder / "photos", ignore_errors=True)
         async with self.database.read() as tx:
+            version = await tx.team_version(team)
             released = await tx.released(team)
         for number, (account, name) in enumerate(released):
             try:
@@ -111,6 +115,12 @@ class Workspace:
             except (BlobMissing, Gone):
                 continue
             await self.write(photo_file(number, name), data)
+        return version
+
+    async def team_version(self, team: int) -> int:
+        """Return the version of what is released to a team now; -1 when it is over."""
+        async with self.database.read() as tx:
+            return await tx.team_version(team)
 
     async def portrait(self, number: int) -> Portrait:
         """Return a portrait by its id; raises BlobMissing when it is deleted."""

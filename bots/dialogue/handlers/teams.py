@@ -55,7 +55,7 @@ def _team_end_asked(ctx: Context, event: teams.TeamEndAsked) -> None:
     elif not event.sure:
         _show(ctx, replace(own, ending=True))
     else:
-        ctx.effects.append(fx.EndTeam())
+        ctx.effects.append(fx.EndTeam(own.team))
         ctx.change(own_team=None)
         ctx.replies.append(teams.over(ctx.view))
 
@@ -126,17 +126,26 @@ def _released(ctx: Context, event: teams.Released) -> None:
 
 @handles(e.TeamChanged, when(*IDLE, *BUSY))
 def _team_changed(ctx: Context, event: e.TeamChanged) -> None:
-    """Take the outdated sheet off the card at once: somebody may have left; the new one is being made."""
-    own = _own(ctx, event.team)
-    if own is not None:
-        _show(ctx, replace(own, members=event.members, shown=event.released, sheet=""))
+    """Take an outdated sheet off the card at once: somebody may have left; the new one is being made.
+
+    What is told of a team may arrive in any order: an older count is passed over, and the sheet may have come first.
+    """
+    own = known = _own(ctx, event.team)
+    if own is None:
+        return
+    if event.number > own.counted:
+        own = replace(own, members=event.members, counted=event.number)
+    if event.version > own.version:
+        own = replace(own, version=event.version, shown=event.released, sheet="")
+    if own != known:
+        _show(ctx, own)
 
 
 @handles(e.TeamSheetCame, when(*IDLE, *BUSY))
 def _team_sheet_came(ctx: Context, event: e.TeamSheetCame) -> None:
     own = _own(ctx, event.team)
-    if own is not None:
-        sheet = replace(own, shown=event.shown, sheet=event.sheet, eye_line=event.eye_line,
+    if own is not None and event.version >= own.version:
+        sheet = replace(own, shown=event.shown, sheet=event.sheet, version=event.version, eye_line=event.eye_line,
                         head_height=event.head_height, backdrop=event.backdrop)  # fmt: skip
         _show(ctx, sheet)
 

@@ -81,7 +81,7 @@ def owned(view: View, team: OwnTeam, repost: bool = False) -> Card:
     )
     alt = view.words("team.sheet_alt", n=team.shown)
     pictures = (Picture("blob", team.sheet, alt),) if team.sheet else ()
-    return view.card("team", lines, rows, pictures, repost=repost)
+    return view.card("team", lines, rows, pictures, repost=repost, lasting=True, revocable=True)
 
 
 def over(view: View) -> Card:

@@ -84,9 +84,10 @@ class View:
         repost: bool = False,
         throttled: bool = False,
         lasting: bool = False,
+        revocable: bool = False,
     ) -> Card:
         """Return a card whose words are cut to what the platform shows."""
         text = "\n".join(lines)
         most = self.limits.caption if pictures else self.limits.text
         text = f"{text[: most - 1]}…" if most and len(text) > most else text
-        return Card(slot, text, rows, pictures, repost=repost, throttled=throttled, lasting=lasting)
+        return Card(slot, text, rows, pictures, repost, throttled, lasting, revocable)

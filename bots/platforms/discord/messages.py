@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -99,6 +100,8 @@ class DiscordAdapter:
             case fx.TextFile():
                 file = Upload(reply.name, reply.body.encode())
                 return [await self._send(place, Post(reply.caption, files=(file,)), key)]
+            case fx.Unbutton(whole=True) if old is not None:
+                await self.remove(place, [old])
             case fx.Unbutton() if old is not None:
                 await self._unbutton(old)
         return []
@@ -146,6 +149,10 @@ class DiscordAdapter:
         names = tuple(picture.name for picture in card.pictures)
         if old is not None and not self._in_sight(place, old, card.lasting):
             old = None
+        if old is not None and card.revocable and _is_ephemeral(old):
+            old = None  # an answer that one person sees cannot be changed any more after 15 minutes
+        if old is None and card.revocable:
+            card, names = replace(card, pictures=()), ()
         if old is not None and self._on_screen.get(old) == names:
             there = numbered([Upload(file_name(picture), b"", picture.alt) for picture in card.pictures])
             if await self._edited(old, Post(card.text, card.rows, there)):
@@ -154,6 +161,8 @@ class DiscordAdapter:
         if old is not None and await self._edited(old, post, anew=True):
             _remember(self._on_screen, old, names)
             return []
+        if card.revocable and names:
+            return await self._card(place, card, None, load, key)
         handle = await self._send(place, post, key, lasting=card.lasting)
         _remember(self._on_screen, handle, names)
         return [handle]

@@ -6,13 +6,16 @@ See `bots.platforms.telegram.updates` for what comes in.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import time
 from collections import OrderedDict
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import cache
 from typing import Any, TypeVar
 
+from PIL import Image
 from telegram import (
     Bot,
     InlineKeyboardButton,
@@ -93,6 +96,8 @@ class TelegramAdapter:
             case fx.TextFile():
                 document = InputFile(reply.body.encode(), reply.name)
                 return await self._new(self._bot.send_document(place, document, caption=reply.caption))
+            case fx.Unbutton(whole=True) if old is not None:
+                await self._taken_away(place, old)
             case fx.Unbutton() if old is not None:
                 await self._edited(self._bot.edit_message_reply_markup(**_place(old), reply_markup=None))
         return []
@@ -138,7 +143,11 @@ class TelegramAdapter:
                 young.setdefault(chat, set()).add(message)
         for chat, messages in young.items():
             await self._delete(chat, sorted(messages))
-        for key in [key for key in self._file_ids if key[0] == place]:
+        self._forget_files(place)
+
+    def _forget_files(self, chat: str) -> None:
+        """Send no picture of a chat again by its file id: what was deleted must not come back."""
+        for key in [key for key in self._file_ids if key[0] == chat]:
             del self._file_ids[key]
 
     async def _delete(self, chat: int, messages: list[int]) -> None:
@@ -177,16 +186,49 @@ class TelegramAdapter:
             return await self._bot.send_message(moved.new_chat_id, reply.text, reply_markup=keyboard)
 
     async def _text_card(self, chat: str, card: fx.Card, old: str | None) -> list[str]:
-        """Edit the words; a picture cannot be taken off a message, so that one is deleted and the words sent anew."""
+        """Edit the words; a picture cannot be taken off a message, so that one is deleted and the words sent anew.
+
+        One that Telegram does not let a bot delete any more gets an empty picture, with the words beneath.
+        """
         keyboard = _keyboard(card.rows, self._bot.link)
         if old is not None:
             if await self._edited(self._bot.edit_message_text(card.text, **_place(old), reply_markup=keyboard)):
                 return []
-            await self.remove(chat, [old])
+            if not await self._deleted(chat, old) and await self._covered(old, card.text, keyboard):
+                return []
         return await self._new(self._bot.send_message(chat, card.text, reply_markup=keyboard))
+
+    async def _taken_away(self, chat: str, old: str) -> None:
+        """Delete a card; of one that is too old for that, cover the picture and take the buttons off."""
+        if await self._deleted(chat, old):
+            return
+        if await self._edited(self._bot.edit_message_caption(**_place(old), caption="")):  # False: it has no picture
+            await self._covered(old, "", None)
+        else:
+            await self._edited(self._bot.edit_message_reply_markup(**_place(old), reply_markup=None))
+
+    async def _deleted(self, chat: str, old: str) -> bool:
+        """Delete one message; False when Telegram does not let a bot do that any more."""
+        number, message, sent_at = _read_handle(old)
+        if time.time() - sent_at >= DELETABLE_S:
+            return False
+        self._forget_files(chat)
+        try:
+            await _asked(self._bot.delete_message(number, message))
+        except BadRequest as no:
+            return "not found" in no.message
+        return True
+
+    async def _covered(self, old: str, text: str, keyboard: InlineKeyboardMarkup | None) -> Message | bool:
+        """Put an empty picture in the place of a message's own; False when that cannot be."""
+        self._on_screen.pop(old, None)
+        media = InputMediaPhoto(_empty_picture(), caption=text[: LIMITS.caption])
+        return await self._edited(self._bot.edit_message_media(media, **_place(old), reply_markup=keyboard))
 
     async def _picture_card(self, chat: str, card: fx.Card, old: str | None, load: Load) -> list[str]:
         """Edit what changed: only the words when the picture on screen is the same, else picture and words at once."""
+        if card.revocable and old is None:
+            return await self._text_card(chat, card, None)
         (picture,) = card.pictures
         keyboard = _keyboard(card.rows, self._bot.link)
         if old is not None and self._on_screen.get(old) == picture.name:
@@ -200,6 +242,8 @@ class TelegramAdapter:
             if done:
                 self._remember(chat, picture, done, old)
                 return []
+            if card.revocable:
+                return await self._text_card(chat, card, None)
         sent = await _asked(self._bot.send_photo(chat, source, caption=card.text, reply_markup=keyboard))
         self._remember(chat, picture, sent, _handle(sent))
         return [_handle(sent)]
@@ -241,9 +285,9 @@ class TelegramAdapter:
         self._on_screen[handle] = picture.name
         if isinstance(message, Message) and message.photo:
             self._file_ids[_cached(chat, picture)] = message.photo[-1].file_id
-        for cache in (self._file_ids, self._on_screen):
-            while len(cache) > CACHED:
-                cache.popitem(last=False)
+        for known in (self._file_ids, self._on_screen):
+            while len(known) > CACHED:
+                known.popitem(last=False)
 
     async def _new(self, sending: Coroutine[Any, Any, Message]) -> list[str]:
         return [_handle(await _asked(sending))]
@@ -320,6 +364,14 @@ def _read_handle(handle: str) -> tuple[int, int, float]:
 def _place(handle: str) -> dict[str, Any]:
     chat, message, _ = _read_handle(handle)
     return {"chat_id": chat, "message_id": message}
+
+
+@cache
+def _empty_picture() -> bytes:
+    """Return a small PNG of one grey."""
+    out = io.BytesIO()
+    Image.new("RGB", (320, 320), (240, 240, 240)).save(out, "PNG")
+    return out.getvalue()
 
 
 def _cached(chat: str, picture: fx.Picture) -> tuple[str, str]:

@@ -84,7 +84,7 @@ SPECIAL: dict[type[e.Event], st.SearchStrategy[Any]] = {
         st.sampled_from([(), (("photos", 1), ("strange", 2))]),
     ),
     e.TeamOpened: st.builds(e.TeamOpened, SMALL, st.sampled_from(["c0de", "b0de"]), WORDS),
-    e.TeamSheetCame: st.builds(e.TeamSheetCame, SMALL, st.sampled_from(["", "teams/1/9.jpg"]), SMALL),
+    e.TeamSheetCame: st.builds(e.TeamSheetCame, SMALL, st.sampled_from(["", "teams/1/2.jpg"]), SMALL),
     LanguagePicked: st.builds(LanguagePicked, st.sampled_from([*LANGUAGES, "xx"])),
     Agreed: st.sampled_from([Agreed(CONSENT_VERSION), Agreed(99)]),
 }

@@ -319,3 +319,19 @@ async def test_no_message_of_the_bot_can_mention_anybody(bench: Bench, discord_s
     await bench.show(await bench.acts(ana, discord_server.guild(ana), COMPONENT, ana.chat()[0]), fx.Say("<@&1>"))
     said = [call.body for call in discord_server.calls if "components" in call.body]
     assert [body["allowed_mentions"] for body in said] == [{"parse": []}] * 3
+
+
+async def test_pictures_of_others_are_never_in_an_answer_that_cannot_be_changed_later(
+    bench: Bench, discord_server: DiscordServer
+) -> None:
+    ana = discord_server.person(7)
+    sheet = fx.Picture("blob", "teams/1/1.jpg", "sheet")
+    card = fx.Card("team", "Your team", CARD.rows, (sheet,), lasting=True, revocable=True)
+    place = await bench.acts(ana, discord_server.guild(ana))
+    (answer,) = await bench.show(place, fx.Card("team", "Which look?"))
+    (handle,) = await bench.show(place, card, answer)
+    assert [pictures_shown(message) for message in ana.chat()] == [0] * len(ana.chat())
+    assert await bench.show("7", card, handle) == []
+    assert sorted(pictures_shown(message) for message in ana.chat())[-2:] == [0, 1]
+    await bench.show("7", fx.Card("team", "Over", lasting=True, revocable=True), handle)
+    assert [pictures_shown(message) for message in ana.chat()] == [0] * len(ana.chat())
