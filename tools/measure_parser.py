@@ -21,7 +21,8 @@ from core.cutout.nets import CLASSES, ParserNet, RefinerNet
 from core.face.mesh import CHIN
 from core.types import F32
 from tools.parser_labels import IOD, read
-from tools.parser_recompose import HAT_AREA, REFINED, Batch, Pictures, Recomposer, blur, resized
+from tools.parser_pixels import blur, resized
+from tools.parser_recompose import HAT_AREA, REFINED, Batch, Pictures, Recomposer
 
 ROWS: Final = {**{name: (c,) for c, name in enumerate(CLASSES)}, "hair or hat": (1, 4)}
 """What is told apart in the report: the classes by their channels, and what is kept with the head."""
@@ -46,7 +47,7 @@ def evaluate(pack: Path, folder: Path) -> Iterator[str]:
     recompose = Recomposer(pictures)
     groups = _groups(pictures)
     yield "IoU on photos as they are: mean (95 % interval of the mean), median, number of pictures"
-    scores = _scores(pictures.held, nets[0], recompose.as_it_is)
+    scores = _scores(pictures.held, nets[0], pictures.of)
     for name, members in groups.items():
         yield from _table(name, scores[members])
     torch.manual_seed(5)

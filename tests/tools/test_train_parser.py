@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from core.cutout.nets import SIZE, ParserNet, RefinerNet
 from core.face.mesh import BROWS, CHIN, FACE_OVAL, LIPS
 from core.types import F32, U8
 from tools import parser_labels, train_parser
 from tools.measure_parser import evaluate, iou
-from tools.parser_labels import CLOTHES, HAIR, HAT, SKIN, Record, mend, unpack, with_backdrop, within
-from tools.parser_recompose import Pictures, Recomposer, behind, composite, foreground
+from tools.parser_labels import (
+    CLOTHES,
+    HAIR,
+    HAT,
+    HEIGHT,
+    SKIN,
+    WIDTH,
+    Record,
+    mend,
+    outlined,
+    unpack,
+    with_backdrop,
+    within,
+)
+from tools.parser_pixels import behind, composite, foreground
+from tools.parser_recompose import Pictures, Recomposer
 
 FACE = (128, 150, 45, 62)
 """Middle and half axes of the made-up people's faces, in pixels of the parser's frame."""
@@ -112,6 +130,79 @@ def test_skin_below_the_chin_in_the_jacket_s_colour_becomes_clothes() -> None:
     mended = mend(label, rgb, mesh())
     assert mended[CLOTHES][280, 80] == pytest.approx(1)
     assert mended[SKIN][280, 80] == pytest.approx(0)
+
+
+def test_inside_an_outline_is_skin_and_the_rest_of_the_body_below_the_jaw_is_clothes() -> None:
+    rgb, label = drawn_person()
+    parts = with_backdrop(mend(label, rgb, mesh()))
+    points = mesh()
+    jaw = int(points[CHIN, 1] - parser_labels.JAW * parser_labels.IOD)
+    collar = jaw + 60
+    drawn = outlined(parts, points, [[(110, jaw - 20), (146, jaw - 20), (146, collar), (110, collar)]])
+    assert np.allclose(drawn.sum(axis=0), 1, atol=1e-4)
+    assert np.array_equal(drawn[:, :jaw], parts[:, :jaw]), "the face keeps its label"
+    assert drawn[1 + SKIN, collar - 8, 128] > 0.99
+    assert drawn[1 + SKIN, collar + 8, 128] < 0.01
+    body = parts[1 + SKIN] + parts[1 + CLOTHES]
+    assert drawn[1 + CLOTHES, collar + 8, 128] == pytest.approx(body[collar + 8, 128], abs=0.01)
+
+
+def test_every_outline_lies_in_the_frame_below_the_nose_and_no_listed_person_is_named_twice() -> None:
+    necks = json.loads(parser_labels.NECKS.read_text())
+    assert len(necks) > 100
+    corners = np.array([corner for outlines in necks.values() for outline in outlines for corner in outline])
+    assert corners.min(axis=0)[1] > HEIGHT * 0.4
+    assert (corners <= (WIDTH, HEIGHT)).all()
+
+
+def test_a_collar_moves_skin_to_clothes_and_leaves_face_hair_and_backdrop(records: list[Record]) -> None:
+    torch.manual_seed(2)
+    pictures = Pictures(records, "cpu")
+    draw = Recomposer(pictures)
+    everybody = torch.zeros(12, dtype=torch.long)
+    own = pictures.of(everybody)
+    bare = own.parts.clone()
+    bare[:, 2, 214:270, 100:156], bare[:, 3, 214:270, 100:156] = bare[:, 3, 214:270, 100:156], 0
+    own = replace(own, parts=bare)
+    front, parts, worn = draw._collared(own, own.rgb, own.parts, pictures.points[everybody])
+    assert 0 < worn.sum() < 12
+    moved = own.parts - parts
+    assert moved[:, 2].min() >= 0
+    assert moved[:, 2].max() > 0.9
+    assert torch.allclose(moved[:, 2], -moved[:, 3], atol=1e-6)
+    assert torch.equal(parts[:, [0, 1, 4]], own.parts[:, [0, 1, 4]])
+    assert (moved[:, 2] * own.oval[:, 0]).max() == 0
+    assert torch.equal(front[worn[:, 0, 0, 0] == 0], own.rgb[worn[:, 0, 0, 0] == 0])
+
+
+def test_where_the_teacher_says_the_opposite_a_face_has_no_label_and_a_portrait_keeps_its_own(
+    records: list[Record],
+) -> None:
+    before = Pictures(records, "cpu")
+
+    class Opposite(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            logits = torch.full((len(inputs), 5, 320, 256), -9.0)
+            logits[:, 3] = 9.0
+            return logits
+
+    after = Pictures(records, "cpu", Opposite())
+    face = int(torch.nonzero(~before.portrait)[0, 0])
+    portrait = int(torch.nonzero(before.portrait)[0, 0])
+    skin = before.parts[face, 2] > 250
+    assert (after.parts[face, 2][skin].float() - 127).abs().max() < 6
+    assert torch.equal(after.parts[portrait], before.parts[portrait])
+
+
+def test_the_published_parser_is_trained_further_and_exported_alone(records: list[Record], tmp_path: Path) -> None:
+    pack, run, weights = tmp_path / "pack.pt", tmp_path / "run", tmp_path / "weights"
+    parser_labels.write(records, pack)
+    train_parser.tune(pack, run, 0.01, train_parser.BASE, batch=1)
+    train_parser.export(run, weights)
+    assert [file.name for file in weights.iterdir()] == ["parser.safetensors"]
+    published, tuned = (load_file(folder / "parser.safetensors") for folder in (train_parser.BASE, weights))
+    changes = [float((tuned[key].float() - published[key].float()).abs().max()) for key in published]
+    assert 0 < max(changes) < 0.01, "a step at the warm-up's rate from where it was"
 
 
 def test_classes_sum_to_one_with_and_without_an_exact_alpha() -> None:
