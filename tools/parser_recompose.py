@@ -98,14 +98,14 @@ class Pictures:
         self.points = torch.from_numpy(np.stack([e.points for e in examples])).to(device)
         self.exact = torch.tensor([e.large_rgb is not None for e in examples], device=device)
         self.portrait = torch.tensor([r.portrait for r in records], device=device)
-        outlined = torch.tensor([by_hand(r.name) for r in records], device=device)
+        self.by_hand = torch.tensor([by_hand(r.name) for r in records], device=device)
         if teacher is not None:
-            self._meet(teacher, torch.nonzero(~self.portrait & ~outlined)[:, 0])
+            self._meet(teacher, torch.nonzero(~self.portrait & ~self.by_hand)[:, 0])
         held = torch.tensor([r.held for r in records], device=device)
         self.trained, self.held = torch.nonzero(~held)[:, 0], torch.nonzero(held)[:, 0]
         hats = self.parts[:, 4].float().mean((1, 2)) > 255 * HAT_AREA
         weight = torch.where(self.exact, WEIGHT_EXACT, 1.0) * torch.where(hats, WEIGHT_HAT, 1.0)
-        weight = weight * torch.where(outlined, WEIGHT_BY_HAND, 1.0)
+        weight = weight * torch.where(self.by_hand, WEIGHT_BY_HAND, 1.0)
         self.weight = weight[self.trained]
         self.large = torch.nonzero(self.exact)[:, 0]
         self.large_trained = torch.nonzero(self.exact & ~held)[:, 0]
