@@ -55,7 +55,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _memory() -> Iterator[None]:
-    """What a file's pictures took goes back to the system after it: three processes share its memory."""
+    """What a file's pictures took goes back to the system after it: the processes share its memory."""
     yield
     give_memory_back()
 
