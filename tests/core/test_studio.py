@@ -235,8 +235,8 @@ def set_shot(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Path:
 
 def test_each_portrait_is_told_as_soon_as_it_is_saved_and_waits_for_no_other_photo(set_shot: Path) -> None:
     told = json.loads((set_shot / "told.json").read_text("utf-8"))
-    first = told[:2]  # after them comes what the judge had drawn again, from the third photo
-    assert first == [["office-01.jpg", 1, True, 1], ["office-02.jpg", 0, True, 2]], "file, to come, saved, photos parsed"
+    both = told[:2]  # after them comes what the judge had drawn again, from the third photo
+    assert both == [["office-01.jpg", 1, True, 1], ["office-02.jpg", 0, True, 2]], "file, to come, saved, photos parsed"
     manifest = json.loads((set_shot / "manifest.json").read_text("utf-8"))
     assert all(photo["features"] for photo in manifest["photos"]), "three, in the end"
 
