@@ -204,8 +204,9 @@ class Worker:
         """
         claimed, job = run.claimed, run.claimed.job
         mirror: asyncio.Task[None] | None = None
+        over = asyncio.Event()
         if job.mirrored:
-            mirror = asyncio.create_task(run.workspace.mirror(self._settings.mirror_s))
+            mirror = asyncio.create_task(run.workspace.mirror(self._settings.mirror_s, over))
         try:
             await run.child.ready()
             run.workspace.held = run.child.held
@@ -220,8 +221,7 @@ class Worker:
                     partial(self._judged, run),
                 )
         finally:
-            if mirror is not None:
-                mirror.cancel()
+            over.set()
             beside = [task for task in (mirror, run.early) if task is not None]
             await asyncio.gather(*beside, return_exceptions=True)
 

@@ -15,6 +15,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -157,10 +158,17 @@ class Workspace:
         here = {file.name for file in filed}
         await self.blob_store.delete(self.account, {f"{self.shared_folder}/{name}" for name in there} - here)
 
-    async def mirror(self, every_s: float) -> None:
-        """Keep finished files in the blob store while the work goes on, so that another machine need not begin anew."""
+    async def mirror(self, every_s: float, over: asyncio.Event) -> None:
+        """Keep finished files in the blob store while the work goes on, so that another machine need not begin anew.
+
+        Returns once `over` is set and what it was putting is put: a thread that writes goes on when its task is
+        cancelled, and its file would arrive after the job's files are taken down.
+        """
         while True:
-            await asyncio.sleep(every_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), every_s)
+            if over.is_set():
+                return
             try:
                 if await asyncio.to_thread(self.out.exists):
                     await self.blob_store.put_folder(self.account, self.out, self.shared_folder, self.stored)

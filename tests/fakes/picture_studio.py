@@ -111,7 +111,7 @@ class PictureStudio:
         record["tweaks"] += list(tweaks)
         if on_preview is not None and tweaks[-1].startswith("upscale="):
             on_preview(picture("teal", (256, 320), f"preview of {out.name}"))
-            time.sleep(2.0)
+            time.sleep(4.0)
             if tweaks[-1] == "upscale=x4":
                 raise Refused("tweak_limit", "4 times is more than a fake can do")
         out.write_bytes(picture("navy", (320, 400), f"{out.name} {record['tweaks']}"))
