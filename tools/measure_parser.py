@@ -43,7 +43,8 @@ def evaluate(pack: Path, folder: Path) -> Iterator[str]:
     records = read(pack)
     trained = [r for r in records if not r.held]
     records = [r for r in records if r.held] + trained[:: max(1, len(trained) // DONORS)]
-    pictures, nets = Pictures(records, "cpu"), _nets(folder)
+    pictures = Pictures(records, "cpu")
+    nets = loaded(ParserNet(), folder, "parser"), loaded(RefinerNet(), folder, "refiner")
     recompose = Recomposer(pictures)
     groups = _groups(pictures)
     yield "IoU on photos as they are: mean (95 % interval of the mean), median, number of pictures"
@@ -98,13 +99,10 @@ def alpha_errors(recompose: Recomposer, parser: nn.Module, refiner: nn.Module) -
     return {name: np.array(values, np.float32) for name, values in rows.items()}
 
 
-def _nets(folder: Path) -> tuple[nn.Module, nn.Module]:
-    nets: tuple[nn.Module, nn.Module] = (ParserNet(), RefinerNet())
-    for net, name in zip(nets, ("parser", "refiner"), strict=True):
-        weights = load_file(folder / f"{name}.safetensors")
-        net.load_state_dict({key: value.float() for key, value in weights.items()})
-        net.eval()
-    return nets
+def loaded(net: nn.Module, folder: Path, name: str) -> nn.Module:
+    """Return a net with a folder's weights of this name, in float32, as it is used."""
+    net.load_state_dict({key: value.float() for key, value in load_file(folder / f"{name}.safetensors").items()})
+    return net.eval()
 
 
 def _scores(held: Tensor, net: nn.Module, draw: Callable[[Tensor], Batch]) -> F32:

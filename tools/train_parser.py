@@ -137,16 +137,14 @@ def tune(pack: Path, folder: Path, seconds: float, weights: Path, batch: int | N
 
     What is learnt anew is where label and net disagreed and a hand drew the neck, and the drawn collars.
     """
+    from tools.measure_parser import loaded  # needs what a machine that trains from nothing has not
+
     device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def published() -> nn.Module:
-        from safetensors.torch import load_file
+        return loaded(ParserNet(), weights, "parser")
 
-        net = ParserNet()
-        net.load_state_dict({key: value.float() for key, value in load_file(weights / "parser.safetensors").items()})
-        return net
-
-    draw = Recomposer(Pictures(read(pack), device, published().to(device).eval()))
+    draw = Recomposer(Pictures(read(pack), device, published().to(device)))
     run = Run.resumed("parser", published, TUNED, folder, device)
     fit(run, TUNED, seconds, folder, lambda n: parser_step(run.net, draw, n), batch)
 
@@ -241,7 +239,8 @@ def _unlike_gradients(alpha: Tensor, true: Tensor, weight: Tensor, spare: float)
 
 
 def _bf16(device: str) -> torch.autocast:
-    return torch.autocast(device, torch.bfloat16, enabled=device == "cuda" or torch.cpu.get_capabilities()["amx_bf16"])
+    fast = device == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))  # ARM's have no such key
+    return torch.autocast(device, torch.bfloat16, enabled=fast)
 
 
 def export(folder: Path, target: Path) -> None:

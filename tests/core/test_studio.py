@@ -235,9 +235,12 @@ def set_shot(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Path:
 
 def test_each_portrait_is_told_as_soon_as_it_is_saved_and_waits_for_no_other_photo(set_shot: Path) -> None:
     told = json.loads((set_shot / "told.json").read_text("utf-8"))
-    both = told[:2]  # after them comes what the judge had drawn again, from the third photo
+    both, again = told[:2], told[2:]
     assert both == [["office-01.jpg", 1, True, 1], ["office-02.jpg", 0, True, 2]], "file, to come, saved, photos parsed"
+    assert [entry[1:] for entry in again] in ([], [[0, True, 3]]), "drawn again from the third photo"
     manifest = json.loads((set_shot / "manifest.json").read_text("utf-8"))
+    assert {file for file, *_ in told} == {portrait["file"] for portrait in manifest["portraits"]}
+    assert len(told) == len(manifest["portraits"]), "each is told once"
     assert all(photo["features"] for photo in manifest["photos"]), "three, in the end"
 
 
