@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -29,6 +30,7 @@ from jobs.storage.base import Gone
 from jobs.storage.blobs import BlobMissing, BlobStore, BlobStoreDown, BlobStoreFull
 from jobs.storage.database import Database
 from jobs.storage.keys import DataIntegrityError
+from jobs.storage.transaction import Transaction
 from jobs.worker.child import Child, Died, TaskFailed
 from jobs.worker.workspace import Workspace, take_down
 
@@ -53,6 +55,7 @@ class _Run:
     workspace: Workspace
     step: events.Step = field(default_factory=events.Step)
     verdict: str = "go on"
+    closing: bool = False  # its end is being written: the heart is not asked any more
     early: asyncio.Task[None] | None = None  # tells of the first portrait, or an edit's preview
     first_told: bool = False
     since: float = field(default_factory=time.monotonic)
@@ -155,7 +158,7 @@ class Worker:
             result = await self._drawn(run, limit_s)
             run.step = events.Step("publish", 0, 1)
             published = await job.publish(run.workspace, result)
-            async with self._database.write() as tx:
+            async with self._closing(run) as tx:
                 for name, verdict in published.verdicts.items():
                     await tx.judge_photo(claimed.account, name, verdict)
                 done = await job_store.finish(tx, claimed, published.portraits, published.facts)
@@ -190,7 +193,7 @@ class Worker:
         except Died as error:
             if run.verdict == "cancel":
                 return await self._stopped(run)
-            async with self._database.write() as tx:
+            async with self._closing(run) as tx:
                 await job_store.beat(tx, claimed.id, claimed.attempt, run.step)  # how far it was
                 taken = await job_store.take_back(tx, claimed.id, claimed.attempt, self._settings.strikes)
             if taken in {"failed", "cancelled"}:
@@ -263,6 +266,8 @@ class Worker:
                 log.warning("heart_waits", job=claimed.id, error=type(error).__name__)
                 if time.monotonic() - heard > self._settings.lease_s:
                     run.verdict = "lost"
+            if run.closing:
+                return
             if run.verdict == "lost":
                 await run.child.kill()
                 doing.cancel()
@@ -272,6 +277,15 @@ class Worker:
                 run.child.stop()
             elif asked_to_stop is not None and time.monotonic() - asked_to_stop > self._settings.stop_grace_s:
                 await run.child.kill()
+
+    @asynccontextmanager
+    async def _closing(self, run: _Run) -> AsyncIterator[Transaction]:
+        """Write how a job ends. A beat after it finds the job closed, which is not to be taken for lost: what follows,
+        the deletion of its files above all, would be cancelled.
+        """
+        run.closing = True
+        async with self._database.write() as tx:
+            yield tx
 
     def _progress(self, run: _Run) -> Callable[[str, int, int], None]:
         def on_progress(stage: str, step: int, total: int) -> None:
@@ -291,15 +305,17 @@ class Worker:
     async def _fail(self, run: _Run, failed: events.Failed) -> str:
         log.warning("job_failed", job=run.claimed.id, kind=run.claimed.kind, reason=failed.reason, why=failed.message)
         metrics.FAILURES.labels(run.claimed.kind, failed.reason).inc()
-        async with self._database.write() as tx:
+        async with self._closing(run) as tx:
             closed = await job_store.fail(tx, run.claimed.id, run.claimed.attempt, failed)
-        await take_down(self._blob_store, run.claimed.account, run.claimed.id)
+        if closed or await self._is_over(run.claimed.id):  # else another attempt goes on with its files
+            await take_down(self._blob_store, run.claimed.account, run.claimed.id)
         return "failed" if closed else "lost"
 
     async def _stopped(self, run: _Run) -> str:
-        async with self._database.write() as tx:
+        async with self._closing(run) as tx:
             closed = await job_store.stopped(tx, run.claimed.id, run.claimed.attempt)
-        await take_down(self._blob_store, run.claimed.account, run.claimed.id)
+        if closed or await self._is_over(run.claimed.id):  # else another attempt goes on with its files
+            await take_down(self._blob_store, run.claimed.account, run.claimed.id)
         return "cancelled" if closed else "lost"
 
     async def _later(self, run: _Run, reason: str, message: str) -> str:
@@ -308,7 +324,7 @@ class Worker:
             return await self._fail(run, events.Failed(reason, message))
         wait = min(SLOWEST_S, 2.0 ** min(run.claimed.attempt, 10))
         log.warning("job_waits", job=run.claimed.id, reason=reason, wait_s=wait, why=message)
-        async with self._database.write() as tx:
+        async with self._closing(run) as tx:
             given = await job_store.release(tx, run.claimed.id, run.claimed.attempt, wait)
         return "again" if given else "lost"
 

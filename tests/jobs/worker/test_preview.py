@@ -70,6 +70,24 @@ async def test_one_that_is_refused_after_it_leaves_nothing(services: Services, f
     await nothing_is_left(services, account, job_id)
 
 
+async def test_its_deletion_is_not_broken_off_however_fast_the_heart_beats(
+    services: Services, front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, number = await drawn(services, front)
+    monkeypatch.setattr("jobs.worker.worker.BEATS_A_LEASE", 1000)  # a beat finds the job closed before its files go
+    delete = services.blob_store.delete_folder
+
+    async def slowly(account: int, name: str) -> int:
+        await asyncio.sleep(0.5)
+        return await delete(account, name)
+
+    monkeypatch.setattr(services.blob_store, "delete_folder", slowly)
+    job_id = await place(services, account, Enhance(number, ("upscale=x4",)))
+    assert await told(front)
+    assert await front.words(job_id) == ["failed"]
+    await nothing_is_left(services, account, job_id)
+
+
 async def test_one_that_is_cancelled_leaves_nothing(services: Services, front: Front) -> None:
     account, number = await drawn(services, front)
     job_id = await place(services, account, Enhance(number, ("upscale=x2",)))
