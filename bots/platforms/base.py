@@ -71,8 +71,11 @@ class Adapter(Protocol):
         A platform that takes one answer only may hold it back for `answer`, as long as it is surely given in time.
         """
 
-    async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
-        """End what `acknowledge` began, with words or without; never raises."""
+    async def answer(self, contact: Contact, toast: fx.Toast | None) -> str | None:
+        """End what `acknowledge` began, with words or without; never raises.
+
+        Return the handle of the message that the words became, None where they became none that stays.
+        """
 
     async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load, key: str = "") -> list[str]:
         """Send a reply, or edit its old self; return the handles of messages that are new.

@@ -89,7 +89,7 @@ class Terminal:
         """See `Adapter.acknowledge`: nobody waits for it."""
 
     async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
-        """See `Adapter.answer`."""
+        """See `Adapter.answer`; what the terminal shows is the person's own."""
         if toast is not None:
             self._print(f"({toast.text})", ())
 

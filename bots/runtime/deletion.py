@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
@@ -22,7 +23,7 @@ from bots.dialogue.machine import advance
 from bots.dialogue.menu import Menu
 from bots.dialogue.session import State
 from bots.dialogue.text import say
-from bots.platforms.base import Adapter, Unreachable
+from bots.platforms.base import Adapter, Contact, Unreachable
 from bots.runtime.outbox import Outbox
 from bots.runtime.retry import Backoff, until_done
 from bots.runtime.session_store import SessionStore
@@ -57,6 +58,31 @@ class Deletion:
         await self._outbox.stop(account)
         promise = partial(self._promise, account, place)
         await self.finish(await until_done("promise_receipt", promise, self._backoff, final=(Gone,)))
+
+    async def remember(self, contact: Contact, handles: Sequence[str]) -> None:
+        """Remember messages that no outbox entry became, so that they go with their reader's account.
+
+        Those of somebody whose deletion began are deleted at once; those of somebody without an account stay.
+        """
+        if handles:
+            with suppress(Unreachable):
+                remember = partial(self._remember, contact, handles)
+                await until_done("remember_messages", remember, self._backoff, final=(Unreachable,))
+
+    async def _remember(self, contact: Contact, handles: Sequence[str]) -> None:
+        platform = self._adapter.platform
+        try:
+            async with self._database.write() as tx:
+                account = await tx.known_account(platform, contact.owner)
+                if account is None:
+                    return
+                if not any(wished.account == account.id for wished in await pending_receipt.pending(tx, platform)):
+                    for handle in handles:
+                        await tx.remember_message(account.id, platform, "", handle)
+                    return
+        except Gone:
+            pass
+        await self._adapter.remove(contact.place, list(handles))
 
     async def left(self) -> list[PendingReceipt]:
         """Return the deletions that nobody here is at work on: of an earlier process, or the operator's own."""

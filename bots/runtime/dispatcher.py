@@ -90,8 +90,9 @@ class Dispatcher:
         async with self._one_at_a_time(contact.owner):
             await acknowledged
             toast = await self._until_safe(contact, partial(answer, contact, happened))
-        if contact.interaction:
-            await self._adapter.answer(contact, toast)
+            if contact.interaction:  # before the next update, which may ask for every message to be deleted
+                said = await self._adapter.answer(contact, toast)
+                await self._deletion.remember(contact, [said] if said is not None else [])
 
     async def _acknowledge(self, contact: Contact) -> None:
         if contact.interaction:
@@ -176,9 +177,7 @@ class Dispatcher:
         except Unreachable as error:
             log.info("place_not_answered", extra={"error": type(error).__name__})
             return None
-        async with self._database.write() as tx:  # so that it goes when the owner is forgotten
-            for handle in handles:
-                await tx.remember_message(account.id, self._platform, "", handle)
+        await self._deletion.remember(contact, handles)
         return None
 
     async def _told(self, contact: Contact, text: str) -> fx.Toast | None:
@@ -192,9 +191,11 @@ class Dispatcher:
         """Say something to somebody who has no conversation here."""
         try:
             say_it = fx.Say(text, ephemeral=contact.ephemeral)
-            await self._adapter.show(contact.place, say_it, None, _no_picture)
+            handles = await self._adapter.show(contact.place, say_it, None, _no_picture)
         except (Unreachable, NotNow) as error:
             log.info("place_not_answered", extra={"error": type(error).__name__})
+        else:
+            await self._deletion.remember(contact, handles)
 
     def _by(self, contact: Contact) -> Callable[[Transaction], Awaitable[Account]]:
         """Return what finds the account of who wrote; writing makes a person reachable, at the chat they wrote from."""

@@ -116,17 +116,21 @@ class Interactions:
         except (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("not_acknowledged", extra={"error": type(error).__name__})
 
-    async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
-        """Say what is said in passing, or end the thinking in a private chat; never raises."""
+    async def answer(self, contact: Contact, toast: fx.Toast | None) -> tuple[Live, int] | None:
+        """Say what is said in passing, or end the thinking in a private chat; never raises.
+
+        Return the interaction and the id of the message with the words, None where there is none.
+        """
         live = self._live.get(contact.interaction)
         if live is None or not live.alive:
-            return
+            return None
         with suppress(discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError):
             if toast is not None:
-                await self.follow_up(live, Post(toast.text[: LIMITS.toast]))
-            elif live.thinking and not live.ephemeral:
+                return live, await self.follow_up(live, Post(toast.text[: LIMITS.toast]))
+            if live.thinking and not live.ephemeral:
                 live.thinking = False
                 await live.interaction.delete_original_response()
+        return None
 
     async def follow_up(self, live: Live, post: Post) -> int:
         """Answer an interaction for the person's eyes alone; return the message's id. Raises what discord.py raises."""

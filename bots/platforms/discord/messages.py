@@ -76,9 +76,10 @@ class DiscordAdapter:
         """See `Adapter.acknowledge`."""
         await self._interactions.acknowledge(contact)
 
-    async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
-        """See `Adapter.answer`."""
-        await self._interactions.answer(contact, toast)
+    async def answer(self, contact: Contact, toast: fx.Toast | None) -> str | None:
+        """See `Adapter.answer`; words are a message that one person sees."""
+        said = await self._interactions.answer(contact, toast)
+        return None if said is None else _seen_by_one(*said)
 
     async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load, key: str = "") -> list[str]:
         """See `Adapter.show`."""
@@ -246,7 +247,7 @@ class DiscordAdapter:
         except _Over:
             live.over = True
             raise
-        return json.dumps([message, live.interaction.token, int(live.interaction.created_at.timestamp() + TOKEN_S)])
+        return _seen_by_one(live, message)
 
     async def _say_once(self, live: Live, key: str, **values: object) -> None:
         """Say something about the way to the person, once an interaction."""
@@ -348,6 +349,11 @@ async def _loaded(pictures: Sequence[fx.Picture], load: Load) -> tuple[Upload, .
 
 def _owner(place: str) -> str:
     return place.partition("/")[0]
+
+
+def _seen_by_one(live: Live, message: int) -> str:
+    """Return the handle of an interaction's answer."""
+    return json.dumps([message, live.interaction.token, int(live.interaction.created_at.timestamp() + TOKEN_S)])
 
 
 def _is_ephemeral(handle: str) -> bool:

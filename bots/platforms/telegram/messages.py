@@ -116,7 +116,7 @@ class TelegramAdapter:
         self._held_back.pop(interaction, None)
         await self._answer(interaction, None)
 
-    async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
+    async def answer(self, contact: Contact, toast: fx.Toast | None) -> str | None:
         """See `Adapter.answer`; words that come after the acknowledgement are a message."""
         held_back = self._held_back.pop(contact.interaction, None)
         if held_back is not None:
@@ -124,7 +124,8 @@ class TelegramAdapter:
             await self._answer(contact.interaction, toast)
         elif toast is not None:
             with suppress(TelegramError):
-                await self._bot.send_message(contact.place, toast.text)
+                return _handle(await self._say(contact.place, fx.Say(toast.text), None))
+        return None
 
     async def _answer(self, interaction: str, toast: fx.Toast | None) -> None:
         """Answer a press; one that is too old to be answered was seen long ago."""

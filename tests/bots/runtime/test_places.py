@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from bots.dialogue import effects as fx
 from bots.dialogue import events as e
@@ -18,6 +19,8 @@ from bots.dialogue.text import say
 from bots.platforms.base import Contact, Load
 from bots.runtime.dispatcher import Dispatcher
 from jobs import settings
+from jobs.privacy import pending_receipt
+from jobs.privacy.pending_receipt import PendingReceipt
 from jobs.services import Services, open_services
 from jobs.storage import schema as t
 from tests.conversations import DISCORD
@@ -28,7 +31,10 @@ BEN = Contact("ben", "dm-ben")
 
 @dataclass
 class Room:
-    """A platform in memory, with Discord's limits: what was shown where, and in which order things came."""
+    """A platform in memory, with Discord's limits: what was shown where, and in which order things came.
+
+    said: the handle of what answers a press. meanwhile: happens while a press is answered.
+    """
 
     platform: str = "room"
     limits: Limits = DISCORD
@@ -36,20 +42,25 @@ class Room:
     shown: list[tuple[str, fx.Reply]] = field(default_factory=list)
     toasts: list[tuple[str, fx.Toast | None]] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    said: str | None = None
+    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def acknowledge(self, contact: Contact) -> None:
         self.log.append("acknowledge")
 
-    async def answer(self, contact: Contact, toast: fx.Toast | None) -> None:
+    async def answer(self, contact: Contact, toast: fx.Toast | None) -> str | None:
         self.toasts.append((contact.owner, toast))
         self.log.append("answer")
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        return self.said
 
     async def show(self, place: str, reply: fx.Reply, old: str | None, load: Load, key: str = "") -> list[str]:
         self.shown.append((place, reply))
         return [] if old is not None else [str(len(self.shown))]
 
     async def remove(self, place: str, handles: list[str]) -> None:
-        self.log.append("remove")
+        self.log.append(" ".join(["remove", *handles]))
 
     async def fetch(self, ref: str) -> bytes:
         self.log.append(f"fetch {ref}")
@@ -176,3 +187,39 @@ async def test_several_events_of_one_update_are_handled_in_order_and_once(
     await dispatcher.drain()
     assert sorted(line for line in room.log if line.startswith("fetch")) == [f"fetch ref{n}" for n in range(1, 5)]
     assert sum("How it works" in text for text in room.texts("dm-ana")) == 1
+
+
+async def test_what_is_said_to_a_press_is_remembered_before_the_next_is_handled(
+    services: Services, dispatcher: Dispatcher, room: Room
+) -> None:
+    await dispatcher.hear(ANA, e.Started())
+    await dispatcher.drain()
+    room.said = "late"
+    await dispatcher.hear(press(ANA), "no button")
+    async with services.database.read() as tx:
+        account = await tx.known_account("room", "ana")
+        assert account is not None
+        assert "late" in await tx.messages(account.id, "room")
+    assert "remove" not in room.log
+
+
+@pytest.mark.parametrize("begun", ["promised", "closed"])
+async def test_what_is_said_to_somebody_who_is_being_deleted_goes_at_once(
+    services: Services, dispatcher: Dispatcher, room: Room, begun: str
+) -> None:
+    """The press was handled before its owner's deletion began, and its words were on their way meanwhile."""
+    await dispatcher.hear(ANA, e.Started())
+    await dispatcher.drain()
+
+    async def begin() -> None:
+        async with services.database.write() as tx:
+            account = await tx.known_account("room", "ana")
+            assert account is not None
+            if begun == "promised":
+                await pending_receipt.add(tx, "room", PendingReceipt(account.id, "dm-ana", "en", "k", ()))
+            else:
+                await tx.c.execute(update(t.accounts).values(forgetting_at=time.time()))
+
+    room.said, room.meanwhile = "late", begin
+    await dispatcher.hear(press(ANA), "no button")
+    assert room.log[-1] == "remove late"
