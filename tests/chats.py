@@ -83,6 +83,52 @@ def addressed(server: Chat) -> dict[str, object]:
     return {"telegram_token": SecretStr(telegram_server.TOKEN), "telegram_api": server.url}
 
 
+class Player:
+    """Somebody on either platform as a player of scripts: what is waited for came, or changed, after the last act."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+        self._before = dict[str, str]()
+
+    async def says(self, text: str) -> None:
+        """See `bots.platforms.transcript.Player`."""
+        self._before = self._states()
+        await self._person.says(text)
+
+    async def presses(self, label: str) -> None:
+        """See `bots.platforms.transcript.Player`."""
+        await self._person.can_press(label)
+        self._before = self._states()
+        await self._person.presses(label)
+
+    async def sends_files(self, paths: list[Path]) -> None:
+        """See `bots.platforms.transcript.Player`."""
+        self._before = self._states()
+        await self._person.sends_files(paths)
+
+    async def sees(self, words: str) -> None:
+        """See `bots.platforms.transcript.Player`."""
+        person = self._person
+        try:
+            await person.server.until(lambda: any(words in text for text in self._new()), person.patience_s)
+        except AssertionError:
+            raise AssertionError(f"{words!r} did not come; new on screen: {self._new()}") from None
+
+    def _new(self) -> list[str]:
+        said = zip(self._states().items(), self._person.screen(), strict=True)
+        return [text for (id, state), text in said if self._before.get(id) != state]
+
+    def _states(self) -> dict[str, str]:
+        """Each of the bot's messages as it is: words, buttons and pictures."""
+        return {id_of(message): repr(_shown(message)) for message in self._person.chat()}
+
+
+def _shown(message: Any) -> object:
+    if isinstance(message, dict):
+        return message
+    return message.text, message.components, [stored.id for stored in message.attachments]
+
+
 async def begins(person: Person) -> None:
     await person.says("/start")
     await person.sees("I am Atelier")
@@ -117,9 +163,14 @@ def id_of(message: Any) -> str:
     return str(message["message_id"] if isinstance(message, dict) else message.id)
 
 
+def shows_picture(message: Any) -> bool:
+    """Whether a message on either platform shows one picture."""
+    return "photo" in message if isinstance(message, dict) else pictures_shown(message) == 1
+
+
 def portraits(person: Person) -> list[str]:
     """The messages with a portrait; previews of looks say nothing of own photos."""
     said = zip(person.chat(), person.screen(), strict=True)
     found: list[Any] = [message for message, text in said if "Made with AI from your own photos" in text]
-    assert all("photo" in message if isinstance(message, dict) else pictures_shown(message) == 1 for message in found)
+    assert all(map(shows_picture, found))
     return [id_of(message) for message in found]

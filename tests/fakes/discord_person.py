@@ -126,7 +126,7 @@ class Person:
         return self.server.interact(COMMAND, self, message.channel, data)
 
     async def sends_files(self, paths: list[Path]) -> None:
-        """Send files from disk; with this a person is a `bots.platforms.transcript.Player`."""
+        """Send files from disk."""
         self._posts(self.dm, "", [(path.name, path.read_bytes(), "") for path in paths])
 
     async def sends(

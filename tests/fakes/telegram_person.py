@@ -62,7 +62,7 @@ class Person:
         await self.server.push("message", self.message(group, text=text, **more), copies)
 
     async def sends_files(self, paths: list[Path]) -> None:
-        """Send files from disk as photos; with this a person is a `bots.platforms.transcript.Player`."""
+        """Send files from disk as photos."""
         await self.sends(*(path.read_bytes() for path in paths))
 
     async def sends(

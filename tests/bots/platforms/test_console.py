@@ -13,7 +13,7 @@ from bots.platforms.console import Terminal, typed_paths
 from bots.platforms.transcript import Line, ScriptWrong, play, read
 from jobs import settings as s
 from jobs.run import Bot
-from tests.chats import STUDIO, running_bot
+from tests.chats import STUDIO, Player, running_bot
 from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TelegramServer
 
@@ -101,7 +101,7 @@ async def test_the_first_portrait_is_saved_and_named_while_the_others_are_drawn(
 
 async def test_the_same_script_plays_over_telegram(photos: Path, tmp_path: Path) -> None:
     async with TelegramServer() as server, running_bot(tmp_path / "data", server):
-        await play(read(SCRIPT), server.person(7), photos)
+        await play(read(SCRIPT), Player(server.person(7)), photos)
         assert server.violations == []
 
 
