@@ -80,6 +80,7 @@ class Annotation(_Strict):
     erase: tuple[tuple[Point, ...], ...] = ()
     smooth: tuple[tuple[Point, ...], ...] = ()
     soft: bool = False
+    inset: int = Field(3, ge=0)
     grey: tuple[Part, ...] = ()
 
 
@@ -111,7 +112,7 @@ def make(photo: U8, marked: Annotation) -> tuple[U8, U8, Facts]:
     alpha, colours = matted(mended, ring, band)
     if marked.soft:
         alpha = cv2.GaussianBlur(filled(ring, photo.shape[:2]), (0, 0), 0.5 * band)
-        inner = cv2.erode(alpha, np.ones((2 * band + 3,) * 2), borderType=cv2.BORDER_REPLICATE) > 0.99
+        inner = cv2.erode(alpha, np.ones((2 * marked.inset + 1,) * 2), borderType=cv2.BORDER_REPLICATE) > 0.99
         spread = normalized_convolution(colours, inner.astype(np.float32), 1.5 * band)
         colours = np.where(inner[..., None], colours, spread).astype(np.float32)
     alpha = without_rags(alpha, RAGS * marked.eye_px)

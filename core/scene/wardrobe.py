@@ -203,6 +203,13 @@ NAPE: Final = 1.0
 """Eye distances that the nape of a neck stands out behind a turned head, at a right angle of the torso; by eye."""
 LEVELLED: Final = 0.4
 """How much of a slant of the wearer's shoulders is taken out."""
+EVEN: Final = 0.7
+"""How much of the way the two ends of a collar come to one height where a garment is turned back to the front: the side
+of a turned one that is nearer stands higher; by eye."""
+KNOT: Final = 0.8
+"""Eye distances below a collar where a tie's knot ends; by eye."""
+STRAIGHT: Final = 0.5
+"""How much of the way its tie comes to hang below the neck's middle then; the jacket moves with it; by eye."""
 HUG: Final = 0.12
 """Eye distances by which a standing collar stands off a neck at each side: it is narrowed to it; by eye."""
 MOST_RISE: Final = 0.2
@@ -256,21 +263,43 @@ def targets_of(garment: Garment, body: Body, turn_deg: float) -> tuple[F32, F32]
     facts, eye, placed = garment.facts, INTEROCULAR_PX, _Placed(garment, body)
     drop = placed.drop()
     aside = TURNED * FRONT * eye * (math.sin(math.radians(turn_deg)) - math.sin(math.radians(facts.yaw_deg)))
-    wider = _widths(placed)
+    wider, unturned = _widths(placed), unturned_of(garment, turn_deg)
     pins = _neck_pins(placed, turn_deg, drop)
     x, y = placed.at(*facts.collar)
     pins.insert(2, (facts.collar, (x + aside, y + drop)))
     for point in facts.shoulders:
         x, y = placed.at(*point)
         pins.append((point, (body.neck_x + (x - body.neck_x) * wider[int(x > body.neck_x)], y + drop)))
-    for down in (1.6, 3.2):
+    for down in (KNOT, 1.6, 3.2):
         for across in (-2.4, 0.0, 2.4):
-            point = (float(placed.middle[0]) + across * facts.eye_px, facts.collar[1] + down * facts.eye_px)
-            x, y = placed.at(*point)
-            moved = aside * (1 - down / 4) if across == 0 else (x - body.neck_x) * (wider[int(across > 0)] - 1)
-            pins.append((point, (x + moved, y + drop)))
+            x, y = float(placed.middle[0]) + across * facts.eye_px, facts.collar[1] + down * facts.eye_px
+            tie = _tie_at(garment, y) if across == 0 else None
+            if down == KNOT and tie is None:
+                continue
+            straight = x if tie is None else tie + STRAIGHT * unturned * (x - tie)
+            x = x if tie is None else tie
+            to_x, to_y = placed.at(straight, y)
+            moved = aside * (1 - down / 4) if across == 0 else (to_x - body.neck_x) * (wider[int(across > 0)] - 1)
+            pins.append(((x, y), (to_x + moved, to_y + drop)))
     source, target = zip(*pins, strict=True)
     return np.array(source, np.float32), np.array(target, np.float32)
+
+
+def unturned_of(garment: Garment, turn_deg: float) -> float:
+    """Return how far a garment must be turned back to be worn at a turn: 0 not at all, 1 from its own to the front."""
+    own = garment.facts.yaw_deg
+    return 0.0 if own == 0 else float(np.clip(1 - turn_deg / own, 0, 1))
+
+
+def _tie_at(garment: Garment, y: float) -> float | None:
+    """Return the x of the middle of a garment's tie in that row of its pictures; None where it has none."""
+    parts = photographed(garment.name).parts
+    row = parts[round(y), :, PART_NAMES.index("tie")] > 127 if y < len(parts) - 0.5 else np.zeros(1, bool)
+    columns = np.flatnonzero(row)
+    if not len(columns):
+        return None
+    middle = float(columns.mean())
+    return garment.facts.width - 1 - middle if garment.mirrored else middle
 
 
 def _neck_pins(placed: _Placed, turn_deg: float, drop: float) -> list[tuple[Point, Point]]:
@@ -289,9 +318,12 @@ def _neck_pins(placed: _Placed, turn_deg: float, drop: float) -> list[tuple[Poin
     ends: list[tuple[Point, Point]] = []
     feet: list[tuple[Point, Point]] = []
     nape = -NAPE * math.sin(math.radians(turn_deg)) * eye  # a turned head's neck goes on behind it
+    level = EVEN * unturned_of(placed.garment, turn_deg)
+    middle = sum(placed.at(*point)[1] for point in facts.neck) / 2 + drop
     for index, (side, point) in enumerate(zip((-1, 1), facts.neck, strict=True)):
         x = body.neck_x + side * half + max(0.0, side * nape) * side * 0.8 + min(0.0, side * nape) * side * 0.5
-        ends.append((point, (x, max(placed.at(*point)[1] + drop, highest))))
+        y = placed.at(*point)[1] + drop
+        ends.append((point, (x, max(y + level * (middle - y), highest))))
         if facts.foot is not None:
             foot = facts.foot[index]
             wide = UPRIGHT * abs(foot[0] - point[0]) * eye / facts.eye_px

@@ -101,6 +101,20 @@ def test_braces_are_filled_from_the_cloth_around_and_brown_cloth_is_stored_grey(
     assert shirt.mean() > 120, "the other part keeps its own"
 
 
+def test_less_of_a_soft_outlines_edge_is_spread_where_it_is_told_to() -> None:
+    photo = np.random.default_rng(2).integers(0, 255, (200, 200, 3), np.uint8)
+    rim = [
+        make(photo, Annotation.model_validate({**MARKED, "parts": {}, "patches": [], "soft": True, "inset": inset}))[0]
+        for inset in (3, 1)
+    ]
+    top = 200 - len(rim[0])
+    kept = [
+        (np.abs(cloth[..., :3].astype(int) - photo[top:]).max(axis=-1) < 40)[cloth[..., 3] > 250].mean()
+        for cloth in rim
+    ]
+    assert kept[1] > kept[0]
+
+
 def test_facts_are_written_as_they_are_read(made: tuple[U8, U8, Facts]) -> None:
     _, _, facts = made
     assert Facts.model_validate(tomllib.loads(facts_text(facts))) == facts

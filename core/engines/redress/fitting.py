@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, linear, srgb
+from core.colour import LUMINANCE, linear, normalized_convolution, srgb
 from core.engines.redress.garment import Cloth
 from core.engines.redress.paint import TOP, Layout
 from core.frame import INTEROCULAR_PX
@@ -36,6 +36,11 @@ MOST_STOPS: Final = 1.6
 """Bound on light and shade within one cloth, in natural logarithms of luminance."""
 MOST_HUE: Final = 10.0
 """Bound on that variation in CIELAB a* and b*: what is further off shines in from the cloth beside."""
+INVERTED: Final = 2.5
+"""By how much, in natural logarithms of luminance, a cloth must become brighter for its edge to be carried out from
+within: black cloth worn as white has a line of dots where it met a lighter one; others have a shade there; by eye."""
+SEAM: Final = 6.0
+"""Blur in pixels of the pictures by which a cloth is carried into its own edge; by eye."""
 PATTERN: Final = 0.7
 """How much of a part's own variation of hue is kept in a new colour."""
 
@@ -125,10 +130,13 @@ def recoloured(rgba: F32, part: F32, wanted: tuple[int, int, int]) -> F32:
     goal = np.array(wanted, np.float32)[None, None] / 255
     light = linear(rgba[..., :3]) @ LUMINANCE + 0.002
     middle, aim = float(np.median(light[known])), float((linear(goal) @ LUMINANCE)[0, 0]) + 0.002
-    brighter = max(0.0, np.log(aim / middle))
+    brighter, cloth = max(0.0, np.log(aim / middle)), np.ascontiguousarray(rgba[..., :3])
+    if brighter > INVERTED:
+        cloth = _own_edge(cloth, known)
+        light = linear(cloth) @ LUMINANCE + 0.002
     ratio = np.log(light / middle) * (1 - (1 - CONTRAST) * min(brighter, 1.0))
     ratio = MOST_STOPS * np.tanh(ratio / MOST_STOPS)
-    lab = cv2.cvtColor(np.ascontiguousarray(rgba[..., :3]), cv2.COLOR_RGB2LAB)
+    lab = cv2.cvtColor(cloth, cv2.COLOR_RGB2LAB)
     to = cv2.cvtColor(goal, cv2.COLOR_RGB2LAB)[0, 0]
     new = np.empty_like(lab)
     grey = srgb(np.clip(aim * np.exp(ratio) - 0.002, 0, 1))
@@ -143,6 +151,13 @@ def recoloured(rgba: F32, part: F32, wanted: tuple[int, int, int]) -> F32:
     out = rgba.copy()
     out[..., :3] += (made - out[..., :3]) * part[..., None]
     return out
+
+
+def _own_edge(rgb: F32, known: NDArray[np.bool_]) -> F32:
+    """Carry a cloth's colours (H, W, 3) into its edge, whose pixels hold the cloth beside it too."""
+    spread = normalized_convolution(rgb, known.astype(np.float32), SEAM)
+    sure = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return np.where(sure[..., None], rgb, spread).astype(np.float32)
 
 
 def as_sharp(rgb: F32, enlarged: float, head_enlarged: float) -> F32:

@@ -59,6 +59,19 @@ def test_plain_cloth_takes_the_colour_that_is_asked_for(garment: Garment) -> Non
             assert np.linalg.norm(off) <= 4, f"{name} in {wanted} is off by dE {np.linalg.norm(off):.1f}"
 
 
+def test_black_cloth_worn_as_white_has_no_dots_where_it_met_a_lighter_one() -> None:
+    """Pixels of its edge hold the jacket's light too, which the brightening would take for a gleam of the cloth."""
+    across = np.clip((np.arange(60, dtype=np.float32) - 29.5) / 4 + 0.5, 0, 1)
+    part = np.tile(across, (40, 1))
+    dithered = np.where(np.indices((40, 60)).sum(axis=0) % 2 == 0, part, np.clip(part - 0.3, 0, 1))
+    grey = 0.75 * (1 - dithered) + 0.06 * dithered
+    rgba = np.dstack([grey, grey, grey, np.ones_like(grey)]).astype(np.float32)
+    made = recoloured(rgba, part, (236, 239, 243))[..., 0]
+    edge = np.s_[:, 31:33]  # three quarters of it are the cloth
+    assert np.ptp(made[edge], axis=0).max() < 0.1
+    assert made[edge].max() < 0.97
+
+
 def test_a_photograph_that_ends_too_high_is_stretched_to_the_foot_and_its_neck_is_not() -> None:
     rows = np.repeat(np.arange(-20, 130, dtype=np.float32)[:, None], 4, axis=1)
     made = down_to_the_foot(rows, start=30, last=110)

@@ -158,6 +158,49 @@ def test_the_front_of_a_garment_goes_where_the_sitter_turns() -> None:
         assert fronts[0] < fronts[1] < fronts[2]
 
 
+@pytest.mark.parametrize("name", ["dark_suit", "two_button_suit", "pinstripe_suit", "slim_suit"])
+def test_a_suit_photographed_on_a_turned_body_is_worn_upright_by_who_faces_the_camera(name: str) -> None:
+    """One end of its collar stood half an eye distance above the other, and its tie hung aside, below frontal heads."""
+    garment = next(garment for garment in garments() if garment.name == name)
+    own = float(np.diff([y for _, y in garment.facts.neck])[0]) / garment.facts.eye_px
+    for each, turn in ((garment, 0.0), (mirrored(garment), 0.0), (garment, garment.facts.yaw_deg)):
+        target = targets_of(each, BODY, turn)[1]
+        uneven = abs(float(target[1, 1] - target[0, 1])) / INTEROCULAR_PX
+        at = [to for to in target[3:] if abs(to[0] - BODY.neck_x) < INTEROCULAR_PX]
+        aside = max(abs(float(x) - BODY.neck_x) for x, y in at if y < BODY.collar_y + 2 * INTEROCULAR_PX)
+        if turn == 0:
+            assert uneven < 0.35 * abs(own) + 0.05
+            assert aside < 0.25 * INTEROCULAR_PX
+        else:
+            assert uneven > 0.5 * abs(own), "who is turned as far wears it as it is"
+
+
+def test_the_roll_necks_rim_has_no_corner_that_stands_up() -> None:
+    """It had one at its left, a third of an eye distance above the right one: it looked like a wing."""
+    garment = next(garment for garment in garments() if garment.name == "roll_neck")
+    solid = photographed("roll_neck").cloth[..., 3] > 127
+    top, (x, y) = np.where(solid.any(axis=0), np.argmax(solid, axis=0), len(solid)), garment.facts.collar
+    reach, eye = round(garment.facts.eye_px * 1.3), garment.facts.eye_px
+    sides = [
+        int(top[part].min()) for part in (slice(max(0, round(x) - reach), round(x)), slice(round(x), round(x) + reach))
+    ]
+    assert abs(sides[0] - sides[1]) < 0.1 * eye
+    assert y - min(sides) < 0.3 * eye
+
+
+def test_a_pattern_goes_on_to_its_edge() -> None:
+    """The spotted blouse had a smooth grey border, as broad as its spots, where its colours had been spread outward."""
+    cloth = photographed("bow_blouse").cloth
+    solid = (cloth[..., 3] > 127).astype(np.uint8)
+    depth = cv2.distanceTransform(cv2.copyMakeBorder(solid, 0, 9, 9, 9, cv2.BORDER_REPLICATE), cv2.DIST_L2, 5)[
+        :-9, 9:-9
+    ]
+    luma = cloth[..., :3].mean(axis=-1)
+    detail = np.abs(luma - cv2.GaussianBlur(luma, (0, 0), 2.0))
+    rim, inner = detail[(depth > 3) & (depth < 6)].mean(), detail[depth > 12].mean()
+    assert rim > 0.7 * inner, f"{rim:.1f} beside {inner:.1f}"
+
+
 def test_patterned_cloth_is_worn_only_by_the_outfit_that_names_it() -> None:
     patterned = {garment.name for garment in garments() if not takes_colours(garment)}
     assert patterned
