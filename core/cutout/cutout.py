@@ -135,7 +135,9 @@ def _behind(kept: F32, head: F32, hair: Hair, neck: F32, parts: Parts) -> tuple[
     share = cv2.resize(hairy / (hairy + bare), frame.PRINT, interpolation=cv2.INTER_LINEAR)
     back = (kept - head) * share
     under = (kept - head - back) / np.maximum(1 - head - back, 0.02)
-    grown = cv2.resize(np.clip(hair.back - own, 0, 1), frame.PRINT, interpolation=cv2.INTER_LINEAR) * (1 - kept)
+    inner = cv2.erode((parts.valid > 0.95).astype(np.float32), np.ones((9, 9), np.uint8), borderValue=1)
+    beyond = np.clip(hair.back - own * inner, 0, 1)  # from the photo's border on, where `kept` ends at once
+    grown = cv2.resize(beyond, frame.PRINT, interpolation=cv2.INTER_LINEAR) * (1 - kept)
     return np.clip(back + grown, 0, 1).astype(np.float32), np.clip(under, 0, 1).astype(np.float32)
 
 

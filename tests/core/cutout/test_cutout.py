@@ -187,6 +187,34 @@ def test_a_neck_that_the_photos_border_cuts_is_not_followed_by_backdrop(hopper_m
     assert cut.backdrop[row - 30 : row + 30, column - 40 : column + 40].max() < 0.05
 
 
+def test_hair_that_the_photos_lower_border_cuts_goes_on_below_it_without_a_line(
+    collins_map: FaceMap, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points, eye = collins_map.selfie.face.landmarks, collins_map.selfie.face.eye_px
+    rgb = collins_map.selfie.rgb[: int(points[152, 1] + 0.3 * eye)]
+    face = replace(collins_map, selfie=replace(collins_map.selfie, rgb=rgb))
+    parts = models.parser.parse(face)
+    border = int(frame.carry(np.array([[points[152, 0], len(rgb)]], np.float32), collins_map.transform)[0, 1])
+    long = np.zeros_like(parts.hair)  # down to the border on both sides of the neck, and fading beyond it
+    long[150 : border // 2 + 4, 90:150] = long[150 : border // 2 + 4, 360:420] = 1
+    long = cv2.GaussianBlur(long, (0, 0), 2)
+    rest = 1 - long
+    long_haired = replace(
+        parts,
+        hair=np.maximum(parts.hair, long),
+        skin=parts.skin * rest,
+        clothes=parts.clothes * rest,
+        person=np.maximum(parts.person, long),
+        head=np.maximum(parts.head, long),
+        oval=parts.oval * rest,
+    )
+    monkeypatch.setattr(type(models.parser), "parse", lambda _parser, _face: long_haired)
+    cut = cut_out(face, models.parser)
+    over = (cut.head + cut.back_hair)[border - 40 : border + 40]
+    for middle in (240, 780):
+        assert over[:, middle - 30 : middle + 30].min() > 0.9
+
+
 @pytest.mark.parametrize("sitter", ["hopper", "collins"])
 def test_head_hair_and_neck_together_leave_no_seam(sitter: str, models: Models, request: pytest.FixtureRequest) -> None:
     """Where the parser is sure of hair, face or neck, what is laid over one another covers it wholly."""
