@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
+from core.cutout.body import JAW_CORNERS
 from core.cutout.parts import HALF, Parts
 from core.face.mesh import CHIN
 from core.frame import INTEROCULAR_PX
@@ -45,7 +46,7 @@ def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32) -> Hair:
     """Tell hair in front of the clothes from hair behind them, each side of the neck for itself.
 
     rgb: (640, 512, 3) float32 0..1, the sitter's own colours. Hair that ends near the shoulder line, or that the
-    photo's lower border cuts, hangs behind; hair that reaches further lies over the clothes.
+    photo's lower border cuts, hangs behind; hair that reaches further lies over the clothes, and a beard does.
     """
     eye, chin = INTEROCULAR_PX * HALF, float(landmarks[CHIN, 1]) * HALF
     level = chin + SHOULDER_Y * eye if figure.shoulder_y is None else figure.shoulder_y * HALF
@@ -62,9 +63,21 @@ def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32) -> Hair:
         cut = at_border(solid.astype(np.float32), parts.valid, (1, 0)).any(axis=0).sum() > CUT * eye
         if cut or ends[-1] < level + OVER * eye:
             back = np.maximum(back, hanging)
+    back = back * (1 - _beard(parts.hair, landmarks))
     front = np.clip(parts.hair - back, 0, 1)
     grown, colours = _carried_on(back, rgb, chin - 0.2 * eye)
     return Hair(front.astype(np.float32), grown, colours)
+
+
+def _beard(hair: F32, landmarks: F32) -> F32:
+    """Return the columns of the jaw where hair lies right below the middle of the chin, else none: (1, W) float32."""
+    eye, (x, y) = INTEROCULAR_PX * HALF, landmarks[CHIN, :2] * HALF
+    patch = hair[round(y) : round(y + 0.3 * eye), max(0, round(x - 0.15 * eye)) : round(x + 0.15 * eye)]
+    if not patch.size or np.median(patch) < 0.5:
+        return np.zeros((1, hair.shape[1]), np.float32)
+    left, right = np.sort(landmarks[list(JAW_CORNERS), 0]) * HALF
+    columns = np.arange(hair.shape[1], dtype=np.float32)[None]
+    return np.clip(np.minimum(columns - left, right - columns) / (0.1 * eye) + 1, 0, 1)
 
 
 def _carried_on(back: F32, rgb: F32, top: float) -> tuple[F32, F32]:

@@ -8,9 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from core import frame
-from core.cutout.body import neck_sides
+from core.cutout.body import figure_of, neck_sides
 from core.cutout.cutout import cut_out, kept_of
 from core.cutout.decontaminate import at_outline, without_backlight
+from core.cutout.hair import layer_hair
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX, PRINT, framed
@@ -213,6 +214,19 @@ def test_hair_that_the_photos_lower_border_cuts_goes_on_below_it_without_a_line(
     over = (cut.head + cut.back_hair)[border - 40 : border + 40]
     for middle in (240, 780):
         assert over[:, middle - 30 : middle + 30].min() > 0.9
+
+
+def test_a_beard_lies_over_the_garment_and_hair_beside_it_hangs_behind(collins_map: FaceMap, models: Models) -> None:
+    parts, points = models.parser.parse(collins_map), collins_map.landmarks * 0.5
+    (left, right), (x, y) = points[[172, 397], 0], points[152, :2]
+    hair = np.zeros_like(parts.hair)
+    bearded, beside = np.s_[int(y) : int(y) + 22, int(left) : int(right)], np.s_[int(y) - 80 : int(y) + 22, 60:90]
+    hair[bearded] = hair[beside] = 1
+    rgb = parts.rgb.astype(np.float32) / 255
+    layered = layer_hair(replace(parts, hair=hair), rgb, figure_of(parts, collins_map.landmarks), collins_map.landmarks)
+    assert layered.front[bearded].min() > 0.9
+    assert layered.back[:, int(x) - 20 : int(x) + 20].max() < 0.05, "nothing of it is carried on as a throat"
+    assert layered.back[int(y) : int(y) + 20, 70:80].min() > 0.95
 
 
 @pytest.mark.parametrize("sitter", ["hopper", "collins"])
