@@ -116,7 +116,7 @@ def _scores(held: Tensor, net: nn.Module, draw: Callable[[Tensor], Batch]) -> F3
 
 
 def _groups(pictures: Pictures) -> dict[str, NDArray[np.bool_]]:
-    """Tell the held-out pictures apart: by set, outlined necks, length of hair, headwear and third of the face's L*."""
+    """Tell the held-out pictures apart: by set, outlines, length of hair, headwear and third of the face's L*."""
     long, hat, light = [], [], []
     for i in pictures.held.tolist():
         parts, oval = pictures.parts[i].numpy() / 255, pictures.oval[i, 0].numpy() > 0
@@ -132,7 +132,8 @@ def _groups(pictures: Pictures) -> dict[str, NDArray[np.bool_]]:
         "all": np.ones(len(longs), bool),
         "faces": ~portrait,
         "portraits": portrait,
-        "necks outlined by hand": pictures.by_hand[pictures.held].numpy(),
+        "necks outlined by hand": pictures.necks[pictures.held].numpy(),
+        "heads outlined by hand": pictures.heads[pictures.held].numpy(),
         "hair below the chin": longs,
         "hair above the chin": ~longs & ~hats,
         "headwear": hats,

@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -50,6 +50,14 @@ BEARD_ASIDE: Final = 0.7
 """Hair inside an outline is a beard up to here from the face's middle, in half face widths; further out it hangs."""
 HAIR_SURE: Final = 0.75
 """Hair inside an outline that is less than this is skin."""
+HEADS: Final = Path(__file__).with_name("parser_heads.json")
+"""Outlines of hair and headwear, drawn by hand: name -> hair, hat and out -> polygons in halves of the frame's pixels.
+
+hair: from outside, the face included; out: what lies in there and is neither; hat: over both. Of the faces where the
+net and the label disagreed most about a hat, then about hair. A beard is no hair."""
+
+Outline: TypeAlias = list[tuple[int, int]]
+Head: TypeAlias = dict[str, list[Outline]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,8 +128,11 @@ def unpack(record: Record) -> Example:
     label = np.asarray(cv2.imdecode(record.label, cv2.IMREAD_GRAYSCALE), np.float32) / 255
     soft = np.stack(np.split(label, 3, axis=1))
     parts = with_backdrop(mend(soft, small, record.points, HATS_FIGURE in record.name))
-    if by_hand(record.name):
-        parts = outlined(parts, record.points, _necks()[Path(record.name).stem])
+    name = Path(record.name).stem
+    if name in heads():
+        parts = headed(parts, record.points, heads()[name])
+    if name in necks():
+        parts = outlined(parts, record.points, necks()[name])
     alpha = None
     if record.alpha is not None:
         alpha = np.asarray(cv2.imdecode(record.alpha, cv2.IMREAD_GRAYSCALE), np.uint8)
@@ -147,28 +158,39 @@ def within(parts: F32, alpha: F32) -> F32:
 
     Where the figure reaches further than its label, it is what the label says nearest to it.
     """
-    own = np.ascontiguousarray((parts[1:] * (parts[:1] < 0.5)).transpose(1, 2, 0))
-    near, far, all_over = (cv2.GaussianBlur(own, (0, 0), sigma) for sigma in (1.2, 5, 30))
-    share = parts[1:].transpose(1, 2, 0) + 0.5 * near + 1e-2 * far + 1e-4 * all_over
-    share = share / (share.sum(axis=-1, keepdims=True) + 1e-8)
-    return np.concatenate([(1 - alpha)[None], (alpha[..., None] * share).transpose(2, 0, 1)]).astype(np.float32)
+    share = _carried_on(parts[1:], parts[:1] < 0.5)
+    return np.concatenate([(1 - alpha)[None], alpha * share]).astype(np.float32)
 
 
-def by_hand(name: str) -> bool:
-    """Say whether the neck in a picture of this name was outlined by hand."""
-    return Path(name).stem in _necks()
+def headed(parts: F32, points: F32, outlines: Head) -> F32:
+    """Call hair and hat what lies inside their outlines, and nothing else: (5, H, W), both.
+
+    What was called so beside them is skin in the face, and below it where it is a beard, and elsewhere what lies
+    nearest. Along an outline, as wide as a hand is inexact, the label's own edge is kept.
+    """
+    hair, out, hat = (_inside(outlines.get(kind, []), 0.5) for kind in ("hair", "out", "hat"))
+    drawn = np.maximum(hair * (1 - out), hat)
+    before = parts[1 + HAIR] + parts[1 + HAT]
+    head = np.clip(before, 2 * drawn - 1, 2 * drawn).clip(0, 1)
+    middle, width = _across(points)
+    rows, aside = np.arange(HEIGHT)[:, None], np.abs(np.arange(WIDTH)[None] - middle)
+    under = np.maximum.accumulate(drawn > 0.5, axis=0) & (aside < width / 2)
+    face = np.maximum(out, _oval(points) | under) * (rows < points[CHIN, 1])
+    beard = (rows > points[NOSE, 1]) & (aside < width / 2) & (parts[1 + HAIR] > 0.5)
+    bare = np.maximum(face, beard) * np.clip(before - head, 0, 1)
+    rest, left = parts[[0, 1 + SKIN, 1 + CLOTHES]], 1 - head - bare
+    rest = rest * np.minimum(1, left / np.maximum(1 - before, 1e-6))
+    rest = rest + np.maximum(left - rest.sum(axis=0), 0) * _carried_on(rest, before < 0.5)
+    worn = head * hat / np.maximum(drawn, 1e-6)
+    return np.stack([rest[0], head - worn, rest[1] + bare, rest[2], worn]).astype(np.float32)
 
 
-def outlined(parts: F32, points: F32, outlines: list[list[tuple[int, int]]]) -> F32:
+def outlined(parts: F32, points: F32, outlines: list[Outline]) -> F32:
     """Call skin what lies inside the outlines, and clothes what else of the body lies below the jaw: (5, H, W), both.
 
     The border is soft over two pixels, about as exact as a hand draws; what is soft counts less.
     """
-    scale = 4
-    inside = np.zeros((HEIGHT * scale, WIDTH * scale), np.uint8)
-    for outline in outlines:
-        cv2.fillPoly(inside, [np.array(outline, np.int32) * scale], 255)
-    inside = cv2.GaussianBlur(cv2.resize(inside, SIZE, interpolation=cv2.INTER_AREA) / np.float32(255), (0, 0), 2)
+    inside = _inside(outlines)
     below = np.arange(HEIGHT)[:, None] >= points[CHIN, 1] - JAW * IOD
     skin = np.maximum(inside, _oval(points)) * below
     sure = np.clip(2 * inside - 1, 0, 1) * below
@@ -183,9 +205,35 @@ def outlined(parts: F32, points: F32, outlines: list[list[tuple[int, int]]]) -> 
 
 
 @cache
-def _necks() -> dict[str, list[list[tuple[int, int]]]]:
-    necks: dict[str, list[list[tuple[int, int]]]] = json.loads(NECKS.read_text())
-    return necks
+def necks() -> dict[str, list[Outline]]:
+    """Return the outlined necks by the picture's name without its ending."""
+    drawn: dict[str, list[Outline]] = json.loads(NECKS.read_text())
+    return drawn
+
+
+@cache
+def heads() -> dict[str, Head]:
+    """Return the outlined heads by the picture's name without its ending."""
+    drawn: dict[str, Head] = json.loads(HEADS.read_text())
+    return drawn
+
+
+def _inside(outlines: list[Outline], unit: float = 1) -> F32:
+    """Fill outlines, soft over two pixels. unit: of their corners, in pixels."""
+    scale = 4
+    filled = np.zeros((HEIGHT * scale, WIDTH * scale), np.uint8)
+    for outline in outlines:
+        cv2.fillPoly(filled, [np.round(np.array(outline, np.float32) * (scale * unit)).astype(np.int32)], 255)
+    small = cv2.resize(filled, SIZE, interpolation=cv2.INTER_AREA) / np.float32(255)
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), 2), np.float32)
+
+
+def _carried_on(parts: F32, sure: NDArray[np.bool_]) -> F32:
+    """Return the shares of these parts, where there are none those that are sure and lie nearest: (C, H, W)."""
+    own = np.ascontiguousarray((parts * sure).transpose(1, 2, 0))
+    near, far, all_over = (cv2.GaussianBlur(own, (0, 0), sigma) for sigma in (1.2, 5, 30))
+    share = parts.transpose(1, 2, 0) + 0.5 * near + 1e-2 * far + 1e-4 * all_over
+    return np.asarray((share / (share.sum(axis=-1, keepdims=True) + 1e-8)).transpose(2, 0, 1), np.float32)
 
 
 def mend(label: F32, rgb: U8, points: F32, wears_hat: bool = False) -> F32:

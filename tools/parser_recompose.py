@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch.nn import functional
 
 from core.cutout.nets import SIZE
 from tools.parser_collars import collar, plain_cloth
-from tools.parser_labels import Record, by_hand, unpack
+from tools.parser_labels import Record, heads, necks, unpack
 from tools.parser_pixels import (
     as_bytes,
     behind,
@@ -39,11 +40,13 @@ BACKDROP, HAIR, SKIN, CLOTHES, HAT = (slice(i, i + 1) for i in range(5))
 REFINED: Final = (640, 512)
 """Height and width at which the refiner works."""
 WEIGHT_EXACT, WEIGHT_HAT, WEIGHT_BY_HAND = 1.6, 2.0, 4.0
-"""How much more often a portrait with an exact alpha, a person in a hat and a neck outlined by hand are drawn."""
+"""How much more often a portrait with an exact alpha, a person in a hat and one outlined by hand are drawn."""
 TEACHER: Final = 0.5
 """How far a face's label for skin and clothes goes to meet what the published net says: half way is no label at all
 where they disagree."""
 HAT_AREA: Final = 0.01
+HATTED: Final = 0.16
+"""How many get another's hat."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,15 +101,18 @@ class Pictures:
         self.points = torch.from_numpy(np.stack([e.points for e in examples])).to(device)
         self.exact = torch.tensor([e.large_rgb is not None for e in examples], device=device)
         self.portrait = torch.tensor([r.portrait for r in records], device=device)
-        self.by_hand = torch.tensor([by_hand(r.name) for r in records], device=device)
+        stems = [Path(r.name).stem for r in records]
+        self.necks, self.heads = (torch.tensor([s in drawn for s in stems]) for drawn in (necks(), heads()))
+        self.necks, self.heads = self.necks.to(device), self.heads.to(device)
         if teacher is not None:
-            self._meet(teacher, torch.nonzero(~self.portrait & ~self.by_hand)[:, 0])
+            self._meet(teacher, torch.nonzero(~self.portrait & ~self.necks)[:, 0])
         held = torch.tensor([r.held for r in records], device=device)
         self.trained, self.held = torch.nonzero(~held)[:, 0], torch.nonzero(held)[:, 0]
         hats = self.parts[:, 4].float().mean((1, 2)) > 255 * HAT_AREA
         weight = torch.where(self.exact, WEIGHT_EXACT, 1.0) * torch.where(hats, WEIGHT_HAT, 1.0)
-        weight = weight * torch.where(self.by_hand, WEIGHT_BY_HAND, 1.0)
+        weight = torch.where(self.necks | self.heads, WEIGHT_BY_HAND, weight)
         self.weight = weight[self.trained]
+        self.hats = torch.nonzero(self.heads & hats & ~held)[:, 0]
         self.large = torch.nonzero(self.exact)[:, 0]
         self.large_trained = torch.nonzero(self.exact & ~held)[:, 0]
         self.large_held = torch.nonzero(self.exact & held)[:, 0]
@@ -154,13 +160,17 @@ class Recomposer:
         own = p.of(ids)
         front, parts, cloth, dressed = self._dressed(own, unit(p.foreground[ids]))
         front, parts, collared = self._collared(own, front, parts, p.points[ids])
+        front, parts, hat = self._hatted(own, front, parts)
+        cloth = torch.maximum(cloth, hat * self._coin(count, 0.6))
         for part, chance in ((CLOTHES, 0.5), (HAIR, 0.3), (HAT, 0.3)):
             share = parts[:, part] / (1 - parts[:, BACKDROP] + 1e-3)
             front = torch.where(self._coin(count, chance) > 0, recoloured(front, share), front)
         front = front * torch.exp(0.3 * self._field(count, 1, 100) * self._coin(count, 0.3))
         back, other, kept = self._backdrops(count, unit(p.backdrop[ids]))
         rgb = composite(1 - parts[:, BACKDROP], front.clamp(0, 1), back)
-        untouched = kept * self._coin(count, 0.6) * (1 - dressed) * (1 - collared)
+        untouched = (
+            kept * self._coin(count, 0.6) * (1 - dressed) * (1 - collared) * (hat.amax((1, 2, 3), keepdim=True) == 0)
+        )
         rgb = composite(untouched, own.rgb, rgb)
         person = self._segmenter_errors(own.person, parts, other, cloth)
         move = self._moves(count, 10, 0.13, 0.06)
@@ -233,6 +243,21 @@ class Recomposer:
         hidden = parts[:, SKIN] * cover
         parts = torch.cat([parts[:, :2], parts[:, SKIN] - hidden, parts[:, CLOTHES] + hidden, parts[:, HAT]], 1)
         return front, parts, worn
+
+    def _hatted(self, own: Batch, front: Tensor, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Put a hat that a hand outlined on another for a sixth of all: colours, parts, the hat's alpha.
+
+        Eyes lie on eyes, so that it sits as it sat on its owner. Hair above it stays; its label stays right.
+        """
+        p, count = self.pictures, len(front)
+        if not len(p.hats):
+            return front, parts, torch.zeros_like(own.valid)
+        other = p.hats[torch.randint(len(p.hats), (count,), device=p.device)]
+        theirs = torch.cat([unit(p.foreground[other]), unit(p.parts[other][:, HAT]) * unit(p.valid[other])], 1)
+        theirs = moved_by(theirs, self._moves(count, 5, 0.1, 0.04), "zeros")
+        hat = theirs[:, 3:] * self._coin(count, HATTED) * own.valid
+        parts = parts * (1 - hat)
+        return composite(hat, theirs[:, :3], front), torch.cat([parts[:, :4], parts[:, HAT] + hat], 1), hat
 
     def _backdrops(self, count: int, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return backdrops, the people in them, and which are the pictures' own.

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from core.cutout.nets import SIZE, ParserNet, RefinerNet
 from core.face.mesh import BROWS, CHIN, FACE_OVAL, LIPS
 from core.types import F32, U8
-from tools import parser_labels, train_parser
+from tools import parser_labels, parser_recompose, train_parser
 from tools.measure_parser import evaluate, iou
 from tools.parser_labels import (
     CLOTHES,
@@ -28,6 +28,7 @@ from tools.parser_labels import (
     SKIN,
     WIDTH,
     Record,
+    headed,
     mend,
     outlined,
     unpack,
@@ -145,6 +146,67 @@ def test_inside_an_outline_is_skin_and_the_rest_of_the_body_below_the_jaw_is_clo
     assert drawn[1 + SKIN, collar + 8, 128] < 0.01
     body = parts[1 + SKIN] + parts[1 + CLOTHES]
     assert drawn[1 + CLOTHES, collar + 8, 128] == pytest.approx(body[collar + 8, 128], abs=0.01)
+
+
+def test_hair_and_hat_are_what_was_outlined_and_what_else_was_called_so_is_the_face_or_lies_nearest() -> None:
+    _, label = drawn_person()
+    x, y, across, _ = FACE
+    label[HAIR, 20:60, 10:60] = 1  # a lamp that was taken for hair
+    label[HAIR, y - 10 : y + 10, x - 20 : x + 20], label[SKIN, y - 10 : y + 10, x - 20 : x + 20] = 1, 0
+    parts = with_backdrop(np.concatenate([label, np.zeros_like(label[:1])]))
+
+    def box(left: int, top: int, right: int, bottom: int) -> list[tuple[int, int]]:
+        return [(2 * u, 2 * v) for u, v in ((left, top), (right, top), (right, bottom), (left, bottom))]
+
+    outlines = {
+        "hair": [box(60, 60, 196, 200)],
+        "out": [box(x - across + 10, 110, x + across - 10, 200)],
+        "hat": [box(50, 30, 206, 80)],
+    }
+    drawn = headed(parts, mesh(), outlines)
+    assert np.allclose(drawn.sum(axis=0), 1, atol=1e-3)
+    assert drawn.min() > -1e-6
+    assert drawn[1 + HAT, 40:72, 60:196].min() > 0.99, "where the label had backdrop too"
+    assert drawn[1 + HAIR, 88:150, 66 : x - across].min() > 0.99
+    assert drawn[0, 24:28, 14:40].min() > 0.99, "the lamp"
+    assert drawn[1 + SKIN, y - 8 : y + 8, x - 18 : x + 18].min() > 0.99, "hair in the middle of the face"
+    assert np.allclose(drawn[:, 240:, :], parts[:, 240:, :], atol=1e-3), "the clothes keep their label"
+
+
+def test_every_head_s_outline_is_hair_hat_or_out_and_lies_in_the_frame() -> None:
+    heads = json.loads(parser_labels.HEADS.read_text())
+    assert len(heads) > 300
+    for outlines in heads.values():
+        assert set(outlines) == {"hair", "out", "hat"}
+        for outline in [outline for kind in outlines.values() for outline in kind]:
+            corners = np.array(outline)
+            assert len(corners) > 2
+            assert (corners >= 0).all()
+            assert (corners <= (2 * WIDTH, 2 * HEIGHT)).all()
+
+
+def test_another_s_hat_covers_what_is_under_it_and_is_called_a_hat(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        parser_labels,
+        "heads",
+        lambda: {"2": {"hair": [], "out": [], "hat": [[(120, 80), (400, 80), (400, 180), (120, 180)]]}},
+    )
+    monkeypatch.setattr(parser_recompose, "heads", parser_labels.heads)
+    torch.manual_seed(2)
+    pictures = Pictures(records, "cpu")
+    assert pictures.hats.tolist() == [2]
+    draw = Recomposer(pictures)
+    everybody = torch.zeros(40, dtype=torch.long)
+    own = pictures.of(everybody)
+    front, parts, hat = draw._hatted(own, own.rgb, own.parts)
+    worn = hat.amax((1, 2, 3)) > 0.5
+    assert 0 < worn.sum() < 20
+    assert torch.allclose(parts.sum(1), own.parts.sum(1), atol=1e-5)
+    assert parts[:, 4][hat[:, 0] > 0.99].min() > 0.98
+    assert torch.equal(front[~worn], own.rgb[~worn])
+    assert not torch.equal(front[worn], own.rgb[worn])
 
 
 def test_every_outline_lies_in_the_frame_below_the_nose_and_no_listed_person_is_named_twice() -> None:
