@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from core import desk
 from core.atomic import to_json
+from core.catalogue import locale_language
 from core.engines.facts import engines
 from core.errors import AtelierError, Refused, StyleWrong
 from core.progress import Bars
@@ -280,7 +281,7 @@ def _shoot(options: argparse.Namespace) -> int:
     except OSError as wrong:
         raise Refused("unwritable", f"--out {options.out} cannot be a folder ({wrong.strerror})") from wrong
     with Bars() as bars:
-        manifest = studio.shoot(photos, sitting, options.out, Models(options.engine), bars)
+        manifest = studio.shoot(photos, sitting, options.out, Models(options.engine), bars, language=locale_language())
     if options.json:
         _print_json(manifest)
     else:

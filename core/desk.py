@@ -64,7 +64,7 @@ def _show_in_gallery(folder: Path) -> None:
 
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        write_gallery(manifest, manifest["honesty"], folder)
+        write_gallery(manifest, folder)
     except (OSError, ValueError, KeyError):
         return  # no shoot's folder, or one of an earlier release: the edit is written all the same
 

@@ -82,9 +82,11 @@ def shoot(
     on_progress: Progress = silent,
     should_stop: Stop = never,
     on_portrait: OnPortrait = ignore,
+    language: str = "en",
 ) -> dict[str, Any]:
     """Turn photos (name, bytes) into delivered portraits; returns the manifest, which is written last.
 
+    language: of the gallery page, one of `core.catalogue.LANGUAGES`.
     Raises Refused when no photo is kept (NoMajority when they show different people), StyleWrong for
     an unknown style or choice, EngineMissing where the engine asked for cannot run, Stopped when asked
     to stop; what is finished stays and is reused.
@@ -113,7 +115,8 @@ def shoot(
     who = replace(who, maps=tuple(map(observer.of, who.maps)))
     manifest = build_manifest(asdict(sitting), models.engine.name, who, report.rejected, records, timings.seconds)
     manifest["honesty"] = models.engine.honesty
-    write_gallery(manifest, models.engine.honesty, out)
+    manifest["language"] = language
+    write_gallery(manifest, out)
     files.write_references(out, references_of(who))
     timings.lap("deliver")
     write_json(out / "manifest.json", manifest)

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = ("core", "jobs", "bots")
 CORE: tuple[tuple[str, ...], ...] = (
-    ("core.errors", "core.settings", "core.atomic", "core.types"),
+    ("core.errors", "core.settings", "core.atomic", "core.catalogue", "core.types"),
     ("core.frame", "core.colour", "core.weights", "core.progress"),
     ("core.face",),
     ("core.intake",),

@@ -1,50 +1,33 @@
 """Every sentence a person reads, by key. The catalogues are data: `bots/words/en.toml`, one file a language.
 
-A sentence that counts something has plural forms under CLDR's names (`one`, `few`, `other`), chosen by its value `n`.
-Babel knows which number takes which form, and how dates and durations are written. A new language is a new file and a
-line in `LANGUAGES`. English is the measure: every catalogue has exactly its keys and placeholders, which a test holds.
+What looks, garments and edits are called is the studio's: `core.catalogue`. A sentence that counts something takes its
+form by its value `n`; Babel knows which number takes which form, and how dates and durations are written. A new
+language is a new file here and there, and a line in `LANGUAGES`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_timedelta
 
+from core.catalogue import FORMS as FORMS
+from core.catalogue import LANGUAGES as LANGUAGES
+from core.catalogue import Sentence, sentences
+from core.catalogue import spoken as spoken
+
 FOLDER = Path(__file__).resolve().parents[1] / "words"
-LANGUAGES = {"en": "English", "es": "Español"}
-FORMS = frozenset({"zero", "one", "two", "few", "many", "other"})  # CLDR's plural categories
 MOMENT_S = 45.0  # a time shorter than this is not counted
 MINUTES_UNTIL_H = 1.5  # hours from which minutes are no longer counted
-
-Sentence = str | dict[str, str]
 
 
 @cache
 def catalogue(language: str) -> dict[str, Sentence]:
-    """Read a language: dotted key -> sentence, or plural form -> sentence."""
-    return _flat("", tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8")))
-
-
-def _flat(prefix: str, tree: dict[str, Any]) -> dict[str, Sentence]:
-    flat: dict[str, Sentence] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict) and not set(value) <= FORMS:
-            flat |= _flat(f"{prefix}{key}.", value)
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def spoken(code: str | None) -> str:
-    """Return the catalogue for a language tag such as `es-MX`; English for a language there is none for."""
-    short = (code or "en").split("-")[0].lower()
-    return short if short in LANGUAGES else "en"
+    """Read a language, the studio's words included: dotted key -> sentence, or plural form -> sentence."""
+    return {**sentences(language), **sentences(language, FOLDER)}
 
 
 def say(language: str, key: str, **values: object) -> str:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
 import shlex
 import sys
 import time
@@ -22,9 +20,10 @@ from bots.dialogue import effects as fx
 from bots.dialogue import events as e
 from bots.dialogue.commands import said
 from bots.dialogue.limits import Limits
-from bots.dialogue.text import say, spoken
+from bots.dialogue.text import say
 from bots.platforms.base import Contact, Load, PhotoGone
 from bots.runtime.dispatcher import Dispatcher
+from core.catalogue import locale_language
 
 PATIENCE_S = 600.0  # how long a script waits for words: a sitting on a laptop takes minutes
 CONTACT = "me"
@@ -182,7 +181,7 @@ class Terminal:
             self._since = []
         self._acts += 1
         interaction = str(self._acts) if isinstance(event, str) else ""
-        contact = Contact(CONTACT, CONTACT, language=_language(), interaction=interaction)
+        contact = Contact(CONTACT, CONTACT, language=locale_language(), interaction=interaction)
         await self.dispatcher.hear(contact, event)
 
     async def converse(self) -> None:
@@ -203,7 +202,7 @@ class Terminal:
         wrong = next((path for path in paths if not path.is_file()), None)
         if wrong is not None:
             key = "terminal.folder" if wrong.is_dir() else "terminal.no_file"
-            self._print(say(_language(), key, path=wrong), ())
+            self._print(say(locale_language(), key, path=wrong), ())
         elif paths:
             await self.sends_files(paths)
         elif typed:
@@ -249,9 +248,3 @@ def _like_a_path(word: str) -> bool:
 
 def _file_name(picture: fx.Picture) -> str:
     return picture.name.replace("/", "-")
-
-
-def _language() -> str:
-    """Return the language of the terminal's locale."""
-    named = re.match(r"[a-z]{2}", os.environ.get("LC_ALL") or os.environ.get("LANG") or "en")
-    return spoken(named[0] if named else "en")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,10 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from core.atomic import write_bytes
+from core.catalogue import named, sentences, spoken
 from core.deliver.files import encode_plain, read_picture
 from core.edit.crops import CROPS
-from core.face.coverage import NOTES
-from core.judge.verdict import REASONS
 from core.scene.style import load, wardrobe
 from core.types import U8
 
@@ -29,35 +28,33 @@ MOST_DEPTH: Final = 3
 """How far an edit of an edit is moved in on the page, in steps: a phone has no room for more."""
 NOTHING_LOST: Final = 0.5
 """Percent of baseline up to which new light is said to have cost nothing: it would be rounded to 0."""
-TRAINING: Final = {
-    "not_asked": "Nothing was trained on these photos, as asked.",
-    "photos_sharp": "Nothing had to be trained: the photos are sharp enough to be used as they are.",
-    "nothing_to_learn_from": "Nothing could be trained: none of the photos is sharp enough to learn from.",
-    "no_proof": "A small file was trained on these photos; with fewer than three that could teach there was "
-    "none to prove it on.",
-}
-"""What training came to, in a sentence, by the reason the manifest gives."""
 
 
-def write_gallery(manifest: Mapping[str, Any], honesty: str, out: Path) -> None:
-    """Write gallery.html, and contact_sheet.jpg where a portrait was kept. honesty: as `core.engines.base.Engine`.
+def write_gallery(manifest: Mapping[str, Any], out: Path) -> None:
+    """Write gallery.html in the manifest's language, and contact_sheet.jpg where a portrait was kept.
 
     Edits that lie in the folder are shown as versions of the portrait they were made from, one that was not kept
     included.
     """
-    cards = cards_of(manifest, out)
+    cards, language = cards_of(manifest, out), _language(manifest)
     if cards:
         write_bytes(out / "contact_sheet.jpg", encode_plain(contact_sheet([card["rgb"] for card in cards])))
     dropped = [record for record in manifest["portraits"] if not record["kept"] and (out / record["file"]).is_file()]
-    edited = [_card(record, read_picture(out / record["file"]), _names(manifest)) for record in dropped]
+    edited = [_card(record, read_picture(out / record["file"]), _names(manifest), language) for record in dropped]
     trees = [[card, *edits_of(card, manifest, out)] for card in [*cards, *edited]]
     trees = [tree for at, tree in enumerate(trees) if at < len(cards) or len(tree) > 1]
-    write_bytes(out / manifest["gallery"], gallery_page(trees, {**_summary(manifest), "honesty": honesty}))
+    write_bytes(out / manifest["gallery"], gallery_page(trees, _summary(manifest), language))
+
+
+def _language(manifest: Mapping[str, Any]) -> str:
+    """Return the language of a sitting's page; a manifest of an earlier version names none."""
+    return spoken(manifest.get("language"))
 
 
 def edits_of(first: Mapping[str, Any], manifest: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
     """Return what the gallery page shows of every edit of a portrait in a folder, each after what it was made from."""
-    names = _names(manifest)
+    names, language = _names(manifest), _language(manifest)
+    say = partial(_say, language)
     records = {path.stem: _record(path) for path in sorted(out.glob("*.json")) if path.name != "manifest.json"}
     records = {name: record for name, record in records.items() if record and (out / record["file"]).is_file()}
     found: list[dict[str, Any]] = []
@@ -68,18 +65,23 @@ def edits_of(first: Mapping[str, Any], manifest: Mapping[str, Any], out: Path) -
                 continue
             tweaks = [str(tweak) for tweak in record["tweaks"]]
             new = tweaks[len(done) :] if tweaks[: len(done)] == done else tweaks
-            card = _card(record, read_picture(out / record["file"]), names)
-            title = words()["edited"].format(title=card["title"], edits=_edits(tweaks) or words()["as_drawn"].lower())
-            found.append({**card, "title": title, "depth": depth, "edit": _edits(new) or words()["as_drawn"]})
+            card = _card(record, read_picture(out / record["file"]), names, language)
+            edits = _edits(language, tweaks) or say("as_drawn").lower()
+            title = say("edited", title=card["title"], edits=edits)
+            found.append({**card, "title": title, "depth": depth, "edit": _edits(language, new) or say("as_drawn")})
             below(name, tweaks, depth + 1)
 
     below(Path(first["file"]).stem, [], 1)
     return found
 
 
-def _edits(tweaks: Sequence[str]) -> str:
-    """Write edits as a person reads them: "light left: lots, warmer"."""
-    return ", ".join(tweak.replace("=", ": ").replace("_", " ") for tweak in tweaks)
+def _edits(language: str, tweaks: Sequence[str]) -> str:
+    """Write edits as a person reads them: "Light from the left: a lot, Warmer"."""
+    pairs = [tweak.partition("=") for tweak in tweaks]
+    return ", ".join(
+        named(language, "tweak", name) + (f": {named(language, 'value', value)}" if value else "")
+        for name, _, value in pairs
+    )
 
 
 def _record(path: Path) -> dict[str, Any]:
@@ -93,84 +95,83 @@ def _record(path: Path) -> dict[str, Any]:
 
 def cards_of(manifest: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
     """Return what the gallery page shows of each kept portrait of a manifest, picture included."""
-    names = _names(manifest)
+    names, language = _names(manifest), _language(manifest)
     kept = [record for record in manifest["portraits"] if record["kept"]]
-    return [_card(record, read_picture(out / record["file"]), names) for record in kept]
+    return [_card(record, read_picture(out / record["file"]), names, language) for record in kept]
 
 
 def _names(manifest: Mapping[str, Any]) -> dict[str, str]:
     return {photo["sha256"]: photo["name"] for photo in manifest["photos"] if photo["kept"]}
 
 
-def _card(record: Mapping[str, Any], rgb: U8, names: Mapping[str, str]) -> dict[str, Any]:
-    recipe = record["recipe"]
-    title, outfit = load(recipe["style"]).title, wardrobe().outfits[recipe["settings"]["outfit"]].title
-    percent, cost = record["percent_of_baseline"], record["cost_points"]
-    if percent is None:
-        likeness = "No photo of yours is left to measure likeness against: send more"
-    else:
-        likeness = f"{percent:.0f} % of how alike your own photos are"
-    colour = "Black and white, as the photo is. " if "black_and_white" in record.get("notes", ()) else ""
-    about = f"From {names.get(recipe['source'], 'your photo')}, printed at {recipe['width']} x {recipe['height']} px"
+def _card(record: Mapping[str, Any], rgb: U8, names: Mapping[str, str], language: str) -> dict[str, Any]:
+    recipe, say = record["recipe"], partial(_say, language)
+    style, worn = recipe["style"], recipe["settings"]["outfit"]
+    title = named(language, "style", f"{style}.title", load(style).title)
+    outfit = named(language, "value", worn, wardrobe().outfits[worn].title)
+    percent, photo = record["percent_of_baseline"], names.get(recipe["source"]) or say("your_photo")
+    about = [say("source", name=photo, width=recipe["width"], height=recipe["height"])]
+    about += [say("black_and_white")] if "black_and_white" in record.get("notes", ()) else []
+    about += _cost_of_light(language, record["cost_points"])
     return {
         "rgb": rgb,
         "file": record["file"],
         "exports": record.get("exports", {}),
         "depth": 0,
-        "edit": words()["as_drawn"],
+        "edit": say("as_drawn"),
         "width": rgb.shape[1],
         "height": rgb.shape[0],
         "title": title,
-        "alt": f"Portrait in the style {title}: head and shoulders, {outfit.lower()}",
-        "likeness": likeness,
-        "about": f"{about}. {colour}{_cost_of_light(cost)}".strip(),
+        "alt": say("alt", title=title, outfit=outfit.lower()),
+        "likeness": say("no_likeness") if percent is None else say("likeness", percent=percent),
+        "about": " ".join(about),
     }
 
 
-def _cost_of_light(points: float | None) -> str:
+def _cost_of_light(language: str, points: float | None) -> list[str]:
     """Say what new light took from the likeness. points: percent of baseline, below 0 where it gained."""
     if points is None:
-        return ""
+        return []
     if points < NOTHING_LOST:
-        return "The new light took nothing from the likeness."
-    return f"The new light took {points:.0f} % of the likeness."
+        return [_say(language, "light_took_nothing")]
+    return [_say(language, "light_took", percent=points)]
 
 
 def _summary(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Say the counts, what is good to know of the photos, and what training came to."""
-    why: dict[str, int] = {}
-    for record in manifest["portraits"]:
-        if not record["kept"]:
-            why[record["reasons"][0]] = why.get(record["reasons"][0], 0) + 1
-    dropped = "; ".join(f"{number} because {REASONS[reason]}" for reason, number in sorted(why.items()))
+    """Say the counts, what is good to know of the photos, what training came to, and what made the portraits."""
+    language = _language(manifest)
+    say = partial(_say, language)
+    why = Counter(record["reasons"][0] for record in manifest["portraits"] if not record["kept"])
     drawn, asked = manifest["drawn"], manifest["asked"]
-    counts = f"Drew {drawn}, kept {manifest['kept']}." + (f" Dropped {dropped}." if dropped else "")
+    told = [say("counts", drawn=drawn, kept=manifest["kept"])]
+    if why:
+        reasons = [f"{number}, {named(language, 'dropped', reason)}" for reason, number in sorted(why.items())]
+        told.append(say("dropped", reasons="; ".join(reasons)))
     if drawn < asked:
-        counts += f" {asked} were asked for; the photos carry {drawn}: send more photos for more."
-    notes = "".join(f" {NOTES[word][0].upper()}{NOTES[word][1:]}." for word in manifest["notes"])
-    return {"counts": counts + notes, "proof": _trained(manifest["training"])}
+        told.append(say("too_few", asked=asked, drawn=drawn))
+    told += [named(language, "of_set", word) for word in manifest["notes"]]
+    honesty = named(language, "page.honesty", manifest["engine"], manifest["honesty"])
+    return {"counts": " ".join(told), "proof": _trained(language, manifest["training"]), "honesty": honesty}
 
 
-def _trained(training: Mapping[str, Any]) -> str:
+def _trained(language: str, training: Mapping[str, Any]) -> str:
     """Say what training on the person came to, with the numbers of the held-out photo where there are any."""
-    if training["reason"] in TRAINING:
-        return TRAINING[training["reason"]]
-    numbers = (
-        f"on a photo it never saw, the error was {training['error_with']:.3g} with and {training['error_without']:.3g} "
-        "without it"
-    )
-    if training["used"]:
-        return f"A small file was trained on these photos and used: {numbers}."
-    return f"Training did not help and was not used: {numbers}."
+    if f"page.training.{training['reason']}" in sentences(language):
+        return _say(language, f"training.{training['reason']}")
+    outcome = "training.used" if training["used"] else "training.not_used"
+    return _say(language, outcome, with_it=training["error_with"], without=training["error_without"])
 
 
-@cache
-def words() -> dict[str, str]:
-    """Return the sentences of the page by key."""
-    return tomllib.loads((PAGES / "gallery.toml").read_text("utf-8"))
+def _say(language: str, key: str, **values: object) -> str:
+    """Return a sentence of the page with its values filled in."""
+    sentence = sentences(language)[f"page.{key}"]
+    assert isinstance(sentence, str), f"page.{key} has plural forms, which nothing here chooses"
+    return sentence.format(**values)
 
 
-def gallery_page(trees: Sequence[Sequence[Mapping[str, Any]]], summary: Mapping[str, Any]) -> bytes:
+def gallery_page(
+    trees: Sequence[Sequence[Mapping[str, Any]]], summary: Mapping[str, Any], language: str = "en"
+) -> bytes:
     """Render gallery.html: self-contained, good on a phone, every picture with its alt text and its likeness.
 
     trees: of each portrait what the template names, as drawn and then its edits; pictures go in as JPEG data so the
@@ -178,15 +179,16 @@ def gallery_page(trees: Sequence[Sequence[Mapping[str, Any]]], summary: Mapping[
     """
     environment = Environment(loader=PackageLoader("core", "pages"), autoescape=True, undefined=StrictUndefined)
     style, script = ((PAGES / f"gallery.{suffix}").read_text("utf-8") for suffix in ("css", "js"))
-    shown = [_versions(tree, f"p{number}") for number, tree in enumerate(trees)]
+    shown = [_versions(tree, f"p{number}", language) for number, tree in enumerate(trees)]
     page = environment.get_template("gallery.html")
     return page.render(
-        trees=shown, summary=summary, crops=CROPS, words=words(), style=Markup(style), style_hash=_hash(style),
+        trees=shown, summary=summary, crops=CROPS, language=language, say=partial(_say, language),
+        named=partial(named, language), style=Markup(style), style_hash=_hash(style),
         script=Markup(script), script_hash=_hash(script),
     ).encode()  # fmt: skip
 
 
-def _versions(tree: Sequence[Mapping[str, Any]], portrait: str) -> list[dict[str, Any]]:
+def _versions(tree: Sequence[Mapping[str, Any]], portrait: str, language: str) -> list[dict[str, Any]]:
     """Return a portrait's versions as the template shows them, each with those it can be compared with.
 
     Only pictures of one shape can lie over each other: an edit is compared with the portrait as drawn where it has its.
@@ -198,8 +200,8 @@ def _versions(tree: Sequence[Mapping[str, Any]], portrait: str) -> list[dict[str
         card["others"] = [
             {
                 "id": other["id"],
-                "name": words()["with"].format(name=other["edit"]),
-                "alt": words()["before"].format(name=other["edit"]),
+                "name": _say(language, "with", name=other["edit"]),
+                "alt": _say(language, "before", name=other["edit"]),
                 "chosen": other is cards[0],
             }
             for other in alike

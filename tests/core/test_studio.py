@@ -384,7 +384,7 @@ def test_the_gallery_page_shows_the_tree_of_edits(shot: Path, tmp_path: Path) ->
         assert main(edit) == 0
     told = page.read_text("utf-8")
     assert told.count('type="radio"') == told.count('aria-label="Before and after"') == 3
-    assert "edited: darker, warmer: lots" in told
+    assert "edited: Darker, Warmer: a lot" in told
     assert [told.index(f'class="depth{depth}"') for depth in range(3)] == sorted(
         told.index(f'class="depth{depth}"') for depth in range(3)
     )

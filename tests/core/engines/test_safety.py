@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 
 from core import studio
+from core.catalogue import sentences
 from core.cutout.parts import Parts
 from core.deliver.files import AI_MARK, DRAWN_MARK, encode
 from core.engines.flux2.engine import Flux2Engine
 from core.engines.flux2.instruction import face_instruction, garment_instruction, instruction_of
 from core.engines.safety import check_words, free_words, shows_too_much
-from core.engines.sdxl.engine import prompt_of
+from core.engines.sdxl.engine import SdxlEngine, prompt_of
 from core.errors import Refused
 from core.judge.verdict import REASONS, judge
 from core.models import Models
@@ -128,3 +129,5 @@ def test_a_head_that_was_drawn_anew_is_marked_as_made_by_a_net_alone() -> None:
 
 def test_galleries_say_that_the_head_is_drawn() -> None:
     assert "drawn anew" in Flux2Engine.honesty
+    for name, engine in (("flux2", Flux2Engine), ("sdxl", SdxlEngine)):
+        assert sentences("en")[f"page.honesty.{name}"] == engine.honesty
