@@ -91,10 +91,11 @@ class Album(Reply):
 
 @dataclass(frozen=True, slots=True)
 class Files(Reply):
-    """Pictures as files in full quality."""
+    """Pictures as files in full quality. smaller: said with those that have more bytes than the platform takes."""
 
     pictures: tuple[Picture, ...]
     caption: str
+    smaller: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,8 @@ def _files_asked(ctx: Context, event: screen.FilesAsked) -> None:
     alt = screen.made_by_ai(ctx.view, gallery.made_at)
     ctx.toast("files.coming", n=len(chosen))
     pictures = tuple(fx.Picture("blob", shown.drawn.file, alt) for shown in chosen)
-    ctx.replies.append(fx.Files(pictures, ctx.words("files.caption", n=len(chosen))))
+    smaller = ctx.words("files.smaller", limit=ctx.limits.upload_bytes // 1_000_000)
+    ctx.replies.append(fx.Files(pictures, ctx.words("files.caption", n=len(chosen)), smaller))
 
 
 @handles(screen.PastOpened, when(*IDLE, *BUSY))

@@ -45,6 +45,11 @@ class Live:
     told: bool = False
 
     @property
+    def upload_bytes(self) -> int:
+        """The most bytes that one file of an answer may have: a server that was paid for takes more."""
+        return self.interaction.filesize_limit
+
+    @property
     def alive(self) -> bool:
         """Whether Discord still takes its token."""
         age = discord.utils.utcnow() - self.interaction.created_at
@@ -135,6 +140,7 @@ class Interactions:
     async def follow_up(self, live: Live, post: Post) -> int:
         """Answer an interaction for the person's eyes alone; return the message's id. Raises what discord.py raises."""
         message: discord.Message
+        post = await post.within(live.upload_bytes)
         thinking, live.thinking = live.thinking, False
         if thinking:
             try:

@@ -6,10 +6,11 @@ into pictures. Words are escaped: nothing that a person wrote is formatting or a
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from string import ascii_lowercase, digits
 
@@ -18,17 +19,9 @@ from discord import ui
 
 from bots.dialogue import effects as fx
 from bots.platforms.discord.limits import ALT, LIMITS, REQUEST_BYTES, SAME
+from bots.platforms.discord.uploads import Upload, within
 
 _NUMBERS = digits[1:] + ascii_lowercase  # of buttons that are there twice
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file to send. data: its bytes, empty when the message has it already. alt: what is seen in it."""
-
-    name: str
-    data: bytes
-    alt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +32,14 @@ class Post:
     rows: fx.Rows = ()
     pictures: tuple[Upload, ...] = ()
     files: tuple[Upload, ...] = ()
+
+    async def within(self, file_bytes: int) -> Post:
+        """Return it with files that Discord takes where one may have that many bytes; see `uploads.within`."""
+        uploads, pictures = (*self.pictures, *self.files), len(self.pictures)
+        if not uploads:
+            return self
+        uploads = await asyncio.to_thread(within, uploads, file_bytes)
+        return replace(self, pictures=uploads[:pictures], files=uploads[pictures:])
 
     def uploads(self) -> list[discord.File]:
         """Return the files to send with it; new ones each time, because sending uses them up."""

@@ -26,9 +26,10 @@ from bots.dialogue import effects as fx
 from bots.dialogue.text import say, spoken
 from bots.platforms.base import Contact, Load, NotNow, PhotoGone, Unreachable
 from bots.platforms.discord.interactions import Interactions, Live
-from bots.platforms.discord.layouts import Post, Upload, file_name, fits, numbered, without_buttons
-from bots.platforms.discord.limits import LIMITS, TOKEN_S
+from bots.platforms.discord.layouts import Post, file_name, fits, numbered, without_buttons
+from bots.platforms.discord.limits import LIMITS, TOKEN_S, UPLOAD_BYTES
 from bots.platforms.discord.updates import attachments_of
+from bots.platforms.discord.uploads import Upload
 
 log = logging.getLogger("atelier.discord")
 
@@ -129,7 +130,10 @@ class DiscordAdapter:
         handles: list[str] = []
 
         async def send(part: list[Upload]) -> None:
-            post = Post(reply.caption, files=numbered(part))
+            live = self._interactions.at(place)
+            most = UPLOAD_BYTES if live is None else live.upload_bytes
+            cut = any(len(upload.data) > most for upload in part)
+            post = Post("\n".join([reply.caption, *([reply.smaller] if cut else [])]).strip(), files=numbered(part))
             handles.append(await self._send(place, post, key and f"{key}-{len(handles)}"))
 
         part: list[Upload] = []
@@ -228,6 +232,7 @@ class DiscordAdapter:
     async def _write(self, owner: str, post: Post, key: str, quoted: int | None) -> str:
         """Write to the private chat; Discord takes a second request with the same key for the same message."""
         channel, more = await self._channel(owner), dict[str, Any]()
+        post = await post.within(UPLOAD_BYTES)
         if quoted is not None:
             more["reference"] = discord.MessageReference(
                 message_id=quoted, channel_id=channel, fail_if_not_exists=False
@@ -263,11 +268,15 @@ class DiscordAdapter:
 
     async def _edited(self, handle: str, post: Post, anew: bool = False) -> bool:
         """Edit a message; False when it cannot be edited any more. anew: its pictures are replaced."""
-        changed: dict[str, Any] = {"view": post.view()}
-        if anew:
-            changed["attachments"] = post.uploads()
         try:
-            await _asked(self._message(handle).edit(**changed))
+            message = self._message(handle)
+            live = self._interactions.of_message(json.loads(handle)[0]) if _is_ephemeral(handle) else None
+            most = UPLOAD_BYTES if live is None else live.upload_bytes
+            post = await post.within(most)
+            changed: dict[str, Any] = {"view": post.view()}
+            if anew:
+                changed["attachments"] = post.uploads()
+            await _asked(message.edit(**changed))
         except (_Over, Unreachable):
             return False
         return True
