@@ -18,7 +18,16 @@ from core.engines.redress.drape import drape
 from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
 from core.engines.redress.garment import KINDS, Cloth, cloths_of, lay_out
 from core.engines.redress.kept import kept, without_surroundings
-from core.engines.redress.neck import TRAPEZIUS, near_neck, throat_of, up_to_collar, up_to_head, widening, within_collar
+from core.engines.redress.neck import (
+    TRAPEZIUS,
+    near_neck,
+    throat_of,
+    up_to_collar,
+    up_to_head,
+    widening,
+    within_collar,
+    without_ledges,
+)
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
 from core.frame import INTEROCULAR_PX
@@ -32,8 +41,9 @@ STEPS: Final = 12
 """DPM-Solver++(2M) steps; all our pictures and figures were made with this number, no other was compared."""
 EDGE: Final = 0.7
 """Blur of cloth's outline in print pixels: one drawn to the pixel looks cut out beside what a lens drew; by eye."""
-PORES: Final = 0.035
-"""The most contrast that grown skin gets. Necks had 0.01 to 0.09 on fourteen sitters, most of it stubble."""
+PORES: Final = 0.02
+"""The most contrast that grown skin gets. Necks had 0.01 to 0.09 on fourteen sitters, most of it stubble, or stripes
+that enlarging drew: with 0.035 skin looked like sandpaper."""
 SHADE: Final = 0.11
 """How far the net's folds may lighten or darken cloth, as a part of its sRGB value; by eye on the demo sitters."""
 FOLDS: Final = 0.35
@@ -169,6 +179,8 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         hung = np.maximum(head, hanging)
         neck = up_to_head(neck, hung, own * near, matte, setup.body, setup.turn_deg, scale)
     neck *= within_collar(matte, opening, np.maximum(hair, hanging), setup.body, scale)
+    if setup.garment is not None:
+        neck = without_ledges(neck, hung, own * near, matte, setup.body, setup.turn_deg, scale)
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
     own_hair = np.clip(8 * np.maximum(head, hanging), 0, 1)  # its edge has its own colours too
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair)[..., None]
@@ -291,21 +303,35 @@ def _pores(own: F32, sure: F32, scale: float, seed: int) -> F32:
     uneven = luma / cv2.GaussianBlur(luma, (0, 0), 3 * scale) - 1
     patch = uneven[y - half : y + half + 1, x - half : x + half + 1]
     window = np.outer(*(cv2.getGaussianKernel(2 * half + 1, half / 2)[:, 0],) * 2)
-    spot = (patch - patch.mean()) * np.sqrt(window)
+    spot = _without_direction((patch - patch.mean()) * np.sqrt(window))
     contrast = 0.7 * 1.4826 * np.median(np.abs(patch))  # of which wrinkles are no part: they are outliers
     spot *= min(contrast, PORES) / (np.linalg.norm(spot) + 1e-6)
     noise = np.random.default_rng([seed, 31]).standard_normal(sure.shape).astype(np.float32)
     return np.clip(cv2.filter2D(noise, cv2.CV_32F, spot.astype(np.float32)), -0.3, 0.3)
 
 
+def _without_direction(spot: F32) -> F32:
+    """Return a patch (N, N) of the same grain in all directions: creases of a neck lay over drawn skin as stripes.
+
+    Its power spectrum is averaged round the middle, its phase left out: the noise it is thrown into has random ones.
+    """
+    size = len(spot)
+    power = np.abs(np.fft.fft2(spot)) ** 2
+    frequency = np.fft.fftfreq(size) * size
+    ring = np.round(np.hypot(frequency[:, None], frequency[None])).astype(int)
+    even = np.bincount(ring.ravel(), power.ravel()) / np.maximum(np.bincount(ring.ravel()), 1)
+    return np.fft.fftshift(np.fft.ifft2(np.sqrt(even[ring])).real).astype(np.float32)
+
+
 def _joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
     """Let drawn skin leave the sitter's own in the colour it has there: no edge is seen where one ends in the other.
 
-    What they differ by where the own is sure is carried on and fades over an eye distance, in print pixels
+    What they differ by where the own is sure is carried on whole and fades over an eye distance, in print pixels
     `eye`: seamless cloning (Perez et al. 2003) by normalised convolution.
     """
     small = cv2.resize(sure, (sure.shape[1] // 4, sure.shape[0] // 4), interpolation=cv2.INTER_AREA)
-    fade = cv2.resize(np.clip(2 * cv2.GaussianBlur(small, (0, 0), 0.6 * eye / 4), 0, 1), sure.shape[::-1])
+    away = np.minimum(cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5), eye / 4)
+    fade = cv2.resize(0.5 + 0.5 * np.cos(np.pi * 4 / eye * away), sure.shape[::-1]).astype(np.float32)
     return made + normalized_convolution(own - made, sure, 0.15 * eye) * fade[..., None]
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from core import frame
 from core.frame import INTEROCULAR_PX
@@ -128,6 +129,37 @@ def up_to_head(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg:
             inside = np.clip(way * (columns - x) - 3 * scale - lean * np.maximum(height, 0) + 0.5, 0, 1)
             filled = np.maximum(filled, inside * near * below)
     return filled.astype(np.float32)
+
+
+def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg: float, scale: float) -> F32:
+    """Let a neck's outline above a collar run slantwise: no skin stands out beside the jaw, none ends in the air.
+
+    The sitter's own neck comes in by FLARE columns a row at most: where old clothes cut it off beside the jaw, it goes
+    on to the collar. Going down, skin comes out from the head by as much at most: a shoulder of the photo beside the
+    jaw began as a block. Above a collar's ends it is wider by UPRIGHT a row, a turned head's nape by LEAN.
+
+    All (H, W) float32 0..1 of the torso's part. turn_deg: the torso's, to the picture's right. scale: these pixels per
+    print pixel.
+    """
+    columns, rows = np.arange(neck.shape[1], dtype=np.float32), np.arange(len(neck), dtype=np.float32)
+    middle, fallen, made = body.neck_x * scale, FLARE * rows, neck
+    for way, (x, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
+        away = way * (columns - middle)
+        beside = (away >= 0) & (rows[:, None] < y)
+        behind = float(np.clip(-way * turn_deg / FULL_NAPE, 0, 1))
+        most = way * (x - middle) + (UPRIGHT + (LEAN - UPRIGHT) * behind) * (y - rows)
+        back = np.maximum.accumulate(_reach(own, beside, away) + fallen) - fallen
+        filled = np.maximum(made, np.clip(back[:, None] - away + 1, 0, 1) * (back[:, None] > 0))
+        reach = _reach(np.maximum(head, filled), beside, away)
+        out = fallen + np.minimum.accumulate(np.where(np.isfinite(reach), reach, np.inf) - fallen)
+        out = np.minimum(out, np.maximum(most, _reach(head, beside, away)))  # under hair further out skin goes on
+        made = np.where(beside, np.minimum(filled, np.clip(out[:, None] - away + 1.5, 0, 1)), made)
+    return made.astype(np.float32)
+
+
+def _reach(part: F32, beside: NDArray[np.bool_], away: F32) -> F32:
+    """Return how far from the middle a part (H, W) goes on one side, row by row: (H,), minus infinity where nowhere."""
+    return np.where((part > 0.5) & beside, away, -np.inf).max(axis=1).astype(np.float32)
 
 
 def _highest(cover: F32, body: Body, scale: float) -> tuple[tuple[int, int], tuple[int, int]]:

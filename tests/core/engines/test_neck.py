@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from core.engines.redress.fitting import opening_of
-from core.engines.redress.generate import FOLDS, _skin_only
-from core.engines.redress.neck import TRAPEZIUS, up_to_head, widening, within_collar
+from core.engines.redress.generate import FOLDS, _joined, _pores, _skin_only
+from core.engines.redress.neck import TRAPEZIUS, up_to_head, widening, within_collar, without_ledges
 from core.types import Body
 
 BODY = Body(neck_x=512, neck_width=230, collar_y=800, chin_y=730, shoulder_y=780, left=60, right=960)
@@ -87,6 +88,72 @@ def test_no_ledge_lies_between_a_jaw_and_the_collar_beside_it(turn: float, colum
     assert np.abs(np.diff(before)).max() > 15, "without it the skin begins at once"
     assert outline[0] == 180 + 50 // 2, "higher up the head is as it was"
     assert outline[40] - 204 <= columns, "a nape is upright"
+
+
+def collared() -> np.ndarray:
+    """A garment whose collar is highest 52 pixels beside the neck's middle, at row 110 of 288, at half size."""
+    cover = np.zeros((288, 512), np.float32)
+    for away in range(202):
+        cover[110 + away // 2 :, 204 - away] = 1
+        cover[110 + away // 2 :, 308 + away] = 1
+    return cover
+
+
+@pytest.mark.parametrize(("turn", "side"), [(0.0, 1), (0.0, -1), (9.0, 1), (-9.0, -1)])
+def test_a_shoulder_of_the_photo_does_not_begin_as_a_block_beside_the_jaw(turn: float, side: int) -> None:
+    """Nor does skin stand out over a collar on the side to which a head is turned."""
+    head, neck = (np.zeros((288, 512), np.float32) for _ in range(2))
+    head[:60, 210:302] = 1
+    neck[60:110, 210:302] = 1
+    block = neck.copy()
+    block[70:110, 302:330] = 1
+    given = block if side > 0 else block[:, ::-1].copy()
+    made = without_ledges(given, head, given, collared(), BODY, turn, 0.5)
+    reach = (made[60:109, 256:] if side > 0 else made[60:109, 255::-1]).sum(axis=1)
+    assert np.diff(reach).max() < 1.2, "it comes out slantwise, by whole pixels"
+    assert reach[-1] < 56, "and ends at the collar"
+    assert reach.min() >= 45, "the neck itself is as broad as it was"
+    head[:110, 330:340] = head[:110, 172:182] = 1
+    beside = without_ledges(given, head, given, collared(), BODY, turn, 0.5)
+    assert (given[60:109] - beside[60:109]).max() < 1e-3, "no backdrop shows between a neck and hair further out"
+
+
+def test_an_own_neck_cut_off_beside_the_jaw_does_not_end_in_the_air() -> None:
+    """A bit of neck that the old collar cut hung below the jaw, beyond the drawn one."""
+    head, neck, own = (np.zeros((288, 512), np.float32) for _ in range(3))
+    head[:40, 200:312] = 1
+    own[40:80, 280:306] = 1
+    neck[40:110, 220:290] = 1
+    before = np.maximum(neck, own)
+    made = without_ledges(before, head, own, collared(), BODY, 0.0, 0.5)
+    edges = [(256 + each[44:109, 256:].sum(axis=1)) for each in (before, made)]
+    assert np.diff(edges[0]).min() < -10
+    assert np.diff(edges[1]).min() >= -1, "a column a row at most, of whole pixels"
+    assert np.array_equal(made[:, 180:250], before[:, 180:250]), "the other side is as it was"
+
+
+@pytest.mark.parametrize("deep", [24, 100])
+def test_drawn_skin_begins_in_the_colour_of_a_short_neck_too(deep: int) -> None:
+    """Where a photo shows little of a neck, skin drawn below took half of its colour: a line lay between them."""
+    own, made = np.full((288, 512, 3), 0.7, np.float32), np.full((288, 512, 3), 0.4, np.float32)
+    sure = np.zeros((288, 512), np.float32)
+    sure[:deep, 190:320] = 1
+    joined = _joined(made, own, sure, 95)
+    assert joined[deep + 2, 200:310].min() > 0.66
+    assert np.abs(np.diff(joined[deep:, 256], axis=0)).max() < 0.02, "and goes over to its own without a line"
+    assert np.allclose(joined[deep + 110], 0.4, atol=0.01)
+
+
+def test_drawn_skin_has_no_stripes() -> None:
+    """Creases of the own neck, and rows that enlarging drew, lay over drawn skin like the grain of wood."""
+    rng = np.random.default_rng(3)
+    creases = cv2.GaussianBlur(rng.standard_normal((120, 160)).astype(np.float32), (0, 0), 9.0, sigmaY=0.8)
+    own = SKIN * (1 + 0.05 * creases / creases.std())[..., None]
+    pores = _pores(own.astype(np.float32), np.ones((120, 160), np.float32), 0.5, 1)
+    along, across = (np.abs(np.diff(pores, axis=axis)).mean() for axis in (1, 0))
+    assert pores.std() > 0
+    assert 0.8 < along / across < 1.25
+    assert np.abs(np.diff(creases, axis=1)).mean() < 0.3 * np.abs(np.diff(creases, axis=0)).mean(), "the photo had"
 
 
 def test_an_own_neck_that_the_photo_cuts_goes_on_down_to_the_collar() -> None:

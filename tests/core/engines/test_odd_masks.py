@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from core.engines.redress import generate
-from core.engines.redress.neck import throat_of, up_to_collar, within_collar
+from core.engines.redress.neck import throat_of, up_to_collar, within_collar, without_ledges
 from core.engines.sdxl.engine import figure_of
 from core.judge import outline, skin
 from core.scene.stage import Choice, Setup, set_up
@@ -36,6 +36,10 @@ def test_grown_skin_is_drawn_beside_any_bare_skin(sure: Mask, head: Mask) -> Non
     assert neck.max() <= 1
     window = within_collar(sure, throat * (sure < 0.5), head, BODY, SCALE)
     assert 0 <= window.min() <= window.max() <= 1
+    for turn in (-9.0, 0.0):
+        even = without_ledges(neck, head, throat, sure, BODY, turn, SCALE)
+        assert even.shape == neck.shape
+        assert 0 <= even.min() <= even.max() <= 1
 
 
 @given(any_masks(HEIGHT, WIDTH))
