@@ -21,6 +21,8 @@ LEAN, UPRIGHT = 1.0, 0.2
 """Columns by which a neck grows wider with each row above a collar's highest points, and its nape does; by eye."""
 FULL_NAPE: Final = 7.5
 """Degrees of a torso's turn, half its head's, from which the nape is seen beside the jaw; by eye."""
+TIP: Final = 6
+"""Print pixels below a collar's highest points down to which skin may still stand beside them; by eye."""
 REACH: Final = 0.9
 """Eye distances above a collar up to which a neck is carried on to the head; by eye."""
 
@@ -143,9 +145,10 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
     """
     columns, rows = np.arange(neck.shape[1], dtype=np.float32), np.arange(len(neck), dtype=np.float32)
     middle, fallen, made = body.neck_x * scale, FLARE * rows, neck
+    head = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8))  # a thin row without hair is no end of it
     for way, (x, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
         away = way * (columns - middle)
-        beside = (away >= 0) & (rows[:, None] < y)
+        beside = (away >= 0) & (rows[:, None] < y + TIP * scale)
         behind = float(np.clip(-way * turn_deg / FULL_NAPE, 0, 1))
         most = way * (x - middle) + (UPRIGHT + (LEAN - UPRIGHT) * behind) * (y - rows)
         back = np.maximum.accumulate(_reach(own, beside, away) + fallen) - fallen
