@@ -26,6 +26,8 @@ LEAST_RUN: Final = 0.3
 """Eye distances of hair above its end that a column must show to be carried on: less is a shadow beside the neck."""
 END: Final = 3
 """Rows at a column's end that clothes below shine into: they are not carried on."""
+BELOW: Final = 6
+"""Rows below a column's end at which is looked whether anything hides how it goes on; and columns to both sides."""
 CUT: Final = 0.2
 """Eye distances of the head that the photo's border must cut before the print follows it."""
 
@@ -65,7 +67,8 @@ def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32) -> Hair:
             back = np.maximum(back, hanging)
     back = back * (1 - _beard(parts.hair, landmarks))
     front = np.clip(parts.hair - back, 0, 1)
-    grown, colours = _carried_on(back, rgb, chin - 0.2 * eye)
+    hidden = np.maximum(parts.person, 1 - parts.valid) > 0.5
+    grown, colours = _carried_on(back, rgb, chin - 0.2 * eye, hidden)
     return Hair(front.astype(np.float32), grown, colours)
 
 
@@ -80,8 +83,12 @@ def _beard(hair: F32, landmarks: F32) -> F32:
     return np.clip(np.minimum(columns - left, right - columns) / (0.1 * eye) + 1, 0, 1)
 
 
-def _carried_on(back: F32, rgb: F32, top: float) -> tuple[F32, F32]:
-    """Carry hair on below its lower end, mirrored column by column and fading out: matte and colours."""
+def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_]) -> tuple[F32, F32]:
+    """Carry hair on below its lower end, mirrored column by column and fading out: matte and colours.
+
+    Only where clothes or the photo's border hide how it goes on: hair that ends before the backdrop ends there.
+    hidden: (H, W), the person and what the photo does not reach.
+    """
     eye = INTEROCULAR_PX * HALF
     length = round(GROWN * eye)
     height, width = back.shape
@@ -92,7 +99,10 @@ def _carried_on(back: F32, rgb: F32, top: float) -> tuple[F32, F32]:
     above = np.where(rows < last, ~solid, False)  # what interrupts a column's hair above its end
     first = np.where(above.any(axis=0), height - np.argmax(above[::-1], axis=0), 0)
     run = np.where(last > 0, last - first + 1 - END, 0)
-    used = run > LEAST_RUN * eye
+    below = np.minimum(last + BELOW, height - 1)
+    covered = hidden[below, np.arange(width)].astype(np.float32)[None]
+    covered = cv2.blur(covered, (2 * BELOW + 1, 1))[0] > 0.5
+    used = (run > LEAST_RUN * eye) & covered
     if not used.any():
         return back, rgb
     over = rows - last[None]

@@ -229,6 +229,24 @@ def test_a_beard_lies_over_the_garment_and_hair_beside_it_hangs_behind(collins_m
     assert layered.back[int(y) : int(y) + 20, 70:80].min() > 0.95
 
 
+@pytest.mark.parametrize("hidden", [True, False])
+def test_hair_is_carried_on_only_below_what_hides_its_end(hidden: bool, collins_map: FaceMap, models: Models) -> None:
+    parts, y = models.parser.parse(collins_map), int(collins_map.landmarks[152, 1] * 0.5)
+    hair = np.zeros_like(parts.hair)
+    hair[y - 80 : y + 20, 60:110] = 1
+    clothes = np.full_like(parts.person, float(hidden))
+    rgb = parts.rgb.astype(np.float32) / 255
+    figure = figure_of(parts, collins_map.landmarks)
+    layered = layer_hair(
+        replace(parts, hair=hair, person=np.maximum(hair, clothes), valid=np.ones_like(hair)),
+        rgb,
+        figure,
+        collins_map.landmarks,
+    )
+    below = layered.back[y + 30 : y + 50, 70:100]
+    assert below.min() > 0.9 if hidden else below.max() < 0.05
+
+
 @pytest.mark.parametrize("sitter", ["hopper", "collins"])
 def test_head_hair_and_neck_together_leave_no_seam(sitter: str, models: Models, request: pytest.FixtureRequest) -> None:
     """Where the parser is sure of hair, face or neck, what is laid over one another covers it wholly."""
