@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -243,22 +243,14 @@ def _bf16(device: str) -> torch.autocast:
     return torch.autocast(device, torch.bfloat16, enabled=fast)
 
 
-def export(folder: Path, target: Path, share: float = 1) -> None:
-    """Write the averaged weights of the runs in a folder as fp16 safetensors.
-
-    share: how far from the weights that lie in the target already to the run's own, 0..1. Half way a net trained
-    further keeps more of what it knew (Wortsman et al., Robust fine-tuning of zero-shot models, 2022).
-    """
-    from safetensors.torch import load_file, save_file
+def export(folder: Path, target: Path) -> None:
+    """Write the averaged weights of the runs in a folder as fp16 safetensors."""
+    from safetensors.torch import save_file
 
     target.mkdir(parents=True, exist_ok=True)
     for name in (name for name in CONFIGS if (folder / f"{name}.pt").is_file()):
-        file = target / f"{name}.safetensors"
-        weights: dict[str, Tensor] = torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True)["average"]
-        if share < 1:
-            before = load_file(file)
-            weights = {key: torch.lerp(before[key].float(), value, share) for key, value in weights.items()}
-        save_file({key: value.half().contiguous() for key, value in weights.items()}, file)
+        average: dict[str, Any] = torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True)["average"]
+        save_file({key: value.half().contiguous() for key, value in average.items()}, target / f"{name}.safetensors")
 
 
 def main() -> int:
@@ -284,7 +276,6 @@ def main() -> int:
     exporting = kinds.add_parser("export", help="checkpoints -> weights")
     exporting.add_argument("--run", type=Path, default=RUN)
     exporting.add_argument("--weights", type=Path, default=BASE)
-    exporting.add_argument("--share", type=float, default=1, help="of the run's weights; the rest are the present ones")
     asked = options.parse_args()
     match asked.what:
         case "prepare":  # each imports what the GPU machine has not
@@ -301,7 +292,7 @@ def main() -> int:
             for line in evaluate(asked.pack, asked.weights):
                 print(line, flush=True)
         case "export":
-            export(asked.run, asked.weights, asked.share)
+            export(asked.run, asked.weights)
     return 0
 
 

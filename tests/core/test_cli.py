@@ -105,7 +105,7 @@ def test_the_option_that_is_wrong_is_named(
 def test_a_fault_is_an_error_object_and_exit_code_1(
     fault: BaseException, reason: str, photo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise fault
 
     monkeypatch.setattr(studio, "shoot", broken)
