@@ -102,8 +102,9 @@ class Pictures:
         self.exact = torch.tensor([e.large_rgb is not None for e in examples], device=device)
         self.portrait = torch.tensor([r.portrait for r in records], device=device)
         stems = [Path(r.name).stem for r in records]
-        self.necks, self.heads = (torch.tensor([s in drawn for s in stems]) for drawn in (necks(), heads()))
-        self.necks, self.heads = self.necks.to(device), self.heads.to(device)
+        self.necks, self.heads = (
+            torch.tensor([stem in drawn for stem in stems], device=device) for drawn in (necks(), heads())
+        )
         if teacher is not None:
             self._meet(teacher, torch.nonzero(~self.portrait & ~self.necks)[:, 0])
         held = torch.tensor([r.held for r in records], device=device)

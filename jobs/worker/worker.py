@@ -307,16 +307,18 @@ class Worker:
         metrics.FAILURES.labels(run.claimed.kind, failed.reason).inc()
         async with self._closing(run) as tx:
             closed = await job_store.fail(tx, run.claimed.id, run.claimed.attempt, failed)
-        if closed or await self._is_over(run.claimed.id):  # else another attempt goes on with its files
-            await take_down(self._blob_store, run.claimed.account, run.claimed.id)
-        return "failed" if closed else "lost"
+        return await self._taken_down(run, "failed" if closed else "lost")
 
     async def _stopped(self, run: _Run) -> str:
         async with self._closing(run) as tx:
             closed = await job_store.stopped(tx, run.claimed.id, run.claimed.attempt)
-        if closed or await self._is_over(run.claimed.id):  # else another attempt goes on with its files
+        return await self._taken_down(run, "cancelled" if closed else "lost")
+
+    async def _taken_down(self, run: _Run, outcome: str) -> str:
+        """Delete what a job had put, unless another attempt goes on with it; return the outcome."""
+        if outcome != "lost" or await self._is_over(run.claimed.id):
             await take_down(self._blob_store, run.claimed.account, run.claimed.id)
-        return "cancelled" if closed else "lost"
+        return outcome
 
     async def _later(self, run: _Run, reason: str, message: str) -> str:
         """Put a job back until its disk or blob store has recovered."""
