@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.cutout.nets import SIZE
+from tools.parser_clutter import clutter
 from tools.parser_collars import collar, plain_cloth
 from tools.parser_labels import Record, heads, necks, unpack
 from tools.parser_pixels import (
@@ -47,6 +48,8 @@ where they disagree."""
 HAT_AREA: Final = 0.01
 HATTED: Final = 0.16
 """How many get another's hat."""
+CLUTTERED: Final = 0.3
+"""How many stand before cords, poles, stars or leaves."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,12 +171,11 @@ class Recomposer:
             front = torch.where(self._coin(count, chance) > 0, recoloured(front, share), front)
         front = front * torch.exp(0.3 * self._field(count, 1, 100) * self._coin(count, 0.3))
         back, other, kept = self._backdrops(count, unit(p.backdrop[ids]))
+        back, things = self._cluttered(back, parts)
         rgb = composite(1 - parts[:, BACKDROP], front.clamp(0, 1), back)
-        untouched = (
-            kept * self._coin(count, 0.6) * (1 - dressed) * (1 - collared) * (hat.amax((1, 2, 3), keepdim=True) == 0)
-        )
-        rgb = composite(untouched, own.rgb, rgb)
-        person = self._segmenter_errors(own.person, parts, other, cloth)
+        added = torch.maximum(hat, things).amax((1, 2, 3), keepdim=True) > 0
+        rgb = composite(kept * self._coin(count, 0.6) * (1 - dressed) * (1 - collared) * ~added, own.rgb, rgb)
+        person = self._segmenter_errors(own.person, parts, torch.maximum(other, things), cloth)
         move = self._moves(count, 10, 0.13, 0.06)
         moved = moved_by(torch.cat([rgb, parts, person, own.oval], 1), move)
         valid = self._cut((moved_by(own.valid, move, "zeros") > 0.95).float())
@@ -259,6 +261,15 @@ class Recomposer:
         hat = theirs[:, 3:] * self._coin(count, HATTED) * own.valid
         parts = parts * (1 - hat)
         return composite(hat, theirs[:, :3], front), torch.cat([parts[:, :4], parts[:, HAT] + hat], 1), hat
+
+    def _cluttered(self, back: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
+        """Put things right behind the heads of some: the backdrops, and the things' alpha."""
+        count = len(back)
+        drawn = clutter(parts[:, HAIR] + parts[:, HAT])
+        alpha = drawn.alpha * self._coin(count, CLUTTERED)
+        soft = self._coin(count, 0.3)
+        back = composite(alpha, drawn.colours, back)
+        return composite(soft, blur(back, 2.0), back), alpha
 
     def _backdrops(self, count: int, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return backdrops, the people in them, and which are the pictures' own.

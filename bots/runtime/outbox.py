@@ -29,7 +29,7 @@ from jobs.storage.transaction import Transaction
 
 log = logging.getLogger("atelier.outbox")
 
-AT_A_TIME = 3  # replies shown before they are acknowledged together: what a kill may repeat at most
+AT_A_TIME = 3  # edits shown before they are acknowledged together: what a kill may repeat at most, or one new message
 THROTTLE_S = 1.2  # between two edits of a card that reports progress: Telegram bears about one a second in a chat
 SAVE_TRIES = 4  # when another process saved the conversation first
 REPLY_TRIES = 3  # of a reply that fails for an unknown reason
@@ -214,7 +214,10 @@ class Outbox:
             self._replies.pop(account, None)
 
     async def _some(self, account: int, replies: _Replies) -> bool:
-        """Show the replies that are due, a few at a time, and acknowledge them; False when none was."""
+        """Show the replies that are due, a few at a time, and acknowledge them; False when none was.
+
+        A new message is acknowledged before anything else is shown: a kill between the two sends it once more.
+        """
         for outdated in _outdated(replies):
             del replies.waiting[outdated]
             replies.done[outdated] = []
@@ -239,7 +242,7 @@ class Outbox:
                     replies.done[number] = [(slot, handle) for handle in handles]
                 if stopped:
                     raise asyncio.CancelledError
-                if replies.unsaved:
+                if handles:
                     break
         finally:
             some = await self._save(account, replies)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from core.cutout.nets import SIZE, ParserNet, RefinerNet
 from core.face.mesh import BROWS, CHIN, FACE_OVAL, LIPS
@@ -207,6 +208,20 @@ def test_another_s_hat_covers_what_is_under_it_and_is_called_a_hat(
     assert parts[:, 4][hat[:, 0] > 0.99].min() > 0.98
     assert torch.equal(front[~worn], own.rgb[~worn])
     assert not torch.equal(front[worn], own.rgb[worn])
+
+
+def test_what_is_put_behind_a_head_touches_its_outline_and_no_label(records: list[Record]) -> None:
+    torch.manual_seed(2)
+    draw = Recomposer(Pictures(records, "cpu"))
+    own = draw.pictures.of(torch.zeros(40, dtype=torch.long))
+    back, things = draw._cluttered(own.rgb, own.parts)
+    put = things.amax((1, 2, 3)) > 0.5
+    assert 4 < put.sum() < 20
+    head = (own.parts[:, 1:2] + own.parts[:, 4:5] > 0.5).float()
+    near = functional.max_pool2d(head, 17, 1, 8) - head
+    assert ((things > 0.5) * near).sum((1, 2, 3))[put].min() > 0
+    seen = ((back - own.rgb).abs().amax(1, keepdim=True) * (things > 0.9)).amax((1, 2, 3))
+    assert seen[put].median() > 0.2
 
 
 def test_every_outline_lies_in_the_frame_below_the_nose_and_no_listed_person_is_named_twice() -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TOKEN, TelegramServer
 
 TESTS = Path(__file__).parents[2]
+ACKNOWLEDGED_S = 1.0
+"""How soon after its arrival a message is acknowledged, on a slow machine."""
 
 
 async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_path: Path) -> None:
@@ -291,12 +294,17 @@ async def test_the_block_list_shuts_the_door(server: TelegramServer, tmp_path: P
 
 @pytest.mark.slow
 async def test_a_bot_killed_again_and_again_loses_nothing(server: TelegramServer, tmp_path: Path) -> None:
-    """kill -9 at any moment, bot and worker together: no photo is lost, one gallery comes, the person only waits."""
+    """kill -9 at any moment, bot and worker together: no photo is lost, one gallery comes, the person only waits.
+
+    Telegram has no key by which a message is sent once: a card of looks or a gallery comes twice where a kill fell
+    between the first one's arrival and its acknowledgement, and nowhere else.
+    """
     environment = {
         **os.environ, "ATELIER_DATA": str(tmp_path), "ATELIER_TELEGRAM_TOKEN": TOKEN,
         "ATELIER_TELEGRAM_API": server.url, "ATELIER_LEASE_S": "2",
     }  # fmt: skip
     ana, dice, over = server.person(7), random.Random(5), asyncio.Event()
+    kills: list[float] = []
 
     async def live_and_die() -> None:
         for life in range(100):
@@ -307,7 +315,7 @@ async def test_a_bot_killed_again_and_again_loses_nothing(server: TelegramServer
                 async with asyncio.timeout(dice.uniform(2.0, 5.0) if life < 6 else None):
                     await over.wait()
             except TimeoutError:
-                pass
+                kills.append(time.monotonic())
             finally:
                 process.kill()
                 await process.wait()
@@ -336,7 +344,9 @@ async def test_a_bot_killed_again_and_again_loses_nothing(server: TelegramServer
         over.set()
         await dying
     galleries = [m for m in ana.chat() if "photo" in m and "reply_markup" in m]  # the looks have no buttons any more
-    assert len(galleries) == 1, "one gallery"
+    sent = [call.at for call in server.calls if call.method == "sendPhoto"]
+    unacknowledged = sum(any(0 <= kill - at < ACKNOWLEDGED_S for at in sent) for kill in kills)
+    assert 1 <= len(galleries) <= 1 + unacknowledged, "one gallery"
     async with open_services(s.load(data=tmp_path)) as services, services.database.read() as tx:
         account = await tx.account("telegram", "7", "7")
         assert len(await tx.photos(account.id)) == 4

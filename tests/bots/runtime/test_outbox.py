@@ -11,8 +11,12 @@ import pytest
 from bots.dialogue import effects as fx
 from bots.platforms.telegram.messages import TelegramAdapter
 from bots.runtime import executor
+from bots.runtime.outbox import Outbox
 from bots.runtime.retry import Backoff
+from bots.runtime.session_store import SessionStore
+from jobs import settings
 from jobs.privacy import export
+from jobs.services import open_services
 from jobs.storage.blobs import BlobStoreDown
 from tests.chats import begins, has_gallery, has_photos, has_picked_office, running_bot
 from tests.fakes.picture_studio import picture
@@ -183,3 +187,32 @@ async def test_a_message_that_is_being_sent_when_the_bot_ends_is_known_to_the_ne
         await ana.sees("Everything is deleted")
         await server.until(lambda: not any("Your order is in" in text for text in ana.screen()))
         assert len(ana.screen()) == 1, "the receipt is all that is left"
+
+
+async def test_a_new_message_is_acknowledged_before_the_next_is_shown(tmp_path: Path) -> None:
+    """A kill repeats what was sent and not acknowledged: one new message at most, and edits, which change nothing."""
+    async with open_services(settings.load(data=tmp_path)) as services:
+        store, left = SessionStore("telegram", keep_days=7), []
+        async with services.database.write() as tx:
+            account = (await tx.account("telegram", "7", "7")).id
+            record, version = await store.load(tx, account)
+            record = record.with_entries([fx.Say(text) for text in ("one", "edit", "two", "three")])
+            await store.save(tx, account, record, version)
+
+        async def show(account: int, chat: str, cards: dict[str, str], reply: fx.Reply, key: str) -> list[str]:
+            assert isinstance(reply, fx.Say)
+            async with services.database.read() as tx:
+                saved, _ = await store.load(tx, account)
+            left.append((reply.text, [entry.body["text"] for entry in saved.outbox]))
+            return [] if reply.text == "edit" else [f"7:{len(left)}:0"]
+
+        outbox = Outbox(services, "telegram", store, QUICK)
+        outbox.connect(show, None)  # type: ignore[arg-type]  # there are no effects here
+        outbox.start(account, "7", record)
+        await outbox.drain()
+    assert left == [
+        ("one", ["one", "edit", "two", "three"]),
+        ("edit", ["edit", "two", "three"]),
+        ("two", ["edit", "two", "three"]),
+        ("three", ["three"]),
+    ]
