@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import cv2
@@ -13,24 +14,45 @@ LUMINANCE: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of linear red, green and blue in luminance (ITU-R BT.709)."""
 
 
+_BLOCK: Final = 1 << 16
+"""Numbers that a curve is applied to at once: what is worked out between stays in a core's cache."""
+
+
 def linear(rgb: U8 | F32) -> F32:
     """Decode sRGB (IEC 61966-2-1): uint8 or float 0..1 of any shape in, linear light 0..1 float32 out."""
-    if rgb.dtype == np.uint8:
-        return _DECODED[rgb]
-    v = rgb.astype(np.float32)
-    return np.where(v <= 0.04045, v / 12.92, _power((np.maximum(v, 0) + 0.055) / 1.055, 2.4)).astype(np.float32)
+    return _DECODED[rgb] if rgb.dtype == np.uint8 else _in_blocks(rgb, _decode)
 
 
 def srgb(light: F32) -> F32:
     """Encode sRGB (IEC 61966-2-1): linear light 0..1 of any shape in, float32 0..1 out; negative light counts as 0."""
-    light = np.maximum(light, 0).astype(np.float32)
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * _power(light, 1 / 2.4) - 0.055).astype(np.float32)
+    return _in_blocks(light, _encode)
 
 
-def _power(values: F32, exponent: float) -> F32:
-    """Raise values to a power; OpenCV's takes a fifth of numpy's time."""
-    flat = np.ascontiguousarray(values, np.float32).reshape(-1, 1)
-    return cv2.pow(flat, exponent).reshape(values.shape) if flat.size else values
+def _in_blocks(values: U8 | F32, curve: Callable[[F32], None]) -> F32:
+    """Return values under a curve that changes a block in place: half the time of the whole picture at once."""
+    out = np.array(values, np.float32, order="C")
+    flat = out.reshape(-1)
+    for start in range(0, flat.size, _BLOCK):
+        curve(flat[start : start + _BLOCK])
+    return out
+
+
+def _decode(v: F32) -> None:
+    dark, straight = v <= 0.04045, v / 12.92
+    np.maximum(v, 0, out=v)
+    v += 0.055
+    v /= 1.055
+    cv2.pow(v, 2.4, v)  # takes a fifth of numpy's time
+    np.copyto(v, straight, where=dark)
+
+
+def _encode(v: F32) -> None:
+    np.maximum(v, 0, out=v)
+    dark, straight = v <= 0.0031308, v * 12.92
+    cv2.pow(v, 1 / 2.4, v)
+    v *= 1.055
+    v -= 0.055
+    np.copyto(v, straight, where=dark)
 
 
 _STEPS: Final = np.arange(256, dtype=np.float32) / 255

@@ -48,11 +48,11 @@ from bots.dialogue.screens.privacy import ForgetConfirmed, KeepPicked, LanguageP
 from bots.dialogue.screens.welcome import CONSENT_VERSION, Agreed
 from bots.dialogue.session import Session, State
 from bots.platforms.discord import limits as discord
-from bots.platforms.telegram import messages
+from bots.platforms.telegram.limits import LIMITS
 from jobs.queue.events import FirstPortrait, Pictured
 
 NOW = 1_800_000_000.0
-TELEGRAM = messages.LIMITS
+TELEGRAM = LIMITS
 DISCORD = discord.LIMITS
 PLATFORMS = {"telegram": TELEGRAM, "discord": DISCORD}
 

@@ -59,24 +59,26 @@ class Deletion:
         promise = partial(self._promise, account, place)
         await self.finish(await until_done("promise_receipt", promise, self._backoff, final=(Gone,)))
 
-    async def remember(self, contact: Contact, handles: Sequence[str]) -> None:
+    async def remember(self, contact: Contact, handles: Sequence[str], had_account: bool = False) -> None:
         """Remember messages that no outbox entry became, so that they go with their reader's account.
 
-        Those of somebody whose deletion began are deleted at once; those of somebody without an account stay.
+        Those of somebody whose deletion began are deleted at once, and where it has ended meanwhile too: had_account
+        says that there was an account when they were said. Those of somebody without an account stay.
         """
         if handles:
             with suppress(Unreachable):
-                remember = partial(self._remember, contact, handles)
+                remember = partial(self._remember, contact, handles, had_account)
                 await until_done("remember_messages", remember, self._backoff, final=(Unreachable,))
 
-    async def _remember(self, contact: Contact, handles: Sequence[str]) -> None:
+    async def _remember(self, contact: Contact, handles: Sequence[str], had_account: bool) -> None:
         platform = self._adapter.platform
         try:
             async with self._database.write() as tx:
                 account = await tx.known_account(platform, contact.owner)
-                if account is None:
+                if account is None and not had_account:
                     return
-                if not any(wished.account == account.id for wished in await pending_receipt.pending(tx, platform)):
+                leaving = {wished.account for wished in await pending_receipt.pending(tx, platform)}
+                if account is not None and account.id not in leaving:
                     for handle in handles:
                         await tx.remember_message(account.id, platform, "", handle)
                     return

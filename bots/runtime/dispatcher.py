@@ -84,15 +84,15 @@ class Dispatcher:
         """
         acknowledged = asyncio.create_task(self._acknowledge(contact))
         in_public = contact.ephemeral or not contact.private
-        answer = self._heard if contact.private else self._point_home
+        answer, has_account = (self._heard, True) if contact.private else (self._point_home, False)
         if in_public and any(isinstance(event, e.TeamAsked) and not event.code for event in happened):
-            answer = self._invite
+            answer, has_account = self._invite, False
         async with self._one_at_a_time(contact.owner):
             await acknowledged
-            toast = await self._until_safe(contact, partial(answer, contact, happened))
+            toast, safe = await self._until_safe(contact, partial(answer, contact, happened))
             if contact.interaction:  # before the next update, which may ask for every message to be deleted
                 said = await self._adapter.answer(contact, toast)
-                await self._deletion.remember(contact, [said] if said is not None else [])
+                await self._deletion.remember(contact, [said] if said is not None else [], safe and has_account)
 
     async def _acknowledge(self, contact: Contact) -> None:
         if contact.interaction:
@@ -112,8 +112,10 @@ class Dispatcher:
             if waiting == 1:
                 del self._handling[owner]
 
-    async def _until_safe(self, contact: Contact, handle: Callable[[], Awaitable[fx.Toast | None]]) -> fx.Toast | None:
-        """Handle an update until its effect is safe; return what is to be said in passing.
+    async def _until_safe(
+        self, contact: Contact, handle: Callable[[], Awaitable[fx.Toast | None]]
+    ) -> tuple[fx.Toast | None, bool]:
+        """Handle an update until its effect is safe; return what is to be said in passing, and whether it is safe.
 
         What passes by itself (a locked database) is waited for. An update that fails `EVENT_TRIES` times for an unknown
         reason is counted and logged without its content, and the person is told.
@@ -121,7 +123,7 @@ class Dispatcher:
         unknown = 0
         for wait_s in EVENTS.waits():
             try:
-                return await handle()
+                return await handle(), True
             except TRANSIENT as error:
                 log.warning("event_waits", extra={"error": type(error).__name__, "wait_s": wait_s})
             except Exception:
@@ -131,7 +133,7 @@ class Dispatcher:
                     break
             await asyncio.sleep(wait_s)
         FAILED.labels(self._platform).inc()
-        return await self._told(contact, say(spoken(contact.language), "failed.other"))
+        return await self._told(contact, say(spoken(contact.language), "failed.other")), False
 
     async def _heard(self, contact: Contact, happened: Sequence[e.Event | str]) -> fx.Toast | None:
         """Advance the owner's conversation; return what is to be said in passing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from core.types import F32, Layers
 
 GRID: Final = 8
 """Pixels between the points at which a smooth field is worked out."""
+STILL: Final = 0.015
+"""Pixels by which a field moves nothing: `cv2.remap` looks points up to the next 1/32 of a pixel."""
 
 
 def grid(layers: Layers) -> tuple[F32, F32]:
@@ -30,11 +33,15 @@ def moved(layers: Layers, dx: F32, dy: F32) -> Layers:
     """
     height, width = layers.head.shape
     full = [_full(part, (width, height)) for part in (dx, dy)]
-    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    map_x, map_y = columns - full[0], rows - full[1]
+    box = _moving(full)
+    rows, columns = np.ogrid[box]
+    map_x, map_y = (at.astype(np.float32) - part[box] for at, part in zip((columns, rows), full, strict=True))
 
     def brought(layer: NDArray[Any], how: int) -> NDArray[Any]:
-        return cv2.remap(layer, map_x, map_y, how, borderMode=cv2.BORDER_REPLICATE)
+        out = layer.copy()
+        if map_x.size:
+            out[box] = cv2.remap(layer, map_x, map_y, how, borderMode=cv2.BORDER_REPLICATE)
+        return out
 
     def carried(points: F32) -> F32:
         out = points.copy()
@@ -54,6 +61,15 @@ def moved(layers: Layers, dx: F32, dy: F32) -> Layers:
         landmarks=carried(layers.landmarks),
         regions=brought(layers.regions, cv2.INTER_LINEAR) if layers.regions.size else layers.regions,
     )
+
+
+def _moving(field: Sequence[F32]) -> tuple[slice, slice]:
+    """Return the rows and columns within which a field, two of (H, W), moves anything."""
+    moves = (np.abs(field[0]) > STILL) | (np.abs(field[1]) > STILL)
+    rows, columns = (np.flatnonzero(moves.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _full(part: F32, size: tuple[int, int]) -> F32:

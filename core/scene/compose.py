@@ -16,6 +16,7 @@ import numpy as np
 from core import frame
 from core.colour import LUMINANCE, dot, linear, srgb
 from core.scene.backdrop import Backdrop, draw_backdrop
+from core.scene.bands import bands
 from core.scene.blur import blurred
 from core.scene.lighting import Rig, inflate, relight, rim_light, shading, tint
 from core.types import F32, U8, Layers
@@ -78,10 +79,7 @@ def compose(layers: Layers, look: Look) -> U8:
         picture += band[..., None] * tint(look.rig)
     _add_light_wrap(picture, look, layers, figure)
     balance = Rig(key_deg=0, warmth=look.warmth)
-    picture *= np.float32(2.0**look.stops) * tint(balance)
-    if look.black_and_white:
-        picture = np.repeat((picture @ LUMINANCE)[..., None], 3, axis=-1)
-    return _with_grain(_shoulder(srgb(picture)), head, layers.grain, look)
+    return _printed(picture, np.float32(2.0**look.stops) * tint(balance), head, layers.grain, look)
 
 
 def _strands(picture: F32, unit: float) -> F32:
@@ -104,9 +102,10 @@ def _rows_of(matte: F32) -> slice:
 
 def _lay_over(under: F32, layer: F32, matte: F32) -> None:
     """Lay a layer over what is there (Porter & Duff 1984), in linear light; `under` is changed."""
-    rows, columns = _rows_of(matte), _rows_of(matte.T)
-    part = under[rows, columns]
-    part += (layer[rows, columns] - part) * matte[rows, columns, None]
+    columns = _rows_of(matte.T)
+    for rows in bands(_rows_of(matte)):
+        part = under[rows, columns]
+        part += (layer[rows, columns] - part) * matte[rows, columns, None]
 
 
 def _behind(look: Look, layers: Layers) -> F32:
@@ -165,14 +164,26 @@ def _shoulder(display: F32) -> F32:
     return display
 
 
-def _with_grain(display: F32, head: F32, grain: float, look: Look) -> U8:
-    """Give backdrop and garment the head's own measured grain, then round; the head keeps the grain it has."""
+def _printed(picture: F32, gains: F32, head: F32, grain: float, look: Look) -> U8:
+    """Return linear light as a print shows it, (H, W, 3) uint8 sRGB; `picture` is changed.
+
+    Exposed and balanced by `gains` (3,); backdrop and garment get the head's own measured grain, the head keeps the
+    grain it has.
+    """
     height, width = head.shape
-    level = max(grain, 0.004)  # a print with less shows banding in smooth paper
+    level = np.float32(max(grain, 0.004))  # a print with less shows banding in smooth paper
     noise = unit_grain(look.seed, width, height, look.black_and_white)
-    display += noise * (np.float32(level) * (1 - 0.75 * head))[..., None]
-    display *= 255
-    return np.clip(np.rint(display), 0, 255).astype(np.uint8)
+    printed = np.empty(picture.shape, np.uint8)
+    for rows in bands(slice(0, height)):
+        light = picture[rows]
+        light *= gains
+        if look.black_and_white:
+            light = np.repeat((light @ LUMINANCE)[..., None], 3, axis=-1)
+        display = _shoulder(srgb(light))
+        display += noise[rows] * (level * (1 - 0.75 * head[rows]))[..., None]
+        display *= 255
+        printed[rows] = np.clip(np.rint(display, out=display), 0, 255, out=display)
+    return printed
 
 
 @lru_cache(maxsize=2)

@@ -16,6 +16,7 @@ import numpy as np
 from core import frame
 from core.colour import LUMINANCE, length, linear
 from core.face.landmarks import harmonics, normals_of_mesh
+from core.scene.bands import bands
 from core.scene.blur import blurred
 from core.scene.shadows import Lamp, catch_lights, key_arriving, towards
 from core.types import F32, Cutout, FaceMap, Layers
@@ -137,8 +138,9 @@ def relight(rgb: F32, layers: Layers, rig: Rig) -> F32:
     soft = 0.03 + 0.07 * rig.size if rig.shadow else 0.1
     ratio = cv2.GaussianBlur(ratio.astype(np.float32), (0, 0), soft * frame.EYE_DISTANCE * layers.unit / 4)
     ratio = cv2.resize(ratio, (width, height), interpolation=cv2.INTER_LINEAR)
-    lit = linear(rgb)
-    lit *= ratio[..., None] * tint(rig)
+    lit, colour = np.empty(rgb.shape, np.float32), tint(rig)
+    for rows in bands(slice(0, height)):
+        np.multiply(linear(rgb[rows]), ratio[rows, :, None] * colour, out=lit[rows])
     if rig.catch:
         lit += SPARK * rig.catch * catch_lights(layers.landmarks, rig.lamp, (width, height))[..., None]
     return lit

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from tests.fakes.telegram_files import Files, Refusal
+from tests.fakes.telegram_files import SEND_FILE_BYTES, Files, Refusal
 
 TOKEN = "1234567:test-token"
 BOT = {"id": 1234567, "is_bot": True, "first_name": "Atelier", "username": "atelier_test_bot"}
@@ -77,6 +77,8 @@ class Messages:
         kinds = {item["type"] for item in media}
         if "document" in kinds and len(kinds) > 1:
             raise Refusal(400, "Bad Request: document can't be mixed with other media types")
+        if sum(len(part) for part in params.values() if isinstance(part, bytes)) > SEND_FILE_BYTES:
+            raise Refusal(413, "Request Entity Too Large")
         contents = [{**self._files.media(item, params), **caption(item)} for item in media]
         group = f"g{next(self.ids)}"
         return [self.add(chat, BOT, media_group_id=group, **content) for content in contents]

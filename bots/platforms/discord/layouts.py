@@ -19,7 +19,7 @@ from discord import ui
 
 from bots.dialogue import effects as fx
 from bots.platforms.discord.limits import ALT, LIMITS, REQUEST_BYTES, SAME
-from bots.platforms.discord.uploads import Upload, within
+from bots.platforms.uploads import Upload, within
 
 _NUMBERS = digits[1:] + ascii_lowercase  # of buttons that are there twice
 
@@ -38,7 +38,7 @@ class Post:
         uploads, pictures = (*self.pictures, *self.files), len(self.pictures)
         if not uploads:
             return self
-        uploads = await asyncio.to_thread(within, uploads, file_bytes)
+        uploads = await asyncio.to_thread(within, uploads, file_bytes, REQUEST_BYTES)
         return replace(self, pictures=uploads[:pictures], files=uploads[pictures:])
 
     def uploads(self) -> list[discord.File]:

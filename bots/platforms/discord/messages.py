@@ -9,6 +9,7 @@ See `bots.platforms.discord.updates` for what comes in.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import time
@@ -29,7 +30,7 @@ from bots.platforms.discord.interactions import Interactions, Live
 from bots.platforms.discord.layouts import Post, file_name, fits, numbered, without_buttons
 from bots.platforms.discord.limits import LIMITS, TOKEN_S, UPLOAD_BYTES
 from bots.platforms.discord.updates import attachments_of
-from bots.platforms.discord.uploads import Upload
+from bots.platforms.uploads import Upload
 
 log = logging.getLogger("atelier.discord")
 
@@ -86,22 +87,22 @@ class DiscordAdapter:
         """See `Adapter.show`."""
         match reply:
             case fx.Say(public=True):
-                return [await self._post(place, Post(reply.text, reply.rows))]
+                return await self._post(place, Post(reply.text, reply.rows))
             case fx.Say():
-                return [await self._send(place, Post(reply.text, reply.rows), key, _quoted(old))]
+                return await self._send(place, Post(reply.text, reply.rows), key, _quoted(old))
             case fx.Card():
                 return await self._card(place, reply, old, load, key)
             case fx.Album():
                 uploads = await _loaded(reply.pictures, load)
                 text = "\n".join(picture.alt for picture in reply.pictures)
-                return [await self._send(place, Post(text, pictures=uploads), key)]
+                return await self._send(place, Post(text, pictures=uploads), key)
             case fx.Files():
                 return await self._files(place, reply, load, key)
             case fx.Stickers():  # a bot may add one to a server alone, not give one to a person
                 return await self._files(place, fx.Files(reply.pictures, ""), load, key)
             case fx.TextFile():
                 file = Upload(reply.name, reply.body.encode())
-                return [await self._send(place, Post(reply.caption, files=(file,)), key)]
+                return await self._send(place, Post(reply.caption, files=(file,)), key)
             case fx.Unbutton(whole=True) if old is not None:
                 await self.remove(place, [old])
             case fx.Unbutton() if old is not None:
@@ -128,13 +129,14 @@ class DiscordAdapter:
     async def _files(self, place: str, reply: fx.Files, load: Load, key: str) -> list[str]:
         """Send files in as many messages as they need; no more of them are in memory than one message holds."""
         handles: list[str] = []
+        numbers = itertools.count()
 
         async def send(part: list[Upload]) -> None:
             live = self._interactions.at(place)
             most = UPLOAD_BYTES if live is None else live.upload_bytes
             cut = any(len(upload.data) > most for upload in part)
             post = Post("\n".join([reply.caption, *([reply.smaller] if cut else [])]).strip(), files=numbered(part))
-            handles.append(await self._send(place, post, key and f"{key}-{len(handles)}"))
+            handles.extend(await self._send(place, post, key and f"{key}-{next(numbers)}"))
 
         part: list[Upload] = []
         for picture in reply.pictures:
@@ -168,9 +170,9 @@ class DiscordAdapter:
             return []
         if card.revocable and names:
             return await self._card(place, card, None, load, key)
-        handle = await self._send(place, post, key, lasting=card.lasting)
-        _remember(self._on_screen, handle, names)
-        return [handle]
+        handles = await self._send(place, post, key, lasting=card.lasting)
+        _remember(self._on_screen, handles[-1], names)
+        return handles
 
     def _in_sight(self, place: str, handle: str, lasting: bool) -> bool:
         """Whether a message is where the person acted last: in the server, or in the private chat."""
@@ -192,15 +194,16 @@ class DiscordAdapter:
 
     async def _send(
         self, place: str, post: Post, key: str = "", quoted: int | None = None, lasting: bool = False
-    ) -> str:
-        """Send a message to a place; return its handle. Raises Unreachable when there is no way to the person.
+    ) -> list[str]:
+        """Send a message to a place; return its handle, before it that of what was said about the way to it.
 
-        key: as `Adapter.show`. lasting: to the private chat all the same, and the person is told where it is.
+        Raises Unreachable when there is no way to the person. key: as `Adapter.show`. lasting: to the private chat all
+        the same, and the person is told where it is.
         """
         owner, live = _owner(place), self._interactions.at(place)
         if live is not None and not lasting:
             with suppress(_Over):
-                return await self._follow_up(live, post)
+                return [await self._follow_up(live, post)]
         try:
             handle = await self._write(owner, post, key, quoted)
         except Unreachable:
@@ -208,26 +211,27 @@ class DiscordAdapter:
             if last is None:
                 raise
             with suppress(_Over):
-                await self._say_once(last, "discord.closed")
-                return await self._follow_up(last, post)
+                return [*await self._say_once(last, "discord.closed"), await self._follow_up(last, post)]
             raise
         if live is not None:
             with suppress(_Over):
-                await self._say_once(live, "discord.at_home", link=f"{CHATS}/{self._channels[owner]}")
-        return handle
+                return [*await self._say_once(live, "discord.at_home", link=f"{CHATS}/{self._channels[owner]}"), handle]
+        return [handle]
 
-    async def _post(self, place: str, post: Post) -> str:
+    async def _post(self, place: str, post: Post) -> list[str]:
         """Answer a command for everybody who reads along. Raises Unreachable when its time is over."""
         live = self._interactions.at(place)
         if live is None:
             raise Unreachable("the command's time is over")
+        handles = []
         try:
             if live.thinking:  # what waits for it is for the person alone, and the first answer takes its place
-                await self._follow_up(live, Post(say(spoken(str(live.interaction.locale)), "team.posted")))
+                posted = Post(say(spoken(str(live.interaction.locale)), "team.posted"))
+                handles.append(await self._follow_up(live, posted))
             sent = await _asked(live.interaction.followup.send(view=post.view(), ephemeral=False, wait=True))
         except _Over as over:
             raise Unreachable("the command's time is over") from over
-        return json.dumps([live.interaction.channel_id, sent.id])
+        return [*handles, json.dumps([live.interaction.channel_id, sent.id])]
 
     async def _write(self, owner: str, post: Post, key: str, quoted: int | None) -> str:
         """Write to the private chat; Discord takes a second request with the same key for the same message."""
@@ -254,11 +258,12 @@ class DiscordAdapter:
             raise
         return _seen_by_one(live, message)
 
-    async def _say_once(self, live: Live, key: str, **values: object) -> None:
-        """Say something about the way to the person, once an interaction."""
-        if not live.told:
-            live.told = True
-            await self._follow_up(live, Post(say(spoken(str(live.interaction.locale)), key, **values)))
+    async def _say_once(self, live: Live, key: str, **values: object) -> list[str]:
+        """Say something about the way to the person, once an interaction; return the message's handle."""
+        if live.told:
+            return []
+        live.told = True
+        return [await self._follow_up(live, Post(say(spoken(str(live.interaction.locale)), key, **values)))]
 
     async def _channel(self, owner: str) -> int:
         if owner not in self._channels:

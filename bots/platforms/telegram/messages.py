@@ -38,25 +38,10 @@ from telegram.error import (
 from telegram.helpers import create_deep_linked_url
 
 from bots.dialogue import effects as fx
-from bots.dialogue.limits import Limits
 from bots.platforms.base import Contact, Load, NotNow, PhotoGone, PhotoTooBig, Unreachable
+from bots.platforms.telegram.limits import LIMITS, PHOTO_BYTES, PHOTO_EDGES
+from bots.platforms.uploads import Upload, smaller, within
 
-LIMITS = Limits(
-    button_bytes=64,
-    label=0,
-    buttons_a_row=8,
-    components=100,
-    row_counts=False,
-    text=4096,
-    caption=1024,
-    toast=200,
-    pictures_a_card=1,
-    album=10,  # most items of a media group; fewer than two are refused
-    upload_bytes=49_000_000,  # of 50 MB, which the whole request must fit into
-    fetch_bytes=20_000_000,  # getFile's limit on Telegram's own servers
-    edit_interval_s=3.0,  # one edit a second in a chat got bots banned for minutes
-    delete_days=2,
-)
 ACKNOWLEDGED_S = 0.5  # a press is answered without words when there are none by then: Telegram takes one answer only
 DELETABLE_S = LIMITS.delete_days * 86_400 - 60.0  # a minute for clocks that differ
 DELETED_AT_ONCE = 100
@@ -252,7 +237,8 @@ class TelegramAdapter:
     async def _album(self, chat: str, pictures: tuple[fx.Picture, ...], load: Load) -> list[str]:
         sent: list[Message] = []
         for part in _parts(pictures):
-            sources = [await self._source(chat, picture, load) for picture in part]
+            most = min(PHOTO_BYTES, LIMITS.upload_bytes // len(part))
+            sources = [await self._source(chat, picture, load, most) for picture in part]
             if len(part) == 1:
                 made = [await _asked(self._bot.send_photo(chat, sources[0], caption=part[0].alt))]
             else:
@@ -264,23 +250,40 @@ class TelegramAdapter:
         return [_handle(message) for message in sent]
 
     async def _files(self, chat: str, reply: fx.Files, load: Load) -> list[str]:
+        """Send files in as many messages as they need; no more of them are in memory than one request holds."""
         sent: list[Message] = []
-        for part in _parts(reply.pictures):
-            with suppress(TelegramError):
-                await self._bot.send_chat_action(chat, "upload_document")
-            files = [InputFile(await load(picture), _file_name(picture), attach=len(part) > 1) for picture in part]
-            if len(part) == 1:
-                sent.append(await _asked(self._bot.send_document(chat, files[0], caption=reply.caption)))
-                continue
-            media = [
-                InputMediaDocument(file, caption=reply.caption if file is files[-1] else picture.alt)
-                for file, picture in zip(files, part, strict=True)
-            ]
-            sent += await _asked(self._bot.send_media_group(chat, media))
+        part: list[Upload] = []
+        for picture in reply.pictures:
+            upload = Upload(_file_name(picture), await load(picture), picture.alt)
+            if part and (len(part) == LIMITS.album or _size([*part, upload]) > LIMITS.upload_bytes):
+                sent += await self._documents(chat, part, reply)
+                part = []
+            part.append(upload)
+        if part:
+            sent += await self._documents(chat, part, reply)
         return [_handle(message) for message in sent]
 
-    async def _source(self, chat: str, picture: fx.Picture, load: Load) -> str | bytes:
-        return self._file_ids.get(_cached(chat, picture)) or await load(picture)
+    async def _documents(self, chat: str, part: list[Upload], reply: fx.Files) -> list[Message]:
+        """Send the files of one request; one alone that has more bytes than it may goes smaller, which is said."""
+        with suppress(TelegramError):
+            await self._bot.send_chat_action(chat, "upload_document")
+        most = LIMITS.upload_bytes
+        caption = "\n".join(filter(None, [reply.caption, reply.smaller if _size(part) > most else ""]))
+        fitting = await asyncio.to_thread(within, part, most, most)
+        files = [InputFile(upload.data, upload.name, attach=len(part) > 1) for upload in fitting]
+        if len(files) == 1:
+            return [await _asked(self._bot.send_document(chat, files[0], caption=caption))]
+        media = [
+            InputMediaDocument(file, caption=caption if file is files[-1] else upload.alt)
+            for file, upload in zip(files, part, strict=True)
+        ]
+        return list(await _asked(self._bot.send_media_group(chat, media)))
+
+    async def _source(self, chat: str, picture: fx.Picture, load: Load, most: int = PHOTO_BYTES) -> str | bytes:
+        """Return a photo to show: the id of the file where Telegram has it, else its bytes, at most so many."""
+        if known := self._file_ids.get(_cached(chat, picture)):
+            return known
+        return await asyncio.to_thread(smaller, await load(picture), most, PHOTO_EDGES)
 
     def _remember(self, chat: str, picture: fx.Picture, message: Message | bool, handle: str) -> None:
         self._on_screen[handle] = picture.name
@@ -378,6 +381,10 @@ def _empty_picture() -> bytes:
 def _cached(chat: str, picture: fx.Picture) -> tuple[str, str]:
     """Name a picture whose file id is remembered: a person's in their chat, a style preview for everybody."""
     return ("" if picture.kind == "style" else chat, picture.name)
+
+
+def _size(uploads: list[Upload]) -> int:
+    return sum(len(upload.data) for upload in uploads)
 
 
 def _parts(pictures: tuple[fx.Picture, ...]) -> list[tuple[fx.Picture, ...]]:

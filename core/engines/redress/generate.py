@@ -114,7 +114,7 @@ def conditioning(setup: Dressing) -> F32:
     """Return the torso net's conditioning for a setup: (10, 72, 128) in -1..1, as `nets.pack_conditioning` packs it."""
     layout = layout_of(setup, SIZE)
     cover = layout.rgba[..., 3]
-    colours = _flat(setup)
+    colours = _flat(setup, layout)
     head, neck, sitter = (_lower(layer, SIZE) for layer in (setup.layers.head, setup.layers.neck, setup.layers.sitter))
     throat = throat_of(setup.body, head, SCALE) * (1 - head) * (1 - cover)
     colours = colours * (1 - throat[..., None]) + np.array(setup.skin, np.float32) * throat[..., None]
@@ -137,11 +137,11 @@ def layout_of(setup: Dressing, size: tuple[int, int]) -> Layout:
     return lay_out(cloth, setup.body, size, setup.seed)
 
 
-def _flat(setup: Dressing) -> F32:
-    """Paint each cloth of the setup's garment in its colour, flat: (72, 128, 3) float32 sRGB 0..1."""
+def _flat(setup: Dressing, layout: Layout) -> F32:
+    """Paint each cloth of a garment's layout (72, 128) in its colour, flat: (72, 128, 3) float32 sRGB 0..1."""
     wanted = setup.outfit
     colours = np.array([rgb_of(colour) for colour in (wanted.jacket, wanted.shirt, wanted.tie)], np.float32) / 255
-    return colours[cloths_of(layout_of(setup, SIZE), drawn_kind(setup))]
+    return colours[cloths_of(layout, drawn_kind(setup))]
 
 
 def _lower(layer: U8, size: tuple[int, int]) -> F32:
@@ -340,7 +340,7 @@ def _shaded(setup: Dressing, layout: Layout, torso: F32) -> F32:
     Light and shade only, for the colour is given. Where two cloths meet the net is a pixel beside the drawing,
     which would show as a line: what it made of their insides is carried over the edge.
     """
-    luma, drawn_luma = _flat(setup) @ LUMINANCE, torso[..., :3] @ LUMINANCE
+    luma, drawn_luma = _flat(setup, layout_of(setup, SIZE)) @ LUMINANCE, torso[..., :3] @ LUMINANCE
     inside = (cv2.morphologyEx(luma, cv2.MORPH_GRADIENT, np.ones((3, 3))) < 0.02) * (torso[..., 3] > 0.9)
     known = inside.astype(np.float32) + 1e-3
     change = (drawn_luma + 0.05) / (luma + 0.05) - 1

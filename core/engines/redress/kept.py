@@ -54,4 +54,4 @@ def _near(matte: U8, reach: int) -> NDArray[np.bool_]:
 
 
 def _only(layer: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
-    return np.where(where[..., None], layer, layer.dtype.type(0))
+    return cv2.bitwise_and(layer, layer, mask=where.view(np.uint8))

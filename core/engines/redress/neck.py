@@ -91,7 +91,8 @@ def up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -
         * near
         for way, out in ((-1, reach - 1), (1, 0))
     ]
-    return np.maximum(throat, np.maximum(*(widening(filled, figure, FLARE) for filled in between))).astype(np.float32)
+    away = _away(figure)
+    return np.maximum(throat, np.maximum(*(_widening(filled, figure, away, FLARE) for filled in between)))
 
 
 def widening(filled: F32, figure: F32, flare: float) -> F32:
@@ -99,16 +100,24 @@ def widening(filled: F32, figure: F32, flare: float) -> F32:
 
     Both (H, W) float32 0..1; a filled row lies beside the figure's.
     """
+    return _widening(filled, figure, _away(figure), flare)
+
+
+def _widening(filled: F32, figure: F32, away: F32, flare: float) -> F32:
     rows = np.flatnonzero((filled * (1 - figure) > 0.5).any(axis=1))
     if not len(rows):
         return filled
+    below = np.arange(len(filled), dtype=np.float32)[:, None] - rows[0]
+    return (filled * np.where(away == 0, 1, np.clip(flare * below - away + 0.5, 0, 1))).astype(np.float32)
+
+
+def _away(figure: F32) -> F32:
+    """Return how many columns each place of (H, W) lies beside the figure's widest above it and there."""
     above = np.maximum.accumulate(figure, axis=0)  # a neck ends above the foot of an open collar, and skin goes on
     columns = np.arange(figure.shape[1], dtype=np.float32)
     left = np.maximum.accumulate(np.where(above < 0.5, -np.inf, columns), axis=1)
     right = np.minimum.accumulate(np.where(above < 0.5, np.inf, columns)[:, ::-1], axis=1)[:, ::-1]
-    away = np.minimum(columns - left, right - columns)
-    below = np.arange(len(filled), dtype=np.float32)[:, None] - rows[0]
-    return (filled * np.where(away == 0, 1, np.clip(flare * below - away + 0.5, 0, 1))).astype(np.float32)
+    return np.minimum(columns - left, right - columns)
 
 
 def up_to_head(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg: float, scale: float) -> F32:

@@ -232,9 +232,11 @@ async def test_a_card_that_lasts_goes_to_the_private_chat_and_the_person_is_told
 ) -> None:
     ana = discord_server.person(7)
     place = await bench.acts(ana, team := discord_server.guild(ana))
-    (handle,) = await bench.show(place, fx.Card("job:1", "Working", lasting=True))
+    notice, handle = await bench.show(place, fx.Card("job:1", "Working", lasting=True))
     assert [message.text for message in ana.chat(ana.dm)] == ["Working"]
     assert f"https://discord.com/channels/@me/{ana.dm.id}" in ana.chat(team)[0].text
+    await bench.adapter.remove("7", [notice])
+    assert ana.chat(team) == [], "what tells the way goes with everything else"
     discord_server.interactions.forget()
     assert await bench.show("7", fx.Card("job:1", "1/2 Office"), handle) == []
     assert [message.text for message in ana.chat(ana.dm)] == ["1/2 Office"]
@@ -247,11 +249,13 @@ async def test_closed_messages_are_told_once_while_there_is_an_interaction_to_an
     ana = discord_server.person(7)
     ana.closed = True
     place = await bench.acts(ana, discord_server.guild(ana) if in_server else ana.dm)
-    (handle,) = await bench.show(place, fx.Card("job:1", "Working", lasting=True))
+    notice, handle = await bench.show(place, fx.Card("job:1", "Working", lasting=True))
     await bench.show("7", fx.Say("ready"))
     told = ana.screen()
     assert (told[0][:30], told[1:]) == ("I cannot write to you in priva", ["Working", "ready"])
     assert await bench.show("7", fx.Card("job:1", "1/2 Office"), handle) == []
+    await bench.adapter.remove("7", [notice])
+    assert ana.screen() == ["1/2 Office", "ready"]
     discord_server.interactions.forget()
     with pytest.raises(Unreachable):
         await bench.show("7", fx.Say("later"))
@@ -329,7 +333,7 @@ async def test_pictures_of_others_are_never_in_an_answer_that_cannot_be_changed_
     card = fx.Card("team", "Your team", CARD.rows, (sheet,), lasting=True, revocable=True)
     place = await bench.acts(ana, discord_server.guild(ana))
     (answer,) = await bench.show(place, fx.Card("team", "Which look?"))
-    (handle,) = await bench.show(place, card, answer)
+    _, handle = await bench.show(place, card, answer)  # the first tells where it is
     assert [pictures_shown(message) for message in ana.chat()] == [0] * len(ana.chat())
     assert await bench.show("7", card, handle) == []
     assert sorted(pictures_shown(message) for message in ana.chat())[-2:] == [0, 1]

@@ -16,7 +16,7 @@ from bots.dialogue.screens.desk import Tweaked
 from bots.dialogue.screens.gallery import PageOpened
 from bots.platforms.discord.layouts import Post, data_of, file_name, fits, numbered, words
 from bots.platforms.discord.limits import CUSTOM_ID, LIMITS, REQUEST_BYTES, UPLOAD_BYTES
-from bots.platforms.discord.uploads import Upload
+from bots.platforms.uploads import Upload
 from core.intake.decode import MAX_BYTES
 from tests.conversations import browsing, card_of, walk
 

@@ -13,13 +13,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from bots.dialogue import effects as fx
+from bots.platforms import uploads
 from bots.platforms.base import Load
-from bots.platforms.discord import uploads
 from bots.platforms.discord.interactions import Interactions
 from bots.platforms.discord.limits import REQUEST_BYTES, UPLOAD_BYTES
 from bots.platforms.discord.messages import DiscordAdapter
 from bots.platforms.discord.service import Client
-from bots.platforms.discord.uploads import XMP, Upload, within
+from bots.platforms.uploads import XMP, Upload, within
 from jobs.services import Services
 from tests.fakes.discord_interactions import COMMAND
 from tests.fakes.discord_objects import Channel
@@ -130,7 +130,7 @@ async def test_what_a_server_would_have_taken_goes_to_the_private_chat_smaller_o
 async def test_the_fake_refuses_what_is_not_made_to_fit(
     bench: Bench, discord_server: DiscordServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "_smaller", lambda upload, most: upload)
+    monkeypatch.setattr(uploads, "smaller", lambda data, most: data)
     discord_server.person(7)
     with pytest.raises(discord.HTTPException, match="413"):
         await bench.adapter.show("7", FILES, None, loading(photo(UPLOAD_BYTES + 1)))
@@ -139,7 +139,7 @@ async def test_the_fake_refuses_what_is_not_made_to_fit(
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_a_picture_that_no_quality_makes_small_enough_gets_fewer_pixels_and_keeps_its_mark(kind: str) -> None:
     whole = photo(0, kind)
-    (upload,) = within([Upload("a", whole, "alt")], len(whole) // 4)
+    (upload,) = within([Upload("a", whole, "alt")], len(whole) // 4, REQUEST_BYTES)
     assert len(upload.data) <= len(whole) // 4
     assert (upload.name, upload.alt) == ("a", "alt")
     with Image.open(io.BytesIO(upload.data)) as picture:
@@ -151,11 +151,13 @@ def test_a_picture_that_no_quality_makes_small_enough_gets_fewer_pixels_and_keep
 
 def test_the_pictures_of_one_message_fit_into_one_request() -> None:
     small = photo(9_000)
-    ten = within([Upload(f"{i}", photo(3 * 2**20)) for i in range(9)] + [Upload("9", small)], UPLOAD_BYTES)
+    ten = within(
+        [Upload(f"{i}", photo(3 * 2**20)) for i in range(9)] + [Upload("9", small)], UPLOAD_BYTES, REQUEST_BYTES
+    )
     assert sum(len(upload.data) for upload in ten) <= REQUEST_BYTES
     assert ten[9].data == small
 
 
 def test_what_is_no_picture_stays() -> None:
-    (upload,) = within([Upload("a.zip", b"x" * 100)], 50)
+    (upload,) = within([Upload("a.zip", b"x" * 100)], 50, REQUEST_BYTES)
     assert upload.data == b"x" * 100

@@ -20,6 +20,7 @@ from bots.platforms.base import Contact, Load
 from bots.runtime.dispatcher import Dispatcher
 from jobs import settings
 from jobs.privacy import pending_receipt
+from jobs.privacy.forget import forget
 from jobs.privacy.pending_receipt import PendingReceipt
 from jobs.services import Services, open_services
 from jobs.storage import schema as t
@@ -203,7 +204,7 @@ async def test_what_is_said_to_a_press_is_remembered_before_the_next_is_handled(
     assert "remove" not in room.log
 
 
-@pytest.mark.parametrize("begun", ["promised", "closed"])
+@pytest.mark.parametrize("begun", ["promised", "closed", "ended"])
 async def test_what_is_said_to_somebody_who_is_being_deleted_goes_at_once(
     services: Services, dispatcher: Dispatcher, room: Room, begun: str
 ) -> None:
@@ -217,9 +218,18 @@ async def test_what_is_said_to_somebody_who_is_being_deleted_goes_at_once(
             assert account is not None
             if begun == "promised":
                 await pending_receipt.add(tx, "room", PendingReceipt(account.id, "dm-ana", "en", "k", ()))
-            else:
+            elif begun == "closed":
                 await tx.c.execute(update(t.accounts).values(forgetting_at=time.time()))
+        if begun == "ended":
+            await forget(services, account.id)
 
     room.said, room.meanwhile = "late", begin
     await dispatcher.hear(press(ANA), "no button")
     assert room.log[-1] == "remove late"
+
+
+async def test_what_is_said_to_somebody_without_an_account_stays(dispatcher: Dispatcher, room: Room) -> None:
+    room.said = "in a group"
+    await dispatcher.hear(press(Contact("eve", "group", home="dm-eve", private=False)), "no button")
+    assert room.toasts[-1][1] is not None
+    assert not any(line.startswith("remove") for line in room.log)
