@@ -25,10 +25,12 @@ from tests.fakes.discord_messages import pictures_shown
 from tests.fakes.discord_server import DiscordServer
 from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TelegramServer
+from tests.live_services import beating
 
 Person = telegram_server.Person | discord_person.Person
 Chat = TelegramServer | DiscordServer
 STUDIO = "tests.fakes.picture_studio:PictureStudio"
+LEASE_S = 20.0  # nobody kills this worker: a machine that stood still for some seconds takes no job from it
 READY = tempfile.TemporaryDirectory(prefix="atelier-ready-")
 """A data folder with an empty database in it, migrated once for all bots of a run."""
 
@@ -44,22 +46,23 @@ async def running_bot(
 ) -> AsyncIterator[Services]:
     """Services in a folder, its bot and worker running; a life that ends without goodbye."""
     service = discord if isinstance(server, DiscordServer) else telegram
-    config = s.load(data=folder, lease_s=2.0, **addressed(server), **more)
+    config = s.load(data=folder, lease_s=LEASE_S, **addressed(server), **more)
     await lay_database(folder)
     async with open_services(config) as services:
         worker = Worker(config, services.database, services.blob_store, services.job_queue, studio)
         parts = [services.job_queue.relay(), worker.run(), service.run(services, menu, backoff)]
-        tasks = [asyncio.create_task(part) for part in parts]
-        try:
-            if isinstance(server, DiscordServer):  # what happens before that is lost, as on the real one
-                await server.until(lambda: server.gateway.listening or any(task.done() for task in tasks))
-            yield services
-        finally:
-            for task in tasks:
-                task.cancel()
-            for answer in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(answer, Exception):
-                    raise answer
+        with beating(LEASE_S):
+            tasks = [asyncio.create_task(part) for part in parts]
+            try:
+                if isinstance(server, DiscordServer):  # what happens before that is lost, as on the real one
+                    await server.until(lambda: server.gateway.listening or any(task.done() for task in tasks))
+                yield services
+            finally:
+                for task in tasks:
+                    task.cancel()
+                for answer in await asyncio.gather(*tasks, return_exceptions=True):
+                    if isinstance(answer, Exception):
+                        raise answer
 
 
 async def lay_database(folder: Path) -> None:

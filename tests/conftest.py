@@ -23,6 +23,7 @@ from core.models import Models
 from core.types import Cutout, FaceMap, Selfie
 from jobs.worker.child import give_memory_back
 from tests import sitters
+from tests.fakes.hold import HOLD, Hold
 from tests.live_servers import database_url, free_port, on_s3, postgres, queue_server, ready_sqlite, s3_server
 from tests.live_services import services
 
@@ -99,6 +100,14 @@ def hopper_cutout(hopper_map: FaceMap, models: Models) -> Cutout:
 @pytest.fixture(scope="session")
 def collins_cutout(collins_map: FaceMap, models: Models) -> Cutout:
     return cut_out(collins_map, models.parser)
+
+
+@pytest.fixture
+def hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hold:
+    """Make the fakes' studios that are started from now on wait where they say they do."""
+    file = tmp_path / "let-go"
+    monkeypatch.setenv(HOLD, str(file))
+    return Hold(file)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from discord.http import Route
 
 from tests.fakes.discord_server import TOKEN, DiscordServer
 from tests.fakes.picture_studio import picture
+from tests.patience import PATIENCE_S
 
 TEXT, ROW, BUTTON, SELECT, GALLERY, FILE, CONTAINER = 10, 1, 2, 3, 12, 13, 17
 PICTURE = picture("gray", (40, 50))
@@ -35,10 +36,10 @@ class Bot(discord.AutoShardedClient):
         await self.asked.put(interaction)
 
     async def hears(self) -> discord.Message:
-        return await asyncio.wait_for(self.heard.get(), 20)
+        return await asyncio.wait_for(self.heard.get(), PATIENCE_S)
 
     async def is_asked(self) -> discord.Interaction:
-        return await asyncio.wait_for(self.asked.get(), 20)
+        return await asyncio.wait_for(self.asked.get(), PATIENCE_S)
 
     async def send(self, channel: str, **body: Any) -> dict[str, Any]:
         """Post a message as it stands: discord.py's own checks are not in the way."""

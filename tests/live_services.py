@@ -10,8 +10,8 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,9 @@ from jobs.queue.job_store import Accepted
 from jobs.services import Services, open_services
 from jobs.storage.accounts import Account
 from jobs.storage.transaction import Transaction
+from jobs.worker import worker
 from jobs.worker.worker import Worker
+from tests.patience import PATIENCE_S
 
 TESTS = Path(__file__).parent
 
@@ -70,7 +72,7 @@ def shoot(manner: str = "fast", count: int = 2, **more: Any) -> Shoot:
     return Shoot(purpose=manner, count=count, **more)
 
 
-async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool], within_s: float = 20.0) -> None:
+async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool], within_s: float = PATIENCE_S) -> None:
     """Wait until something is so."""
     ends = time.monotonic() + within_s
     while time.monotonic() < ends:
@@ -102,26 +104,39 @@ class Front:
 
 
 @asynccontextmanager
-async def working(services: Services, studio: str = QUICK) -> AsyncIterator[Front]:
-    """Worker, relay and notifier of services as tasks of the test; their children are real processes."""
+async def working(services: Services, studio: str = QUICK, lease_s: float = 20.0) -> AsyncIterator[Front]:
+    """Worker, relay and notifier of services as tasks of the test; their children are real processes.
+
+    lease_s: nobody kills this worker, so that a machine which stood still for some seconds takes no job from it.
+    """
     front = Front()
+    config = services.settings.model_copy(update={"lease_s": lease_s})
 
     async def deliver(job_event: JobEvent) -> None:
         if job_event.id:
             (front.early if isinstance(job_event.payload, Early) else front.told).append(job_event)
 
     parts = (
-        Worker(services.settings, services.database, services.blob_store, services.job_queue, studio).run(),
+        Worker(config, services.database, services.blob_store, services.job_queue, studio).run(),
         services.job_queue.relay(),
         services.job_queue.listen("telegram", deliver),
     )
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
-        yield front
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    with beating(lease_s):
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            yield front
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def beating(lease_s: float) -> Iterator[None]:
+    """Let the hearts of this process's workers beat four times a second, or oftener, however long their lease is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "BEATS_A_LEASE", max(worker.BEATS_A_LEASE, round(4 * lease_s)))
+        yield
 
 
 class Process:
@@ -134,7 +149,9 @@ class Process:
         self.log = config.data / f"{parts}-{time.monotonic_ns()}.log"
         self.log.touch()
         env = {
-            name: value for name, value in os.environ.items() if name.startswith(("PYTHONPATH", "QUICK_LOG", "AWS_"))
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(("PYTHONPATH", "QUICK_LOG", "STUDIO_HOLD", "AWS_"))
         }
         self.process = FORKS.Process(target=be_a_process, args=(config, parts, studio, str(self.log), env))
         self.process.start()

@@ -1,4 +1,7 @@
-"""Interactions of the fake Discord: acknowledged once and within 3 seconds, followed up for 15 minutes."""
+"""Interactions of the fake Discord: acknowledged once and within 3 seconds, followed up for 15 minutes.
+
+Seconds that the machine stood still are nobody's fault and not counted, see `Clock.running`.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +52,13 @@ class Interactions:
     def begin(self, kind: int, person: Person, channel: Channel, data: Json, on: Message | None) -> Interaction:
         """Make an interaction; its 3 seconds begin now."""
         token = secrets.token_urlsafe(24)
-        made = Interaction(self._ids.next(), token, kind, person, channel, self._clock.now(), data, on)
+        made = Interaction(self._ids.next(), token, kind, person, channel, self._clock.running(), data, on)
         self.all[token] = made
         return made
 
     def unanswered(self) -> list[Interaction]:
         """Return those of which the person was told that the application did not respond."""
-        return [i for i in self.all.values() if not i.acknowledged and self._clock.now() - i.born > ACKNOWLEDGE_S]
+        return [i for i in self.all.values() if not i.acknowledged and self._clock.running() - i.born > ACKNOWLEDGE_S]
 
     def forget(self) -> None:
         """Let every open interaction be too old."""
@@ -94,13 +97,13 @@ class Interactions:
             raise Refusal(*o.UNKNOWN_INTERACTION)
         if interaction.acknowledged:
             raise Refusal(*o.ALREADY_ACKNOWLEDGED)
-        if self._clock.now() - interaction.born > ACKNOWLEDGE_S:
+        if self._clock.running() - interaction.born > ACKNOWLEDGE_S:
             raise Refusal(*o.UNKNOWN_INTERACTION)
         kind, data = body.get("type"), body.get("data") or {}
         self._check_kind(interaction, kind)
         message = self._first(interaction, int(kind or 0), data, files)
         interaction.acknowledged = int(kind or 0)
-        interaction.waited_s = self._clock.now() - interaction.born
+        interaction.waited_s = self._clock.running() - interaction.born
         interaction.original = message
         interaction.person.answered(interaction)
         return self._callback_json(interaction, message) if with_response else None
@@ -177,7 +180,7 @@ class Interactions:
     def known(self, token: str) -> Interaction:
         """Return the interaction whose webhook this is."""
         interaction = self.all.get(token)
-        if interaction is None or self._clock.now() - interaction.born > TOKEN_S:
+        if interaction is None or self._clock.running() - interaction.born > TOKEN_S:
             raise Refusal(*o.INVALID_WEBHOOK_TOKEN)
         if not interaction.acknowledged:
             raise Refusal(*o.UNKNOWN_WEBHOOK)

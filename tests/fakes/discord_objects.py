@@ -6,12 +6,14 @@ August 2026). The words inside `errors` of a 50035 are not documented: tests rel
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+TICK_S = 0.1
 EPOCH_MS = 1_420_070_400_000  # 2015-01-01, the first second of a snowflake
 TOKEN = "discord.test.token"
 APPLICATION = "1100000000000000001"
@@ -26,13 +28,26 @@ Json = dict[str, Any]
 
 @dataclass
 class Clock:
-    """Seconds since 1970, moved on by tests that cannot wait."""
+    """Seconds since 1970, moved on by tests that cannot wait. stood_s: how long this process was not let run."""
 
     offset_s: float = 0.0
+    stood_s: float = 0.0
 
     def now(self) -> float:
         """Return the server's time."""
         return time.time() + self.offset_s
+
+    def running(self) -> float:
+        """Return a time that stands still while the machine does: for limits that a bot in this process is held to."""
+        return self.now() - self.stood_s
+
+    async def watch(self) -> None:
+        """Count how long this process was not let run, until cancelled: what comes late without work of its own."""
+        while True:
+            before, worked = time.monotonic(), time.process_time()
+            await asyncio.sleep(TICK_S)
+            late_s = time.monotonic() - before - TICK_S
+            self.stood_s += max(0.0, late_s - (time.process_time() - worked))
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

@@ -13,6 +13,7 @@ from tests.fakes.discord_components import BUTTON, FILE_UPLOAD, LABEL, SELECTS, 
 from tests.fakes.discord_interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT, Interaction
 from tests.fakes.discord_messages import LOADING, Message
 from tests.fakes.discord_objects import BOT, Channel, Json, user_json
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from tests.fakes.discord_server import DiscordServer
@@ -30,7 +31,7 @@ class Person:
     name: str
     language: str
     dm: Channel
-    patience_s: float = 20.0
+    patience_s: float = PATIENCE_S
     closed: bool = False
     installed: bool = False
     modal: tuple[Interaction, Json] | None = None

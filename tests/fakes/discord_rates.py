@@ -47,10 +47,14 @@ class Limited:
 
 @dataclass
 class Rates:
-    """The limits. refused: how often one was run into, which the real server counts against an address."""
+    """The limits. refused: how often one was run into, which the real server counts against an address.
+
+    pace: how much longer a bucket's time is in truth. A bot finds the same limits as often, and waits less for them.
+    """
 
     clock: Clock
     global_a_second: int = GLOBAL_A_SECOND
+    pace: float = 10.0
     refused: int = 0
     injected: dict[tuple[str, str], list[Limited]] = field(default_factory=dict)
     _windows: dict[tuple[str, str, str], Window] = field(default_factory=dict)
@@ -75,7 +79,7 @@ class Rates:
                 return self._refuse(Limited(self._global.began + 1.0 - now, "global", True), {})
         if (method, route) not in BUCKETS:
             return None, {}
-        most, seconds = BUCKETS[method, route]
+        most, seconds = BUCKETS[method, route][0], BUCKETS[method, route][1] / self.pace
         window = self._windows.get((method, route, major))
         if window is None or now - window.began >= seconds:
             window = self._windows[method, route, major] = Window(now)

@@ -38,6 +38,7 @@ from tests.fakes.discord_objects import APPLICATION, BOT, TOKEN, Channel, Clock,
 from tests.fakes.discord_person import Person
 from tests.fakes.discord_rates import Rates
 from tests.fakes.discord_spec import misshapen, problems
+from tests.patience import PATIENCE_S
 
 __all__ = ["TOKEN", "DiscordServer", "Person"]
 
@@ -96,12 +97,14 @@ class DiscordServer:
         self.url = f"http://{host}:{port}/api/v10"
         self.files.base = f"http://{host}:{port}/attachments"
         self.gateway.url = f"ws://{host}:{port}/gw/"
+        self._watching = asyncio.create_task(self.clock.watch())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._watching.cancel()
         await self._runner.cleanup()
 
-    def person(self, id: int, name: str = "Ana", language: str = "en", patience_s: float = 20.0) -> Person:
+    def person(self, id: int, name: str = "Ana", language: str = "en", patience_s: float = PATIENCE_S) -> Person:
         """Return someone with a DM channel to the bot, who waits that long for what they expect to see."""
         if id not in self.people:
             dm = Channel(self.ids.next(), None, {str(id)})
@@ -141,7 +144,7 @@ class DiscordServer:
 
     # --- what a test looks at --------------------------------------------------------------------
 
-    async def until(self, true: Callable[[], bool | Awaitable[bool]], within_s: float = 20.0) -> None:
+    async def until(self, true: Callable[[], bool | Awaitable[bool]], within_s: float = PATIENCE_S) -> None:
         """Wait until something is so."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:

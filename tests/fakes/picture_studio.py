@@ -1,21 +1,21 @@
 """A stand-in for the studio's work, for tests of the conversation alone: it makes real small pictures, in no time.
 
 A photo's colour says what is wrong with it: black is too dark, red is somebody else; everything else is kept.
-The style `slow` of a purpose `personal` takes its time, so that there is something to cancel; so does an enlargement,
-which has a preview, and is refused where it is fourfold.
+What is drawn for the purpose `personal` is held after the first portrait, so that there is something to cancel, see
+`tests.fakes.hold`; so is an enlargement after its preview, and refused where it is fourfold.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
 
 from core.errors import Refused, Stopped
+from tests.fakes.hold import wait_for_test
 
 
 def picture(colour: str, size: tuple[int, int] = (640, 800), mark: str = "") -> bytes:
@@ -71,10 +71,10 @@ class PictureStudio:
         portraits = []
         for style in asked.styles:
             for number in range(asked.count):
-                for _ in range(40 if asked.purpose == "personal" else 1):
-                    if should_stop():
-                        raise Stopped(f"at {number}")
-                    time.sleep(0.02)
+                if number and asked.purpose == "personal":
+                    wait_for_test(should_stop)
+                if should_stop():
+                    raise Stopped(f"at {number}")
                 on_progress(f"shoot {style}", number, asked.count)
                 name = f"{style}-{number:02d}"
                 (out / f"{name}.jpg").write_bytes(picture("teal", (320, 400), name))
@@ -111,7 +111,7 @@ class PictureStudio:
         record["tweaks"] += list(tweaks)
         if on_preview is not None and tweaks[-1].startswith("upscale="):
             on_preview(picture("teal", (256, 320), f"preview of {out.name}"))
-            time.sleep(4.0)
+            wait_for_test()
             if tweaks[-1] == "upscale=x4":
                 raise Refused("tweak_limit", "4 times is more than a fake can do")
         out.write_bytes(picture("navy", (320, 400), f"{out.name} {record['tweaks']}"))

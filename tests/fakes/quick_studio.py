@@ -1,10 +1,11 @@
 """A stand-in for the studio's work, for tests of the jobs alone: it writes small files instead of drawing.
 
 It keeps the studio's habits: finished files are reused, the manifest comes last, `should_stop` is asked
-between portraits. Jobs steer it by the purpose word: `fast`, `slow`, `stuck` (never asks), `dies` (kills
-its own process), `full` (disk full), `refused`, `broken`, `breaks` (at the second portrait, after a while), `none` (no
-portrait is good enough). An enlargement has a preview and takes a while; a fourfold one is refused then. Every portrait
-really drawn leaves a line in $QUICK_LOG.
+between portraits. Jobs steer it by the purpose word: `fast`, `slow` (held before the last portrait), `held` (after the
+first, or three steps of a training, see `tests.fakes.hold`), `stuck` (never asks), `dies` (kills its own process),
+`full` (disk full), `refused`, `broken`, `breaks` (at the second portrait, held before), `none` (no portrait is good
+enough). An enlargement has a preview and is held after it; a fourfold one is refused then. Every portrait really drawn
+leaves a line in $QUICK_LOG.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from typing import Any
 
 from core.errors import AtelierError, Refused, Stopped
 from jobs.kinds.base import NotHeld
+from tests.fakes.hold import wait_for_test
 
 SECONDS = {"fast": 0.0, "slow": 0.3}
+HELD_AT, HELD_STEP = 1, 3
 
 
 class QuickStudio:
@@ -46,8 +49,8 @@ class QuickStudio:
         self._held |= {photo.sha256 for photo in photos}
         name, _, data = photos[-1]
         assert data is not None
-        if data == b"slow":
-            time.sleep(1.0)
+        if data == b"held":
+            wait_for_test()
         if data.startswith(b"bad"):
             return {"kept": False, "name": name, "reason": "no_face", "measured": 0.0, "limit": 1.0, "missing": []}
         return {"kept": True, "notes": [], "missing": ["left"], "others": {}, "set": [photo.name for photo in photos]}
@@ -66,7 +69,7 @@ class QuickStudio:
             (out / "tried").write_text("once")
             raise OSError(errno.ENOSPC, "No space left on device")
         if asked.train:
-            _learn(out / "identity", SECONDS.get(manner, 0.0), on_progress, should_stop)
+            _learn(out / "identity", manner, on_progress, should_stop)
         portraits = []
         for style in asked.styles:
             for number in range(asked.count):
@@ -80,8 +83,13 @@ class QuickStudio:
                     while manner == "stuck":
                         time.sleep(0.05)
                     time.sleep(SECONDS.get(manner, 0.0))
+                    last = (style, number) == (asked.styles[-1], asked.count - 1)
+                    if (manner == "held" and number >= HELD_AT) or (manner == "slow" and last):
+                        wait_for_test(should_stop)
+                        if should_stop():
+                            raise Stopped(f"at {number}")
                     if manner == "breaks" and number == 1:
-                        time.sleep(1.0)
+                        wait_for_test()
                         raise ZeroDivisionError("a bug")
                     _whole(out / f"{name}.jpg", f"{name} of {len(photos)} photos".encode())
                     _whole(out / "layers" / name / "sitter.png", b"layer")
@@ -105,7 +113,7 @@ class QuickStudio:
         assert (portrait.parent / record["layers"] / "sitter.png").read_bytes() == b"layer"
         if tweaks[-1].startswith("upscale="):
             on_preview(b"preview of " + portrait.name.encode())
-            time.sleep(1.5)
+            wait_for_test()
             if tweaks[-1] == "upscale=x4":
                 raise Refused("tweak_limit", "4 times")
         _whole(out, portrait.read_bytes() + b" " + " ".join(tweaks).encode())
@@ -130,10 +138,10 @@ class SlowToLoad(QuickStudio):
     """One that takes longer to load than a job may take."""
 
     def warm(self, queue: str) -> None:
-        time.sleep(3.5)
+        time.sleep(6.5)
 
 
-def _learn(identity: Path, seconds: float, on_progress: Any, should_stop: Any) -> None:
+def _learn(identity: Path, manner: str, on_progress: Any, should_stop: Any) -> None:
     """Train six steps, each with its checkpoint, unless that was done before. Leaves what `core.engines.lora` does."""
     if (identity / "training.json").exists():
         return
@@ -142,7 +150,9 @@ def _learn(identity: Path, seconds: float, on_progress: Any, should_stop: Any) -
         if should_stop():
             raise Stopped(f"at step {step}")
         on_progress("train", step, 6)
-        time.sleep(seconds)
+        time.sleep(SECONDS.get(manner, 0.0))
+        if manner == "held" and step >= HELD_STEP:
+            wait_for_test(should_stop)
         _whole(checkpoint, str(step + 1).encode())
         _log(f"{identity.parent.parent.name} trained-{step}")
     _whole(identity / "lora" / "adapter_model.safetensors", b"six steps")

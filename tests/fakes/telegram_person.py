@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.fakes.telegram_files import as_telegram
 from tests.fakes.telegram_messages import BOT
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from tests.fakes.telegram_server import TelegramServer
@@ -28,7 +29,7 @@ class Person:
     id: int
     name: str
     language: str
-    patience_s: float = 20.0
+    patience_s: float = PATIENCE_S
     blocked: bool = False
     toasts: list[str] = field(default_factory=list)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)

@@ -34,6 +34,7 @@ from tests.fakes.telegram_files import Files, Refusal
 from tests.fakes.telegram_messages import BOT, TOKEN, Messages
 from tests.fakes.telegram_person import Person
 from tests.fakes.telegram_spec import problems
+from tests.patience import PATIENCE_S
 
 __all__ = ["BOT", "TOKEN", "Person", "TelegramServer"]
 
@@ -103,7 +104,7 @@ class TelegramServer:
         self._arrived.set()
         await self._runner.cleanup()
 
-    def person(self, id: int, name: str = "Ana", language: str = "en", patience_s: float = 20.0) -> Person:
+    def person(self, id: int, name: str = "Ana", language: str = "en", patience_s: float = PATIENCE_S) -> Person:
         """Return someone with a private chat to the bot, who waits that long for what they expect to see."""
         return self.people.setdefault(id, Person(self, id, name, language, patience_s))
 
@@ -130,7 +131,7 @@ class TelegramServer:
 
     # --- what a test looks at --------------------------------------------------------------------
 
-    async def until(self, true: Callable[[], bool | Awaitable[bool]], within_s: float = 20.0) -> None:
+    async def until(self, true: Callable[[], bool | Awaitable[bool]], within_s: float = PATIENCE_S) -> None:
         """Wait until something is so."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:

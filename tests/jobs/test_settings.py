@@ -26,7 +26,7 @@ from jobs import logs, metrics, settings
 from jobs.services import Services, open_services
 from jobs.settings import SettingsWrong
 from jobs.worker.child import gpu_bytes
-from tests.live_services import make_settings, person, shoot
+from tests.live_services import make_settings, person, shoot, until
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -116,6 +116,18 @@ def test_no_log_line_holds_a_token_a_link_a_caption_or_a_face(lines: Any) -> Non
     assert len(lines()) == 7, "httpx is silent at this level"
 
 
+async def listens(port: int) -> None:
+    async def answered() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionError:
+            return False
+        writer.close()
+        return True
+
+    await until(answered)
+
+
 async def ask(port: int, path: str) -> tuple[int, str]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -132,7 +144,7 @@ async def test_an_operator_sees_depth_and_age_and_whether_all_parts_answer(
         await services.job_queue.place(someone.id, shoot(), f"r{n}", "telegram")
     checks = dict(services.checks)
     server = asyncio.create_task(metrics.serve("127.0.0.1", unused_port, services.database, checks))
-    await asyncio.sleep(0.1)
+    await listens(unused_port)
     assert (await ask(unused_port, "/livez"))[0] == 200
     assert (await ask(unused_port, "/readyz"))[0] == 200
     _, tx = await ask(unused_port, "/metrics")
@@ -158,7 +170,7 @@ async def test_a_process_whose_event_loop_hangs_does_not_say_that_it_lives(
     patience_s = metrics.CHECK_S
     monkeypatch.setattr(metrics, "CHECK_S", 0.1)
     server = asyncio.create_task(metrics.serve("127.0.0.1", unused_port, services.database, services.checks))
-    await asyncio.sleep(0.1)
+    await listens(unused_port)
 
     def status() -> int:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from bots.platforms.transcript import Line, ScriptWrong, play, read
 from jobs import settings as s
 from jobs.run import Bot
 from tests.chats import STUDIO, Player, running_bot
+from tests.fakes.hold import Hold
 from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TelegramServer
+from tests.live_services import until
 
 TESTS = Path(__file__).parents[2]
 SCRIPT = """
@@ -89,13 +92,17 @@ async def test_a_script_plays_in_the_terminal_and_its_record_plays_again(
 
 
 async def test_the_first_portrait_is_saved_and_named_while_the_others_are_drawn(
-    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    photos: Path, tmp_path: Path, hold: Hold, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = SCRIPT.partition("> [Office]")[0] + (
         "> [Office]\n< Picked: Office\n> [Personal]\n< Personal\n> [Go: 4]\n"
         "< Here is the first one\n< Your 3 portraits are ready\n"
     )
-    await front.talk(s.load(data=tmp_path / "data"), Terminal(tmp_path / "pictures"), read(script), photos, STUDIO)
+    terminal = Terminal(pictures := tmp_path / "pictures")
+    talking = asyncio.create_task(front.talk(s.load(data=tmp_path / "data"), terminal, read(script), photos, STUDIO))
+    await until(lambda: talking.done() or any(pictures.glob("shoots-*-office-00.jpg")))
+    hold.let_go()
+    await talking
     assert re.search(r"pictures/shoots-\d+-office-00.jpg\nHere is the first one", capsys.readouterr().out)
 
 

@@ -21,6 +21,7 @@ from jobs.storage.keys import signed_by
 from tests.chats import STUDIO, begins, has_gallery, running_bot
 from tests.fakes.discord_messages import V2, pictures_shown
 from tests.fakes.discord_server import TOKEN, DiscordServer
+from tests.fakes.hold import Hold
 from tests.fakes.picture_studio import picture
 
 TESTS = Path(__file__).parents[2]
@@ -269,7 +270,7 @@ async def test_a_bot_killed_again_and_again_loses_nothing(discord_server: Discor
 
 
 async def test_a_gallery_that_takes_longer_than_a_token_comes_as_a_message(
-    discord_server: DiscordServer, tmp_path: Path
+    discord_server: DiscordServer, tmp_path: Path, hold: Hold
 ) -> None:
     server = discord_server
     async with running_bot(tmp_path, server):
@@ -287,6 +288,7 @@ async def test_a_gallery_that_takes_longer_than_a_token_comes_as_a_message(
         await ana.presses("Go: 4")
         await ana.sees("Your portraits")
         server.interactions.forget()
+        hold.let_go()
         await ana.sees("1/3 · Office")
         assert any("1/3 · Office" in m.text for m in ana.chat(ana.dm)), "in the private chat, where it stays"
 

@@ -30,7 +30,7 @@ async def test_what_happens_while_the_bot_is_away_is_found_when_it_returns(
 async def test_a_whole_outage_delays_a_gallery_and_shows_it_once(discord_server: DiscordServer, tmp_path: Path) -> None:
     server = discord_server
     async with running_bot(tmp_path, server):
-        ana = server.person(7, patience_s=90)
+        ana = server.person(7)
         await has_picked_office(ana)
         await ana.presses("Go: 4")
         await ana.sees("Your portraits")

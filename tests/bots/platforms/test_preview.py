@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.chats import Chat, Person, has_gallery, id_of, portraits, running_bot
+from tests.fakes.hold import Hold
 
 PREVIEW = "The whole picture takes its place in a moment."
 
@@ -16,7 +17,7 @@ async def sees_preview(ana: Person, strength: str) -> str:
 
 
 async def test_it_is_on_the_gallery_s_message_until_the_whole_is_there_or_the_edit_ends(
-    chat: Chat, tmp_path: Path
+    chat: Chat, tmp_path: Path, hold: Hold
 ) -> None:
     async with running_bot(tmp_path, chat, stop_grace_s=0.3):
         ana = chat.person(7)
@@ -25,20 +26,23 @@ async def test_it_is_on_the_gallery_s_message_until_the_whole_is_there_or_the_ed
         await ana.presses("Framing")
         failing = await sees_preview(ana, "four times the size")
         assert portraits(ana) == [failing]
+        hold.let_go()
         back = await ana.sees("1/3 · Office")
         assert portraits(ana) == [id_of(back)] == [failing], "an edit that failed leaves none"
+        hold.again()
         await sees_preview(ana, "Enlarge: twice the size")
         await ana.says("/cancel")
         await ana.sees("Stopped. Nothing was delivered.")
         back = await ana.sees("1/3 · Office")
         assert portraits(ana) == [id_of(back)] == [failing], "nor does one that was called off"
         await sees_preview(ana, "Enlarge: twice the size")
+        hold.let_go()
         whole = await ana.sees("Edited: Enlarge: twice the size")
         assert portraits(ana) == [id_of(whole)] == [failing]
         assert PREVIEW not in "\n".join(ana.screen())
 
 
-async def test_forgetting_takes_it_with_everything_else(chat: Chat, tmp_path: Path) -> None:
+async def test_forgetting_takes_it_with_everything_else(chat: Chat, tmp_path: Path, hold: Hold) -> None:
     async with running_bot(tmp_path, chat):
         ana = chat.person(7)
         await has_gallery(ana)

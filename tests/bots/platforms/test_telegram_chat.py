@@ -18,6 +18,7 @@ from jobs import settings as s
 from jobs.services import open_services
 from jobs.storage.keys import signed_by
 from tests.chats import STUDIO, begins, has_gallery, has_picked_office, running_bot
+from tests.fakes.hold import Hold
 from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TOKEN, TelegramServer
 
@@ -269,7 +270,7 @@ async def test_buttons_work_after_a_restart_and_for_their_owner_only(server: Tel
         await ana.sees("3/3")
 
 
-async def test_a_sitting_is_cancelled_while_it_runs(server: TelegramServer, tmp_path: Path) -> None:
+async def test_a_sitting_is_cancelled_while_it_runs(server: TelegramServer, tmp_path: Path, hold: Hold) -> None:
     async with running_bot(tmp_path, server):
         ana = server.person(7)
         await has_picked_office(ana)

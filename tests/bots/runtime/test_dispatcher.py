@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,7 @@ async def test_a_forged_button_is_refused_kindly(server: TelegramServer, tmp_pat
         ]  # fmt: skip
         for data in [*forged, "", "x", "1", "9" * 64, "1go"]:
             await ana.presses_data(data, message)
-        await server.until(lambda: server.unconfirmed == [], within_s=60)
+        await server.until(lambda: server.unconfirmed == [])
         await ana.says("/help")
         await ana.sees("How it works")
         assert not any("Something went wrong" in text for text in [*ana.screen(), *ana.toasts])
@@ -122,14 +121,13 @@ async def test_nobody_waits_for_the_slowest_of_a_batch(
         return await real(self, contact, happened)
 
     monkeypatch.setattr(dispatcher.Dispatcher, "_heard", slow)
+    monkeypatch.setattr(polling, "POLL_S", 600)  # nobody waits for a poll to end
     async with running_bot(tmp_path, server):
         ana, ben = server.person(7), server.person(9, "Ben")
         await server.push_all([("message", ana.message(text="/start")), ("message", ben.message(text="/start"))])
         await ben.sees("I am Atelier")
-        began = time.monotonic()
         await ben.says("/help")
         await ben.sees("How it works")
-        assert time.monotonic() - began < polling.POLL_S / 2
         assert len(server.unconfirmed) == 3, "hers, and what came after it"
         held.set()
         await ana.sees("I am Atelier")

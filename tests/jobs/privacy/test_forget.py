@@ -14,6 +14,7 @@ from jobs.services import Services, open_services
 from jobs.storage import schema as t
 from jobs.storage.base import Gone
 from jobs.storage.blobs import BlobStore
+from tests.fakes.hold import Hold
 from tests.live_servers import kill_queue_server
 from tests.live_services import make_settings, person, running, shoot, state_of, until, working
 from tests.lives import SECRET, lived, rows, until_done
@@ -97,10 +98,10 @@ async def test_no_file_below_the_data_folder_holds_what_was_forgotten(tmp_path: 
             assert [f for f, data in everything.items() if trace in data] == []
 
 
-async def test_work_that_is_running_is_ended_and_what_it_had_made_goes_too(services: Services) -> None:
+async def test_work_that_is_running_is_ended_and_what_it_had_made_goes_too(services: Services, hold: Hold) -> None:
     someone = await person(services)
     async with working(services):
-        placed = await services.job_queue.place(someone.id, shoot("slow", count=16), "r", "telegram")
+        placed = await services.job_queue.place(someone.id, shoot("held", count=4), "r", "telegram")
 
         async def runs() -> bool:
             return await state_of(services, placed.job_id) == "running"  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from jobs.kinds.enhance import Enhance
 from jobs.queue import job_store
 from jobs.queue.events import Failed
 from jobs.services import Services, open_services
+from tests.fakes.hold import Hold
 from tests.live_services import (
     children_of,
     column,
@@ -26,15 +27,14 @@ from tests.live_services import (
 )
 
 
-@pytest.mark.parametrize("manner", ["slow", "stuck"])
+@pytest.mark.parametrize("manner", ["held", "stuck"])
 async def test_cancelling_a_running_job_ends_its_work_whether_it_listens_or_not(
-    services: Services, manner: str
+    services: Services, hold: Hold, manner: str
 ) -> None:
     someone = await person(services)
     async with working(services) as front:
         job_id = await place(services, someone.id, shoot(manner, count=8))
         await stands_at(services, job_id, 0)
-        assert await services.job_queue.cancel(someone.id, job_id) == "stopping"
         assert await services.job_queue.cancel(someone.id, job_id) == "stopping"
         await ends(services, job_id, "cancelled")
         assert await services.job_queue.cancel(someone.id, job_id) == "cancelled"
@@ -62,30 +62,38 @@ async def test_a_child_that_dies_once_costs_nothing_and_a_job_that_kills_every_o
 
 
 async def test_a_dead_child_s_job_goes_on_from_its_files_however_fast_its_worker_s_heart_beats(
-    services: Services, drawn: Path, monkeypatch: pytest.MonkeyPatch
+    services: Services, drawn: Path, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.worker.worker.BEATS_A_LEASE", 1000)  # the next beat is always under way
     someone = await person(services)
     async with working(services):
-        job_id = await place(services, someone.id, shoot("slow", count=4))
-        await stands_at(services, job_id, 2)
+        job_id = await place(services, someone.id, shoot("held", count=4))
+        await stands_at(services, job_id, 1)
         for child in children_of(os.getpid(), b"jobs.worker.child\0studio"):
             os.kill(child, signal.SIGKILL)
+        hold.let_go()
         await ends(services, job_id)
-    attempts = {f"founder-{n:02d}": 1 if n < 2 else 2 for n in range(4)}
+    attempts = {f"founder-{n:02d}": 1 if n < 1 else 2 for n in range(4)}
     assert times_drawn(drawn) == {f"{job_id}.{attempt} {name}": 1 for name, attempt in attempts.items()}
 
 
 async def test_a_job_that_was_taken_from_a_living_worker_goes_on_from_its_files(
-    services: Services, drawn: Path
+    services: Services, drawn: Path, hold: Hold
 ) -> None:
     """As a reaper does it when a machine is so busy that a heart misses its lease."""
     someone = await person(services)
     async with working(services):
-        job_id = await place(services, someone.id, shoot("slow", count=4))
-        await stands_at(services, job_id, 2)
+        job_id = await place(services, someone.id, shoot("held", count=4))
+        await stands_at(services, job_id, 1)
         async with services.database.write() as tx:
             assert await job_store.take_back(tx, job_id, 1, 9) == "queued"
+
+        async def taken_over() -> bool:
+            async with services.database.read() as tx:
+                return [(held.job_id, held.attempt) for held in await job_store.held(tx)] == [(job_id, 2)]
+
+        await until(taken_over)
+        hold.let_go()
         await ends(services, job_id)
     again = Counter(name.partition(" ")[2] for name in times_drawn(drawn).elements())
     assert again == {f"founder-{n:02d}": 1 for n in range(4)}

@@ -1,6 +1,5 @@
 """The first portrait of a job that is kept is published and told while the others are being drawn."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -10,6 +9,7 @@ from jobs.queue.events import FirstPortrait
 from jobs.services import Services
 from jobs.storage import schema as t
 from jobs.storage.blobs import BlobStore, BlobStoreDown, StoredBlob
+from tests.fakes.hold import Hold
 from tests.live_services import (
     Front,
     Process,
@@ -37,16 +37,17 @@ async def files_of(services: Services, account: int, job_id: int) -> list[str]:
     return [blob.name async for blob, _ in services.blob_store.files_in(account, f"shoots/{job_id}")]
 
 
-async def test_it_is_told_before_the_others_are_drawn_and_is_one_of_the_gallery(services: Services) -> None:
+async def test_it_is_told_before_the_others_are_drawn_and_is_one_of_the_gallery(services: Services, hold: Hold) -> None:
     someone = await person(services)
     async with working(services) as front:
-        job_id = await place(services, someone.id, shoot("slow", count=8))
+        job_id = await place(services, someone.id, shoot("held", count=4))
         first = await first_told(front)
         assert await state_of(services, job_id) == "running"
         assert first == FirstPortrait(f"shoots/{job_id}/founder-00.jpg", "founder", 97.5)
         assert await services.blob_store.get(someone.id, first.file) == b"founder-00 of 1 photos"
         kept = [f.read_bytes() for f in (services.settings.data / "shelf").rglob("*") if f.is_file()]
         assert not any(b"founder-00" in data for data in kept), "sealed as every file"
+        hold.let_go()
         assert await front.words(job_id) == ["done"]
         assert (await galleries(services, someone.id, job_id))[0] == first.file
     assert len(front.early) == 1
@@ -63,11 +64,13 @@ async def test_there_is_none_where_no_other_follows_or_none_is_kept(
     assert front.early == []
 
 
-async def test_a_cancelled_job_leaves_nothing_of_it_nor_of_what_is_mirrored_all_the_time(services: Services) -> None:
+async def test_a_cancelled_job_leaves_nothing_of_it_nor_of_what_is_mirrored_all_the_time(
+    services: Services, hold: Hold
+) -> None:
     someone = await person(services)
     busy = replace(services, settings=services.settings.model_copy(update={"mirror_s": 0.01}))
     async with working(busy) as front:
-        job_id = await place(services, someone.id, shoot("slow", count=16))
+        job_id = await place(services, someone.id, shoot("held", count=4))
         await first_told(front)
         assert await files_of(services, someone.id, job_id)
         assert await services.job_queue.cancel(someone.id, job_id) == "stopping"
@@ -76,23 +79,24 @@ async def test_a_cancelled_job_leaves_nothing_of_it_nor_of_what_is_mirrored_all_
     assert await files_of(services, someone.id, job_id) == []
 
 
-async def test_a_job_that_fails_later_leaves_nothing_of_it(services: Services) -> None:
+async def test_a_job_that_fails_later_leaves_nothing_of_it(services: Services, hold: Hold) -> None:
     someone = await person(services)
     async with working(services) as front:
         job_id = await place(services, someone.id, shoot("breaks", count=4))
         await first_told(front)
+        hold.let_go()
         assert await front.words(job_id) == ["failed"]
-        for _ in range(100):  # the worker takes them down after its last word
-            if not await files_of(services, someone.id, job_id):
-                break
-            await asyncio.sleep(0.1)
-        assert await files_of(services, someone.id, job_id) == []
+
+        async def nothing_is_left() -> bool:
+            return await files_of(services, someone.id, job_id) == []
+
+        await until(nothing_is_left)  # the worker takes them down after its last word
 
 
-async def test_nothing_of_it_is_left_after_everything_is_forgotten(services: Services) -> None:
+async def test_nothing_of_it_is_left_after_everything_is_forgotten(services: Services, hold: Hold) -> None:
     someone = await person(services)
     async with working(services) as front:
-        await place(services, someone.id, shoot("slow", count=16))
+        await place(services, someone.id, shoot("held", count=4))
         await first_told(front)
         receipt = await forget(services, someone.id)
     assert receipt is not None
@@ -103,7 +107,7 @@ async def test_nothing_of_it_is_left_after_everything_is_forgotten(services: Ser
 
 
 async def test_where_it_cannot_be_stored_the_next_one_is_the_first(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     someone = await person(services)
     put = BlobStore.put
@@ -117,25 +121,27 @@ async def test_where_it_cannot_be_stored_the_next_one_is_the_first(
     failed: list[str] = []
     monkeypatch.setattr(BlobStore, "put", down_for_one)
     async with working(services) as front:
-        job_id = await place(services, someone.id, shoot("slow", count=8))
+        job_id = await place(services, someone.id, shoot("held", count=4))
+        await until(lambda: bool(failed))
+        hold.let_go()
         assert (await first_told(front)).file.endswith("founder-01.jpg")
         assert await front.words(job_id) == ["done"]
-    assert failed
-    assert len(await galleries(services, someone.id, job_id)) == 8
+    assert len(await galleries(services, someone.id, job_id)) == 4
 
 
-async def test_a_killed_worker_s_successor_tells_the_same_one_again(services: Services) -> None:
+async def test_a_killed_worker_s_successor_tells_the_same_one_again(services: Services, hold: Hold) -> None:
     """At least once here; that it is shown once is the dialogue's: tests/bots/dialogue/test_first_portrait.py."""
     someone = await person(services)
     async with running(services.settings, "worker", "notify") as processes:
-        job_id = await place(services, someone.id, shoot("slow", count=8))
+        job_id = await place(services, someone.id, shoot("held", count=4))
         await services.job_queue.send()
         await until(lambda: len(told(services.settings, "early")) == 1)
         processes[0].kill()
+        hold.let_go()
         processes[0] = Process(services.settings, "worker")
         await ends(services, job_id)
         await until(lambda: bool(told(services.settings)))
     firsts = [line["payload"] for line in told(services.settings, "early")]
     assert firsts == [firsts[0]] * 2
     assert [line["word"] for line in told(services.settings)] == ["done"]
-    assert len(await galleries(services, someone.id, job_id)) == 8
+    assert len(await galleries(services, someone.id, job_id)) == 4

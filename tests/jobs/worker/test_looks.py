@@ -14,6 +14,7 @@ from jobs.privacy.forget import forget
 from jobs.services import Services, open_services
 from jobs.storage.blobs import BlobStore
 from jobs.worker.child import Child
+from tests.fakes.hold import Hold
 from tests.live_services import (
     children_of,
     column,
@@ -93,18 +94,19 @@ async def test_deleted_photos_do_not_live_on_in_the_memory_of_the_process_that_l
 
 
 async def test_looks_of_one_person_are_never_judged_side_by_side_and_a_photo_taken_back_fails_no_other(
-    tmp_path: Path,
+    tmp_path: Path, hold: Hold
 ) -> None:
     async with open_services(make_settings(tmp_path, look_slots=2)) as services:
         someone = await person(services, photos=0)
         for n in range(1, 5):
-            await send_photo(services, someone.id, f"photos/{n}", b"slow" if n == 1 else f"good {n}".encode())
+            await send_photo(services, someone.id, f"photos/{n}", b"held" if n == 1 else f"good {n}".encode())
         async with working(services) as front:
             placed = [await place(services, someone.id, Look(f"photos/{n}")) for n in range(1, 5)]
             await until(lambda: bool(list(services.settings.work_folder.glob(f"*/{placed[0]}.1/photos/*"))))
             async with services.database.write() as tx:
                 await tx.drop_photo(someone.id, "photos/2")
             await services.blob_store.delete(someone.id, ["photos/2"])
+            hold.let_go()
             words = [await front.words(job_id) for job_id in placed]
         assert words == [["done"], ["failed"], ["done"], ["done"]]
         async with services.database.read() as tx:
@@ -112,15 +114,16 @@ async def test_looks_of_one_person_are_never_judged_side_by_side_and_a_photo_tak
         assert sets == [["photos/1"], ["photos/1", "photos/3"], ["photos/1", "photos/3", "photos/4"]]
 
 
-async def test_a_photo_whose_process_is_killed_is_looked_at_again_by_itself(services: Services) -> None:
+async def test_a_photo_whose_process_is_killed_is_looked_at_again_by_itself(services: Services, hold: Hold) -> None:
     someone = await person(services, photos=0)
-    await send_photo(services, someone.id, "photos/1", b"slow")
+    await send_photo(services, someone.id, "photos/1", b"held")
     async with working(services) as front:
         job_id = await place(services, someone.id, Look("photos/1"))
         await until(lambda: bool(list(services.settings.work_folder.glob(f"*/{job_id}.1/photos/*"))))
         await asyncio.sleep(0.3)
         (child,) = children_of(os.getpid(), b"jobs.worker.child\0look")
         os.kill(child, signal.SIGKILL)
+        hold.let_go()
         assert await front.words(job_id) == ["done"]
         assert await column(services, "attempt") == 2
     async with services.database.read() as tx:

@@ -10,11 +10,12 @@ from jobs.privacy.forget import forget
 from jobs.queue.events import Preview
 from jobs.services import Services
 from jobs.storage import schema as t
+from tests.fakes.hold import Hold
 from tests.live_services import Front, person, place, shoot, until, working
 
 
 @pytest.fixture
-async def front(services: Services) -> AsyncIterator[Front]:
+async def front(services: Services, hold: Hold) -> AsyncIterator[Front]:
     async with working(services) as running:
         yield running
 
@@ -41,20 +42,22 @@ async def files_of(services: Services, account: int, job_id: int) -> list[str]:
 
 
 async def nothing_is_left(services: Services, account: int, job_id: int) -> None:
-    for _ in range(100):  # the worker takes it down after its last word
-        if not await files_of(services, account, job_id):
-            break
-        await asyncio.sleep(0.1)
-    assert await files_of(services, account, job_id) == []
+    async def none() -> bool:
+        return await files_of(services, account, job_id) == []
+
+    await until(none)  # the worker takes it down after its last word
 
 
-async def test_it_is_told_before_the_whole_is_there_and_goes_with_its_coming(services: Services, front: Front) -> None:
+async def test_it_is_told_before_the_whole_is_there_and_goes_with_its_coming(
+    services: Services, front: Front, hold: Hold
+) -> None:
     account, number = await drawn(services, front)
     job_id = await place(services, account, Enhance(number, ("upscale=x2",)))
     file = await told(front)
     assert file == f"shoots/{job_id}/preview.jpg"
     assert await services.blob_store.get(account, file) == b"preview of founder-00.jpg"
     assert [event.job_id for event in front.told] == [1], "the whole is not there yet"
+    hold.let_go()
     assert await front.words(job_id) == ["done"]
     assert await files_of(services, account, job_id) == []
     async with services.database.read() as tx:
@@ -62,16 +65,17 @@ async def test_it_is_told_before_the_whole_is_there_and_goes_with_its_coming(ser
     assert await services.blob_store.get(account, made.file) == b"founder-00 of 1 photos upscale=x2"
 
 
-async def test_one_that_is_refused_after_it_leaves_nothing(services: Services, front: Front) -> None:
+async def test_one_that_is_refused_after_it_leaves_nothing(services: Services, front: Front, hold: Hold) -> None:
     account, number = await drawn(services, front)
     job_id = await place(services, account, Enhance(number, ("upscale=x4",)))
     assert await told(front)
+    hold.let_go()
     assert await front.words(job_id) == ["failed"]
     await nothing_is_left(services, account, job_id)
 
 
 async def test_its_deletion_is_not_broken_off_however_fast_the_heart_beats(
-    services: Services, front: Front, monkeypatch: pytest.MonkeyPatch
+    services: Services, front: Front, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account, number = await drawn(services, front)
     monkeypatch.setattr("jobs.worker.worker.BEATS_A_LEASE", 1000)  # a beat finds the job closed before its files go
@@ -84,6 +88,7 @@ async def test_its_deletion_is_not_broken_off_however_fast_the_heart_beats(
     monkeypatch.setattr(services.blob_store, "delete_folder", slowly)
     job_id = await place(services, account, Enhance(number, ("upscale=x4",)))
     assert await told(front)
+    hold.let_go()
     assert await front.words(job_id) == ["failed"]
     await nothing_is_left(services, account, job_id)
 

@@ -24,6 +24,8 @@ from tests.live_services import (
     working,
 )
 
+LEASE_S = 2.0
+
 
 async def test_a_studio_that_finds_the_disk_full_delays_a_job_and_does_not_lose_it(services: Services) -> None:
     someone = await person(services)
@@ -54,14 +56,14 @@ async def test_a_full_disk_delays_a_job_and_does_not_lose_it(tmp_path: Path, sma
 async def test_a_full_disk_under_database_queue_shelf_and_work_at_once_delays_a_job_and_does_not_lose_it(
     small_disk: Path,
 ) -> None:
-    async with open_services(make_settings(small_disk)) as services, working(services) as front:
+    async with open_services(make_settings(small_disk)) as services, working(services, lease_s=LEASE_S) as front:
         someone = await person(services)
         job_id = await place(services, someone.id, shoot("slow", count=8))
         await stands_at(services, job_id, 1)
         with suppress(OSError), (small_disk / "rubbish").open("wb", buffering=0) as rubbish:
             while rubbish.write(b"x" * 4096):
                 pass
-        await asyncio.sleep(1.5 * services.settings.lease_s)  # whoever cannot write his heartbeat has lost it by now
+        await asyncio.sleep(1.5 * LEASE_S)  # whoever cannot write his heartbeat has lost it by now
         (small_disk / "rubbish").unlink()
         await ends(services, job_id)
         assert await front.words(job_id) == ["done"]
@@ -105,7 +107,7 @@ async def test_a_database_that_is_locked_for_longer_than_its_patience_loses_noth
 ) -> None:
     monkeypatch.setattr("jobs.storage.database.BUSY_MS", 300)
     monkeypatch.setattr("jobs.queue.arq_queue.LOST_S", 0.5)
-    async with open_services(make_settings(tmp_path)) as services, working(services) as front:
+    async with open_services(make_settings(tmp_path)) as services, working(services, lease_s=LEASE_S) as front:
         someone = await person(services)
         job_id = await place(services, someone.id, shoot("slow", count=4))
         await stands_at(services, job_id, 1)

@@ -12,6 +12,7 @@ from jobs.queue.events import Done
 from jobs.services import Services, open_services
 from jobs.storage import schema as t
 from jobs.worker.child import Child
+from tests.fakes.hold import Hold
 from tests.live_services import (
     QUICK,
     column,
@@ -23,6 +24,7 @@ from tests.live_services import (
     stands_at,
     state_of,
     times_drawn,
+    until,
     working,
 )
 
@@ -67,7 +69,7 @@ async def test_a_sitting_without_a_good_portrait_tells_the_counts_and_keeps_no_f
 
 async def test_a_job_s_time_begins_when_its_process_has_loaded(tmp_path: Path) -> None:
     async with (
-        open_services(make_settings(tmp_path, look_timeout_s=3.0)) as services,
+        open_services(make_settings(tmp_path, look_timeout_s=6.0)) as services,
         working(services, "tests.fakes.quick_studio:SlowToLoad"),
     ):
         someone = await person(services)
@@ -111,13 +113,20 @@ async def test_a_job_that_was_sent_and_never_noted_as_sent_is_done_once(services
 
 
 async def test_thousand_years_of_clock_jump_do_not_steal_a_job(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     someone = await person(services)
     async with working(services):
-        job_id = await place(services, someone.id, shoot("slow", count=8))
+        job_id = await place(services, someone.id, shoot("held", count=4))
         await stands_at(services, job_id, 1)
         monkeypatch.setattr(time, "time", lambda: 32_503_680_000.0)  # every clock in this process: the year 3000
+        before = await column(services, "beat")
+
+        async def beats() -> bool:
+            return bool(await column(services, "beat") > before + 1)
+
+        await until(beats)
+        hold.let_go()
         await ends(services, job_id)
         assert await column(services, "attempt") == 1
 
@@ -148,14 +157,17 @@ async def test_what_was_learnt_of_a_set_of_photos_is_sealed_and_there_for_the_ne
         assert beside == {"reference_embeddings.npz"}, "it is kept once, in its own place"
 
 
-async def test_a_worker_that_is_told_to_stop_gives_its_job_back_without_a_strike(services: Services) -> None:
+async def test_a_worker_that_is_told_to_stop_gives_its_job_back_without_a_strike(
+    services: Services, hold: Hold
+) -> None:
     someone = await person(services)
     async with working(services):
-        job_id = await place(services, someone.id, shoot("slow", count=4))
+        job_id = await place(services, someone.id, shoot("held", count=4))
         await stands_at(services, job_id, 1)
     assert await state_of(services, job_id) == "queued"
     assert (await column(services, "attempt"), await column(services, "strikes")) == (2, 0)
     async with services.database.read() as tx:
         assert (await tx.c.exec_driver_sql("SELECT count(*) FROM workers")).scalar_one() == 0
+    hold.let_go()
     async with working(services) as front:
         assert await front.words(job_id) == ["done"]
