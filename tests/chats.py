@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 from bots.dialogue.menu import Menu
@@ -25,6 +26,7 @@ from tests.fakes.discord_messages import pictures_shown
 from tests.fakes.discord_server import DiscordServer
 from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TelegramServer
+from tests.fakes.thread_child import ThreadChild
 from tests.live_services import beating
 
 Person = telegram_server.Person | discord_person.Person
@@ -44,14 +46,19 @@ async def running_bot(
     backoff: Backoff | None = None,
     **more: object,
 ) -> AsyncIterator[Services]:
-    """Services in a folder, its bot and worker running; a life that ends without goodbye."""
+    """Services in a folder, its bot and worker running; a life that ends without goodbye.
+
+    The fake studio's children are threads, another's are processes.
+    """
     service = discord if isinstance(server, DiscordServer) else telegram
     config = s.load(data=folder, lease_s=LEASE_S, **addressed(server), **more)
     await lay_database(folder)
     async with open_services(config) as services:
         worker = Worker(config, services.database, services.blob_store, services.job_queue, studio)
         parts = [services.job_queue.relay(), worker.run(), service.run(services, menu, backoff)]
-        with beating(LEASE_S):
+        with beating(LEASE_S), pytest.MonkeyPatch.context() as patch:
+            if studio == STUDIO:
+                patch.setattr("jobs.worker.worker.Child", ThreadChild)
             tasks = [asyncio.create_task(part) for part in parts]
             try:
                 if isinstance(server, DiscordServer):  # what happens before that is lost, as on the real one

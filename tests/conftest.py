@@ -1,9 +1,12 @@
 """What tests share: nets loaded once, the two real sitters mapped and cut out once, a port that nobody uses."""
 
+from __future__ import annotations
+
 import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # torch and ncnn each bring an OpenMP; on two cores the one's waiting threads would spin in the other's way
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -15,17 +18,15 @@ os.environ["LC_ALL"] = "C.UTF-8"  # the terminal speaks its person's language
 import pytest
 from hypothesis import settings
 
-from core.cutout.cutout import cut_out
-from core.engines.redress.engine import RedressEngine
-from core.engines.redress.nets import Nets
-from core.face.landmarks import map_face
-from core.models import Models
-from core.types import Cutout, FaceMap, Selfie
 from jobs.worker.child import give_memory_back
-from tests import sitters
 from tests.fakes.hold import HOLD, Hold
 from tests.live_servers import database_url, free_port, on_s3, postgres, queue_server, ready_sqlite, s3_server
 from tests.live_services import services
+
+if TYPE_CHECKING:  # fixtures import what they need: the process that hands files to the others loads no nets' libraries
+    from core.engines.redress.nets import Nets
+    from core.models import Models
+    from core.types import Cutout, FaceMap
 
 # `make test` tries the same examples each time, so that it tells of the change; `make fuzz` looks for new ones
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -66,17 +67,25 @@ __all__ = ["database_url", "on_s3", "postgres", "queue_server", "ready_sqlite", 
 
 @pytest.fixture(scope="session")
 def models() -> Models:
+    from core.models import Models
+
     return Models("embedded")
 
 
 @pytest.fixture(scope="session")
 def nets(models: Models) -> Nets:
     """The CPU engine's nets."""
+    from core.engines.redress.engine import RedressEngine
+
     assert isinstance(models.engine, RedressEngine)
     return models.engine.nets
 
 
 def _mapped(name: str) -> FaceMap:
+    from core.face.landmarks import map_face
+    from core.types import Selfie
+    from tests import sitters
+
     selfie = sitters.look(getattr(sitters, name)(), f"{name}.png")
     assert isinstance(selfie, Selfie)
     return map_face(selfie)
@@ -94,11 +103,15 @@ def collins_map() -> FaceMap:
 
 @pytest.fixture(scope="session")
 def hopper_cutout(hopper_map: FaceMap, models: Models) -> Cutout:
+    from core.cutout.cutout import cut_out
+
     return cut_out(hopper_map, models.parser)
 
 
 @pytest.fixture(scope="session")
 def collins_cutout(collins_map: FaceMap, models: Models) -> Cutout:
+    from core.cutout.cutout import cut_out
+
     return cut_out(collins_map, models.parser)
 
 

@@ -6,10 +6,13 @@ The environment variable STUDIO_HOLD names a file: studios go on when it is ther
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from core.errors import Stopped
 
 HOLD = "STUDIO_HOLD"
 
@@ -29,8 +32,19 @@ class Hold:
         self.file.unlink()
 
 
+class OfThread(threading.local):
+    """What a studio that works in a thread knows of its end. killed: there is nobody any more who waits for it."""
+
+    killed: threading.Event | None = None
+
+
+of_thread = OfThread()
+
+
 def wait_for_test(is_stopped: Callable[[], bool] = lambda: False) -> None:
-    """Wait until the test lets go, or the work is to stop."""
-    file = os.environ.get(HOLD)
+    """Wait until the test lets go, or the work is to stop; raises Stopped in a thread that was killed."""
+    file, killed = os.environ.get(HOLD), of_thread.killed
     while file is not None and not Path(file).exists() and not is_stopped():
+        if killed is not None and killed.wait(0.0):
+            raise Stopped("killed")
         time.sleep(0.02)

@@ -43,7 +43,7 @@ async def test_it_is_on_the_gallery_s_message_until_the_whole_is_there_or_the_ed
 
 
 async def test_forgetting_takes_it_with_everything_else(chat: Chat, tmp_path: Path, hold: Hold) -> None:
-    async with running_bot(tmp_path, chat):
+    async with running_bot(tmp_path, chat, stop_grace_s=0.3):
         ana = chat.person(7)
         await has_gallery(ana)
         await ana.presses("Edit")

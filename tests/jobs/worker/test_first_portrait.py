@@ -10,6 +10,7 @@ from jobs.services import Services
 from jobs.storage import schema as t
 from jobs.storage.blobs import BlobStore, BlobStoreDown, StoredBlob
 from tests.fakes.hold import Hold
+from tests.fakes.thread_child import ThreadChild
 from tests.live_services import (
     Front,
     Process,
@@ -24,6 +25,12 @@ from tests.live_services import (
     until,
     working,
 )
+
+
+@pytest.fixture(autouse=True)
+def _threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in threads: but for one that kills a worker, no claim here is about processes."""
+    monkeypatch.setattr("jobs.worker.worker.Child", ThreadChild)
 
 
 async def first_told(front: Front) -> FirstPortrait:

@@ -11,7 +11,14 @@ from jobs.queue.events import Preview
 from jobs.services import Services
 from jobs.storage import schema as t
 from tests.fakes.hold import Hold
+from tests.fakes.thread_child import ThreadChild
 from tests.live_services import Front, person, place, shoot, until, working
+
+
+@pytest.fixture(autouse=True)
+def _threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in threads: no claim here is about processes."""
+    monkeypatch.setattr("jobs.worker.worker.Child", ThreadChild)
 
 
 @pytest.fixture
