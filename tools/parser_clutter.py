@@ -54,7 +54,7 @@ def _thing(head: Tensor) -> Tensor:
     def uniform() -> Tensor:
         return torch.rand(count, 1, 1, 1, device=device)
 
-    outline = (blur(head, 4.0) * (1 - head)).flatten(1)
+    outline = (blur(head, 4.0) * (1 - head)).clamp(min=0).flatten(1)
     middle = torch.multinomial(outline + 1e-6, 1).view(-1, 1, 1, 1)
     x = torch.arange(WIDTH, device=device).view(1, 1, 1, -1) - middle % WIDTH
     y = torch.arange(HEIGHT, device=device).view(1, 1, -1, 1) - middle // WIDTH

@@ -42,6 +42,14 @@ LOBES_AT: Final = (132, 361)
 """Mesh points at the height of the ear lobes."""
 LEAST_LOCK: Final = 0.35
 """Squared eye distances below which hair that hangs from nothing above the ear lobes is a fold of cloth; by eye."""
+OTHER: Final = 20.0
+"""Distance in CIELAB, lightness counted half, of a place from the hair's own colour beyond which it is no hair: on
+five heads locks lay within 16 and cloth between strands from 25 on."""
+BEARD: Final = 35.0
+"""The same distance up to which it may be a beard, which is often redder: two were 2 and 23 away, cloth and walls
+beside four jaws 48 to 83."""
+AT_THE_CHIN: Final = 0.6
+"""Eye distances below the chin down to which a beard that the nets took for cloth may reach: collars reach further."""
 NOISE: Final = 0.04
 """Alpha nearer to none or to all than this is none or all: the training's own mattes were cut there."""
 
@@ -203,3 +211,34 @@ def hanging_loose(hair: F32, hat: F32, points: F32) -> tuple[F32, F32]:
         where = cv2.dilate(alone[blobs].astype(np.uint8), np.ones((7, 7), np.uint8))
         loose.append((part * where * (blobs == 0) + part * alone[blobs]).astype(np.float32))
     return loose[0], loose[1]
+
+
+def hanging_at_the_chin(rgb: U8, clothes: F32, hair: F32, oval: F32, valid: F32, points: F32) -> F32:
+    """Return what of the clothes is a beard: it hangs at the jaw and at no other clothes, in the hair's colour.
+
+    All (640, 512) float32 0..1. Cloth goes on to the shoulders or to where the photo ends.
+    """
+    known = hair > 0.8
+    if known.sum() < LEAST_KNOWN:
+        return np.zeros_like(clothes)
+    chin = float(points[CHIN, 1])
+    there = cv2.morphologyEx((clothes > 0.3).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, blobs, stats, _ = cv2.connectedComponentsWithStats(there)
+    jaw = cv2.dilate((oval > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    beyond = cv2.dilate((valid < 0.95).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    touches, goes_on = (np.bincount(blobs[place], minlength=count) > 0 for place in (jaw, beyond))
+    ends = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT]
+    lab = shaded_lab(rgb.astype(np.float32) / 255)
+    own = np.median(lab[known], axis=0)
+    found = np.zeros(blobs.shape, np.uint8)
+    for blob in np.flatnonzero(touches & ~goes_on & (ends < chin + AT_THE_CHIN * INTEROCULAR_PX * HALF)):
+        where = blobs == blob
+        if blob and length(np.median(lab[where], axis=0) - own) < BEARD:
+            found |= where
+    found = cv2.dilate(found, np.ones((5, 5), np.uint8)) * ((blobs == 0) | (found > 0))
+    return (clothes * found).astype(np.float32)
+
+
+def shaded_lab(rgb: F32) -> F32:
+    """Return colours (H, W, 3) sRGB 0..1 in CIELAB with half the lightness, as OTHER compares them."""
+    return (cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB) * np.float32((0.5, 1, 1))).astype(np.float32)

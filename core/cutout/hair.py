@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
+from core.colour import length
 from core.cutout.body import JAW_CORNERS
+from core.cutout.correct import OTHER, shaded_lab
 from core.cutout.parts import HALF, Parts
 from core.face.mesh import CHIN
 from core.frame import INTEROCULAR_PX
@@ -28,6 +30,8 @@ END: Final = 3
 """Rows at a column's end that clothes below shine into: they are not carried on."""
 BELOW: Final = 6
 """Rows below a column's end at which is looked whether anything hides how it goes on; and columns to both sides."""
+LEAST_LOCK: Final = 0.15
+"""Eye distances: narrower groups of columns are not carried on; they would hang down as stripes."""
 CUT: Final = 0.2
 """Eye distances of the head that the photo's border must cut before the print follows it."""
 
@@ -102,7 +106,8 @@ def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_]) -> t
     below = np.minimum(last + BELOW, height - 1)
     covered = hidden[below, np.arange(width)].astype(np.float32)[None]
     covered = cv2.blur(covered, (2 * BELOW + 1, 1))[0] > 0.5
-    used = (run > LEAST_RUN * eye) & covered
+    used = (run > LEAST_RUN * eye) & covered & _of_hair(rgb, solid, last)
+    used = _wide(used, round(LEAST_LOCK * eye))
     if not used.any():
         return back, rgb
     over = rows - last[None]
@@ -116,6 +121,25 @@ def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_]) -> t
     grown = np.where(inside, np.maximum(back, fade), back).astype(np.float32)
     soft = cv2.GaussianBlur(grown, (0, 0), 1.0)
     return np.where(inside, soft, grown).astype(np.float32), filled.astype(np.float32)
+
+
+def _of_hair(rgb: F32, solid: NDArray[np.bool_], last: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Say of each column whether what lies right above its end has the hair's own colour: (W,).
+
+    solid: (H, W), where hair hangs. last: each column's end.
+    """
+    if not solid.any():
+        return np.zeros(len(last), np.bool_)
+    lab = shaded_lab(rgb)
+    rows = np.clip(last[None] - END - np.arange(BELOW)[:, None], 0, None)
+    ends = np.median(lab[rows, np.arange(len(last))[None]], axis=0)
+    return np.asarray(length(ends - np.median(lab[solid], axis=0)) < OTHER)
+
+
+def _wide(used: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
+    """Drop groups of columns narrower than `least`: (W,)."""
+    opened = cv2.morphologyEx(used.astype(np.uint8)[None], cv2.MORPH_OPEN, np.ones((1, least), np.uint8))
+    return opened[0] > 0
 
 
 def at_border(mask: F32, valid: F32, way: tuple[int, int]) -> NDArray[np.bool_]:

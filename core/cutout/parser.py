@@ -27,6 +27,7 @@ from core.cutout.correct import (
     by_colour,
     by_colour_where_unsure,
     hair_over_clothes,
+    hanging_at_the_chin,
     hanging_loose,
     holes_filled,
     sitter_of,
@@ -119,6 +120,8 @@ class Parser:
         hair, skin, clothes = by_colour(rgb, hair, skin, clothes, oval, points)
         loose, shoulders = hanging_loose(hair, hat, points)
         hair, hat, clothes = hair - loose, hat - shoulders, clothes + loose + shoulders
+        beard = hanging_at_the_chin(rgb, clothes, hair, oval, valid, points)
+        hair, clothes = hair + beard, clothes - beard
         over = hair_over_clothes(rgb, hair, clothes)
         hair, clothes = over, clothes + hair - over
         skin = skin * (1 - _beside_clothes(clothes) * (1 - oval))

@@ -192,7 +192,7 @@ def test_hair_that_the_photos_lower_border_cuts_goes_on_below_it_without_a_line(
     collins_map: FaceMap, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     points, eye = collins_map.selfie.face.landmarks, collins_map.selfie.face.eye_px
-    rgb = collins_map.selfie.rgb[: int(points[152, 1] + 0.3 * eye)]
+    rgb = np.full_like(collins_map.selfie.rgb[: int(points[152, 1] + 0.3 * eye)], (60, 40, 30))  # all of hair's colour
     face = replace(collins_map, selfie=replace(collins_map.selfie, rgb=rgb))
     parts = models.parser.parse(face)
     border = int(frame.carry(np.array([[points[152, 0], len(rgb)]], np.float32), collins_map.transform)[0, 1])
@@ -235,7 +235,7 @@ def test_hair_is_carried_on_only_below_what_hides_its_end(hidden: bool, collins_
     hair = np.zeros_like(parts.hair)
     hair[y - 80 : y + 20, 60:110] = 1
     clothes = np.full_like(parts.person, float(hidden))
-    rgb = parts.rgb.astype(np.float32) / 255
+    rgb = np.full((*hair.shape, 3), 0.2, np.float32)
     figure = figure_of(parts, collins_map.landmarks)
     layered = layer_hair(
         replace(parts, hair=hair, person=np.maximum(hair, clothes), valid=np.ones_like(hair)),
@@ -245,6 +245,23 @@ def test_hair_is_carried_on_only_below_what_hides_its_end(hidden: bool, collins_
     )
     below = layered.back[y + 30 : y + 50, 70:100]
     assert below.min() > 0.9 if hidden else below.max() < 0.05
+
+
+def test_cloth_between_strands_and_a_thin_lock_are_not_carried_on(collins_map: FaceMap, models: Models) -> None:
+    parts, y = models.parser.parse(collins_map), int(collins_map.landmarks[152, 1] * 0.5)
+    hair, rgb = np.zeros_like(parts.hair), np.zeros((*parts.hair.shape, 3), np.float32)
+    hair[y - 80 : y + 20, 60:110] = hair[y - 80 : y + 20, 120:126] = 1
+    rgb[hair > 0] = 0.25, 0.15, 0.1
+    rgb[y - 10 : y + 20, 90:110] = 0.8, 0.3, 0.1
+    layered = layer_hair(
+        replace(parts, hair=hair, person=np.ones_like(hair)),
+        rgb,
+        figure_of(parts, collins_map.landmarks),
+        collins_map.landmarks,
+    )
+    below = layered.back[y + 30 : y + 50]
+    assert below[:, 65:85].min() > 0.9
+    assert below[:, 95:130].max() < 0.05
 
 
 @pytest.mark.parametrize("sitter", ["hopper", "collins"])

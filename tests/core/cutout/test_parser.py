@@ -11,7 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core.cutout.correct import by_colour, by_colour_where_unsure, hair_over_clothes, hanging_loose, sitter_of
+from core.cutout.correct import (
+    by_colour,
+    by_colour_where_unsure,
+    hair_over_clothes,
+    hanging_at_the_chin,
+    hanging_loose,
+    sitter_of,
+)
 from core.cutout.nets import CLASSES, INPUTS, SIZE, ParserNet, RefinerNet
 from core.cutout.parser import BASE, Parser
 from core.cutout.parts import HALF, PARTS_SIZE, Parts
@@ -165,6 +172,31 @@ def test_shoulders_are_no_hat_and_a_fold_is_no_lock(points: F32) -> None:
     assert fold[:, 120:150].max() == fold[:, 400:450].max() == 0
     assert shoulder[lobes + 45, 100] == pytest.approx(0.9)
     assert shoulder[:100].max() == 0
+
+
+def test_a_beard_that_the_nets_call_cloth_is_hair_and_a_collar_or_a_wall_is_not(points: F32) -> None:
+    hair, clothes, oval = (np.zeros((PARTS_SIZE[1], PARTS_SIZE[0]), np.float32) for _ in range(3))
+    oval[fill(oval.shape, points, FACE_OVAL, 1.0)] = 1
+    x, chin = (round(float(value)) for value in points[152, :2])
+    hair[20:120, 150:350] = 1
+    rgb = np.full((*hair.shape, 3), 128, np.uint8)
+    rgb[hair > 0] = 40, 25, 20
+    valid = np.ones_like(hair)
+
+    def beard(rows: slice, colour: tuple[int, int, int], reaches: bool = True) -> F32:
+        worn, picture, seen = clothes.copy(), rgb.copy(), valid.copy()
+        worn[rows, x - 30 : x + 30] = 0.9
+        picture[rows, x - 30 : x + 30] = colour
+        seen[rows.stop + 2 :] = float(reaches)
+        return hanging_at_the_chin(picture, worn, hair, oval, seen, points)
+
+    brown, red = (70, 35, 22), (170, 30, 40)
+    below = slice(chin, chin + 30)
+    assert beard(below, brown)[chin + 15, x] == pytest.approx(0.9)
+    assert beard(below, red).max() == 0, "no hair's colour"
+    assert beard(slice(chin, chin + 120), brown).max() == 0, "it goes on to the shoulders"
+    assert beard(below, brown, reaches=False).max() == 0, "it goes on where the photo ends"
+    assert beard(slice(chin + 30, chin + 40), brown).max() == 0, "it does not touch the jaw"
 
 
 def test_hair_over_cloth_ends_where_its_colour_does_or_cannot_be_told() -> None:
