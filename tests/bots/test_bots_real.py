@@ -159,7 +159,7 @@ async def test_a_whole_chat_in_the_terminal_from_consent_to_receipt(photos: Path
 
 
 async def test_the_same_chat_over_telegram_with_a_restart_while_it_is_at_work(
-    photos: Path, tmp_path: Path, menu: Menu
+    photos: Path, tmp_path: Path, menu: Menu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with TelegramServer() as server:
         ana = server.person(7, patience_s=1500)
@@ -167,6 +167,7 @@ async def test_the_same_chat_over_telegram_with_a_restart_while_it_is_at_work(
             await play(read(CONSENT), Player(ana), photos)
             assert shows_picture(ana.find("Navy suit")[0]), "outfits are picked by pictures"
             await play(read(DRESSED), Player(ana), photos)
+        monkeypatch.setenv(remembering_studio.NO_PHOTOS, "1")
         async with running_bot(tmp_path, server, STUDIO, menu):
             await play(read(GALLERY), Player(ana), photos)
         galleries = [message for message in ana.chat() if "photo" in message]
@@ -176,7 +177,7 @@ async def test_the_same_chat_over_telegram_with_a_restart_while_it_is_at_work(
 
 
 async def test_a_whole_sitting_on_discord_with_a_restart_while_it_is_at_work(
-    photos: Path, tmp_path: Path, menu: Menu
+    photos: Path, tmp_path: Path, menu: Menu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Consent, four photos with a stranger, two looks; then another process: gallery, edits, files, receipt."""
     async with DiscordServer() as server:
@@ -185,6 +186,7 @@ async def test_a_whole_sitting_on_discord_with_a_restart_while_it_is_at_work(
             await play(read(CONSENT), Player(ana), photos)
             assert shows_picture(ana.find("Navy suit")[0]), "outfits are picked by pictures"
             await play(read(DRESSED), Player(ana), photos)
+        monkeypatch.setenv(remembering_studio.NO_PHOTOS, "1")
         async with running_bot(tmp_path, server, STUDIO, menu):
             await play(read(GALLERY), Player(ana), photos)
             await ana.sees("Everything is deleted")

@@ -50,8 +50,8 @@ SECTIONS = sections_of(PAGE.read_text("utf-8"))
 
 
 def execute(blocks: list[Block], copy: Path) -> None:
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in PACKAGES:  # with what is compiled of it, but for what another process is about to write
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("*.pyc.*"))
     for block in blocks:
         if block.mode in ("file", "append"):
             place = copy / block.path

@@ -1,8 +1,8 @@
 """A stand-in for the studio's work, for tests of the conversation alone: it makes real small pictures, in no time.
 
 A photo's colour says what is wrong with it: black is too dark, red is somebody else; everything else is kept.
-What is drawn for the purpose `personal` is held after the first portrait, so that there is something to cancel, see
-`tests.fakes.hold`; so is an enlargement after its preview, and refused where it is fourfold.
+A sitting may be held after its first portrait, so that there is something to cancel, see `tests.fakes.hold`; so may an
+enlargement after its preview, which is refused where it is fourfold.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class PictureStudio:
         portraits = []
         for style in asked.styles:
             for number in range(asked.count):
-                if number and asked.purpose == "personal":
+                if number:
                     wait_for_test(should_stop)
                 if should_stop():
                     raise Stopped(f"at {number}")

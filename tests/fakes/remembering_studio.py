@@ -21,6 +21,8 @@ from jobs.worker.core_studio import CoreStudio
 
 FOLDER = "REMEMBERED_FOLDER"
 """The environment variable that names the folder."""
+NO_PHOTOS = "REMEMBERED_NO_PHOTOS"
+"""The environment variable that is set where no photo comes any more: what looks at photos is not loaded."""
 MOMENT_S = 1.5
 
 
@@ -28,8 +30,8 @@ class RememberingStudio(CoreStudio):
     """Implements `jobs.kinds.base.Studio`."""
 
     def warm(self, queue: str) -> None:
-        """Load everything as the real one does, unless pictures were made before: photos are always looked at."""
-        if not any(_folder().glob(f"{queue}-*")):
+        """Load everything as the real one does, unless pictures were made before, or no photos come any more."""
+        if not (NO_PHOTOS in os.environ if queue == "look" else any(_folder().glob(f"{queue}-*"))):
             super().warm(queue)
 
     def shoot(

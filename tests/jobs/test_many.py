@@ -12,7 +12,7 @@ from jobs.kinds.look import Look
 from jobs.services import Services, open_services
 from jobs.storage import schema as t
 from tests.live_servers import Postgres
-from tests.live_services import Process, make_settings, person, running, shoot, told
+from tests.live_services import Process, make_settings, person, running, shoot, told, until
 
 PEOPLE, LOOKS, SHOOTS = 30, 9, 1
 ALL = PEOPLE * (LOOKS + SHOOTS)
@@ -59,10 +59,7 @@ async def test_hundreds_of_jobs_are_each_done_once_whoever_is_killed(tmp_path: P
                 sittings = (await tx.c.execute(select(func.count()).select_from(t.sittings))).scalar_one()
                 portraits = (await tx.c.execute(select(func.count()).select_from(t.portraits))).scalar_one()
             assert (sittings, portraits) == (PEOPLE * SHOOTS, PEOPLE * SHOOTS)
-            for _ in range(200):
-                if len({line["job_id"] for line in told(config)}) == ALL:
-                    break
-                await asyncio.sleep(0.1)
+            await until(lambda: len({line["job_id"] for line in told(config)}) == ALL)
     again = Counter(line["job_id"] for line in told(config))
     assert len(again) == ALL
     assert {line["word"] for line in told(config)} == {"done"}

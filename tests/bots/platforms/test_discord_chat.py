@@ -15,14 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from bots.runtime.session_store import SessionStore
 from jobs import settings as s
-from jobs.services import open_services
+from jobs.services import Services, open_services
 from jobs.storage.keys import signed_by
 from tests.chats import STUDIO, begins, has_gallery, running_bot
 from tests.fakes.discord_messages import V2, pictures_shown
+from tests.fakes.discord_person import Person
 from tests.fakes.discord_server import TOKEN, DiscordServer
 from tests.fakes.hold import Hold
 from tests.fakes.picture_studio import picture
+from tests.live_services import until
 
 TESTS = Path(__file__).parents[2]
 
@@ -131,17 +134,21 @@ async def test_buttons_work_after_a_restart_and_for_their_owner_only(
         await ana.sees("3/3")
 
 
-async def until_quiet(server: DiscordServer) -> None:
-    """Wait until the bot has asked nothing for a second."""
-    before = -1
-    while before != len(server.calls):
-        before = len(server.calls)
-        await asyncio.sleep(1)
+async def until_known(services: Services, ana: Person) -> None:
+    """Wait until the bot knows of everything that somebody was shown."""
+    store = SessionStore("discord", keep_days=7)
+
+    async def known() -> bool:
+        async with services.database.read() as tx:
+            account = await tx.known_account("discord", ana.id_text)
+            return account is not None and (await store.load(tx, account.id))[0].outbox == ()
+
+    await until(known)
 
 
 async def test_closed_dms_are_told_in_time_and_the_gallery_waits(discord_server: DiscordServer, tmp_path: Path) -> None:
     server = discord_server
-    async with running_bot(tmp_path, server):
+    async with running_bot(tmp_path, server) as services:
         ana = server.person(7)
         team = server.guild(ana)
         await ana.says("/start", team)
@@ -157,7 +164,7 @@ async def test_closed_dms_are_told_in_time_and_the_gallery_waits(discord_server:
         await ana.presses("Go: 4")
         await ana.sees("I cannot write to you in private")
         await ana.sees("1/3 · Office")
-        await until_quiet(server)  # the bot knows that it was shown
+        await until_known(services, ana)
         server.interactions.forget()  # fifteen minutes are over
         shown = len(ana.chat())
         await ana.says("/gallery", team)

@@ -21,7 +21,9 @@ async def test_it_is_on_the_gallery_s_message_until_the_whole_is_there_or_the_ed
 ) -> None:
     async with running_bot(tmp_path, chat, stop_grace_s=0.3):
         ana = chat.person(7)
+        hold.let_go()
         await has_gallery(ana)
+        hold.again()
         await ana.presses("Edit")
         await ana.presses("Framing")
         failing = await sees_preview(ana, "four times the size")
@@ -45,7 +47,9 @@ async def test_it_is_on_the_gallery_s_message_until_the_whole_is_there_or_the_ed
 async def test_forgetting_takes_it_with_everything_else(chat: Chat, tmp_path: Path, hold: Hold) -> None:
     async with running_bot(tmp_path, chat, stop_grace_s=0.3):
         ana = chat.person(7)
+        hold.let_go()
         await has_gallery(ana)
+        hold.again()
         await ana.presses("Edit")
         await ana.presses("Framing")
         await sees_preview(ana, "Enlarge: twice the size")
