@@ -23,6 +23,7 @@ from tests import sitters
 from tests.chats import Player, running_bot, shows_picture
 from tests.fakes import remembering_studio
 from tests.fakes.discord_server import DiscordServer
+from tests.fakes.telegram_files import as_telegram
 from tests.fakes.telegram_server import TelegramServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1700)]
@@ -116,7 +117,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "stranger": stranger,
     }
     for name, rgb in named.items():
-        (folder / f"{name}.jpg").write_bytes(sitters.encoded(rgb, "JPEG", quality=95))
+        photo = sitters.encoded(rgb, "JPEG", quality=95)
+        (folder / f"{name}.jpg").write_bytes(as_telegram(photo, 1280))  # the same photos in every chat: drawn once
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 from dataclasses import dataclass
@@ -125,11 +126,17 @@ class Files(dict[str, Stored]):
         return self[id]
 
 
+_MADE: set[bytes] = set()
+
+
 def as_telegram(data: bytes, edge: int) -> bytes:
-    """Re-encode a photo as Telegram's clients do."""
+    """Re-encode a photo as Telegram's clients do; one that was made here is sent on as it is."""
+    if hashlib.sha256(data).digest() in _MADE:
+        return data
     with Image.open(io.BytesIO(data)) as picture:
         small = picture.convert("RGB")
         small.thumbnail((edge, edge))
         out = io.BytesIO()
         small.save(out, "JPEG", quality=87)
+    _MADE.add(hashlib.sha256(out.getvalue()).digest())
     return out.getvalue()
