@@ -241,4 +241,4 @@ def hanging_at_the_chin(rgb: U8, clothes: F32, hair: F32, oval: F32, valid: F32,
 
 def shaded_lab(rgb: F32) -> F32:
     """Return colours (H, W, 3) sRGB 0..1 in CIELAB with half the lightness, as OTHER compares them."""
-    return (cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB) * np.float32((0.5, 1, 1))).astype(np.float32)
+    return (cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB) * np.array((0.5, 1, 1), np.float32)).astype(np.float32)
