@@ -22,7 +22,7 @@ from core.errors import Stopped
 from jobs import metrics
 from jobs.kinds import registry
 from jobs.kinds.base import Queue
-from jobs.queue import events, job_status, job_store, outbox
+from jobs.queue import events, job_status, job_store
 from jobs.queue.arq_queue import ArqJobQueue
 from jobs.queue.job_store import Claimed
 from jobs.settings import Settings
@@ -40,6 +40,7 @@ BEATS_A_LEASE: Final = 8  # so many heartbeats must be lost before a job is take
 WORKER_STRIKES: Final = 5  # a worker's death says less about a job than its child's: so many times the strikes
 SIGN_IN_S: Final = 5.0
 BREAKS_CHILD: Final = frozenset({"fault", "memory"})  # the next job gets a new process: CUDA is of no use after some
+OVER: Final = frozenset({"done", "failed", "cancelled", "gone"})  # nobody will go on with the files of a job
 TRIES_LATER: Final = 40  # attempts of a job whose disk or blob store is in trouble; with SLOWEST_S over half an hour
 SLOWEST_S: Final = 60.0
 CORE_STUDIO: Final = "jobs.worker.core_studio:CoreStudio"
@@ -141,7 +142,7 @@ class Worker:
         finally:
             heart.cancel()
             await asyncio.gather(heart, return_exceptions=True)
-        if outcome not in {"left", "again"} and (outcome != "lost" or await self._is_over(job_id)):
+        if outcome not in {"left", "again"} and (outcome != "lost" or await self._state(job_id) in OVER):
             await asyncio.to_thread(run.workspace.clear_away)
         self._job_queue.wake()
         metrics.JOBS.labels(claimed.kind, outcome).inc()
@@ -315,8 +316,8 @@ class Worker:
         return await self._taken_down(run, "cancelled" if closed else "lost")
 
     async def _taken_down(self, run: _Run, outcome: str) -> str:
-        """Delete what a job had put, unless another attempt goes on with it; return the outcome."""
-        if outcome != "lost" or await self._is_over(run.claimed.id):
+        """Delete what a job had put, unless another attempt goes on with it or has delivered it; return the outcome."""
+        if outcome != "lost" or await self._state(run.claimed.id) in OVER - {"done"}:
             await take_down(self._blob_store, run.claimed.account, run.claimed.id)
         return outcome
 
@@ -339,14 +340,14 @@ class Worker:
             await job_store.release(tx, run.claimed.id, run.claimed.attempt)
         self._job_queue.wake()
 
-    async def _is_over(self, job_id: int) -> bool:
-        """Say whether nobody will go on with the files of a lost job; when in doubt they are left to the sweep."""
+    async def _state(self, job_id: int) -> str:
+        """Return the state of a lost job, `gone`, or `unknown`: when in doubt its files are left to the sweep."""
         try:
             async with self._database.read() as tx:
                 found = await job_status.status_of(tx, job_id)
         except (SQLAlchemyError, OSError):
-            return False
-        return found is None or found.state not in outbox.ACTIVE
+            return "unknown"
+        return "gone" if found is None else found.state
 
     async def _reap(self) -> None:
         """Take jobs back from workers whose heart stands still, until cancelled."""

@@ -1,5 +1,6 @@
 """How a job ends in a real worker that does not end well: cancelled, dead, too slow, or impossible."""
 
+import asyncio
 import os
 import signal
 from collections import Counter
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from jobs.kinds.base import Drawn
 from jobs.kinds.enhance import Enhance
 from jobs.queue import job_store
 from jobs.queue.events import Failed
 from jobs.services import Services, open_services
+from jobs.worker.worker import Worker
 from tests.fakes.hold import Hold
 from tests.live_services import (
     children_of,
@@ -98,6 +101,32 @@ async def test_a_job_that_was_taken_from_a_living_worker_goes_on_from_its_files(
     again = Counter(name.partition(" ")[2] for name in times_drawn(drawn).elements())
     assert again == {f"founder-{n:02d}": 1 for n in range(4)}
     assert not list(services.settings.work_folder.glob("*/*"))
+
+
+async def test_a_worker_that_lost_its_job_and_fails_at_it_deletes_nothing_of_what_another_delivered(
+    services: Services, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a standstill of the machine: its heart finds out later than its child ends."""
+
+    async def still(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Worker, "_heart", still)
+    someone = await person(services)
+    async with working(services):
+        job_id = await place(services, someone.id, shoot("breaks", count=2))
+        await until(lambda: bool(list(services.settings.work_folder.glob(f"*/{job_id}.1/out/founder-00.json"))))
+        async with services.database.write() as tx:
+            assert await job_store.take_back(tx, job_id, 1, 9) == "queued"
+            elsewhere = await job_store.claim(tx, job_id, 2, "another")
+        assert elsewhere is not None
+        file = f"shoots/{job_id}/founder-00.jpg"
+        await services.blob_store.put(someone.id, file, b"drawn elsewhere")
+        async with services.database.write() as tx:
+            await job_store.finish(tx, elsewhere, [Drawn(file, "founder", {"percent_of_baseline": 97.5})], {})
+        hold.let_go()
+        await until(lambda: not list(services.settings.work_folder.glob(f"*/{job_id}.1")))
+        assert await services.blob_store.get(someone.id, file) == b"drawn elsewhere"
 
 
 async def test_a_studio_without_its_weights_says_so_of_each_job_and_no_process_dies_of_it(services: Services) -> None:
