@@ -21,6 +21,7 @@ import structlog
 
 from core.errors import SetupWrong
 from jobs import logs, metrics
+from jobs.allocator import give_back_freed
 from jobs.privacy.retention import sweep_for_ever
 from jobs.services import Services, open_services
 from jobs.settings import Settings
@@ -41,6 +42,7 @@ def run(
     studio: str = CORE_STUDIO,
 ) -> None:
     """Run `everything` in this process until SIGTERM or SIGINT."""
+    give_back_freed()
     logs.configure(settings.log_json)
     asyncio.run(everything(settings, bots, work, studio))
 

@@ -32,7 +32,7 @@ CORE: tuple[tuple[str, ...], ...] = (
 """Modules and rooms of core by what they may import: those beside and above, never those below. The longest name
 counts: features and coverage are measured on what was cut out."""
 JOBS: tuple[tuple[str, ...], ...] = (
-    ("jobs.settings", "jobs.logs"),
+    ("jobs.settings", "jobs.logs", "jobs.allocator"),
     ("jobs.storage",),
     ("jobs.worker.laid_photos", "jobs.worker.workspace"),
     ("jobs.kinds",),
