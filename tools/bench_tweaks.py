@@ -1,4 +1,6 @@
-"""Measure edits on this machine: `python -m tools.bench_tweaks`. From a tap to JPEG bytes, layers in memory.
+"""Measure edits on this machine, as a worker's process has it: from a tap to JPEG bytes, layers in memory.
+
+    OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python -m tools.bench_tweaks
 
 The demo's sitter at full print, 1024x1280. Prints the median of three runs of every edit, slowest first, and the median
 and 95th percentile of those that change pixels of the print. Close other programs first: figures from a busy machine

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from core.errors import AtelierError
 from jobs.settings import Settings
 from jobs.storage import schema as t
-from jobs.storage.database import Database, migrate, open_database
+from jobs.storage.database import CACHE_KB, Database, migrate, open_database
 from jobs.storage.keys import open_keyring
 from tests.live_services import make_settings, someone
 
@@ -104,6 +104,13 @@ async def test_what_runs_after_the_commit_does_not_run_when_it_fails(database: D
         tx.after.append(lambda: ran.append("committed"))
         assert ran == []
     assert ran == ["committed"]
+
+
+async def test_a_connection_to_sqlite_keeps_few_pages(database: Database) -> None:
+    """A process has up to fifteen: with SQLite's own 2 MB each they held the file once more for every one."""
+    if database.is_sqlite:
+        async with database.read() as tx:
+            assert (await tx.c.exec_driver_sql("PRAGMA cache_size")).scalar_one() == -CACHE_KB
 
 
 async def test_a_write_that_is_cancelled_at_any_moment_leaves_no_lock_behind(database: Database) -> None:
