@@ -158,6 +158,9 @@ class Worker:
         try:
             result = await self._drawn(run, limit_s)
             run.step = events.Step("publish", 0, 1)
+            async with self._database.write() as tx:  # another may have its files, and have delivered it meanwhile
+                if await job_store.beat(tx, claimed.id, claimed.attempt, run.step) == "lost":
+                    return "lost"
             published = await job.publish(run.workspace, result)
             async with self._closing(run) as tx:
                 for name, verdict in published.verdicts.items():
@@ -207,10 +210,8 @@ class Worker:
         raises: none arrives after the job's files are taken down.
         """
         claimed, job = run.claimed, run.claimed.job
-        mirror: asyncio.Task[None] | None = None
         over = asyncio.Event()
-        if job.mirrored:
-            mirror = asyncio.create_task(run.workspace.mirror(self._settings.mirror_s, over))
+        mirror = asyncio.create_task(run.workspace.mirror(self._settings.mirror_s, over)) if job.mirrored else None
         try:
             await run.child.ready()
             run.workspace.held = run.child.held

@@ -103,19 +103,21 @@ async def test_a_job_that_was_taken_from_a_living_worker_goes_on_from_its_files(
     assert not list(services.settings.work_folder.glob("*/*"))
 
 
-async def test_a_worker_that_lost_its_job_and_fails_at_it_deletes_nothing_of_what_another_delivered(
-    services: Services, hold: Hold, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("manner", ["breaks", "held"])
+async def test_a_worker_that_lost_its_job_and_ends_it_deletes_nothing_of_what_another_delivered(
+    services: Services, hold: Hold, monkeypatch: pytest.MonkeyPatch, manner: str
 ) -> None:
-    """As after a standstill of the machine: its heart finds out later than its child ends."""
+    """As after a standstill of the machine: its heart finds out later than its child ends, and its files are taken."""
 
     async def still(*_: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Worker, "_heart", still)
     someone = await person(services)
-    async with working(services):
-        job_id = await place(services, someone.id, shoot("breaks", count=2))
-        await until(lambda: bool(list(services.settings.work_folder.glob(f"*/{job_id}.1/out/founder-00.json"))))
+    async with working(services) as front:
+        job_id = await place(services, someone.id, shoot(manner, count=2))
+        await until(lambda: len(front.early) == 1)
+        (folder,) = services.settings.work_folder.glob(f"*/{job_id}.1")
         async with services.database.write() as tx:
             assert await job_store.take_back(tx, job_id, 1, 9) == "queued"
             elsewhere = await job_store.claim(tx, job_id, 2, "another")
@@ -124,8 +126,9 @@ async def test_a_worker_that_lost_its_job_and_fails_at_it_deletes_nothing_of_wha
         await services.blob_store.put(someone.id, file, b"drawn elsewhere")
         async with services.database.write() as tx:
             await job_store.finish(tx, elsewhere, [Drawn(file, "founder", {"percent_of_baseline": 97.5})], {})
+        folder.rename(folder.with_suffix(".2"))
         hold.let_go()
-        await until(lambda: not list(services.settings.work_folder.glob(f"*/{job_id}.1")))
+        await until(lambda: not list(services.settings.work_folder.glob(f"*/{job_id}.*")))
         assert await services.blob_store.get(someone.id, file) == b"drawn elsewhere"
 
 
