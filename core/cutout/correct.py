@@ -38,6 +38,9 @@ UNLIKE: Final = 0.17
 """Distance in sRGB 0..1 below which backdrop and sitter are too alike for colour to tell."""
 SURE_SKIN: Final = (0.85, 0.97)
 """What the segmenter says of skin outside the face from none to all of it is kept; by eye on 20 faces."""
+SURE_HAT: Final = (0.5, 0.8)
+"""What the segmenter says of a hat from none to all of it is kept, and how much of the hat it must know before it is
+asked: on 127 outlined hats mean IoU stays (0.8615 and 0.8619), 11 better and 8 worse, none by more than 0.06."""
 LOBES_AT: Final = (132, 361)
 """Mesh points at the height of the ear lobes."""
 LEAST_LOCK: Final = 0.35
@@ -86,6 +89,21 @@ def holes_filled(probabilities: F32, coarse: F32) -> F32:
     lifted = np.maximum(person, 0.98 * cv2.GaussianBlur(sure.astype(np.float32), (0, 0), 2))
     parts = probabilities[1:] * (lifted / np.maximum(person, 1e-3))
     return np.concatenate([1 - lifted[None], parts]).astype(np.float32)
+
+
+def hats_ended(probabilities: F32, coarse: F32) -> F32:
+    """Give to the backdrop what of a hat the segmenter does not take for a person, where it knows nearly all of it.
+
+    probabilities: (5, H, W), coarse: (H, W), both float32 0..1. A flag, its cord and a lamp right behind a cap look
+    like its ornament to the parser; the segmenter knows most caps, but not every wide brim.
+    """
+    hat = probabilities[4]
+    there = hat > 0.5
+    low, least = SURE_HAT
+    if not there.any() or (coarse[there] > 0.5).mean() < least:
+        return probabilities
+    left = hat * np.clip(cv2.GaussianBlur(coarse, (0, 0), 2) / low, 0, 1)
+    return np.stack([probabilities[0] + hat - left, *probabilities[1:4], left]).astype(np.float32)
 
 
 def by_colour_where_unsure(rgb: U8, person: F32, parts: F32, valid: F32) -> F32:

@@ -29,6 +29,7 @@ from core.cutout.correct import (
     hair_over_clothes,
     hanging_at_the_chin,
     hanging_loose,
+    hats_ended,
     holes_filled,
     sitter_of,
     unsure_skin,
@@ -106,7 +107,7 @@ class Parser:
         coarse = self.person(rgb)
         found = self._probabilities(rgb, coarse, valid, points)
         large = np.stack([cv2.resize(part, PARTS_SIZE, interpolation=cv2.INTER_LINEAR) for part in found])
-        large = holes_filled(large, coarse)
+        large = hats_ended(holes_filled(large, coarse), coarse)
         person: F32 = self._refined(rgb, large) * sitter_of(1 - large[0], points)
         person = by_colour_where_unsure(rgb, person, large[1:], valid)
         person = np.where(person < NOISE, 0, np.where(person > 1 - NOISE, 1, person)) * (valid > 0.95)

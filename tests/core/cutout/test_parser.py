@@ -17,6 +17,7 @@ from core.cutout.correct import (
     hair_over_clothes,
     hanging_at_the_chin,
     hanging_loose,
+    hats_ended,
     sitter_of,
 )
 from core.cutout.nets import CLASSES, INPUTS, SIZE, ParserNet, RefinerNet
@@ -172,6 +173,22 @@ def test_shoulders_are_no_hat_and_a_fold_is_no_lock(points: F32) -> None:
     assert fold[:, 120:150].max() == fold[:, 400:450].max() == 0
     assert shoulder[lobes + 45, 100] == pytest.approx(0.9)
     assert shoulder[:100].max() == 0
+
+
+def test_a_flag_behind_a_cap_is_let_go_and_a_brim_that_the_segmenter_misses_stays() -> None:
+    found, coarse = np.zeros((5, 100, 100), np.float32), np.zeros((100, 100), np.float32)
+    found[4, 20:60, 20:70] = 1
+    found[1, 60:80, 20:95] = 1
+    found[0] = 1 - found[1:].sum(axis=0)
+    coarse[20:80, 20:62] = 1  # it knows 84 % of the hat
+    ended = hats_ended(found, coarse)
+    assert ended[4, 40, 40] == 1
+    assert ended[4, 40, 69] < 0.1
+    assert ended[0, 40, 69] > 0.9
+    np.testing.assert_allclose(ended.sum(axis=0), 1, atol=1e-6)
+    np.testing.assert_array_equal(ended[1], found[1])
+    coarse[:, 52:] = 0  # and now 64 %: a brim it does not know
+    np.testing.assert_array_equal(hats_ended(found, coarse), found)
 
 
 def test_a_beard_that_the_nets_call_cloth_is_hair_and_a_collar_or_a_wall_is_not(points: F32) -> None:
