@@ -89,6 +89,18 @@ async def test_a_whole_chat_in_the_dm_from_consent_to_receipt(discord_server: Di
         await ana.can_press("Show the edit")
         assert pictures_shown(ana.find("Show the edit")[0]) == 2, "before and after, side by side"
         await ana.presses("Show the edit")
+        await ana.presses("◂ Back")
+        await ana.presses("Backdrop")
+        await ana.presses("Backdrop: Park")
+        await ana.sees("Edited: Warmer: a touch, Backdrop: Park")  # a branch: what was undone is not under it
+        await ana.presses("◂ Back")
+        await ana.presses("Formats")
+        await ana.presses("Passport, Germany")
+        await ana.sees("Measured for Passport, Germany: it does not meet what is asked, because the mouth is open")
+        await ana.presses("↶ Undo")
+        await ana.presses("◂ Back")
+        await ana.presses("Apply to all")
+        await ana.sees("Done for 5 portraits")
         await ana.presses("Close edits")
         await ana.presses("All 6 files")
         files = await ana.sees("Your portraits in full quality")

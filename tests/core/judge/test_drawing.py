@@ -11,7 +11,7 @@ from core.edit import recipe as recipes
 from core.edit.recipe import develop, edit, effective
 from core.engines.redrawn import without_face
 from core.judge import drawing
-from core.judge.drawing import LIKENESS_LIMIT, STRENGTHS, drawn_recognisably, judge_drawn_anew
+from core.judge.drawing import KNOWN, LIKENESS_LIMIT, STRENGTHS, drawn_recognisably, judge_drawn_anew
 from core.looks.finish import finish_settings
 from core.scene.compose import Look, compose
 from core.types import U8, Layers, Portrait, Recipe, Verdict
@@ -57,6 +57,23 @@ def test_a_photograph_is_composed_once_for_every_strength_that_is_tried(
     asked = edit(small_recipe, "finish=poster", f"strength={STRENGTHS[-1]}")
     assert np.array_equal(drawn.rgb, develop(portrait.layers, asked)), "the same bytes as drawn by itself"
     assert np.array_equal(drawn.rgb, develop(drawn.layers, drawn.recipe))
+
+
+@pytest.mark.parametrize(
+    ("cosines", "strength"),
+    [
+        ((KNOWN,), 1.0),
+        ((LIKENESS_LIMIT + 0.01, LIKENESS_LIMIT + 0.03, LIKENESS_LIMIT + 0.02), 0.5),
+        ((LIKENESS_LIMIT + 0.03, LIKENESS_LIMIT + 0.03, LIKENESS_LIMIT - 0.1), 1.0),
+        ((LIKENESS_LIMIT + 0.01, KNOWN + 0.1), 0.5),
+    ],
+)
+def test_the_boldest_that_is_known_is_taken_and_else_the_likest(
+    cosines: tuple[float, ...], strength: float, portrait: Portrait
+) -> None:
+    drawn, verdict = drawn_recognisably(portrait, KEPT, SOURCE, recogniser(*cosines), NO_FACE)
+    assert verdict.kept
+    assert effective(drawn.recipe)["finish"]["strength"] == strength
 
 
 def test_a_drawing_that_is_like_nobody_at_any_strength_is_dropped(portrait: Portrait) -> None:
