@@ -168,6 +168,17 @@ async def has_gallery(person: Person) -> None:
     await person.sees("Your 3 portraits are ready")
 
 
+async def tries_a_passport_and_applies_to_all(person: Person) -> None:
+    """From the families of edits: measure a portrait for a passport, undo that, give its edits to the other five."""
+    await person.presses("Formats")
+    await person.presses("Passport, Germany")
+    await person.sees("Measured for Passport, Germany: it does not meet what is asked, because the mouth is open")
+    await person.presses("↶ Undo")
+    await person.presses("◂ Back")
+    await person.presses("Apply to all")
+    await person.sees("Done for 5 portraits")
+
+
 def id_of(message: Any) -> str:
     """The id of a message on either platform."""
     return str(message["message_id"] if isinstance(message, dict) else message.id)

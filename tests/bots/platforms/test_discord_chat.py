@@ -19,7 +19,7 @@ from bots.runtime.session_store import SessionStore
 from jobs import settings as s
 from jobs.services import Services, open_services
 from jobs.storage.keys import signed_by
-from tests.chats import STUDIO, begins, has_gallery, running_bot
+from tests.chats import STUDIO, begins, has_gallery, running_bot, tries_a_passport_and_applies_to_all
 from tests.fakes.discord_messages import V2, pictures_shown
 from tests.fakes.discord_person import Person
 from tests.fakes.discord_server import TOKEN, DiscordServer
@@ -94,13 +94,7 @@ async def test_a_whole_chat_in_the_dm_from_consent_to_receipt(discord_server: Di
         await ana.presses("Backdrop: Park")
         await ana.sees("Edited: Warmer: a touch, Backdrop: Park")  # a branch: what was undone is not under it
         await ana.presses("◂ Back")
-        await ana.presses("Formats")
-        await ana.presses("Passport, Germany")
-        await ana.sees("Measured for Passport, Germany: it does not meet what is asked, because the mouth is open")
-        await ana.presses("↶ Undo")
-        await ana.presses("◂ Back")
-        await ana.presses("Apply to all")
-        await ana.sees("Done for 5 portraits")
+        await tries_a_passport_and_applies_to_all(ana)
         await ana.presses("Close edits")
         await ana.presses("All 6 files")
         files = await ana.sees("Your portraits in full quality")

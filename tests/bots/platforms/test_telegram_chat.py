@@ -17,7 +17,7 @@ from bots.dialogue.text import LANGUAGES
 from jobs import settings as s
 from jobs.services import open_services
 from jobs.storage.keys import signed_by
-from tests.chats import STUDIO, begins, has_gallery, has_picked_office, running_bot
+from tests.chats import STUDIO, begins, has_gallery, has_picked_office, running_bot, tries_a_passport_and_applies_to_all
 from tests.fakes.hold import Hold
 from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TOKEN, TelegramServer
@@ -95,13 +95,7 @@ async def test_a_whole_chat_from_consent_to_receipt(server: TelegramServer, tmp_
         await ana.presses("Show the edit")
         await ana.sees("Edited: Warmer: a touch, Brighter: a touch")
         await ana.presses("◂ Back")
-        await ana.presses("Formats")
-        await ana.presses("Passport, Germany")
-        await ana.sees("Measured for Passport, Germany: it does not meet what is asked, because the mouth is open")
-        await ana.presses("↶ Undo")
-        await ana.presses("◂ Back")
-        await ana.presses("Apply to all")
-        await ana.sees("Done for 5 portraits")
+        await tries_a_passport_and_applies_to_all(ana)
         await ana.presses("▶")
         await ana.sees("Edited: Warmer: a touch + Brighter: a touch")
         await ana.presses("◀")
