@@ -1,6 +1,7 @@
 """The first portrait of a job that is kept is published and told while the others are being drawn."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,8 @@ from jobs.queue.events import FirstPortrait
 from jobs.services import Services
 from jobs.storage import schema as t
 from jobs.storage.blobs import BlobStore, BlobStoreDown, StoredBlob
+from jobs.worker.worker import Worker
+from tests.fakes import quick_studio
 from tests.fakes.hold import Hold
 from tests.fakes.thread_child import ThreadChild
 from tests.live_services import (
@@ -125,13 +128,24 @@ async def test_where_it_cannot_be_stored_the_next_one_is_the_first(
             raise BlobStoreDown("503 Slow Down")
         return await put(store, account, name, data)
 
+    async def noted(worker: Worker, run: Any, record: dict[str, Any]) -> None:
+        await tell_early(worker, run, record)
+        tried.append(record["file"])
+
     failed: list[str] = []
+    tried: list[str] = []
+    tell_early = Worker._tell_early
     monkeypatch.setattr(BlobStore, "put", down_for_one)
+    monkeypatch.setattr(Worker, "_tell_early", noted)
+    monkeypatch.setitem(quick_studio.SECONDS, "held", 1.0)
     async with working(services) as front:
         job_id = await place(services, someone.id, shoot("held", count=4))
-        await until(lambda: bool(failed))
+        await until(lambda: len(tried) == 1)
         hold.let_go()
+        await until(lambda: len(tried) == 2)
+        hold.again()  # what comes after the gallery is not told
         assert (await first_told(front)).file.endswith("founder-01.jpg")
+        hold.let_go()
         assert await front.words(job_id) == ["done"]
     assert len(await galleries(services, someone.id, job_id)) == 4
 
@@ -140,15 +154,15 @@ async def test_a_killed_worker_s_successor_tells_the_same_one_again(services: Se
     """At least once here; that it is shown once is the dialogue's: tests/bots/dialogue/test_first_portrait.py."""
     someone = await person(services)
     async with running(services.settings, "worker", "notify") as processes:
-        job_id = await place(services, someone.id, shoot("held", count=4))
+        job_id = await place(services, someone.id, shoot("slow", count=8))
         await services.job_queue.send()
         await until(lambda: len(told(services.settings, "early")) == 1)
         processes[0].kill()
-        hold.let_go()
         processes[0] = Process(services.settings, "worker")
+        hold.let_go()
         await ends(services, job_id)
         await until(lambda: bool(told(services.settings)))
     firsts = [line["payload"] for line in told(services.settings, "early")]
     assert firsts == [firsts[0]] * 2
     assert [line["word"] for line in told(services.settings)] == ["done"]
-    assert len(await galleries(services, someone.id, job_id)) == 4
+    assert len(await galleries(services, someone.id, job_id)) == 8
