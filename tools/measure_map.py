@@ -24,7 +24,7 @@ from rich.progress import track
 from core import frame
 from core.cutout.parser import Parser
 from core.cutout.parts import PARTS_SIZE, Parts
-from core.face import features
+from core.face import features, worn
 from core.face.landmarks import map_face
 from core.intake import review
 from core.models import Models
@@ -135,12 +135,12 @@ def _one(word: str | bool | None) -> str:
 
 
 def fitted(seen: Sequence[Seen]) -> None:
-    """Print the rules of `core.face.features`, fitted on the half marked "fit"."""
+    """Print the rules of `core.face.features` and `core.face.worn`, fitted on the half marked "fit"."""
     taught = [item for item in seen if item.label["half"] == "fit" and item.label["hat"] != "yes"]
     goals = (
-        ("GLASSES", features.GLASSES, "glasses", {"yes"}),
-        ("UPPER_LIP_HAIR", features.UPPER_LIP_HAIR, "facial_hair", {"moustache", "beard"}),
-        ("CHIN_HAIR", features.CHIN_HAIR, "facial_hair", {"beard"}),
+        ("GLASSES", worn.GLASSES, "glasses", {"yes"}),
+        ("UPPER_LIP_HAIR", worn.UPPER_LIP_HAIR, "facial_hair", {"moustache", "beard"}),
+        ("CHIN_HAIR", worn.CHIN_HAIR, "facial_hair", {"beard"}),
         ("BALD", features.BALD, "hair_length", {"bald"}),
         ("LONG", features.LONG, "hair_length", {"chin", "shoulder_or_longer"}),
     )

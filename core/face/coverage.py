@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.face import features
+from core.face import features, worn
 from core.face.landmarks import TRIANGLES
 from core.face.mesh import EYES, FACE_OVAL, LIPS
 from core.frame import framed
@@ -161,10 +161,10 @@ def _worn(face: FaceMap) -> list[F32]:
     rings: list[F32] = []
     if seen and seen.glasses:
         turn = np.linspace(0, 2 * np.pi, 37)
-        lens = 2 * features.IOD * np.stack([0.42 * np.cos(turn), 0.06 + 0.3 * np.sin(turn)], axis=1)
+        lens = 2 * worn.IOD * np.stack([0.42 * np.cos(turn), 0.06 + 0.3 * np.sin(turn)], axis=1)
         rings += [eye + lens for eye in frame.eye_centres(points)]
     if seen and seen.facial_hair in {"moustache", "beard"}:
-        rings.append(points[list(features.UPPER_LIP)])
+        rings.append(points[list(worn.UPPER_LIP)])
     if seen and seen.facial_hair == "beard":
-        rings += [points[list(ring)] for ring in (features.CHIN, *features.JAW)]
+        rings += [points[list(ring)] for ring in (worn.CHIN, *worn.JAW)]
     return [np.asarray(ring, np.float32) for ring in rings]

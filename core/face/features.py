@@ -10,7 +10,7 @@ hair with an area under the curve of 0.75 on 44 portraits, and three with curls 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -19,30 +19,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, dot, linear
+from core.colour import dot, linear
 from core.cutout.hair import shown_window
 from core.cutout.parser import Parser
 from core.cutout.parts import PARTS_SIZE, Parts
 from core.cutout.tie import wears_tie
 from core.cutout.whole import own_clothes
-from core.face.landmarks import fill
 from core.face.mesh import CHIN as CHIN_TIP
+from core.face.worn import (
+    CHEEKS,
+    CHIN_HAIR,
+    GLASSES,
+    IOD,
+    UPPER_LIP_HAIR,
+    Rule,
+    lines_of,
+    logarithms,
+    skin_cover,
+    texture,
+    there,
+    within,
+)
 from core.types import F32, FaceMap, Features
 
-IOD: Final = frame.EYE_DISTANCE * PARTS_SIZE[0]
-"""Distance between the eyes where all is measured, 94.7 px."""
-UPPER_LIP: Final = (98, 97, 2, 326, 327, 391, 269, 267, 0, 37, 39, 165)
-CHIN: Final = (204, 106, 182, 83, 18, 313, 406, 335, 424, 431, 395, 369, 396, 175, 171, 140, 170, 211)
-JAW: Final = ((213, 172, 136, 150, 149, 140, 211, 210, 214, 192), (433, 397, 365, 379, 378, 369, 431, 430, 434, 416))
-CHEEKS: Final = ((117, 118, 119, 100, 36, 205, 50, 123), (346, 347, 348, 329, 266, 425, 280, 352))
 FOREHEAD: Final = (109, 10, 338, 337, 9, 108)
-"""Rings of mesh points around plain parts of the face, drawn over four portraits to see that they fit."""
+"""A ring of mesh points around its plain part, as those of `core.face.worn`."""
 
-Rule = Mapping[str, float]
-"""Weights by measure, and "1" for the constant: the natural logarithm of the odds that something is there."""
-GLASSES: Final[Rule] = {"1": -2.81, "bridge": 2.34, "under": 1.28, "side": 1.61}
-UPPER_LIP_HAIR: Final[Rule] = {"1": 7.24, "lip_dark": -4.31, "lip_texture": 4.44, "lip_red": -11.04}
-CHIN_HAIR: Final[Rule] = {"1": 8.66, "chin_dark": -0.97, "chin_texture": 3.60, "chin_red": -2.85, "jaw_red": -6.87}
 BALD: Final[Rule] = {"1": -4.13, "crown_texture": -2.49, "crown_height": -7.38}
 LONG: Final[Rule] = {"1": -4.73, "hair_beside": 4.91}
 """Logistic regressions (ridge 1) on the half of the portraits marked "fit"."""
@@ -64,8 +66,6 @@ SURE: Final = 0.5
 portraits three have it, too few to tell it by."""
 DARK_BROWN: Final = 30.0
 """Median CIELAB lightness below which brown hair is called dark: a matter of words, set where labels agreed best."""
-NO, YES = -1.4, 0.4
-"""Log odds below which something is not there and above which it is, 20 % and 60 %; None in between."""
 AT_CHIN, AT_SHOULDERS = 0.2, 0.45
 """Hair beside the neck under the chin, in squared eye distances of a possible 0.7: up to the first it ends at the chin,
 from the second on it reaches the shoulders. In between a bob and a beginning fall cannot be told. Set on all
@@ -128,69 +128,13 @@ def measure(parts: Parts, landmarks: F32) -> dict[str, float]:
     """
     points = landmarks[:, :2] * np.float32(PARTS_SIZE[0] / frame.PRINT[0])
     light = linear(parts.rgb)
-    smooth = cv2.GaussianBlur(light, (0, 0), 0.7) + 0.004
-    dark = np.log(smooth @ LUMINANCE)
-    fine = (dark - cv2.GaussianBlur(dark, (0, 0), 2)) ** 2
-    smooth = cv2.GaussianBlur(light, (0, 0), 2) + 0.004
-    tint = np.log(smooth[..., ::2] / smooth[..., 1:2])  # red over green, blue over green
+    dark, fine, tint = logarithms(light)
     return {
-        **_lines(light, points),
-        **_skin_cover(parts.person, dark, fine, tint[..., 0], points),
+        **lines_of(light, points),
+        **skin_cover(parts.person, dark, fine, tint[..., 0], points),
         **_hair(parts, dark, fine, tint, points),
         **_hat_edge(parts.rgb, light, points),
     }
-
-
-def _inside(points: F32, *rings: Sequence[int]) -> NDArray[np.bool_]:
-    return np.logical_or.reduce([fill((PARTS_SIZE[1], PARTS_SIZE[0]), points, tuple(ring)) for ring in rings])
-
-
-def _lines(light: F32, points: F32) -> dict[str, float]:
-    """Steepness of the steepest lines that skin does not have: over the nose, under the eyes, beside them.
-
-    bridge: of the mean over a strip 0.2 eye distances wide between the eyes; under: of the lower rims;
-    side: of the temples of a frame, between the eye's corner and the face's outline. Logarithms.
-    """
-    steep = np.abs(cv2.Sobel(cv2.GaussianBlur(np.log(light @ LUMINANCE + 0.01), (0, 0), 0.8), cv2.CV_32F, 0, 1))
-    eyes = frame.eye_centres(points)
-    level = float(eyes[:, 1].mean())
-
-    def strip(left: float, right: float, above: float, below: float) -> F32:
-        cut = steep[
-            round(level + above * IOD) : round(level + below * IOD), round(left) : max(round(right), round(left) + 4)
-        ]
-        return cut if cut.size else np.zeros((1, 1), np.float32)
-
-    bridge = strip(points[168, 0] - 0.1 * IOD, points[168, 0] + 0.1 * IOD, -0.25, 0.3).mean(axis=1).max()
-    under = np.mean([np.median(strip(x - 0.25 * IOD, x + 0.25 * IOD, 0.16, 0.55).max(axis=0)) for x in eyes[:, 0]])
-    beside = ((points[127, 0], points[33, 0] - 0.06 * IOD), (points[263, 0] + 0.06 * IOD, points[356, 0]))
-    side = np.mean([np.median(strip(left, right, -0.3, 0.3), axis=1).max() for left, right in beside])
-    names = ("bridge", "under", "side")
-    return {name: float(np.log(value + 0.02)) for name, value in zip(names, (bridge, under, side), strict=True)}
-
-
-def _skin_cover(person: F32, dark: F32, fine: F32, red: F32, points: F32) -> dict[str, float]:
-    """Compare upper lip, chin and jaw with the cheeks: how much darker, how much less red, how much rougher."""
-    cheeks = _inside(points, *CHEEKS)
-    own, own_red = float(np.median(dark[cheeks])), float(np.median(red[cheeks]))
-    own_fine = float(np.minimum(fine[cheeks], 0.01).mean())
-    lower = points.copy()  # clear of the nostrils' shadow
-    nostrils = list(UPPER_LIP[:5])
-    lower[nostrils, 1] = np.maximum(points[nostrils, 1], points[2, 1] + 0.3 * (points[0, 1] - points[2, 1]))
-    found: dict[str, float] = {}
-    for name, rings in (("lip", (UPPER_LIP,)), ("chin", (CHIN,)), ("jaw", JAW)):
-        where = _inside(lower, *rings) & (person > 0.78)
-        if where.sum() < 40:
-            where = _inside(lower, *rings)
-        found[f"{name}_dark"] = float(np.median(dark[where])) - own
-        found[f"{name}_red"] = float(np.median(red[where])) - own_red
-        found[f"{name}_texture"] = _texture(fine[where], own_fine)
-    return found
-
-
-def _texture(fine: F32, own: float) -> float:
-    """Logarithm of the standard deviation that is left when the skin's own variance is taken away; -4.6 for none."""
-    return float(0.5 * np.log(max(float(np.minimum(fine, 0.04).mean()) - own, 0.0) + 1e-4))
 
 
 def _hair(parts: Parts, dark: F32, fine: F32, tint: F32, points: F32) -> dict[str, float]:
@@ -205,7 +149,7 @@ def _hair(parts: Parts, dark: F32, fine: F32, tint: F32, points: F32) -> dict[st
     rows, columns = np.mgrid[: PARTS_SIZE[1], : PARTS_SIZE[0]].astype(np.float32)
     lab = cv2.cvtColor(parts.rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     head, outside = parts.head > 0.55, parts.oval < 0.3
-    skin = _inside(points, *CHEEKS, FOREHEAD)
+    skin = within(points, *CHEEKS, FOREHEAD)
     off = np.dstack([dark - np.median(dark[skin]), tint - np.median(tint[skin], axis=0)])
     reach = np.dstack([np.where(off[..., 0] < 0, 0.5, 0.8), np.full_like(dark, 0.13), np.full_like(dark, 0.18)])
     skinlike = np.exp(-0.5 * dot(off / reach, off / reach))
@@ -220,9 +164,7 @@ def _hair(parts: Parts, dark: F32, fine: F32, tint: F32, points: F32) -> dict[st
     beside &= (columns < points[234, 0] - 0.06 * IOD) | (columns > points[454, 0] + 0.06 * IOD)
     taught = beside if beside.sum() > 0.15 * IOD**2 else hair
     return {
-        "crown_texture": _texture(fine[crown], float(np.minimum(fine[skin], 0.01).mean()))
-        if crown.sum() > 20
-        else -4.6,
+        "crown_texture": texture(fine[crown], float(np.minimum(fine[skin], 0.01).mean())) if crown.sum() > 20 else -4.6,
         "crown_height": float(points[10, 1] - np.flatnonzero(crown.any(axis=1)).min(initial=10**4)) / IOD,
         "crown_contrast": float(np.subtract(*np.percentile(lab[crown][:, 0], (90, 10)))) if crown.any() else 0.0,
         "hair_seen": float(hair.sum()) / IOD**2,
@@ -301,8 +243,8 @@ def _ridge(steep: F32) -> NDArray[np.int64]:
 
 def judge(measured: Mapping[str, float]) -> Features:
     """Hold the measures against the rules."""
-    glasses = _there(measured, GLASSES)
-    chin, lip = _there(measured, CHIN_HAIR), _there(measured, UPPER_LIP_HAIR)
+    glasses = there(measured, GLASSES)
+    chin, lip = there(measured, CHIN_HAIR), there(measured, UPPER_LIP_HAIR)
     facial_hair = "beard" if chin else None if chin is None or lip is None else "moustache" if lip else "none"
     hat = _hat(measured)
     length, colour = _length(measured, hat), None
@@ -323,11 +265,6 @@ def judge(measured: Mapping[str, float]) -> Features:
     )
 
 
-def _there(measured: Mapping[str, float], rule: Rule) -> bool | None:
-    odds = rule["1"] + sum(weight * measured[name] for name, weight in rule.items() if name != "1")
-    return True if odds > YES else False if odds < NO else None
-
-
 def _hat(measured: Mapping[str, float]) -> bool | None:
     """A hat is a steep edge low on the forehead, with something over it that is not this person's hair.
 
@@ -342,13 +279,13 @@ def _hat(measured: Mapping[str, float]) -> bool | None:
 
 
 def _length(measured: Mapping[str, float], hat: bool | None) -> str | None:
-    long = _there(measured, LONG)
+    long = there(measured, LONG)
     if long is None:
         return None
     if long:
         below = measured["hair_below"]
         return "chin" if below < AT_CHIN else "shoulder_or_longer" if below > AT_SHOULDERS else None
-    bald = _there(measured, BALD)
+    bald = there(measured, BALD)
     if hat or bald is None or (bald and hat is None):  # a hat hides the crown
         return None
     return "bald" if bald else "short"

@@ -11,8 +11,10 @@ from core.looks.backdrop import drawn_backdrop
 from core.looks.cel import cloth_of, hair_of, painted_regions, skin_of
 from core.looks.features import around_eyes, jaw_line, nose_lines, paint_eyes, paint_mouth
 from core.looks.finish import Finish
+from core.looks.glasses import draw_frames
 from core.looks.lines import edge_lines, flow_of, outline
 from core.looks.proportions import caricatured, eyes_enlarged
+from core.looks.study import upon_study
 from core.looks.subject import Subject
 from core.looks.tones import luma_of, over, simplified
 from core.types import U8
@@ -55,7 +57,8 @@ def draw(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     ink = np.maximum(ink, outline(subject.figure, 3.0 * line, soft))
     ink = np.maximum(ink, outline(subject.cloth, 2.0 * line, soft))
     ink = np.maximum(ink, outline(subject.hair + subject.hat, 1.4 * line, soft))
+    draw_frames(subject, ink, line)
     return to_bytes(over(painted, INK, ink))
 
 
-FINISHES: Final = (Finish("cartoon", 1, draw),)
+FINISHES: Final = (Finish("cartoon", 1, draw), Finish("cartoon", 2, upon_study(draw)))

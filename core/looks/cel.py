@@ -68,6 +68,8 @@ def skin_of(subject: Subject, flat: F32, size: float, steps: Sequence[float], li
     base = turned(middle_colour(form, (there & (light > lit - 4)).astype(np.float32), (0.8, 0.62, 0.53)), 2, 1.15)
     tones = [turned(base, step, 1.05 if step > -22 else 0.85, -5 if step < -5 else 0) for step in lighter]
     painted = stepped(light, [lit + step for step in steps], tones)
+    if subject.study:
+        painted = bearded(painted, subject, flat)
     lips = polygon(light.shape, smoothed(subject.mesh[list(LIPS), :2], closed=True, times=2))
     red = turned(middle_colour(flat, lips, (0.7, 0.4, 0.38)), 3, 1.15)
     split = float(np.median(light[lips > 0.5])) if (lips > 0.5).any() else 50.0
@@ -75,6 +77,22 @@ def skin_of(subject: Subject, flat: F32, size: float, steps: Sequence[float], li
     hairy = brows(subject, lightness(flat), lit - 18)
     dark = middle_colour(flat, (hairy > 0.5).astype(np.float32), (0.25, 0.17, 0.13))
     return over(painted, turned(dark, -8, 0.9), hairy)
+
+
+def bearded(painted: F32, subject: Subject, flat: F32) -> F32:
+    """Paint facial hair over a picture (H, W, 3): its own colour in two tones, parted by its own light.
+
+    flat: the picture (H, W, 3) without texture.
+    """
+    beard = subject.study.beard if subject.study else np.zeros(subject.figure.shape, np.float32)
+    there = beard > 0.5
+    if there.sum() < 0.02 * subject.eye**2:
+        return painted
+    colour = turned(middle_colour(flat, there.astype(np.float32), (0.2, 0.15, 0.12)), -2, 1.0)
+    light = cv2.GaussianBlur(lightness(flat), (0, 0), max(0.02 * subject.eye, 0.8))
+    tones = stepped(light, [float(np.percentile(light[there], 55))], [turned(colour, -5), turned(colour, 5)])
+    soft = cv2.GaussianBlur(beard, (0, 0), max(0.02 * subject.eye, 0.8))
+    return over(painted, tones, above(soft, 0.45))
 
 
 def hair_of(

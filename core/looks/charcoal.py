@@ -14,6 +14,7 @@ from core.colour import to_bytes
 from core.looks.features import brow_strokes
 from core.looks.finish import Finish
 from core.looks.graphite import CHALK, COAL, SLANT, TONED, draw_features, drawn_lines, hair_flow, mixed, own_tones
+from core.looks.study import upon_study
 from core.looks.subject import Subject
 from core.looks.texture import form_flow, hatching, paper
 from core.looks.tones import lightness, over, simplified
@@ -66,4 +67,4 @@ def _lights(subject: Subject) -> F32:
     return (0.85 * there).astype(np.float32)
 
 
-FINISHES: Final = (Finish("charcoal", 2, charcoal),)
+FINISHES: Final = (Finish("charcoal", 2, charcoal), Finish("charcoal", 3, upon_study(charcoal)))

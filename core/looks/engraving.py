@@ -11,8 +11,10 @@ from core.colour import to_bytes
 from core.looks.backdrop import backdrop_colour
 from core.looks.features import brows, eye_strokes, jaw_line, nose_lines, paint_mouth
 from core.looks.finish import Finish
+from core.looks.glasses import draw_frames
 from core.looks.graphite import hair_flow
 from core.looks.lines import edge_lines, flow_of, outline
+from core.looks.study import upon_study
 from core.looks.subject import Subject
 from core.looks.texture import fibres, paper
 from core.looks.tones import lightness, luma_of, over, simplified
@@ -60,6 +62,7 @@ def draw(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     light = lightness(subject.rgb)
     lit = float(np.median(light[subject.skin > 0.9])) if (subject.skin > 0.9).any() else 70.0
     ink = np.maximum(ink, 0.9 * brows(subject, light, lit - 14))
+    draw_frames(subject, ink, line)
     sheet = SHEET * (1 + 0.012 * paper((height, width), eye, rng)[..., None])
     return to_bytes(over(sheet.astype(np.float32), INK, np.clip(ink, 0, 1)))
 
@@ -90,4 +93,4 @@ def _lines(phase: F32, dark: F32, pitch: float) -> F32:
     return np.clip((dark / 2 - away) / slope + 0.5, 0, 1).astype(np.float32)
 
 
-FINISHES: Final = (Finish("engraving", 1, draw),)
+FINISHES: Final = (Finish("engraving", 1, draw), Finish("engraving", 2, upon_study(draw)))

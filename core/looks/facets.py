@@ -11,10 +11,12 @@ from scipy.spatial import Delaunay, cKDTree
 
 from core.colour import to_bytes
 from core.looks.backdrop import backdrop_colour
-from core.looks.cel import covers_of
+from core.looks.cel import bearded, covers_of
 from core.looks.features import brows, nose_lines, paint_eyes, paint_mouth
 from core.looks.finish import Finish
+from core.looks.glasses import draw_frames, rim_sides
 from core.looks.lines import edge_lines, flow_of, outline
+from core.looks.study import upon_study
 from core.looks.subject import Subject
 from core.looks.texture import clouds
 from core.looks.tones import lightness, luma_of, over, shapes, simplified, stepped, turned
@@ -38,7 +40,11 @@ def low_poly(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     """Fold the subject out of flat triangles."""
     width, height = subject.size
     picture = over(_backdrop(subject, rng), turned(subject.rgb, 2, 1.25), subject.figure)
-    points = np.vstack([_corners(width, height), subject.mesh[list(FEATURES), :2], _scattered(subject, strength, rng)])
+    scattered = _scattered(subject, strength, rng)
+    rims = rim_sides(subject)
+    if len(rims):  # facets of their own, and none across them
+        scattered = np.vstack([rims, scattered[cKDTree(rims).query(scattered)[0] > 0.05 * subject.eye]])
+    points = np.vstack([_corners(width, height), subject.mesh[list(FEATURES), :2], scattered])
     points = points[(points[:, 0] >= 0) & (points[:, 0] < width) & (points[:, 1] >= 0) & (points[:, 1] < height)]
     points = np.unique(np.round(points, 1), axis=0)
     triangles = Delaunay(points).simplices
@@ -148,6 +154,8 @@ def stained_glass(subject: Subject, strength: float, rng: np.random.Generator) -
     lit = float(np.percentile(form[subject.skin > 0.8], 62)) if (subject.skin > 0.8).any() else 60.0
     matting = stepped(form, [lit - 34, lit - 20, lit - 8], [np.full(3, tone) for tone in (0.42, 0.62, 0.82, 1.0)])
     painted = over(painted, painted * matting, subject.skin)
+    if subject.study:
+        painted = bearded(painted, subject, flat)
     ink = np.zeros((height, width), np.float32)
     line = max(0.020 * eye, 1.0)
     painted = paint_eyes(painted, subject, ink, (0.6 + 0.4 * strength) * line, iris=1.0)
@@ -158,6 +166,7 @@ def stained_glass(subject: Subject, strength: float, rng: np.random.Generator) -
     luma = luma_of(flat)
     edges = edge_lines(luma, flow_of(luma, 0.03 * eye), 0.9 * line, 0.97, 0.012 + 0.008 * strength) * subject.figure
     ink = np.maximum.reduce([ink, brows(subject, light, lit - 14), 0.85 * edges])
+    draw_frames(subject, ink, line)
     painted = over(painted, LEAD, np.clip(ink, 0, 1))
     lead = np.maximum(lead, outline(subject.figure, max(0.06 * eye, 2.4), 0.03 * eye))
     shine = np.clip(lead - cv2.GaussianBlur(lead, (0, 0), max(0.012 * eye, 0.8)), 0, 1)
@@ -196,4 +205,9 @@ def _merged(pane: NDArray[np.int32], least: float) -> NDArray[np.int32]:
     return np.where(small > 0, owner[index], pane).astype(np.int32)
 
 
-FINISHES: Final = (Finish("low_poly", 1, low_poly), Finish("stained_glass", 1, stained_glass))
+FINISHES: Final = (
+    Finish("low_poly", 1, low_poly),
+    Finish("low_poly", 2, upon_study(low_poly)),
+    Finish("stained_glass", 1, stained_glass),
+    Finish("stained_glass", 2, upon_study(stained_glass)),
+)

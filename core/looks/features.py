@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
 
 from core.face.mesh import EYES
+from core.looks.glasses import beside_frames
 from core.looks.lines import disc, polygon, smoothed, stroke
 from core.looks.subject import Subject
 from core.looks.tones import above, middle_colour, over, turned
@@ -65,6 +66,9 @@ def eyes_of(subject: Subject) -> tuple[Eye, Eye]:
         found.append(
             Eye(opening, upper, lower, mesh[list(CREASES[side])], centre, radius, colour, height > OPEN * subject.eye)
         )
+    if subject.study:  # a lamp in one eye, or shade, is not its colour
+        both = (found[0].colour + found[1].colour) / np.float32(2)
+        found = [replace(eye, colour=both) for eye in found]
     return found[0], found[1]
 
 
@@ -197,7 +201,7 @@ def paint_mouth(painted: F32, subject: Subject, ink: F32, line: float) -> F32:
 
 def around_eyes(subject: Subject) -> F32:
     """Return where the eyes are painted anew, so that no line of the photo stands there: (H, W) 0..1."""
-    cover = np.zeros(subject.figure.shape, np.float32)
+    cover = beside_frames(subject)
     for ring in EYES:
         points = subject.mesh[list(ring), :2]
         middle = points.mean(axis=0)
@@ -219,7 +223,23 @@ def jaw_line(subject: Subject, ink: F32, line: float) -> None:
         subject.mesh[list(JAW), :2],
         [0.2 * line, 0.8 * line, 1.3 * line, 1.5 * line, 1.3 * line, 0.8 * line, 0.2 * line],
     )
-    np.maximum(ink, drawn * (subject.skin > 0.8), out=ink)
+    np.maximum(ink, drawn * (subject.skin > 0.8) * (_inner(subject) if subject.study else 1), out=ink)
+
+
+FAR: Final = (0.45, 0.75)
+"""How wide the far half of a turned face is against the near one where its jaw is its outline, and where it is not."""
+
+
+def _inner(subject: Subject) -> F32:
+    """Return where a jaw stands before the neck, (H, W) 0..1: not along the head's own outline, where that is drawn."""
+    away = cv2.distanceTransform((subject.figure > 0.5).astype(np.uint8), cv2.DIST_L2, 5) / subject.eye
+    inside = np.clip((away - 0.10) / 0.10, 0, 1)
+    nose, ears = float(subject.mesh[1, 0]), (float(subject.mesh[234, 0]), float(subject.mesh[454, 0]))
+    halves = max(nose - ears[0], 1e-3), max(ears[1] - nose, 1e-3)
+    shown = np.clip((min(halves) / max(halves) - FAR[0]) / (FAR[1] - FAR[0]), 0, 1)
+    x = np.arange(away.shape[1], dtype=np.float32)[None]
+    far = (x < nose) if halves[0] < halves[1] else (x > nose)
+    return (inside * np.where(far, shown, 1)).astype(np.float32)
 
 
 def nose_lines(subject: Subject, ink: F32, line: float) -> None:

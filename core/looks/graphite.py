@@ -12,7 +12,9 @@ from core.face.mesh import CHIN
 from core.looks.backdrop import backdrop_colour
 from core.looks.features import LOWER_LIP, brow_strokes, brows, eye_strokes, jaw_line, nose_lines, paint_mouth
 from core.looks.finish import Finish
+from core.looks.glasses import draw_frames
 from core.looks.lines import edge_lines, flow_of, outline, stroke
+from core.looks.study import upon_study
 from core.looks.subject import Subject
 from core.looks.texture import clouds, form_flow, hatching, paper
 from core.looks.tones import above, inside_only, lightness, luma_of, over, shapes, simplified
@@ -153,6 +155,7 @@ def drawn_lines(subject: Subject, width: float, threshold: float) -> F32:
 def draw_features(subject: Subject, ink: F32, line: float) -> None:
     """Draw eyes, nose and mouth in line, so that no tone drowns them."""
     eye_strokes(subject, ink, line)
+    draw_frames(subject, ink, line)
     nose_lines(subject, ink, 0.7 * line)
     paint_mouth(subject.rgb, subject, ink, 0.8 * line)
     stroke(ink, subject.mesh[list(LOWER_LIP), :2], [0.1 * line, 0.7 * line, 1.1 * line, 0.7 * line, 0.1 * line])
@@ -180,4 +183,8 @@ def _backdrop_tone(subject: Subject) -> float:
     return float(np.clip(1.05 - backdrop_colour(subject).mean(), 0.15, 1))
 
 
-FINISHES: Final = (Finish("pencil", 1, pencil), Finish("charcoal", 1, charcoal))
+FINISHES: Final = (
+    Finish("pencil", 1, pencil),
+    Finish("pencil", 2, upon_study(pencil)),
+    Finish("charcoal", 1, charcoal),
+)

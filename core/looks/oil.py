@@ -15,6 +15,7 @@ from core.colour import to_bytes
 from core.looks.backdrop import backdrop_colour
 from core.looks.finish import Finish
 from core.looks.lines import flow_of, polygon
+from core.looks.study import upon_study
 from core.looks.subject import Subject
 from core.looks.texture import canvas, clouds, fibres
 from core.looks.tones import luma_of, over, turned
@@ -137,4 +138,4 @@ def _lit(painted: F32, relief: F32, subject: Subject, rng: np.random.Generator) 
     )
 
 
-FINISHES: Final = (Finish("oil", 1, draw),)
+FINISHES: Final = (Finish("oil", 1, draw), Finish("oil", 2, upon_study(draw)))

@@ -13,7 +13,9 @@ from core.looks.backdrop import backdrop_colour
 from core.looks.cel import cloth_of, covers_of, hair_of
 from core.looks.features import around_eyes, brows, nose_lines, paint_eyes, paint_mouth
 from core.looks.finish import Finish
+from core.looks.glasses import draw_frames
 from core.looks.lines import edge_lines, flow_of, outline, polygon, smoothed
+from core.looks.study import upon_study
 from core.looks.subject import Subject
 from core.looks.texture import halftone
 from core.looks.tones import above, lightness, luma_of, over, shapes, simplified, stepped, turned
@@ -67,6 +69,7 @@ def poster(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     luma = luma_of(simplified(subject.rgb, eye))
     edges = edge_lines(luma, flow_of(luma, 0.04 * eye), max(0.018 * eye, 0.9), 0.965, 0.02 + 0.015 * strength)
     ink = np.maximum(ink, edges * subject.figure)
+    draw_frames(subject, ink, max(0.018 * eye, 0.9))
     return to_bytes(over(painted, LADDER[0], ink))
 
 
@@ -145,6 +148,7 @@ def _silkscreen(
     edges = edges * figure * (1 - around_eyes(subject))
     ink = np.maximum.reduce([ink, brows(subject, fine, lit - 18), plate, edges])
     ink = np.maximum(ink, outline(subject.figure, max(0.035 * eye, 1.6), 0.03 * eye))
+    draw_frames(subject, ink, max(0.018 * eye, 0.9))
     return to_bytes(over(painted, POP_INK, ink))
 
 
@@ -175,4 +179,10 @@ def _black_plate(subject: Subject, light: F32, lit: float) -> F32:
     return np.maximum(black, above(-fine, -min(0.34 * lit, 28.0)))
 
 
-FINISHES: Final = (Finish("poster", 1, poster), Finish("pop_art", 1, pop_art_1), Finish("pop_art", 2, pop_art))
+FINISHES: Final = (
+    Finish("poster", 1, poster),
+    Finish("poster", 2, upon_study(poster)),
+    Finish("pop_art", 1, pop_art_1),
+    Finish("pop_art", 2, pop_art),
+    Finish("pop_art", 3, upon_study(pop_art)),
+)

@@ -20,12 +20,34 @@ MESH_POINTS: Final = 478
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """Glasses. rims: (2, N, 2) float32 pixels, closed lines round the sitter's right and left eye, each from the
+    picture's right downwards. width: of a rim in pixels.
+    """
+
+    rims: F32
+    width: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """What was looked at before drawing (`core.looks.study`).
+
+    beard: (H, W) float32 0..1, facial hair. frames: of the glasses, None where none are worn.
+    """
+
+    beard: F32
+    frames: Frames | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Subject:
     """A portrait as a look sees it, at its print size (H, W).
 
     rgb: (H, W, 3) float32 sRGB 0..1. skin, hair, hat, cloth: (H, W) float32 mattes 0..1 that add up to the figure.
     figure: the whole sitter. normals: (H, W, 3) float32, x right, y down, z to the viewer. mesh: (478, 3) float32
     landmarks in pixels. eye: distance between the eyes in pixels, true to depth: the yardstick of every line and dot.
+    study: None where a look's first version draws.
     """
 
     rgb: F32
@@ -37,6 +59,7 @@ class Subject:
     normals: F32
     mesh: F32
     eye: float
+    study: Study | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,15 +78,23 @@ class Subject:
         def warped(layer: F32) -> F32:
             return cv2.remap(layer, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-        mesh = self.mesh.copy()
-        for _ in range(3):  # fixed point: a point p comes to q where q + flow(q) = p
-            at = np.clip(np.round(mesh[:, :2]), 0, np.array([width - 1, height - 1])).astype(int)
-            mesh[:, :2] = self.mesh[:, :2] - flow[at[:, 1], at[:, 0]]
+        def carried(points: F32) -> F32:
+            gone = points.copy()
+            for _ in range(3):  # fixed point: a point p comes to q where q + flow(q) = p
+                at = np.clip(np.round(gone), 0, np.array([width - 1, height - 1])).astype(int)
+                gone = points - flow[at[..., 1], at[..., 0]]
+            return gone
+
+        mesh = np.hstack([carried(self.mesh[:, :2]), self.mesh[:, 2:]])
+        study = self.study
+        if study:
+            frames = study.frames and replace(study.frames, rims=carried(study.frames.rims))
+            study = Study(warped(study.beard), frames)
         mattes = (warped(matte) for matte in (self.skin, self.hair, self.hat, self.cloth, self.figure))
         skin, hair, hat, cloth, figure = mattes
         return replace(
             self, rgb=warped(self.rgb), skin=skin, hair=hair, hat=hat, cloth=cloth, figure=figure,
-            normals=warped(self.normals), mesh=mesh,
+            normals=warped(self.normals), mesh=mesh, study=study,
         )  # fmt: skip
 
 

@@ -14,8 +14,10 @@ from core.colour import to_bytes
 from core.looks.backdrop import backdrop_colour
 from core.looks.features import eye_strokes, nose_lines, paint_mouth
 from core.looks.finish import Finish
+from core.looks.glasses import draw_frames
 from core.looks.graphite import hair_flow
 from core.looks.lines import along, edge_lines, flow_of, outline
+from core.looks.study import upon_study
 from core.looks.subject import Subject
 from core.looks.texture import clouds, paper
 from core.looks.tones import luma_of, over, posterised, simplified, turned
@@ -48,6 +50,9 @@ def draw(subject: Subject, strength: float, rng: np.random.Generator) -> U8:
     eye_strokes(subject, ink, max(0.012 * eye, 0.8))
     nose_lines(subject, ink, 0.7 * thin)
     paint_mouth(painted, subject, ink, thin)
+    frames = np.zeros_like(ink)
+    draw_frames(subject, frames, thin)
+    ink = np.maximum(ink, 0.6 * frames)
     ink *= np.clip(0.8 + 0.2 * tooth, 0, 1)
     return to_bytes(over(painted, PENCIL, 0.85 * np.clip(ink, 0, 1)))
 
@@ -105,4 +110,4 @@ def _backdrop(subject: Subject, wet: F32, tooth: F32, rng: np.random.Generator) 
     return over(np.broadcast_to(PAPER, (height, width, 3)).astype(np.float32), colour, np.clip(strong, 0, 1))
 
 
-FINISHES: Final = (Finish("watercolour", 1, draw),)
+FINISHES: Final = (Finish("watercolour", 1, draw), Finish("watercolour", 2, upon_study(draw)))

@@ -14,7 +14,8 @@ from core import frame
 from core.cli import main
 from core.cutout.parts import Parts
 from core.face.coverage import coverage, draw_map
-from core.face.features import CHIN, IOD, JAW, UPPER_LIP, judge, measure, observe, words
+from core.face.features import judge, measure, observe, words
+from core.face.worn import CHIN, IOD, JAW, UPPER_LIP
 from core.models import Models
 from core.types import FaceMap, Features
 from jobs.worker.core_studio import CoreStudio
