@@ -19,13 +19,14 @@ from typing import Annotated, Any, Final
 import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from pymatting import estimate_alpha_cf, estimate_foreground_ml
 
 from core.colour import LUMINANCE, linear, normalized_convolution, srgb, to_bytes
+from core.cutout.foreground import chosen, estimate_foreground_ml
 from core.scene.wardrobe import CLOTH, FRONT, PART_NAMES, PARTS, PICTURES, Facts, Kind, Neckline, Part
 from core.types import F32, U8
 
 Point = tuple[float, float]
+estimate_alpha_cf: Final = chosen("alpha.estimate_alpha_cf", "estimate_alpha_cf")
 LIGHT_SPAN: Final = 0.7
 """Blur in eye distances beyond which light and shade are the studio's; folds are narrower."""
 LIGHT_OUT: Final = 0.8

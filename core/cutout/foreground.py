@@ -7,15 +7,17 @@ it, that is every start. So its packages are entered as bare folders while it is
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from types import ModuleType
 from typing import Any, Final
 
-PACKAGES: Final = ("", ".foreground", ".util")
+PACKAGES: Final = ("", ".alpha", ".foreground", ".laplacian", ".preconditioner", ".solver", ".util")
 
 
-def _chosen() -> Any:
+def chosen(module: str, function: str) -> Any:
+    """Import one function of one module of pymatting, and compile no more than those two need."""
     bare = [f"pymatting{package}" for package in PACKAGES if f"pymatting{package}" not in sys.modules]
     for name in bare:
         spec = importlib.util.find_spec(name)
@@ -24,11 +26,10 @@ def _chosen() -> Any:
         sys.modules[name] = folder = ModuleType(name)
         folder.__path__, folder.__spec__ = spec.submodule_search_locations, spec
     try:
-        from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
+        return getattr(importlib.import_module(f"pymatting.{module}"), function)
     finally:
         for name in bare:  # whoever imports the package itself later gets all of it
             del sys.modules[name]
-    return estimate_foreground_ml
 
 
-estimate_foreground_ml = _chosen()
+estimate_foreground_ml = chosen("foreground.estimate_foreground_ml", "estimate_foreground_ml")
