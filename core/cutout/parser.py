@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import cv2
-import mediapipe as mp
 import numpy as np
 import torch
-from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
@@ -38,6 +36,7 @@ from core.cutout.nets import SIZE, ParserNet, RefinerNet
 from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.face.landmarks import skip_close_at_exit
 from core.face.mesh import FACE_OVAL
+from core.face.tasks import BaseOptions, Image, ImageFormat, vision
 from core.frame import INTEROCULAR_PX
 from core.types import F32, U8, FaceMap
 
@@ -83,7 +82,7 @@ class Parser:
         return ((self._asked(rgb) + self._asked(rgb[:, ::-1])[:, ::-1]) / 2).astype(np.float32)
 
     def _asked(self, rgb: U8) -> F32:
-        found = self._segmenter.segment(mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(rgb)))
+        found = self._segmenter.segment(Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(rgb)))
         return np.array(found.confidence_masks[0].numpy_view(), np.float32).reshape(rgb.shape[:2])
 
     def parse(self, face: FaceMap) -> Parts:

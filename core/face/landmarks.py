@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
-import mediapipe as mp
 import numpy as np
-from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 
@@ -21,6 +19,7 @@ from core import frame, weights
 from core.colour import LUMINANCE, linear
 from core.face.expression import expression_of
 from core.face.mesh import BROWS, CHIN, EYES, FACE_OVAL, LIPS, NOSTRILS
+from core.face.tasks import BaseOptions, Image, ImageFormat, vision
 from core.types import F32, U8, FaceMap, Selfie
 
 MESH: Final = vision.FaceLandmarksConnections
@@ -69,7 +68,7 @@ class Landmarker:
         that are small in the picture.
         """
         height, width = rgb.shape[:2]
-        found = self._net.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(rgb)))
+        found = self._net.detect(Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(rgb)))
         if not found.face_landmarks:
             return None
         points = np.array([(p.x * width, p.y * height, p.z * width) for p in found.face_landmarks[0]], np.float32)
