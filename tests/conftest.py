@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 # torch and ncnn each bring an OpenMP; on two cores the one's waiting threads would spin in the other's way
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `core.cli` sets it
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each of make test's two processes: none waits for a thread's turn
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 # workers start children, which must find the tests' own studios
 os.environ["PYTHONPATH"] = os.path.dirname(os.path.dirname(__file__))
 os.environ["LC_ALL"] = "C.UTF-8"  # the terminal speaks its person's language
