@@ -18,6 +18,7 @@ from typing import Any
 from core.errors import Stopped
 from jobs.kinds.base import OnPortrait, OnPreview, Photos, Progress, ShootRequest, Stop
 from jobs.worker.core_studio import CoreStudio
+from jobs.worker.laid_photos import LaidPhoto
 
 FOLDER = "REMEMBERED_FOLDER"
 """The environment variable that names the folder."""
@@ -31,8 +32,15 @@ class RememberingStudio(CoreStudio):
 
     def warm(self, queue: str) -> None:
         """Load everything as the real one does, unless pictures were made before, or no photos come any more."""
-        if not (NO_PHOTOS in os.environ if queue == "look" else any(_folder().glob(f"{queue}-*"))):
+        if not ((queue == "look" and NO_PHOTOS in os.environ) or any(_folder().glob(f"{queue}-*"))):
             super().warm(queue)
+
+    def look(self, photos: Sequence[LaidPhoto]) -> dict[str, Any]:
+        """See `Studio.look`."""
+        known = _known("look", [[name, sha256] for name, sha256, _ in photos])
+        if (facts := _answer(known)) is None:
+            facts = _remember(known, super().look(photos))
+        return facts
 
     def shoot(
         self,

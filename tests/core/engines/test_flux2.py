@@ -30,7 +30,7 @@ from core.models import Models
 from core.scene.compose import compose
 from core.scene.stage import Choice, Setup, garment_of, look_of, set_up
 from core.scene.style import load
-from core.types import Cutout, FaceMap, Identity
+from core.types import Cutout, FaceMap, Identity, Portrait
 from tests import tiny_flux2
 from tests.tiny_flux2 import FP8, SIZE, TINY
 
@@ -58,7 +58,19 @@ def engine(checkpoints: dict[str, Checkpoint], models: Models) -> Flux2Engine:
 
 @pytest.fixture
 def setup(collins_map: FaceMap, collins_cutout: Cutout) -> Setup:
-    made = set_up(collins_map, collins_cutout, load("office"), Choice(), 0, 1, 0.3)
+    return _setup(collins_map, collins_cutout)
+
+
+@pytest.fixture(scope="module")
+def redressed(collins_map: FaceMap, collins_cutout: Cutout, models: Models) -> Portrait:
+    """The sitter as the CPU engine draws her: stands for what a net that draws people would draw."""
+    return models.engine.portrait(
+        _setup(collins_map, collins_cutout), "office", "job", Identity((collins_map,), None), "x", studio.never
+    )
+
+
+def _setup(face: FaceMap, cutout: Cutout) -> Setup:
+    made = set_up(face, cutout, load("office"), Choice(), 0, 1, 0.3)
     made.settings["crop"] = "portrait"
     return made
 
@@ -235,10 +247,14 @@ def test_a_drawn_look_is_said_in_words_of_its_own_and_not_as_a_photograph(setup:
 
 
 def test_an_engine_that_draws_words_draws_a_look_itself_and_leaves_the_finish_out(
-    engine: Flux2Engine, setup: Setup, monkeypatch: pytest.MonkeyPatch, three: list[FaceMap], models: Models
+    engine: Flux2Engine,
+    setup: Setup,
+    monkeypatch: pytest.MonkeyPatch,
+    three: list[FaceMap],
+    models: Models,
+    redressed: Portrait,
 ) -> None:
-    drawn = models.engine.portrait(setup, "office", "job", Identity((setup.face,), None), "x", studio.never).rgb
-    drawn = cv2.resize(drawn, (320, 400), interpolation=cv2.INTER_AREA)
+    drawn = cv2.resize(redressed.rgb, (320, 400), interpolation=cv2.INTER_AREA)
     said: list[str] = []
 
     def draw(klein: Klein, text: str, *_: object) -> np.ndarray:
@@ -273,11 +289,15 @@ def test_a_portrait_names_its_references_and_noise_keeps_the_masks_of_none(
 
 
 def test_a_drawn_picture_is_taken_apart_so_that_it_develops_into_itself_and_can_be_edited(
-    engine: Flux2Engine, setup: Setup, monkeypatch: pytest.MonkeyPatch, three: list[FaceMap], models: Models
+    engine: Flux2Engine,
+    setup: Setup,
+    monkeypatch: pytest.MonkeyPatch,
+    three: list[FaceMap],
+    models: Models,
+    redressed: Portrait,
 ) -> None:
     """A net that draws a portrait of ours stands for one that draws a face: what follows the drawing is claimed."""
-    drawn = models.engine.portrait(setup, "office", "job", Identity((setup.face,), None), "x", studio.never).rgb
-    drawn = cv2.resize(drawn, (320, 400), interpolation=cv2.INTER_AREA)  # so that the print is small, and quick
+    drawn = cv2.resize(redressed.rgb, (320, 400), interpolation=cv2.INTER_AREA)  # so that the print is small, and quick
     monkeypatch.setattr(Klein, "draw", lambda *_: drawn)
     monkeypatch.setattr(drawing, "SMALL_FACE_PX", 0)
     portrait = engine.portrait(setup, "office", "job", Identity(tuple(three), 0.5), "x", studio.never)
@@ -333,9 +353,9 @@ def tinted(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 
 def test_other_clothes_are_drawn_in_place_of_the_garment_alone(
-    engine: Flux2Engine, setup: Setup, tinted: list[np.ndarray], models: Models
+    engine: Flux2Engine, redressed: Portrait, tinted: list[np.ndarray]
 ) -> None:
-    before = models.engine.portrait(setup, "office", "job", Identity((setup.face,), None), "x", studio.never)
+    before = redressed
     after = engine.change_garment(before.layers, garment_of("navy_suit"), before.recipe, studio.never)
     assert np.array_equal(after.head, before.layers.head)
     assert np.array_equal(after.sitter, before.layers.sitter)
@@ -348,13 +368,12 @@ def test_other_clothes_are_drawn_in_place_of_the_garment_alone(
 
 
 def test_an_edit_of_a_portrait_it_drew_has_it_draw_the_clothes_once(
-    engine: Flux2Engine, setup: Setup, tinted: list[np.ndarray], models: Models, tmp_path: Path
+    engine: Flux2Engine, redressed: Portrait, tinted: list[np.ndarray], models: Models, tmp_path: Path
 ) -> None:
     """The portrait stands for one of its own: nothing is kept under its garment."""
-    drawn = models.engine.portrait(setup, "office", "job", Identity((setup.face,), None), "x", studio.never)
-    settings = {**drawn.recipe.settings, "drawn_anew": True, "crop": "portrait"}
-    recipe = replace(drawn.recipe, engine=f"{engine.name}-{engine.version}", settings=settings)
-    before = replace(drawn.layers, undressed=None)
+    settings = {**redressed.recipe.settings, "drawn_anew": True, "crop": "portrait"}
+    recipe = replace(redressed.recipe, engine=f"{engine.name}-{engine.version}", settings=settings)
+    before = replace(redressed.layers, undressed=None)
     save_layers(before, tmp_path)
     here = Models("embedded")
     here.__dict__["engine"] = engine
