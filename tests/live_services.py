@@ -72,14 +72,16 @@ def shoot(manner: str = "fast", count: int = 2, **more: Any) -> Shoot:
     return Shoot(purpose=manner, count=count, **more)
 
 
-async def until(true: Callable[[], Awaitable[bool]] | Callable[[], bool], within_s: float = PATIENCE_S) -> None:
-    """Wait until something is so."""
+async def until(
+    true: Callable[[], Awaitable[bool]] | Callable[[], bool], within_s: float = PATIENCE_S, every_s: float = 0.05
+) -> None:
+    """Wait until something is so, asking every so many seconds."""
     ends = time.monotonic() + within_s
     while time.monotonic() < ends:
         answer = true()
         if await answer if isinstance(answer, Awaitable) else answer:
             return
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(every_s)
     raise AssertionError(f"not so within {within_s} s: {true}")
 
 

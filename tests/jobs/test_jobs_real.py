@@ -52,7 +52,7 @@ async def at_work(
             found[:] = [worker for worker in workers if holder.endswith(f":{worker.pid}")]
         return status.state == "done" or bool(found)
 
-    await until(seen, PATIENCE_S)
+    await until(seen, PATIENCE_S, every_s=0.2)  # each time it takes processor time from those it waits for
     return found[0] if found else None
 
 
