@@ -29,7 +29,7 @@ tests: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --num-workers 2
+	$(BIN)/mypy
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile=fuzz
