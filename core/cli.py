@@ -334,17 +334,18 @@ def _weights(options: argparse.Namespace) -> int:
 
 def _engine_weights(options: argparse.Namespace) -> int:
     """Fetch an engine's weights once they are agreed to, or look whether they are whole."""
-    from core.engines import checkpoints
+    from core.engines.checkpoints import find_all
+    from core.engines.download import plan_download, pull
 
     facts = engines()[options.engine]
     if options.what == "verify":
-        for use, found in checkpoints.find_all(facts).items():
+        for use, found in find_all(facts).items():
             print(f"{use:8} {found.net or found.folder}")
         return 0
-    planned = [(item, checkpoints.plan_download(facts.name, item)) for item in facts.weights]
+    planned = [(item, plan_download(facts.name, item)) for item in facts.weights]
     for item, download in planned:
         if download is None:
-            print(f"{item.use:8} ATELIER_{item.setting} is a path: nothing to fetch")
+            print(f"{item.use:8} ATELIER_{item.setting} is a folder: nothing to fetch")
             continue
         size, left = download.total_bytes / 1e9, download.missing_bytes / 1e9
         print(f"{item.use:8} {download.model} at {download.revision[:12]}, licence {download.licence}")
@@ -356,8 +357,8 @@ def _engine_weights(options: argparse.Namespace) -> int:
             return 0
     for item, download in planned:
         if download is not None:
-            print(f"{item.use:8} {checkpoints.pull(item, download)}")
-    checkpoints.find_all(facts)
+            print(f"{item.use:8} {pull(facts.name, download)}")
+    find_all(facts)
     return 0
 
 

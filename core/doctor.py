@@ -185,9 +185,8 @@ def _weights_of(facts: EngineFacts) -> tuple[Check, ...]:
             found = find(facts.name, model_weights)
             checks.append(Check(model_weights.use, "good", str(found.net or found.folder)))
         except EngineMissing as missing:
-            model, revision = asked_model(model_weights)
-            size = f"{model_weights.size_gb:.1f} GB, {model_weights.licence}"
-            told = f" ({model}@{revision[:12]}, {size})" if revision else ""
+            ours = asked_model(model_weights)[0] == model_weights.model
+            told = f" ({model_weights.size_gb:.1f} GB, {model_weights.licence})" if ours else ""
             checks.append(Check(model_weights.use, "optional", missing.why + told, missing.next_step))
     return tuple(checks)
 

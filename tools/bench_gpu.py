@@ -35,6 +35,7 @@ from core.engines.flux2.facts import FACTS
 from core.engines.flux2.klein import STEPS, free_memory, placed
 from core.engines.flux2.lora import CONFIG, PROOF_SEEDS, flow_loss, lora_config
 from core.engines.flux2.measure import TOKENS, TRANSFORMER
+from core.engines.flux2.recompute import blocks_with_room, keep_products
 from core.engines.registry import card_here
 
 TINY: Final[dict[str, Any]] = {
@@ -162,7 +163,8 @@ class Bench:
         learnt = [p for p in net.parameters() if p.requires_grad]
         for weights in learnt:
             weights.data = weights.data.float()
-        net.enable_gradient_checkpointing()
+        found["blocks whose products are kept"] = blocks = blocks_with_room(self._plan, self._device)
+        keep_products(net, blocks)
         net.train()
         optimiser = torch.optim.AdamW(learnt, lr=CONFIG.rate)
         width, height = self._plan.learns

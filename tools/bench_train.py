@@ -1,12 +1,14 @@
-"""Steps a second and peak memory of learning on klein, against diffusers' own example, on a mid-size random net.
+"""Seconds a step and peak memory of learning on klein, against diffusers' own example, on a mid-size random net.
 
-    python -m tools.bench_train [--steps 6] [--json FILE]
+    python -m tools.bench_train [--steps 8] [--json FILE]
 
-Each runs in a process of its own on the same pictures, transformer, VAE, text encoder, rank and size, as each is by
-default: `train_dreambooth_lora_flux2_klein.py` keeps its encoder, encodes each picture anew at every step and keeps
-what every block computed; ours caches latents and words, lets the encoder go, and computes blocks again for their
-gradients. Seconds are the process's own processor time, so that other work on the machine does not count; peak memory
-is the process's, less what it had before the nets were built.
+Each runs in a process of its own on the same pictures, transformer, VAE, text encoder, rank and size. The example is
+`train_dreambooth_lora_flux2_klein.py` as it is by default: it keeps its encoder, encodes each picture anew at every
+step and keeps all that every block computed. Ours caches latents and words, lets VAE and encoder go, and computes
+blocks again for their gradients: all but their products, as on a card with room ("ours"), or whole ("ours, small
+card"). The processes make one step after the other by turns, so that all meet the machine in the same state; seconds
+are each process's own processor time, their median; peak memory is the process's, less what it had before the nets
+were built.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import IO, Any, Final
 
 PIXELS: Final = (256, 320)
 RANK: Final = 4
@@ -25,52 +29,87 @@ RANK: Final = 4
 SHAPE: Final = {"num_layers": 2, "num_single_layers": 6, "attention_head_dim": 64, "num_attention_heads": 8}
 WORDS: Final = 512
 PICTURES: Final = 4
+KEPT: Final = {"example": None, "ours": 8, "ours, small card": 0}
+"""Blocks whose products are kept; the example computes nothing again."""
 
 
 def main() -> int:
-    """Run both and print their ratio."""
+    """Run all by turns and print their ratios."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--steps", type=int, default=6)
+    options.add_argument("--steps", type=int, default=8)
     options.add_argument("--json", metavar="FILE")
-    options.add_argument("--one", choices=("example", "ours"))
+    options.add_argument("--one", choices=KEPT)
     asked = options.parse_args()
     if asked.one:
-        print(json.dumps(run(asked.one, asked.steps)))
-        return 0
-    found = {}
-    for one in ("example", "ours"):
-        command = [sys.executable, "-m", "tools.bench_train", "--one", one, "--steps", str(asked.steps)]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found[one] = json.loads(said.strip().splitlines()[-1])
-        print(f"{one:8} {found[one]['steps_per_s']:.3f} steps a processor second, {found[one]['peak_mb']:.0f} MB")
-    faster = found["ours"]["steps_per_s"] / found["example"]["steps_per_s"]
-    less = found["ours"]["peak_mb"] / found["example"]["peak_mb"]
-    print(f"ours: {faster:.2f} x the steps at {less:.2f} x the memory; the same first loss to {_apart(found):.1e}")
+        for step in steps_of(asked.one):
+            print(json.dumps(step), flush=True)
+            if not sys.stdin.readline():
+                return 0
+    found = by_turns(asked.steps)
+    example = found["example"]
+    for one, each in found.items():
+        print(f"{one:17} {each['step_s']:6.2f} s of processor a step, {each['peak_mb']:5.0f} MB", end="")
+        faster, less = example["step_s"] / each["step_s"], each["peak_mb"] / example["peak_mb"]
+        apart = max(abs(one - other) for one, other in zip(each["losses"], example["losses"], strict=True))
+        print(f"; {faster:.2f} x the steps at {less:.2f} x the memory, losses at most {apart:.1e} apart")
     if asked.json:
         with open(asked.json, "w", encoding="utf-8") as file:
-            json.dump({**found, "faster": faster, "memory": less}, file)
+            json.dump(found, file)
     return 0
 
 
-def _apart(found: dict[str, dict[str, float]]) -> float:
-    return abs(found["ours"]["first_loss"] - found["example"]["first_loss"])
+def by_turns(steps: int) -> dict[str, dict[str, Any]]:
+    """Return each one's median seconds of a step, peak MB and every step's loss; the first, a warm-up, is not timed."""
+    processes = {}
+    for one in KEPT:
+        command = [sys.executable, "-m", "tools.bench_train", "--one", one]
+        processes[one] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    first = {one: _next(process.stdout) for one, process in processes.items()}
+    made: dict[str, list[dict[str, float]]] = {one: [] for one in KEPT}
+    for _ in range(steps):
+        for one, process in processes.items():
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+            made[one].append(_next(process.stdout))
+    for process in processes.values():
+        process.communicate("")
+    return {
+        one: {
+            "step_s": statistics.median(step["seconds"] for step in made[one]),
+            "peak_mb": made[one][-1]["peak_mb"],
+            "losses": [first[one]["loss"], *(step["loss"] for step in made[one])],
+        }
+        for one in KEPT
+    }
 
 
-def run(one: str, steps: int) -> dict[str, float]:
-    """Build the nets, prepare and make the steps: steps a second, peak MB, and the first step's loss."""
+def _next(said: IO[str] | None) -> dict[str, float]:
+    assert said is not None
+    while not (line := said.readline()).startswith("{"):
+        if not line:
+            raise RuntimeError("a process ended before its steps were made")
+    step: dict[str, float] = json.loads(line)
+    return step
+
+
+def steps_of(one: str) -> Iterator[dict[str, float]]:
+    """Build the nets and make one step after the other: its processor seconds and loss, and the peak MB so far."""
     import torch
 
-    from core.engines.flux2 import lora
-    from core.engines.flux2.lora import flow_loss
+    from core.engines.flux2.lora import flow_loss, lora_config
+    from core.engines.flux2.recompute import keep_products
 
+    torch.set_num_threads(1)  # two spin while one of them waits for a busy core: processor time without work
     before = _peak_mb()
     nets = build()
     rng = torch.Generator().manual_seed(1)
     pictures = [torch.rand(1, 3, PIXELS[1], PIXELS[0], generator=rng) * 2 - 1 for _ in range(PICTURES)]
-    net, vae, schedule = nets["transformer"].requires_grad_(False), nets["vae"], nets["scheduler"]
-    lora.RANK = RANK  # type: ignore[misc]
+    net, schedule = nets["transformer"].requires_grad_(False), nets["scheduler"]
     torch.manual_seed(0)
-    net.add_adapter(lora.lora_config(SHAPE["num_single_layers"]))
+    config = lora_config(SHAPE["num_single_layers"])
+    config.r = config.lora_alpha = RANK
+    net.add_adapter(config)
     learnt = [p for p in net.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(learnt, lr=1e-4)
     words = nets["words"]("Photograph of ohwx person.")
@@ -80,17 +119,15 @@ def run(one: str, steps: int) -> dict[str, float]:
             return nets["encode"](pixels)
 
     latents = None
-    if one == "ours":
+    if (kept := KEPT[one]) is not None:
         latents = [encoded(pixels) for pixels in pictures]
-        net.enable_gradient_checkpointing()
+        keep_products(net, kept)
         nets.clear()
-        del vae
     net.train()
     weight = torch.ones(1, 1, PIXELS[1] // 16, PIXELS[0] // 16)
-    losses, since = [], 0.0
-    for step in range(steps + 1):
-        if step == 1:
-            since = time.process_time()
+    step = 0
+    while True:
+        since = time.process_time()
         picture = step % PICTURES
         clean = encoded(pictures[picture]) if latents is None else latents[picture]
         noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(step))
@@ -99,9 +136,8 @@ def run(one: str, steps: int) -> dict[str, float]:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(learnt, 1.0)
         optimiser.step()
-        losses.append(float(loss.detach()))
-    seconds = time.process_time() - since
-    return {"steps_per_s": steps / seconds, "peak_mb": _peak_mb() - before, "first_loss": losses[0]}
+        yield {"seconds": time.process_time() - since, "loss": float(loss.detach()), "peak_mb": _peak_mb() - before}
+        step += 1
 
 
 def build() -> dict[str, Any]:
@@ -135,8 +171,8 @@ def build() -> dict[str, Any]:
         return torch.cat([states[layer] for layer in (3, 6, 9)], dim=-1)
 
     return {
-        "transformer": transformer, "vae": vae, "words": words, "scheduler": FlowMatchEulerDiscreteScheduler(),
-        "encode": lambda pixels: pipeline._encode_vae_image(pixels, None), "encoder": encoder,
+        "transformer": transformer, "words": words, "scheduler": FlowMatchEulerDiscreteScheduler(),
+        "encode": lambda pixels: pipeline._encode_vae_image(pixels, None),
     }  # fmt: skip
 
 

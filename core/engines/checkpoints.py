@@ -1,7 +1,7 @@
-"""Where an engine's weights lie: the hub's cache at a pinned commit, a folder or a single file; and fetching them.
+"""Where an engine's weights lie: the hub's cache at a pinned commit, a folder, or a single file in the net's place.
 
-A sitting downloads nothing. `pull` is for `atelier weights pull --engine`, which shows size and licence before.
-Safetensors only. What is there is told by names and configs alone, without torch: the doctor asks too.
+Nothing is downloaded here: `core.engines.download` is for `atelier weights pull --engine` alone. Safetensors only. What
+is there is told by names and configs alone, without torch: the doctor asks too.
 """
 
 from __future__ import annotations
@@ -45,17 +45,6 @@ class Checkpoint:
         return digest.hexdigest()[:12]
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
-    """What a pull would fetch: hub id, commit, licence, bytes, and how many of them are here already."""
-
-    model: str
-    revision: str
-    licence: str
-    total_bytes: int
-    missing_bytes: int
-
-
 def asked_model(weights: Weights) -> tuple[str, str]:
     """Return hub id, folder or file, and commit ("" for a path): of the setting (ID@COMMIT or a path), or pinned."""
     given = setting(weights.setting)
@@ -77,13 +66,13 @@ def find(engine: str, weights: Weights) -> Checkpoint:
     net = None
     fetch = f"atelier weights pull --engine {engine}"
     if revision:
-        folder = _cached(engine, weights, model, revision, fetch)
+        folder = _cached(engine, weights, model, revision, False, fetch)
     else:
         folder = Path(model).expanduser()
         fetch = f"set {named} to a folder that diffusers' save_pretrained wrote, or to a .safetensors file"
         if folder.is_file() and folder.suffix == ".safetensors":
-            net, pull = folder, f"atelier weights pull --engine {engine}"
-            folder = _cached(engine, weights, weights.model, weights.revision, pull)
+            net, fetch = folder, f"atelier weights pull --engine {engine}"
+            folder = _cached(engine, weights, weights.model, weights.revision, True, fetch)
         elif not folder.is_dir():
             raise EngineMissing(engine, f"{model} is no folder and no .safetensors file", fetch)
     lacking = [name for name in _needed(weights, net is not None) if not any(folder.glob(name))]
@@ -124,51 +113,16 @@ def _is_path(model: str) -> bool:
     return model.startswith(("/", "~", ".")) or model.count("/") != 1 or Path(model).exists()
 
 
-def _cached(engine: str, weights: Weights, model: str, revision: str, fetch: str) -> Path:
+def _cached(engine: str, weights: Weights, model: str, revision: str, without_net: bool, fetch: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    patterns = list(weights.patterns(model != weights.model))  # else a snapshot of fewer files counts as half fetched
+    # those of the pull, else a snapshot of fewer files counts as half fetched
+    patterns = list(weights.patterns(model != weights.model, without_net))
     try:
         return Path(snapshot_download(model, revision=revision, allow_patterns=patterns, local_files_only=True))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as absent:
         raise EngineMissing(engine, f"no weights of {model} on this machine", fetch) from absent
-
-
-def plan_download(engine: str, weights: Weights) -> Download | None:
-    """Ask the hub what a pull would fetch; None for a path. Raises EngineMissing where the hub cannot be asked."""
-    from huggingface_hub import HfApi, try_to_load_from_cache
-
-    model, revision = asked_model(weights)
-    if not revision:
-        return None
-    try:
-        info = HfApi().model_info(model, revision=revision, files_metadata=True)
-    except Exception as refused:  # offline mode, no network, no such repository, gated: each an error of its own
-        said = str(refused).strip().splitlines() or [type(refused).__name__]
-        step = "unset HF_HUB_OFFLINE, or copy the hub's cache from a machine that has it"
-        raise EngineMissing(engine, f"the hub says nothing of {model}: {said[0][:200]}", step) from refused
-    sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-    wanted = _chosen(list(sizes), weights, model)
-    commit = str(info.sha)
-    here = [name for name in wanted if isinstance(try_to_load_from_cache(model, name, revision=commit), str)]
-    licence = str(getattr(info.card_data, "license", None) or weights.licence)
-    total = sum(sizes[name] for name in wanted)
-    return Download(model, commit, licence, total, total - sum(sizes[name] for name in here))
-
-
-def pull(weights: Weights, download: Download) -> Path:
-    """Fetch a model's files at the commit that was shown; what an earlier, stopped pull brought is kept."""
-    from huggingface_hub import snapshot_download
-
-    patterns = list(weights.patterns(download.model != weights.model))
-    return Path(snapshot_download(download.model, revision=download.revision, allow_patterns=patterns))
-
-
-def _chosen(files: list[str], weights: Weights, model: str) -> list[str]:
-    from huggingface_hub.utils import filter_repo_objects
-
-    return list(filter_repo_objects(files, allow_patterns=list(weights.patterns(model != weights.model))))
 
 
 def load_net(kind: Any, checkpoint: Checkpoint, part: str, dtype: Any) -> Any:

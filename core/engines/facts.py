@@ -43,12 +43,16 @@ class Weights:
     kind: str
     variant: str = ""
 
-    def patterns(self, own: bool) -> tuple[str, ...]:
-        """Return which files of a repository are fetched: each net once, and safetensors only."""
+    def patterns(self, own: bool, without_net: bool = False) -> tuple[str, ...]:
+        """Return which files of a repository are fetched: each net once, and safetensors only.
+
+        own: a repository other than the published one. without_net: a single file takes the place of the first part.
+        """
         nets = f"*.{self.variant}.safetensors" if self.variant and not own else "*.safetensors"
         return (
             "model_index.json",
-            *(f"{part}/{file}" for part in self.parts for file in ("*.json", nets)),
+            *(f"{part}/*.json" for part in self.parts),
+            *(f"{part}/{nets}" for part in self.parts[1 if without_net else 0 :]),
             *self.extras,
             "LICENSE*",
         )
@@ -61,7 +65,8 @@ class Plan:
     compute: what is computed in. storage: what the large net is kept in, "float8_e4m3fn" casts it layer by layer.
     draws, learns: width and height of the largest picture drawn and of the pictures learnt from. references: photos
     shown beside the instruction. encoder_on_card: the text encoder may stay there. drawing_gb, learning_gb: without
-    SPARE.
+    SPARE. block_gb: what learning may take more for each block of the net that is computed again for its gradients
+    only in part, 0 where the engine does not; spent where the card has it.
     """
 
     name: str
@@ -73,6 +78,7 @@ class Plan:
     encoder_on_card: bool
     drawing_gb: float
     learning_gb: float
+    block_gb: float = 0.0
 
     @property
     def card_gb(self) -> float:

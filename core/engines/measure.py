@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def parameters(net: Any) -> int:
@@ -69,3 +70,28 @@ def kept_by_a_step(net: Any, run: Callable[[], Any]) -> int:
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: note(inputs, tensor), lambda tensor: tensor):
         run()
     return sum(inputs.values()) + largest
+
+
+def made_by(net: Any, run: Callable[[], Any], counts: Callable[[Any, tuple[Any, ...]], bool]) -> int:
+    """Return the most bytes that the operations for which `counts(op, arguments)` holds make in a checkpointed part."""
+    most = 0
+
+    class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        made = 0
+
+        def __torch_dispatch__(self, op: Any, _: Any, given: Any = (), named: Any = None) -> Any:
+            result = op(*given, **(named or {}))
+            if counts(op, given):
+                self.made += result.numel() * result.element_size()
+            return result
+
+    def part(function: Any, *given: Any) -> Any:
+        nonlocal most
+        with Counted() as counted:  # type: ignore[no-untyped-call]
+            made = function(*given)
+        most = max(most, counted.made)
+        return made
+
+    net.enable_gradient_checkpointing(part)
+    run()
+    return most

@@ -25,9 +25,9 @@ FACTS: Final = EngineFacts(
     opens=("core.engines.flux2.engine", "open_engine"),
     weights=(DRAWS, LEARNS),
     plans=(
-        Plan("bf16", "bfloat16", "bfloat16", (1024, 1280), (896, 1120), 4, True, 16.12, 11.44),
-        Plan("bf16-encoder-cpu", "bfloat16", "bfloat16", (1024, 1280), (768, 960), 4, False, 8.63, 10.3),
-        Plan("fp8", "bfloat16", FP8, (1024, 1280), (768, 960), 4, False, 5.02, 7.16),
-        Plan("fp8-small", "bfloat16", FP8, (768, 960), (512, 640), 2, False, 4.47, 5.78),
+        Plan("bf16", "bfloat16", "bfloat16", (1024, 1280), (896, 1120), 4, True, 16.12, 11.44, 0.279),
+        Plan("bf16-encoder-cpu", "bfloat16", "bfloat16", (1024, 1280), (768, 960), 4, False, 8.63, 10.3, 0.214),
+        Plan("fp8", "bfloat16", FP8, (1024, 1280), (768, 960), 4, False, 5.02, 7.16, 0.214),
+        Plan("fp8-small", "bfloat16", FP8, (768, 960), (512, 640), 2, False, 4.47, 5.78, 0.113),
     ),
 )

@@ -23,6 +23,7 @@ from core import frame
 from core.engines.checkpoints import Checkpoint, load_net
 from core.engines.flux2.instruction import WORD, pose_of
 from core.engines.flux2.klein import Klein, free_memory, placed
+from core.engines.flux2.recompute import blocks_with_room, keep_products
 from core.engines.lora import TrainConfig
 from core.engines.teaching import photo_weight, teaching_photos
 from core.types import U8, FaceMap
@@ -106,7 +107,7 @@ class Flux2Task:
         for parameter in net.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
-        net.enable_gradient_checkpointing()
+        keep_products(net, blocks_with_room(klein.plan, klein.device))
         self.model = net.train()
 
     def close(self) -> None:

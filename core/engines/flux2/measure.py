@@ -9,8 +9,9 @@ from diffusers import AutoencoderKLFlux2, Flux2Transformer2DModel
 
 from core.engines.facts import GB, Plan
 from core.engines.flux2.lora import lora_config
+from core.engines.flux2.recompute import is_kept
 from core.engines.flux2.references import MOST_PIXELS
-from core.engines.measure import kept_by_a_step, most_by_a_layer, parameters
+from core.engines.measure import kept_by_a_step, made_by, most_by_a_layer, parameters
 
 TRANSFORMER: Final[dict[str, Any]] = {
     "in_channels": 128,
@@ -28,8 +29,11 @@ TOKENS: Final = 512
 """Of an instruction: the pipeline pads to that."""
 
 
-def measure(plan: Plan) -> tuple[float, float]:
-    """Return the GB that drawing and a training step take under a plan, without SPARE; seconds, little memory."""
+def measure(plan: Plan) -> tuple[float, float, float]:
+    """Return the GB that drawing, a training step and a block's products take under a plan, without SPARE.
+
+    Takes seconds, and little memory.
+    """
     dtype = torch.bfloat16
     storage: torch.dtype = getattr(torch, plan.storage)
     with torch.device("meta"):
@@ -57,7 +61,11 @@ def measure(plan: Plan) -> tuple[float, float]:
         transformer.add_adapter(lora_config(TRANSFORMER["num_single_layers"]))
         lora = sum(p.numel() for p in transformer.parameters() if p.requires_grad)
         kept = kept_by_a_step(transformer, lambda: run(transformer, plan.learns, 0))
+        products = made_by(transformer, lambda: run(transformer, plan.learns, 0), is_kept)
+        tokens = plan.learns[0] * plan.learns[1] // 256 + TOKENS
+        products += tokens * transformer.inner_dim * dtype.itemsize  # attention, taken apart on the meta device
     blocks = [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
     cast = dtype.itemsize * max(map(parameters, blocks)) if storage != dtype else 0
     state = 4 * 4 * lora  # the LoRA, its gradient and AdamW's two moments, 32 bits each
-    return round((weights + encoder + drawing) / GB, 2), round((weights + cast + state + kept + learning) / GB, 2)
+    taken = weights + encoder + drawing, weights + cast + state + kept + learning, products
+    return round(taken[0] / GB, 2), round(taken[1] / GB, 2), round(taken[2] / GB, 3)

@@ -36,8 +36,11 @@ TILE: Final = 512
 """Side in pixels of the tiles that the VAE decodes: half of its published sample_size, 1024."""
 
 
-def measure(plan: Plan) -> tuple[float, float]:
-    """Return the GB that drawing and a training step take under a plan, without SPARE; seconds, little memory."""
+def measure(plan: Plan) -> tuple[float, float, float]:
+    """Return the GB that drawing and a training step take under a plan, without SPARE; 0 for the products of a block.
+
+    Takes seconds, and little memory.
+    """
     dtype: torch.dtype = getattr(torch, plan.compute)
     with torch.device("meta"):
         unet: Any = UNet2DConditionModel(**UNET).to(dtype).requires_grad_(False)
@@ -60,4 +63,4 @@ def measure(plan: Plan) -> tuple[float, float]:
         lora = sum(p.numel() for p in unet.parameters() if p.requires_grad)
         kept = kept_by_a_step(unet, lambda: run(unet, plan.learns, 1))
     state = 4 * 4 * lora  # the LoRA, its gradient and AdamW's two moments, 32 bits each
-    return round((weights + drawing) / GB, 2), round((weights + state + kept + learning) / GB, 2)
+    return round((weights + drawing) / GB, 2), round((weights + state + kept + learning) / GB, 2), 0.0

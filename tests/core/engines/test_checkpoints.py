@@ -1,9 +1,5 @@
-"""Where weights lie and how they are fetched: pinned, safetensors alone, size and licence told before."""
+"""Where weights lie: the hub's cache at a pinned commit, a folder, a single file; safetensors alone."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +12,6 @@ from core.engines.flux2.facts import DRAWS
 from core.engines.sdxl.facts import WEIGHTS
 from core.errors import EngineMissing
 from tests import tiny_flux2, tiny_stable
-from tests.fakes.hub import Hub
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -95,60 +88,6 @@ def test_a_single_file_takes_the_place_of_the_net(klein: Path, tmp_path: Path) -
     theirs = Flux2Transformer2DModel.from_pretrained(tmp_path / "other" / "transformer")
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), theirs.parameters(), strict=True))
     assert checkpoint.fingerprint() != Checkpoint("flux2", DRAWS, klein).fingerprint()
-
-
-@pytest.fixture
-def hub(sdxl: Path) -> Iterator[Hub]:
-    """The published repository's layout: every net in two precisions and other formats, and one file of all."""
-    files = {"model_index.json": b"{}", "sd_xl_base_1.0.safetensors": b"0" * 1000, "LICENSE.md": b"OpenRAIL"}
-    for file in sdxl.rglob("*"):
-        if file.is_file():
-            name = str(file.relative_to(sdxl))
-            files[name] = file.read_bytes()
-            if name.endswith(".safetensors"):
-                files[name.replace(".safetensors", ".fp16.safetensors")] = file.read_bytes()
-                files[f"{Path(name).parent}/model.onnx"] = b"0" * 1000
-                files[name.replace(".safetensors", ".bin")] = b"pickle"
-    served = Hub(WEIGHTS.model, WEIGHTS.revision, "openrail++", files)
-    yield served
-    served.close()
-
-
-def test_a_pull_tells_size_and_licence_fetches_the_pinned_files_once_and_then_works_offline(
-    hub: Hub, tmp_path: Path
-) -> None:
-    base = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "127.0.0.1"}
-    base.pop("HF_HUB_OFFLINE", None)
-
-    def atelier(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
-        run = [sys.executable, "-m", "core.cli", "weights", *command, "--engine", "sdxl"]
-        return subprocess.run(
-            run, env={**base, "PYTHONPATH": str(ROOT), **env}, cwd=tmp_path, capture_output=True, text=True,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    asked = atelier("pull")
-    assert asked.returncode == 2
-    assert "licence openrail++" in asked.stdout
-    assert WEIGHTS.revision[:12] in asked.stdout
-    assert "--yes" in asked.stderr
-    assert not any("/resolve/" in line for line in hub.asked), "nothing is fetched before it is agreed to"
-
-    fetched = atelier("pull", "--yes")
-    assert fetched.returncode == 0, fetched.stderr
-    files = [line for line in hub.asked if line.startswith("GET ") and "/resolve/" in line]
-    got = {line.partition(f"{WEIGHTS.revision}/")[2] for line in files}
-    assert {"unet/diffusion_pytorch_model.fp16.safetensors", "vae/config.json", "LICENSE.md"} <= got
-    assert not [name for name in got if name.endswith((".bin", ".onnx"))]
-    assert not [name for name in got if name.endswith(".safetensors") and ".fp16." not in name], "every net once"
-
-    before = len(hub.asked)
-    offline = atelier("verify", HF_HUB_OFFLINE="1")
-    assert offline.returncode == 0, offline.stderr
-    assert WEIGHTS.revision in offline.stdout
-    refused = atelier("pull", "--yes", HF_HUB_OFFLINE="1")
-    assert (refused.returncode, len(hub.asked)) == (1, before), "offline nothing is asked of the hub"
-    assert "HF_HUB_OFFLINE" in refused.stderr
 
 
 def test_half_precision_files_are_read_as_they_were_fetched(sdxl: Path, tmp_path: Path) -> None:

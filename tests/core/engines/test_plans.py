@@ -14,7 +14,8 @@ from core.engines.facts import SPARE, engines
 def test_plans_are_what_the_published_nets_measure_on_the_meta_device(engine: str, plan: str) -> None:
     module = importlib.import_module(f"core.engines.{engine}.measure")
     (known,) = [each for each in engines()[engine].plans if each.name == plan]
-    drawing, learning = module.measure(known)
+    drawing, learning, block = module.measure(known)
     assert known.drawing_gb == pytest.approx(drawing, abs=0.02)
     assert known.learning_gb == pytest.approx(learning, abs=0.02)
+    assert known.block_gb == pytest.approx(block, abs=0.002)
     assert known.card_gb == max(known.drawing_gb, known.learning_gb) + SPARE
