@@ -117,4 +117,11 @@ def hair_of(
     steps = [float(v) for v in np.percentile(runs[there], limits)]
     base = turned(middle_colour(subject.rgb, subject.hair, (0.25, 0.18, 0.14)), 0, 1.2)
     tones = [turned(base, step, 1.1 if step < 15 else 0.95) for step in lighter]
+    if subject.study:  # as light as the sitter's own: blond hair half in the shade is not brown
+        band = np.where(there, np.digitize(runs, steps), -1)
+        own = [
+            np.median(subject.rgb[band == number], axis=0).astype(np.float32) if (band == number).any() else tone
+            for number, tone in enumerate(tones)
+        ]
+        tones = [(tone + turned(colour, 0, 1.2)) / 2 for tone, colour in zip(tones, own, strict=True)]
     return stepped(runs, steps, tones), np.clip(strands, 0, 1) * subject.hair

@@ -195,3 +195,16 @@ def test_a_dark_garment_keeps_its_colour_in_ink(subject: Subject) -> None:
     black = [np.mean(np.abs(drawn("ink", dressed, v)[cloth] / 255 - INK).max(axis=1) < 0.06) for v in (1, 2)]
     assert black[0] > 0.5
     assert black[1] < 0.15
+
+
+@pytest.mark.parametrize("look", ["anime", "cartoon", "ink"])
+def test_blond_hair_mostly_in_the_shade_is_blond_where_it_is_lit(look: str, subject: Subject) -> None:
+    edge = np.percentile(np.nonzero(subject.hair > 0.9)[1], 65)  # two thirds lie in the shade
+    lit = (np.arange(subject.size[0])[None, :, None] > edge).astype(np.float32)
+    blond, shaded = np.array([0.82, 0.68, 0.45], np.float32), np.array([0.22, 0.15, 0.08], np.float32)
+    hair = shaded + (blond - shaded) * lit
+    two = replace(subject, rgb=subject.rgb + (hair - subject.rgb) * subject.hair[..., None])
+    there = (cv2.erode(subject.hair, np.ones((9, 9))) > 0.9) & (lit[..., 0] > 0)
+    own = float(lightness(blond[None, None])[0, 0])
+    off = [own - np.median(lightness(drawn(look, two, v).astype(np.float32) / 255)[there]) for v in (1, 2)]
+    assert off[1] < 0.75 * off[0]
