@@ -146,7 +146,7 @@ def brows(subject: Subject, lightness: F32, limit: float) -> F32:
         own = above(-dark, -limit) * near
         shape = polygon(drawn.shape, ring)
         drawn = np.maximum(drawn, own if (own * shape).sum() > 0.4 * shape.sum() else np.maximum(0.75 * shape, own))
-    return drawn
+    return drawn * np.clip(1 - 1.5 * subject.hair, 0, 1) if subject.study else drawn  # not over a fringe
 
 
 HAIRS: Final = 22
@@ -231,7 +231,7 @@ FAR: Final = (0.45, 0.75)
 
 
 def _inner(subject: Subject) -> F32:
-    """Return where a jaw stands before the neck, (H, W) 0..1: not along the head's own outline, where that is drawn."""
+    """Return where a jaw stands before the neck, (H, W) 0..1: not along the head's own outline, nor under a beard."""
     away = cv2.distanceTransform((subject.figure > 0.5).astype(np.uint8), cv2.DIST_L2, 5) / subject.eye
     inside = np.clip((away - 0.10) / 0.10, 0, 1)
     nose, ears = float(subject.mesh[1, 0]), (float(subject.mesh[234, 0]), float(subject.mesh[454, 0]))
@@ -239,7 +239,8 @@ def _inner(subject: Subject) -> F32:
     shown = np.clip((min(halves) / max(halves) - FAR[0]) / (FAR[1] - FAR[0]), 0, 1)
     x = np.arange(away.shape[1], dtype=np.float32)[None]
     far = (x < nose) if halves[0] < halves[1] else (x > nose)
-    return (inside * np.where(far, shown, 1)).astype(np.float32)
+    hairless = 1 - subject.study.beard if subject.study else 1
+    return (inside * np.where(far, shown, 1) * hairless).astype(np.float32)
 
 
 def nose_lines(subject: Subject, ink: F32, line: float) -> None:

@@ -27,6 +27,8 @@ BEARD: Final = (
     207, 206, 98, 2, 327, 426, 427, 416,
 )  # fmt: skip
 """Where a beard grows: from ear to ear round the chin, back over the cheeks and under the nose."""
+HANGING: Final = 0.32
+"""By how much a beard may reach out beyond the jaw, as a part of the way from its middle."""
 MOUSTACHE: Final = 2.0
 """Log odds from which a lip has hair without a chin's. Of 117 photos three lower ones are no moustaches."""
 LOCK: Final = 0.035
@@ -138,9 +140,10 @@ def _without_crumbs(matte: F32, least: float) -> F32:
 
 
 def _uncapped(subject: Subject) -> Subject:
-    """Give hair to the skin where there is too little of it to be a head of hair; not where the picture cuts it."""
+    """Give hair to the skin where there is too little of it, no hat over it, and it is not cut by the picture."""
     top = subject.hair[: max(round(0.1 * subject.eye), 1)]
-    if float(subject.hair.sum()) > CAP * subject.eye**2 or top.max() > 0.5:
+    covered = float((subject.hair + subject.hat).sum())
+    if covered > CAP * subject.eye**2 or top.max() > 0.5:
         return subject
     return replace(subject, skin=np.clip(subject.skin + subject.hair, 0, 1), hair=np.zeros_like(subject.hair))
 
@@ -189,9 +192,14 @@ def _beard(subject: Subject, lip: float, chin: float) -> F32:
     off = (cheek - light) / np.maximum(cheek, 1)
     cover = np.clip((off - DARKER[0]) / (DARKER[1] - DARKER[0]), 0, 1)
     if chin > worn.YES:
-        edge = mesh[list(BEARD)]
-        middle = edge.mean(axis=0)
-        where = polygon(shape, smoothed((middle + (edge - middle) * np.float32(1.05)).astype(np.float32), True, 2))
+        edge, hanging = (
+            polygon(shape, smoothed(ring.astype(np.float32), True, 2)) for ring in _beard_rings(mesh[list(BEARD)])
+        )
+        fine = (light - lightness(subject.rgb)) ** 2
+        rough = np.sqrt(cv2.GaussianBlur(fine, (0, 0), 0.06 * eye))
+        own = rough[(edge * cover > 0.5) & (subject.skin > 0.8)]
+        limit = np.float32(np.median(own) if own.size else np.inf)
+        where = np.maximum(edge, hanging * np.clip(3 * rough / max(limit, 1e-3) - 2, 0, 1))  # shade is smoother
     else:
         where = polygon(shape, (mesh[13] + (mesh[list(LIPS)] - mesh[13]) * np.array([1.6, 3.4])).astype(np.float32))
         rows = np.arange(shape[0], dtype=np.float32)[:, None]
@@ -199,6 +207,12 @@ def _beard(subject: Subject, lip: float, chin: float) -> F32:
     lips = polygon(shape, mesh[list(LIPS)])
     cover = cover * where * (1 - lips) * (subject.skin > 0.5)
     return cv2.GaussianBlur(cover.astype(np.float32), (0, 0), 0.015 * eye)
+
+
+def _beard_rings(edge: F32) -> tuple[F32, F32]:
+    """Return where a beard grows and how far it may hang, both (N, 2), of the mesh's points of BEARD."""
+    away = edge - edge.mean(axis=0)
+    return edge + 0.05 * away, edge + HANGING * np.maximum(away, np.array([-np.inf, 0])) * np.array([0.3, 1.0])
 
 
 def _lit(subject: Subject, beard: F32) -> Subject:

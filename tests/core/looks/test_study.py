@@ -9,7 +9,7 @@ import pytest
 from core import frame
 from core.edit.recipe import developed
 from core.face.mesh import LIPS
-from core.looks.features import eyes_of, jaw_line
+from core.looks.features import brow_shape, brows, eyes_of, jaw_line
 from core.looks.finish import newest, table
 from core.looks.glasses import draw_frames
 from core.looks.ink import INK
@@ -115,6 +115,22 @@ def test_a_beard_is_painted_in_its_own_colour_and_a_bare_chin_is_not(subject: Su
     assert np.median(light[grown.beard > 0.9]) < np.median(light[cheeks[:, 1], cheeks[:, 0]]) - 15
 
 
+def test_a_beard_hangs_over_the_neck_and_shade_under_the_jaw_does_not(subject: Subject) -> None:
+    below = np.round(subject.mesh[152, :2] + np.array([0, 0.08 * subject.eye])).astype(int)
+    there = np.s_[below[1] - 2 : below[1] + 3, below[0] - 6 : below[0] + 7]
+    hairy = bearded(subject)
+    under = disc(subject.figure.shape, below.astype(np.float32), 0.3 * subject.eye) * subject.skin
+    under *= np.arange(subject.size[1])[:, None] > subject.mesh[152, 1]
+    smooth = replace(hairy, rgb=hairy.rgb + (np.float32(0.15) - hairy.rgb) * under[..., None])
+    rough = np.random.default_rng(4).uniform(0.02, 0.3, under.shape).astype(np.float32)[..., None]
+    hanging = replace(hairy, rgb=hairy.rgb + (rough - hairy.rgb) * under[..., None])
+    shade, beard = (studied(s).study for s in (smooth, hanging))
+    assert shade
+    assert beard
+    assert np.median(beard.beard[there]) > 0.5
+    assert np.median(shade.beard[there]) < 0.3
+
+
 def test_stubble_on_a_shaven_head_is_drawn_as_skin(subject: Subject) -> None:
     scalp = subject.skin + subject.hair
     patch = disc(subject.figure.shape, subject.mesh[10, :2], 0.4 * subject.eye) * scalp
@@ -123,6 +139,8 @@ def test_stubble_on_a_shaven_head_is_drawn_as_skin(subject: Subject) -> None:
     assert seen.hair.max() == 0
     assert np.abs((seen.skin + seen.cloth + seen.hat) - seen.figure).max() < 0.02
     assert studied(subject).hair.sum() > 0.8 * subject.hair.sum(), "a head of hair stays one"
+    under = replace(shaven, hat=subject.hair, hair=patch * (1 - subject.hair), skin=subject.skin * (1 - patch))
+    assert studied(under).hair.sum() > 0.5 * under.hair.sum(), "and what shows under a hat is hair"
 
 
 def test_torn_curls_become_locks(subject: Subject) -> None:
@@ -208,3 +226,14 @@ def test_blond_hair_mostly_in_the_shade_is_blond_where_it_is_lit(look: str, subj
     own = float(lightness(blond[None, None])[0, 0])
     off = [own - np.median(lightness(drawn(look, two, v).astype(np.float32) / 255)[there]) for v in (1, 2)]
     assert off[1] < 0.75 * off[0]
+
+
+def test_no_brow_is_drawn_over_a_fringe(subject: Subject) -> None:
+    study = studied(subject)
+    ring = brow_shape(study, 1)
+    fringe = polygon(subject.figure.shape, (ring + 3 * (ring - ring.mean(axis=0))).astype(np.float32))
+    covered = replace(study, hair=np.maximum(study.hair, fringe), skin=study.skin * (1 - fringe))
+    there = polygon(subject.figure.shape, ring) > 0.5
+    light = lightness(subject.rgb)
+    assert brows(study, light, 40.0)[there].mean() > 0.4
+    assert brows(covered, light, 40.0)[there].mean() < 0.02
