@@ -14,6 +14,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
 	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e ".[jobs,telegram,discord,dev]"
 	$(BIN)/atelier weights pull
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import core.studio, core.engines.redress.engine"
 	touch $(STAMP)
 
 demo: $(STAMP)

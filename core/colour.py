@@ -81,6 +81,11 @@ def to_bytes(picture: F32) -> U8:
     return np.round(steps, out=steps).astype(np.uint8)
 
 
+def thrice(weights: F32, colour: F32 | None = None) -> F32:
+    """Return weights (H, W) for three channels, times a colour (3,): (H, W, 3) at a quarter of broadcasting's time."""
+    return cv2.merge((weights,) * 3 if colour is None else tuple(weights * gain for gain in colour))
+
+
 def dot(one: F32, other: F32) -> F32:
     """Return the dot products of colours or vectors (..., N): (...); numpy's sum over so short an axis takes longer."""
     products = one * other

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.types import F32, Layers
+from core.types import F32, U8, Layers
 
 GRID: Final = 8
 """Pixels between the points at which a smooth field is worked out."""
@@ -89,31 +89,44 @@ def placed(layers: Layers, move: F32, size: tuple[int, int]) -> Layers:
     zoom = float(move[0, 0])
     how = cv2.INTER_LANCZOS4 if zoom > 1 else cv2.INTER_AREA
 
-    def brought(layer: NDArray[Any], border: int = cv2.BORDER_REPLICATE) -> NDArray[Any]:
+    def brought(layer: NDArray[Any], within: U8, border: int = cv2.BORDER_CONSTANT) -> NDArray[Any]:
+        """Bring the rows of a layer (H, W) or (H, W, C) in which `within` (H, any) is not empty."""
         smooth = cv2.GaussianBlur(layer, (0, 0), 0.35 / zoom) if zoom < 0.75 else layer
         flags = cv2.INTER_LINEAR if how == cv2.INTER_AREA else how
-        return cv2.warpAffine(smooth, move, size, flags=flags, borderMode=border)
+        made = np.zeros((size[1], size[0], *layer.shape[2:]), layer.dtype)
+        _, top, _, tall = cv2.boundingRect(within)
+        reach = 48 * max(1.0, zoom)  # of Lanczos' window, the blur, and what retouching looks at round the skin
+        first = int(np.clip(np.floor(zoom * top + move[1, 2] - reach), 0, size[1]))
+        last = int(np.clip(np.ceil(zoom * (top + tall) + move[1, 2] + reach), 0, size[1]))
+        if tall and last > first:
+            back = cv2.invertAffineTransform(move.astype(np.float64))
+            back[1, 2] += back[1, 1] * first
+            flags |= cv2.WARP_INVERSE_MAP
+            cv2.warpAffine(smooth, back, (size[0], last - first), made[first:last], flags, border)
+        return made
 
     points = layers.landmarks * np.float32(zoom)
     marks = layers.marks * np.float32(zoom)
     points[:, :2] += move[:, 2]
     marks[:, :2] += move[:, 2]
-    empty = cv2.BORDER_CONSTANT
-    garment = np.dstack([brought(layers.garment[..., :3].copy()), brought(layers.garment[..., 3].copy(), empty)])
+    cloth, alpha = layers.garment[..., :3].copy(), layers.garment[..., 3].copy()
+    garment = np.dstack([brought(cloth, alpha, cv2.BORDER_REPLICATE), brought(alpha, alpha)])
     normals = cv2.warpAffine(
         layers.normals.astype(np.float32), move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return replace(
         layers,
-        sitter=brought(layers.sitter),
-        head=brought(layers.head, empty),
-        neck=brought(layers.neck, empty),
+        sitter=brought(layers.sitter, np.maximum(layers.head, layers.neck), cv2.BORDER_REPLICATE),
+        head=brought(layers.head, layers.head),
+        neck=brought(layers.neck, layers.neck),
         garment=garment,
         normals=normals.round().astype(np.int8),
         marks=marks,
         landmarks=points,
         parts=np.zeros((0, 0, 3), np.uint8),
-        regions=brought(layers.regions, empty) if layers.regions.size else layers.regions,
+        regions=brought(layers.regions, layers.regions.reshape(len(layers.regions), -1))
+        if layers.regions.size
+        else layers.regions,
         chin=layers.chin * zoom + float(move[1, 2]),
         frame_width=layers.unit * zoom,
         undressed=None,

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.colour import LUMINANCE, dot, linear, srgb
+from core.colour import LUMINANCE, dot, linear, srgb, thrice
 from core.scene.backdrop import Backdrop, draw_backdrop
 from core.scene.bands import bands
 from core.scene.blur import blurred
@@ -50,6 +50,10 @@ LEAST_SPILL: Final = 0.004
 """Part of the backdrop's light below which none is said to spill over the outline: less than a byte's step."""
 
 
+NORMAL: Final = np.float32(1 / 127)
+"""What a byte of a normal counts."""
+
+
 CLOTH: Final = 1.7
 """Exponent on the light of cloth, which scatters more than it mirrors; by eye."""
 
@@ -58,23 +62,29 @@ def compose(layers: Layers, look: Look) -> U8:
     """Put the layers together under a look: (H, W, 3) uint8 sRGB; 0.4 s at full print size on two quiet cores."""
     head, neck = _matte(layers.head), _matte(layers.neck)
     garment_matte = _matte(layers.garment[..., 3])
-    normals = layers.normals.astype(np.float32) * np.float32(1 / 127)
-
-    skin = retouch(_matte(layers.sitter), head * (1 - garment_matte) + neck, layers, look.retouch)
-    sitter = relight(skin, layers, look.rig)
-    sitter *= np.float32(layers.gain)
+    seen = _seen(np.maximum(layers.head, layers.neck))
+    bare = 1 - garment_matte
+    skin = head * bare
+    skin += neck
+    sitter = relight(retouch(_matte(layers.sitter), skin, layers, look.retouch), layers, look.rig, seen)
+    sitter[seen] *= np.float32(layers.gain)
 
     picture = _behind(look, layers).copy()
-    _lay_over(picture, sitter, neck)
-    below = _rows_of(garment_matte)
+    _lay_over(picture, sitter, neck, _seen(layers.neck))
+    below = _seen(layers.garment[..., 3])[0]
     cloth = linear(layers.garment[below, :, :3])
-    cloth *= (_cloth_light(normals[below], look.rig) * _contact_shadow(head, layers)[below])[..., None] * tint(look.rig)
-    _lay_over(picture[below], cloth, garment_matte[below])
-    _lay_over(picture, sitter, head)
+    light = _cloth_light(layers.normals[below] * NORMAL, look.rig) * _contact_shadow(head, layers, below)
+    for rows in bands(slice(0, len(cloth))):
+        cloth[rows] *= thrice(light[rows], tint(look.rig))
+    _lay_over(picture[below], cloth, garment_matte[below], _seen(layers.garment[below, :, 3]))
+    _lay_over(picture, sitter, head, _seen(layers.head))
 
-    figure = 1 - (1 - head) * (1 - garment_matte) * (1 - neck)
+    figure = 1 - head
+    figure *= bare
+    figure *= 1 - neck
+    np.subtract(1, figure, out=figure)
     if look.rig.rim:
-        around = _figure_normals(normals, head, garment_matte)
+        around = _figure_normals(layers.normals * NORMAL, head, garment_matte)
         band = rim_light(figure, around, look.rig, layers.unit) * _strands(picture, layers.unit)
         picture += band[..., None] * tint(look.rig)
     _add_light_wrap(picture, look, layers, figure)
@@ -91,27 +101,40 @@ def _strands(picture: F32, unit: float) -> F32:
 
 def _matte(layer: U8) -> F32:
     """Return bytes as 0..1."""
-    return layer.astype(np.float32) * np.float32(1 / 255)
+    matte = layer.astype(np.float32)
+    matte *= np.float32(1 / 255)
+    return matte
 
 
-def _rows_of(matte: F32) -> slice:
-    """Return the rows in which a matte is not empty."""
-    rows = np.flatnonzero(matte.any(axis=1))
-    return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
+def _seen(matte: U8) -> tuple[slice, slice]:
+    """Return the rows and columns outside of which a matte (H, W) is empty."""
+    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(matte))
+    return slice(top, top + height), slice(left, left + width)
 
 
-def _lay_over(under: F32, layer: F32, matte: F32) -> None:
-    """Lay a layer over what is there (Porter & Duff 1984), in linear light; `under` is changed."""
-    columns = _rows_of(matte.T)
-    for rows in bands(_rows_of(matte)):
-        part = under[rows, columns]
-        part += (layer[rows, columns] - part) * matte[rows, columns, None]
+def _lay_over(under: F32, layer: F32, matte: F32, seen: tuple[slice, slice]) -> None:
+    """Lay a layer over what is there (Porter & Duff 1984), in linear light, where it is seen; `under` is changed."""
+    for rows in bands(seen[0]):
+        part = under[rows, seen[1]]
+        part += (layer[rows, seen[1]] - part) * thrice(matte[rows, seen[1]])
 
 
 def _behind(look: Look, layers: Layers) -> F32:
     """Return the backdrop (H, W, 3) in linear light; not to be changed, for it is kept."""
     height, width = layers.head.shape
     return _drawn(look.backdrop, look.backdrop_blur * layers.unit, look.seed, width, height)
+
+
+def _around(look: Look, layers: Layers) -> F32:
+    """Return the backdrop's light (H, W, 3) as it spills over the outline; not to be changed, for it is kept."""
+    height, width = layers.head.shape
+    sigma = look.backdrop_blur * layers.unit
+    return _spilt(look.backdrop, sigma, look.seed, width, height, 0.02 * layers.unit)
+
+
+@lru_cache(maxsize=2)
+def _spilt(backdrop: Backdrop, sigma: float, seed: int, width: int, height: int, reach: float) -> F32:
+    return blurred(_drawn(backdrop, sigma, seed, width, height), reach)
 
 
 @lru_cache(maxsize=2)
@@ -125,14 +148,14 @@ def _cloth_light(normals: F32, rig: Rig) -> F32:
     return np.clip(shading(rig, normals), 0.3, 1.35) ** np.float32(CLOTH)
 
 
-def _contact_shadow(head: F32, layers: Layers) -> F32:
-    """Return the shade (H, W) that the head throws on collar and shoulders: its matte, lowered and blurred."""
+def _contact_shadow(head: F32, layers: Layers, below: slice) -> F32:
+    """Return the shade on some rows that the head throws on collar and shoulders: its matte, lowered and blurred."""
     eye = frame.EYE_DISTANCE * layers.unit
     lowered = np.zeros_like(head)
     drop = int(0.22 * eye)
     lowered[drop:] = head[: len(head) - drop]
-    soft = blurred(lowered, 0.16 * eye)
-    rows = np.arange(len(head), dtype=np.float32)[:, None]
+    soft = blurred(lowered, 0.16 * eye)[below]
+    rows = np.arange(len(head), dtype=np.float32)[below, None]
     fade = np.clip(1 - (rows - layers.chin) / (1.2 * eye), 0, 1)
     return 1 - CONTACT * soft * fade
 
@@ -149,9 +172,12 @@ def _add_light_wrap(picture: F32, look: Look, layers: Layers, figure: F32) -> No
 
     Only where it is brighter than the sitter: a dark backdrop spills nothing.
     """
-    edge = np.clip(1 - cv2.GaussianBlur(figure, (0, 0), 0.004 * layers.unit), 0, 1) * figure
+    edge = cv2.GaussianBlur(figure, (0, 0), 0.004 * layers.unit)
+    np.subtract(1, edge, out=edge)
+    np.clip(edge, 0, 1, out=edge)
+    edge *= figure
     rows, columns = np.nonzero(edge > LEAST_SPILL)
-    behind = blurred(_behind(look, layers), 0.02 * layers.unit)[rows, columns]
+    behind = _around(look, layers)[rows, columns]
     there = picture[rows, columns]
     picture[rows, columns] = there + 0.35 * edge[rows, columns, None] * np.maximum(behind - there, 0)
 
@@ -173,14 +199,14 @@ def _printed(picture: F32, gains: F32, head: F32, grain: float, look: Look) -> U
     height, width = head.shape
     level = np.float32(max(grain, 0.004))  # a print with less shows banding in smooth paper
     noise = unit_grain(look.seed, width, height, look.black_and_white)
-    printed = np.empty(picture.shape, np.uint8)
+    printed, across = np.empty(picture.shape, np.uint8), np.tile(gains, (width, 1))
     for rows in bands(slice(0, height)):
         light = picture[rows]
-        light *= gains
+        light *= across
         if look.black_and_white:
             light = np.repeat((light @ LUMINANCE)[..., None], 3, axis=-1)
         display = _shoulder(srgb(light))
-        display += noise[rows] * (level * (1 - 0.75 * head[rows]))[..., None]
+        display += noise[rows] * thrice(level * (1 - 0.75 * head[rows]))
         display *= 255
         printed[rows] = np.clip(np.rint(display, out=display), 0, 255, out=display)
     return printed
@@ -197,31 +223,49 @@ def unit_grain(seed: int, width: int, height: int, colourless: bool) -> F32:
 
 
 def retouch(rgb: F32, skin: F32, layers: Layers, amount: float) -> F32:
-    """Even out blotches on skin and keep its texture: frequency separation, (H, W, 3) float32 sRGB in and out.
+    """Even out blotches on skin and keep its texture: frequency separation, (H, W, 3) float32 sRGB; `rgb` is changed.
 
     Pores live below 0.5 % of the frame's width, form above 2.5 %; only the band between them is
     lowered, by at most 70 %, and not on marks the map protects, eyes, brows or lips. The band is taken at half the
-    size, which holds all of it.
+    size, which holds all of it, round the skin.
     """
-    if amount <= 0:
+    box = _round(skin, layers.unit)
+    if amount <= 0 or box is None:
         return rgb
-    height, width = skin.shape
-    unit, half = layers.unit / 2, (max(1, width // 2), max(1, height // 2))
-    fine = cv2.GaussianBlur(cv2.resize(rgb, half, interpolation=cv2.INTER_AREA), (0, 0), 0.003 * unit)
+    seen, (height, width), unit = rgb[box], skin[box].shape, layers.unit / 2
+    corner, half = np.array([box[1].start, box[0].start], np.float32) / 2, (max(1, width // 2), max(1, height // 2))
+    fine = cv2.GaussianBlur(cv2.resize(seen, half, interpolation=cv2.INTER_AREA), (0, 0), 0.003 * unit)
     quarter = cv2.resize(fine, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     broad = cv2.resize(cv2.bilateralFilter(quarter, 0, 0.06, 0.008 * unit), half, interpolation=cv2.INTER_LINEAR)
     lab = cv2.cvtColor(fine, cv2.COLOR_RGB2LAB)
-    bare = cv2.resize(skin, half, interpolation=cv2.INTER_AREA)
-    above = bare[: max(1, round(layers.chin / 2))] > 0.9  # below the chin there may be the sitter's own clothes
+    bare = cv2.resize(skin[box], half, interpolation=cv2.INTER_AREA)
+    above = bare[: max(1, round(layers.chin / 2 - corner[1]))] > 0.9  # below the chin there may be own clothes
     colour = np.median(lab[: len(above)][above][::5], axis=0) if above.any() else lab.mean(axis=(0, 1))
     off = (lab - colour) / np.array([16, 8, 8], np.float32)
     like = np.exp(-0.5 * dot(off, off))
     protect = np.zeros(bare.shape, np.float32)
-    for x, y, radius in layers.marks / 2:
+    for x, y, radius in layers.marks / 2 - np.append(corner, np.float32(0)):
         cv2.circle(protect, (round(float(x)), round(float(y))), max(1, round(1.6 * float(radius))), 1.0, -1)
     where = cv2.GaussianBlur((like * bare * (1 - protect)).astype(np.float32), (0, 0), 0.004 * unit)
-    less = (0.7 * amount * where[..., None] * (fine - broad)).astype(np.float32)
-    return np.clip(rgb - cv2.resize(less, (width, height), interpolation=cv2.INTER_LINEAR), 0, 1)
+    less = (thrice(0.7 * amount * where) * (fine - broad)).astype(np.float32)
+    seen -= cv2.resize(less, (width, height), interpolation=cv2.INTER_LINEAR)
+    np.clip(seen, 0, 1, out=seen)
+    return rgb
+
+
+def _round(skin: F32, unit: float) -> tuple[slice, slice] | None:
+    """Return the rows and columns in which retouching sees something, or all where quarters of them end elsewhere."""
+    height, width = skin.shape
+    rows, columns = _seen((skin > 0).astype(np.uint8))
+    if rows.stop == 0:
+        return None
+    if height % 4 or width % 4:
+        return slice(0, height), slice(0, width)
+    reach = 4 * (1 + round(0.016 * unit))  # of both blurs and the bilateral filter, in whole quarters
+    return tuple(  # type: ignore[return-value]
+        slice(max(0, each.start // 4 * 4 - reach), min(side, -(-each.stop // 4) * 4 + reach))
+        for each, side in ((rows, height), (columns, width))
+    )
 
 
 def grain_of(rgb: U8, skin: F32) -> float:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.colour import LUMINANCE, length, linear
+from core.colour import LUMINANCE, length, linear, thrice
 from core.face.landmarks import harmonics, normals_of_mesh
 from core.scene.bands import bands
 from core.scene.blur import blurred
@@ -114,12 +114,13 @@ def shading(rig: Rig, normals: F32, arriving: F32 | float = 1.0) -> F32:
     return (received / max(front, 1e-3)).astype(np.float32)
 
 
-def relight(rgb: F32, layers: Layers, rig: Rig) -> F32:
+def relight(rgb: F32, layers: Layers, rig: Rig, asked: tuple[slice, slice]) -> F32:
     """Return the sitter (H, W, 3) in linear light, carried from the photo's light to the rig's.
 
-    rgb: (H, W, 3) float32 sRGB 0..1. The ratio is bounded by LIMITS and the rig's depth, blurred over a tenth of the
-    eye distance or less for a small lamp, and centred: no skin is made lighter or darker; where shadows are to be deep,
-    the lit side is what keeps its lightness. It is worked out at a quarter of the size.
+    rgb: (H, W, 3) float32 sRGB 0..1. asked: the rows and columns that are worked out, the rest is 0. The ratio is
+    bounded by LIMITS and the rig's depth, blurred over a tenth of the eye distance or less for a small lamp, and
+    centred: no skin is made lighter or darker; where shadows are to be deep, the lit side is what keeps its lightness.
+    It is worked out at a quarter of the size.
     """
     height, width = rgb.shape[:2]
     quarter = (-(-width // 4), -(-height // 4))
@@ -138,11 +139,13 @@ def relight(rgb: F32, layers: Layers, rig: Rig) -> F32:
     soft = 0.03 + 0.07 * rig.size if rig.shadow else 0.1
     ratio = cv2.GaussianBlur(ratio.astype(np.float32), (0, 0), soft * frame.EYE_DISTANCE * layers.unit / 4)
     ratio = cv2.resize(ratio, (width, height), interpolation=cv2.INTER_LINEAR)
-    lit, colour = np.empty(rgb.shape, np.float32), tint(rig)
-    for rows in bands(slice(0, height)):
-        np.multiply(linear(rgb[rows]), ratio[rows, :, None] * colour, out=lit[rows])
+    lit, colour = np.zeros(rgb.shape, np.float32), tint(rig)
+    for rows in bands(asked[0]):
+        part = rows, asked[1]
+        np.multiply(linear(rgb[part]), thrice(ratio[part], colour), out=lit[part])
     if rig.catch:
-        lit += SPARK * rig.catch * catch_lights(layers.landmarks, rig.lamp, (width, height))[..., None]
+        catch = catch_lights(layers.landmarks, rig.lamp, (width, height))[asked]
+        lit[asked] += SPARK * rig.catch * catch[..., None]
     return lit
 
 

@@ -77,14 +77,14 @@ def test_retouch_evens_blotches_and_keeps_texture(setup: Setup) -> None:
     layers = setup.layers
     rgb = layers.sitter.astype(np.float32) / 255
     skin = layers.head.astype(np.float32) / 255
-    done = retouch(rgb, skin, layers, 1.0)
+    done = retouch(rgb.copy(), skin, layers, 1.0)
     changed = np.abs(done - rgb).max(axis=-1)
     assert changed.max() > 0.01
     fine = rgb - np.asarray([np.roll(rgb, s, axis=a) for s in (1, -1) for a in (0, 1)]).mean(axis=0)
     fine_done = done - np.asarray([np.roll(done, s, axis=a) for s in (1, -1) for a in (0, 1)]).mean(axis=0)
     where = skin > 0.99
     assert np.std(fine_done[where]) > 0.95 * np.std(fine[where])
-    assert np.array_equal(retouch(rgb, skin, layers, 0.0), rgb)
+    assert np.array_equal(retouch(rgb.copy(), skin, layers, 0.0), rgb)
 
 
 def test_retouch_leaves_marks_alone(setup: Setup) -> None:
@@ -92,7 +92,7 @@ def test_retouch_leaves_marks_alone(setup: Setup) -> None:
     x, y = int(eyes[0, 0]), int(eyes[0, 1])
     layers = replace(setup.layers, marks=np.array([[x, y, 6.0]], np.float32))
     rgb = layers.sitter.astype(np.float32) / 255
-    done = retouch(rgb, layers.head.astype(np.float32) / 255, layers, 1.0)
+    done = retouch(rgb.copy(), layers.head.astype(np.float32) / 255, layers, 1.0)
     assert np.abs(done - rgb)[y - 3 : y + 4, x - 3 : x + 4].max() < 2e-3
 
 

@@ -40,7 +40,7 @@ def test_surfaces_and_measures_of_any_mask_are_finite(mask: Mask) -> None:
     assert np.isfinite(rim_light(mask, normals, Rig(40, rim=1.0), WIDTH)).all()
     layers = replace(layers_of(mask, mask, mask), light=np.zeros(9, np.float32))
     for rig in (Rig(40), Rig(98, shadow=1.0, depth=0.2, catch=1.0)):
-        assert np.isfinite(relight(SKIN.astype(np.float32) / 255, layers, rig)).all()
+        assert np.isfinite(relight(SKIN.astype(np.float32) / 255, layers, rig, np.s_[0:HEIGHT, 0:WIDTH])).all()
 
 
 @given(any_masks(HEIGHT, WIDTH), st.floats(0.5, 60))
