@@ -63,7 +63,8 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     large_kept = np.minimum(large_kept, whole)
     rgb = foreground_of(guide, large_kept)
     small = cv2.resize(rgb, PARTS_SIZE, interpolation=cv2.INTER_AREA)
-    hair = layer_hair(parts, small, figure, face.landmarks)
+    shaven = face.features is not None and face.features.facial_hair == "none"
+    hair = layer_hair(parts, small, figure, face.landmarks, shaven)
     head = np.clip(parts.head - (parts.hair - hair.front), 0, 1)
     head_large = np.minimum(at_print(head, guide), large_kept)
     back, neck_large = _behind(large_kept, head_large, hair, neck, parts)

@@ -48,11 +48,12 @@ class Hair:
     rgb: F32
 
 
-def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32) -> Hair:
+def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32, shaven: bool = False) -> Hair:
     """Tell hair in front of the clothes from hair behind them, each side of the neck for itself.
 
     rgb: (640, 512, 3) float32 0..1, the sitter's own colours. Hair that ends near the shoulder line, or that the
     photo's lower border cuts, hangs behind; hair that reaches further lies over the clothes, and a beard does.
+    shaven: the face is known to have no beard, so that dark hair in the shade below its chin is none.
     """
     eye, chin = INTEROCULAR_PX * HALF, float(landmarks[CHIN, 1]) * HALF
     level = chin + SHOULDER_Y * eye if figure.shoulder_y is None else figure.shoulder_y * HALF
@@ -69,7 +70,8 @@ def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32) -> Hair:
         cut = at_border(solid.astype(np.float32), parts.valid, (1, 0)).any(axis=0).sum() > CUT * eye
         if cut or ends[-1] < level + OVER * eye:
             back = np.maximum(back, hanging)
-    back = back * (1 - _beard(parts.hair, landmarks))
+    if not shaven:
+        back = back * (1 - _beard(parts.hair, landmarks))
     front = np.clip(parts.hair - back, 0, 1)
     hidden = np.maximum(parts.person, 1 - parts.valid) > 0.5
     grown, colours = _carried_on(back, rgb, chin - 0.2 * eye, hidden)

@@ -178,10 +178,17 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         hung = np.maximum(head, hanging)
         neck = up_to_head(neck, hung, own * near, matte, setup.body, setup.turn_deg, scale)
     neck *= within_collar(matte, opening, np.maximum(hair, hanging), setup.body, scale)
+    whole_neck = np.concatenate([layers.neck[:top] / np.float32(255) * bare[:top], neck])
     if setup.garment is not None:
-        neck = without_ledges(neck, hung, own * near, matte, setup.body, setup.turn_deg, scale)
+        figure = np.concatenate([np.maximum(layers.head, setup.back_hair)[:top] / np.float32(255), hung])
+        above = np.zeros((top, width), np.float32)
+        whole_own, whole_cover = np.concatenate([whole_neck[:top], own * near]), np.concatenate([above, matte])
+        whole_neck = without_ledges(whole_neck, figure, whole_own, whole_cover, setup.body, setup.turn_deg, scale)
+    neck = whole_neck[top:]
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
-    own_hair = np.clip(8 * np.maximum(head, hanging), 0, 1)  # its edge has its own colours too
+    fringe = np.maximum(head, hanging)
+    own_hair = np.clip(8 * fringe, 0, 1)  # its edge has its own colours too, over drawn skin as much as it covers
+    own_hair -= (own_hair - fringe) * neck * (1 - own)
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
     skin = _towards_own_hue(_skin_only(large, torso[..., 4]), setup.skin)
@@ -197,16 +204,15 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
         cloth = cv2.GaussianBlur(cloth, (0, 0), soft) if soft > 0.2 else cloth
         surface = drape(layout, drawn_kind(setup), setup.body, setup.seed)
-    garment, whole_neck = np.zeros((height, width, 4), np.uint8), to_bytes(layers.neck / 255 * bare)
+    garment = np.zeros((height, width, 4), np.uint8)
     garment[top:] = to_bytes(np.dstack([cloth, cover]))
-    whole_neck[top:] = to_bytes(neck)
     normals = layers.normals.copy()
     dressed = (cover * (1 - head) > 0.02)[..., None]
     normals[top:] = np.where(dressed, np.round(surface * 127).astype(np.int8), normals[top:])
     whole_head = layers.head.astype(np.float32) / 255
     behind = setup.back_hair.astype(np.float32) / 255
     edge = (cover > 0) & (cover < 1)  # hair goes on under it: no backdrop shines through between hair and cloth
-    whole_neck[top:] = np.maximum(whole_neck[top:], np.where(edge, setup.back_hair[top:], 0))
+    whole_neck[top:] = np.maximum(neck, np.where(edge, hanging, 0))
     behind[top:] *= 1 - cover
     regions = layers.regions.copy()
     regions[..., 0] = np.maximum(regions[..., 0], to_bytes(behind))  # hair that was carried on below its end too
@@ -215,7 +221,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         layers,
         sitter=to_bytes(sitter),
         head=to_bytes(whole_head + behind),
-        neck=whole_neck,
+        neck=to_bytes(whole_neck),
         garment=garment,
         normals=normals,
         parts=_parts_of(layout, drawn_kind(setup), height),

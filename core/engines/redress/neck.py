@@ -23,6 +23,10 @@ FULL_NAPE: Final = 7.5
 """Degrees of a torso's turn, half its head's, from which the nape is seen beside the jaw; by eye."""
 TIP: Final = 6
 """Print pixels below a collar's highest points down to which skin may still stand beside them; by eye."""
+SLIT: Final = 0.15
+"""Eye distances of backdrop between a neck and the collar below it that are filled; by eye."""
+BESIDE_HAIR: Final = 0.4
+"""Eye distances between head and hair, or between locks, across which skin goes on; by eye."""
 REACH: Final = 0.9
 """Eye distances above a collar up to which a neck is carried on to the head; by eye."""
 
@@ -129,7 +133,8 @@ def up_to_head(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg:
     """
     columns = np.arange(neck.shape[1], dtype=np.float32)[None]
     rows = np.arange(len(neck), dtype=np.float32)[:, None]
-    below_head, below_own = (np.maximum.accumulate(figure, axis=0) for figure in (head, own))
+    # an edge that is seen through would be carried down as a stripe
+    below_head, below_own = (np.maximum.accumulate(np.clip(2 * figure - 1, 0, 1), axis=0) for figure in (head, own))
     filled = neck
     for way, (x, y) in zip((1, -1), _highest(cover, body, scale), strict=True):
         behind = float(np.clip(way * turn_deg / FULL_NAPE, 0, 1))
@@ -147,13 +152,17 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
 
     The sitter's own neck comes in by FLARE columns a row at most: where old clothes cut it off beside the jaw, it goes
     on to the collar. Going down, skin comes out from the head by as much at most: a shoulder of the photo beside the
-    jaw began as a block. Above a collar's ends it is wider by UPRIGHT a row, a turned head's nape by LEAN.
+    jaw began as a block. Above a collar's ends it is wider by UPRIGHT a row, a turned head's nape by LEAN; what stands
+    out further is skin only under hair. What backdrop parts from the neck is none of it, and a slit between it and the
+    collar below is.
 
-    All (H, W) float32 0..1 of the torso's part. turn_deg: the torso's, to the picture's right. scale: these pixels per
-    print pixel.
+    All (H, W) float32 0..1 of the torso's part or of the whole print. turn_deg: the torso's, to the picture's right.
+    scale: these pixels per print pixel.
     """
     columns, rows = np.arange(neck.shape[1], dtype=np.float32), np.arange(len(neck), dtype=np.float32)
     middle, fallen, made = body.neck_x * scale, FLARE * rows, neck
+    between = np.ones((1, round(BESIDE_HAIR * INTEROCULAR_PX * scale) | 1), np.uint8)
+    hung = head
     head = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8))  # a thin row without hair is no end of it
     for way, (x, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
         away = way * (columns - middle)
@@ -164,9 +173,30 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
         filled = np.maximum(made, np.clip(back[:, None] - away + 1, 0, 1) * (back[:, None] > 0))
         reach = _reach(np.maximum(head, filled), beside, away)
         out = fallen + np.minimum.accumulate(np.where(np.isfinite(reach), reach, np.inf) - fallen)
-        out = np.minimum(out, np.maximum(most, _reach(head, beside, away)))  # under hair further out skin goes on
-        made = np.where(beside, np.minimum(filled, np.clip(out[:, None] - away + 1.5, 0, 1)), made)
-    return made.astype(np.float32)
+        out = np.minimum(out, np.maximum(most, _reach(head, beside, away)))
+        slanting = np.clip(out[:, None] - away + 1.5, 0, 1)
+        narrow = np.minimum(filled, np.clip(most[:, None] - away + 1.5, 0, 1))
+        under = cv2.morphologyEx(np.maximum(narrow, hung), cv2.MORPH_CLOSE, between)
+        kept = np.minimum(filled, np.minimum(slanting, under))
+        made = np.where(beside, np.minimum(kept, _from_the_middle(np.maximum(kept, hung), away)), made)
+    slit = np.ones((round(SLIT * INTEROCULAR_PX * scale) | 1, 1), np.uint8)
+    covered = np.maximum(made, cover)
+    closed = np.minimum(cv2.morphologyEx(covered, cv2.MORPH_CLOSE, slit), cv2.dilate(made * (1 - hung), slit))
+    return np.where(closed > covered + 0.5, closed, made).astype(np.float32)
+
+
+def _from_the_middle(figure: F32, away: F32) -> F32:
+    """Return what may be there of a part of a figure (H, W), row by row: where the figure ends first, nothing beyond.
+
+    away: (W,) columns from the middle, negative on the other side, where all may be there.
+    """
+    side = figure[:, away >= 0]
+    outwards = side if away[-1] > 0 else side[:, ::-1]
+    ended = np.logical_or.accumulate(np.logical_or.accumulate(outwards > 0.5, axis=1) & (outwards < 0.5), axis=1)
+    most = np.minimum.accumulate(np.where(ended, outwards, 1), axis=1)
+    whole = np.ones_like(figure)
+    whole[:, away >= 0] = most if away[-1] > 0 else most[:, ::-1]
+    return whole
 
 
 def _reach(part: F32, beside: NDArray[np.bool_], away: F32) -> F32:

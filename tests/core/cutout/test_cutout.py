@@ -227,6 +227,10 @@ def test_a_beard_lies_over_the_garment_and_hair_beside_it_hangs_behind(collins_m
     assert layered.front[bearded].min() > 0.9
     assert layered.back[:, int(x) - 20 : int(x) + 20].max() < 0.05, "nothing of it is carried on as a throat"
     assert layered.back[int(y) : int(y) + 20, 70:80].min() > 0.95
+    shaven = layer_hair(
+        replace(parts, hair=hair), rgb, figure_of(parts, collins_map.landmarks), collins_map.landmarks, shaven=True
+    )
+    assert shaven.front[bearded][5:].max() < 0.05, "on a face without a beard it is hair behind the neck: a block else"
 
 
 @pytest.mark.parametrize("hidden", [True, False])

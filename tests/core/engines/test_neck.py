@@ -132,6 +132,47 @@ def test_an_own_neck_cut_off_beside_the_jaw_does_not_end_in_the_air() -> None:
     assert np.array_equal(made[:, 180:250], before[:, 180:250]), "the other side is as it was"
 
 
+def test_old_cloth_that_was_taken_for_neck_does_not_stand_beside_the_jaw() -> None:
+    """A scarf beside a jaw stood there as a square: above the torso's part of the print nothing bounded a neck."""
+    head, neck = (np.zeros((288, 512), np.float32) for _ in range(2))
+    head[:60, 210:302] = 1
+    neck[60:110, 220:292] = 1
+    scarf = neck.copy()
+    scarf[10:60, 302:350] = 1
+    made = without_ledges(scarf, head, scarf, collared(), BODY, 0.0, 0.5)
+    reach = np.maximum(made, head)[:110, 256:].sum(axis=1)
+    assert reach[:60].max() < 308 - 256 + 0.2 * 110 + 2, "no further out than a neck that comes up from the collar"
+    assert np.abs(np.diff(reach)).max() < 1.3, "and without a step"
+
+
+def test_a_line_that_stands_apart_from_the_neck_is_no_skin() -> None:
+    """The rim of a shoulder was carried down as a line beside the neck, with backdrop between."""
+    head, neck = (np.zeros((288, 512), np.float32) for _ in range(2))
+    head[:60, 210:302] = 1
+    neck[60:110, 220:292] = 1
+    lined = neck.copy()
+    lined[60:100, 296:299] = 0.8
+    made = without_ledges(lined, head, neck, collared(), BODY, 0.0, 0.5)
+    assert made[65:100, 294:300].max() < 0.01
+    under_hair = head.copy()
+    under_hair[60:100, 291:305] = 1
+    kept = without_ledges(lined, under_hair, neck, collared(), BODY, 0.0, 0.5)
+    assert kept[65:90, 296:299].min() > 0.79, "under hair it is not seen, and no backdrop may shine through"
+
+
+def test_a_slit_between_neck_and_collar_is_filled() -> None:
+    head, neck, cover = (np.zeros((288, 512), np.float32) for _ in range(3))
+    head[:60, 210:302] = 1
+    neck[60:102, 210:302] = 1
+    cover[110:, 150:362] = 1
+    own = np.zeros_like(neck)
+    made = without_ledges(neck, head, own, cover, BODY, 0.0, 0.5)
+    assert np.maximum(made, cover)[60:, 230:282].min() == 1
+    short = neck.copy()
+    short[80:] = 0
+    assert without_ledges(short, head, own, cover, BODY, 0.0, 0.5)[90, 256] == 0, "a wide gap is the judge's to see"
+
+
 @pytest.mark.parametrize("deep", [24, 100])
 def test_drawn_skin_begins_in_the_colour_of_a_short_neck_too(deep: int) -> None:
     """Where a photo shows little of a neck, skin drawn below took half of its colour: a line lay between them."""
