@@ -181,7 +181,9 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
         made = np.where(beside, np.minimum(kept, _from_the_middle(np.maximum(kept, hung), away)), made)
     slit = np.ones((round(SLIT * INTEROCULAR_PX * scale) | 1, 1), np.uint8)
     covered = np.maximum(made, cover)
-    closed = np.minimum(cv2.morphologyEx(covered, cv2.MORPH_CLOSE, slit), cv2.dilate(made * (1 - hung), slit))
+    closed = np.minimum(
+        cv2.morphologyEx(covered, cv2.MORPH_CLOSE, slit), cv2.dilate(made * (1 - hung), slit, iterations=2)
+    )
     return np.where(closed > covered + 0.5, closed, made).astype(np.float32)
 
 
