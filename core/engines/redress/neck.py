@@ -164,7 +164,8 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
     between = np.ones((1, round(BESIDE_HAIR * INTEROCULAR_PX * scale) | 1), np.uint8)
     hung = head
     head = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8))  # a thin row without hair is no end of it
-    for way, (x, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
+    ends = _highest(cover, body, scale)
+    for way, (x, y) in zip((-1, 1), ends, strict=True):
         away = way * (columns - middle)
         beside = (away >= 0) & (rows[:, None] < y + TIP * scale)
         behind = float(np.clip(-way * turn_deg / FULL_NAPE, 0, 1))
@@ -181,10 +182,10 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
         made = np.where(beside, np.minimum(kept, _from_the_middle(np.maximum(kept, hung), away)), made)
     slit = np.ones((round(SLIT * INTEROCULAR_PX * scale) | 1, 1), np.uint8)
     covered = np.maximum(made, cover)
-    closed = np.minimum(
-        cv2.morphologyEx(covered, cv2.MORPH_CLOSE, slit), cv2.dilate(made * (1 - hung), slit, iterations=2)
-    )
-    return np.where(closed > covered + 0.5, closed, made).astype(np.float32)
+    closed = cv2.morphologyEx(covered, cv2.MORPH_CLOSE, slit)
+    closed = np.minimum(closed, cv2.dilate(made * (1 - hung), slit, iterations=2))
+    inside = (columns > ends[0][0] + TIP * scale) & (columns < ends[1][0] - TIP * scale)
+    return np.where(inside & (closed > covered + 0.5), closed, made).astype(np.float32)
 
 
 def _from_the_middle(figure: F32, away: F32) -> F32:
