@@ -52,7 +52,7 @@ LIMITS: Final = (
     Limit("neck_seam", "neck_moved", 6.0),
     Limit("head_cut", "cut", 1.5),
     Limit("hair_cut", "straight", 1.1),
-    Limit("hair_haze", "haze", 1.0),
+    Limit("hair_haze", "haze", 0.75),
     Limit("gap", "gap", 0.08),
     Limit("cast", "cast", 0.3),
 )
