@@ -31,6 +31,7 @@ from core.engines.redress.neck import (
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
 from core.frame import INTEROCULAR_PX
+from core.scene.blur import blurred
 from core.scene.compose import compose
 from core.scene.stage import Dressing, Setup, Skin, Window, look_of
 from core.scene.style import DRAWN_AS, OWN, DrawnKind, rgb_of
@@ -48,6 +49,8 @@ SHADE: Final = 0.11
 FOLDS: Final = 0.35
 """Part of the net's own folds that drawn skin keeps: a shadow where the sitter's neck ends would be seen as a line; by
 eye on a dozen necks."""
+JOINED: Final = 1.5
+"""Eye distances below the sitter's own neck over which drawn skin goes over to its own colour; by eye."""
 OWN_EDGE: Final = 7
 """Pixels of the full print by which the sitter's own neck is trusted less at its edge, where old clothes shine into it;
 by eye."""
@@ -329,15 +332,18 @@ def _without_direction(spot: F32) -> F32:
 
 
 def _joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
-    """Let drawn skin leave the sitter's own in the colour it has there: no edge is seen where one ends in the other.
+    """Let drawn skin begin in the colour in which the sitter's own ends: no edge is seen between them.
 
-    What they differ by where the own is sure is carried on whole and fades over an eye distance, in print pixels
-    `eye`: seamless cloning (Perez et al. 2003) by normalised convolution.
+    Its colour is the own neck's carried on, with what is finer of the drawn; over JOINED eye distances, in print
+    pixels `eye`, it goes over to the drawn. What the net draws right below an own neck is often darker: a difference
+    taken above the edge did not tell that.
     """
     small = cv2.resize(sure, (sure.shape[1] // 4, sure.shape[0] // 4), interpolation=cv2.INTER_AREA)
-    away = np.minimum(cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5), eye / 4)
-    fade = cv2.resize(0.5 + 0.5 * np.cos(np.pi * 4 / eye * away), sure.shape[::-1]).astype(np.float32)
-    return made + normalized_convolution(own - made, sure, 0.15 * eye) * fade[..., None]
+    reach = JOINED * eye / 4
+    away = np.minimum(cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5), reach)
+    fade = cv2.resize(0.5 + 0.5 * np.cos(np.pi / reach * away), sure.shape[::-1]).astype(np.float32)
+    carried = normalized_convolution(own, sure, 0.15 * eye)
+    return made + (carried - blurred(made, 0.15 * eye)) * fade[..., None]
 
 
 def _shaded(setup: Dressing, layout: Layout, torso: F32) -> F32:

@@ -182,7 +182,19 @@ def test_drawn_skin_begins_in_the_colour_of_a_short_neck_too(deep: int) -> None:
     joined = _joined(made, own, sure, 95)
     assert joined[deep + 2, 200:310].min() > 0.66
     assert np.abs(np.diff(joined[deep:, 256], axis=0)).max() < 0.02, "and goes over to its own without a line"
-    assert np.allclose(joined[deep + 110], 0.4, atol=0.01)
+    assert np.allclose(joined[deep + 160], 0.4, atol=0.01)
+
+
+def test_what_is_drawn_darker_right_below_an_own_neck_makes_no_line() -> None:
+    """The net drew its own neck lighter above the edge than below it, and the step was seen in the opening."""
+    own, made = np.full((288, 512, 3), 0.7, np.float32), np.full((288, 512, 3), 0.6, np.float32)
+    made[100:] = 0.35
+    sure = np.zeros((288, 512), np.float32)
+    sure[:100, 190:320] = 1
+    joined = _joined(made, own, sure, 95)
+    shown = np.where(sure[..., None] > 0, own, joined)
+    assert np.abs(np.diff(shown[60:280, 256], axis=0))[5:].max() < 0.13, "half of what was drawn, and spread"
+    assert shown[130, 256, 0] > 0.62, "an eye's third below it still has the neck's colour"
 
 
 def test_drawn_skin_has_no_stripes() -> None:
