@@ -29,7 +29,7 @@ def change_garment(layers: Layers, outfit: Outfit, seed: int, nets: Nets, should
     worn = wear(put_on(under, outfit, seed), nets, should_stop)
     if under.from_row:
         worn = _with_upper_rows(worn, layers, _first_row(layers, under.window, under.from_row))
-    return replace(without_surroundings(worn), undressed=None)
+    return replace(worn, undressed=None)
 
 
 def in_own_clothes(whole: Undressed) -> Layers:

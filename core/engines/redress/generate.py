@@ -87,14 +87,19 @@ def generate(
     if setup.outfit.kind == OWN:
         layers = without_surroundings(reframe(setup.layers, setup.window))
     else:
-        worn = replace(wear(setup, nets, should_stop), undressed=kept(setup, round(frame.GARMENT_TOP * height)))
-        layers = without_surroundings(worn)
+        layers = replace(wear(setup, nets, should_stop), undressed=kept(setup, round(frame.GARMENT_TOP * height)))
     return Portrait(name, compose(layers, look_of(recipe.settings, recipe.seed)), layers, recipe)
 
 
 def wear(setup: Dressing, nets: Nets, should_stop: Callable[[], bool]) -> Layers:
-    """Put a garment on a sitter: the layers as the print shows them."""
-    return reframe(dress(setup, draw_torso(setup, nets, should_stop), nets), setup.window)
+    """Put a garment on a sitter: the layers as the print shows them, without the photo's surroundings.
+
+    Above the torso's part the pixels round all of the sitter's own neck stay: another collar may show more of it.
+    """
+    worn = reframe(dress(setup, draw_torso(setup, nets, should_stop), nets), setup.window)
+    neck = setup.layers.neck.copy()
+    neck[round(frame.GARMENT_TOP * len(neck)) :] = 0
+    return without_surroundings(worn, _framing(neck, setup.window)(neck))
 
 
 def draw_torso(setup: Dressing, nets: Nets, should_stop: Callable[[], bool]) -> F32:
@@ -185,7 +190,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     if setup.garment is not None:
         figure = np.concatenate([np.maximum(layers.head, setup.back_hair)[:top] / np.float32(255), hung])
         above = np.zeros((top, width), np.float32)
-        whole_own, whole_cover = np.concatenate([whole_neck[:top], own * near]), np.concatenate([above, matte])
+        whole_own, whole_cover = (np.concatenate([above, part]) for part in (own * near, matte))
         whole_neck = without_ledges(whole_neck, figure, whole_own, whole_cover, setup.body, setup.turn_deg, scale)
     neck = whole_neck[top:]
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
@@ -248,12 +253,7 @@ def reframe(layers: Layers, window: Window) -> Layers:
     left, top, wide, tall = window
     if (left, top, wide, tall) == (0, 0, width, height):
         return layers
-    zoom = height / tall
-    move = np.array([[zoom, 0, (0.5 - left) * zoom - 0.5], [0, zoom, (0.5 - top) * zoom - 0.5]], np.float32)
-
-    def shown(layer: NDArray[Any]) -> NDArray[Any]:
-        return cv2.warpAffine(layer, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
+    zoom, shown = height / tall, _framing(layers.head, window)
     marks = layers.marks * np.float32(zoom)
     marks[:, :2] -= np.array([left, top], np.float32) * np.float32(zoom)
     return replace(
@@ -268,6 +268,17 @@ def reframe(layers: Layers, window: Window) -> Layers:
         landmarks=(layers.landmarks - np.array([left, top, 0], np.float32)) * np.float32(zoom),
         parts=shown(layers.parts) if layers.parts.size else layers.parts,
         regions=shown(layers.regions),
+    )
+
+
+def _framing(like: U8, window: Window) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return what shows a window of layers that are as large as this one, at their own size."""
+    height, width = like.shape
+    left, top, _, tall = window
+    zoom = height / tall
+    move = np.array([[zoom, 0, (0.5 - left) * zoom - 0.5], [0, zoom, (0.5 - top) * zoom - 0.5]], np.float32)
+    return lambda layer: cv2.warpAffine(
+        layer, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
 
 

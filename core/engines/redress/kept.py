@@ -18,9 +18,13 @@ UNDER: Final = 28
 """The same of what lies under a garment: `generate.dress` blurs the sitter's own neck by 7, and shrinks by 8."""
 
 
-def without_surroundings(layers: Layers) -> Layers:
-    """Return layers without what the photo shows around the sitter: nobody else's face or room is kept."""
-    own = _near(np.maximum(layers.head, layers.neck), AROUND)
+def without_surroundings(layers: Layers, own_neck: U8 | None = None) -> Layers:
+    """Return layers without what the photo shows around the sitter: nobody else's face or room is kept.
+
+    own_neck: (H, W) matte of all that the photo shows of the neck, where a collar hides some of it.
+    """
+    neck = layers.neck if own_neck is None else np.maximum(layers.neck, own_neck)
+    own = _near(np.maximum(layers.head, neck), AROUND)
     cloth = _near(layers.garment[..., 3], AROUND)
     return replace(
         layers,
