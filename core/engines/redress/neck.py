@@ -180,6 +180,7 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
         under = cv2.morphologyEx(np.maximum(narrow, hung), cv2.MORPH_CLOSE, between)
         kept = np.minimum(filled, np.minimum(slanting, under))
         made = np.where(beside, np.minimum(kept, _from_the_middle(np.maximum(kept, hung), away)), made)
+    made = cv2.morphologyEx(made, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))  # no row between two rules is left out
     slit = np.ones((round(SLIT * INTEROCULAR_PX * scale) | 1, 1), np.uint8)
     covered = np.maximum(made, cover)
     closed = cv2.morphologyEx(covered, cv2.MORPH_CLOSE, slit)
