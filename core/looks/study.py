@@ -16,21 +16,13 @@ from core import frame
 from core.colour import linear, normalized_convolution, to_bytes
 from core.face import worn
 from core.face.mesh import EYES, FACE_OVAL, LIPS
+from core.looks.beard import beard_of
 from core.looks.glasses import glasses_of
-from core.looks.lines import polygon, smoothed
+from core.looks.lines import polygon
 from core.looks.subject import Study, Subject
-from core.looks.tones import above, lightness
+from core.looks.tones import above
 from core.types import F32, U8
 
-BEARD: Final = (
-    361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 192,
-    207, 206, 98, 2, 327, 426, 427, 416,
-)  # fmt: skip
-"""Where a beard grows: from ear to ear round the chin, back over the cheeks and under the nose."""
-HANGING: Final = 0.32
-"""By how much a beard may reach out beyond the jaw, as a part of the way from its middle."""
-MOUSTACHE: Final = 2.0
-"""Log odds from which a lip has hair without a chin's. Of 117 photos three lower ones are no moustaches."""
 LOCK: Final = 0.035
 """Eye distances by which hair's outline is rounded: single curls are photograph, locks are drawn."""
 CRUMB: Final = 0.04
@@ -40,8 +32,6 @@ PATCH: Final = 0.15
 CAP: Final = 1.2
 """Squared eye distances that hair covers at least; less is stubble or a seam on a shaven head, and drawn as skin. Of 17
 people two shaven ones have 0.1 and 0.8, the closest cropped of the others 1.9."""
-DARKER: Final = (0.15, 0.30)
-"""By what part a beard is darker than the cheek over it, from where it begins to where it is full."""
 GREY: Final = (8.0, 18.0)
 """Median CIELAB chroma of a face: up to the first a photo is colourless, from the second on skin has its own. Of 17
 people in composed portraits one in black and white has 5, one in sepia 14, the others 12 (in the dark) to 29."""
@@ -81,7 +71,7 @@ def studied(subject: Subject) -> Subject:
     dark, fine, tint = worn.logarithms(light)
     measured = {**worn.lines_of(light, points), **worn.skin_cover(person, dark, fine, tint[..., 0], points)}
     lip, chin = (worn.odds_of(measured, rule) for rule in (worn.UPPER_LIP_HAIR, worn.CHIN_HAIR))
-    beard = _beard(subject, lip, chin)
+    beard = beard_of(subject, lip, chin)
     back = cv2.invertAffineTransform(there)
     frames = glasses_of(light, points, back.astype(np.float32), worn.odds_of(measured, worn.GLASSES))
     return replace(_lit(_coloured(subject), beard), study=Study(beard, frames))
@@ -169,50 +159,6 @@ def _coloured(subject: Subject) -> Subject:
     cover = (subject.skin + 0.35 * subject.hair) * (1 - eyes)  # hair takes a third: brown, not red
     lab[..., 1:] += (tint - lab[..., 1:]) * (amount * np.clip(cover, 0, 1))[..., None]
     return replace(subject, rgb=np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1))
-
-
-def _beard(subject: Subject, lip: float, chin: float) -> F32:
-    """Return the facial hair, (H, W) 0..1: what is darker than the cheek over it, where a beard or a moustache grows.
-
-    lip, chin: logarithm of the odds of hair there. A beard has a moustache: a chin alone is in shade.
-    """
-    shape, mesh, eye = subject.figure.shape, subject.mesh[:, :2], subject.eye
-    if lip < (worn.YES if chin > worn.YES else MOUSTACHE):
-        return np.zeros(shape, np.float32)
-    light = cv2.GaussianBlur(lightness(subject.rgb), (0, 0), 0.04 * eye)
-    sides = []
-    for ring in worn.CHEEKS:
-        seen = light[(polygon(shape, mesh[list(ring)]) > 0.5) & (subject.skin > 0.8)]
-        sides.append(float(np.median(seen)) if seen.size else float("nan"))
-    known = [side for side in sides if np.isfinite(side)] or [60.0]
-    left, right = (side if np.isfinite(side) else known[0] for side in sides)
-    x = np.arange(shape[1], dtype=np.float32)[None]
-    across = mesh[list(worn.CHEEKS[0])].mean(axis=0)[0], mesh[list(worn.CHEEKS[1])].mean(axis=0)[0]
-    cheek = np.interp(x, across, (left, right)).astype(np.float32)
-    off = (cheek - light) / np.maximum(cheek, 1)
-    cover = np.clip((off - DARKER[0]) / (DARKER[1] - DARKER[0]), 0, 1)
-    if chin > worn.YES:
-        edge, hanging = (
-            polygon(shape, smoothed(ring.astype(np.float32), True, 2)) for ring in _beard_rings(mesh[list(BEARD)])
-        )
-        fine = (light - lightness(subject.rgb)) ** 2
-        rough = np.sqrt(cv2.GaussianBlur(fine, (0, 0), 0.06 * eye))
-        own = rough[(edge * cover > 0.5) & (subject.skin > 0.8)]
-        limit = np.float32(np.median(own) if own.size else np.inf)
-        where = np.maximum(edge, hanging * np.clip(3 * rough / max(limit, 1e-3) - 2, 0, 1))  # shade is smoother
-    else:
-        where = polygon(shape, (mesh[13] + (mesh[list(LIPS)] - mesh[13]) * np.array([1.6, 3.4])).astype(np.float32))
-        rows = np.arange(shape[0], dtype=np.float32)[:, None]
-        where *= np.clip((rows - mesh[2, 1]) / (0.04 * eye), 0, 1)
-    lips = polygon(shape, mesh[list(LIPS)])
-    cover = cover * where * (1 - lips) * (subject.skin > 0.5)
-    return cv2.GaussianBlur(cover.astype(np.float32), (0, 0), 0.015 * eye)
-
-
-def _beard_rings(edge: F32) -> tuple[F32, F32]:
-    """Return where a beard grows and how far it may hang, both (N, 2), of the mesh's points of BEARD."""
-    away = edge - edge.mean(axis=0)
-    return edge + 0.05 * away, edge + HANGING * np.maximum(away, np.array([-np.inf, 0])) * np.array([0.3, 1.0])
 
 
 def _lit(subject: Subject, beard: F32) -> Subject:

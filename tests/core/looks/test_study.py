@@ -9,13 +9,15 @@ import pytest
 from core import frame
 from core.edit.recipe import developed
 from core.face.mesh import LIPS
+from core.face.worn import UPPER_LIP
+from core.looks.beard import BEARD
 from core.looks.features import brow_shape, brows, eyes_of, jaw_line
 from core.looks.finish import newest, table
 from core.looks.glasses import draw_frames
 from core.looks.ink import INK
 from core.looks.lines import disc, polygon, stroke
 from core.looks.proportions import eyes_enlarged
-from core.looks.study import BEARD, HALF_SHADE, studied
+from core.looks.study import HALF_SHADE, studied
 from core.looks.subject import Subject, subject_of
 from core.looks.tones import lightness
 from core.types import F32, Layers, Recipe
@@ -113,6 +115,19 @@ def test_a_beard_is_painted_in_its_own_colour_and_a_bare_chin_is_not(subject: Su
     assert grown.beard[cheeks[:, 1], cheeks[:, 0]].max() < 0.01
     light = lightness(drawn("anime", hairy).astype(np.float32) / 255)
     assert np.median(light[grown.beard > 0.9]) < np.median(light[cheeks[:, 1], cheeks[:, 0]]) - 15
+
+
+def test_a_white_moustache_is_painted_white(subject: Subject) -> None:
+    where = polygon(subject.figure.shape, subject.mesh[list(UPPER_LIP), :2])
+    where *= 1 - polygon(subject.figure.shape, subject.mesh[list(LIPS), :2])
+    white = replace(subject, rgb=subject.rgb + (np.float32(0.93) - subject.rgb) * where[..., None])
+    study = studied(white).study
+    assert study
+    there = cv2.erode(where, np.ones((5, 5))) > 0.9
+    assert study.beard[there].mean() > 0.6
+    assert study.beard[: int(subject.mesh[4, 1])].max() < 0.01
+    lab = cv2.cvtColor(drawn("anime", white).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[there]
+    assert np.median(np.hypot(lab[:, 1], lab[:, 2])) < 10
 
 
 def test_a_beard_hangs_over_the_neck_and_shade_under_the_jaw_does_not(subject: Subject) -> None:
