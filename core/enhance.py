@@ -97,7 +97,7 @@ def _shrunk_in_outfit(layers: Layers, edited: Recipe) -> Layers | None:
         return small
     if edited.settings.get("drawn_anew"):
         return None
-    small = dressed(small, outfit, edited.seed)
+    small = dressed(small, outfit, edited.seed, quick=True)
     return None if outfit.kind != OWN and collar_faults(small) else small
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.edit.crops import crop
+from core.edit.outfit import dressed
 from core.edit.recipe import drawn, effective, outfit_of, photographed
 from core.frame import PRINT_SIZES
 from core.scene.style import OWN
@@ -36,6 +37,8 @@ def preview(layers: Layers, recipe: Recipe) -> U8:
 
     Raises Refused as `core.edit.recipe.developed`.
     """
+    if (outfit := outfit_of(recipe)) is not None:
+        layers = dressed(layers, outfit, recipe.seed, quick=True)
     return crop(drawn(photographed(layers, recipe), recipe, enlarged=False), effective(recipe)["crop"])
 
 

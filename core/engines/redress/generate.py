@@ -38,8 +38,6 @@ from core.scene.style import DRAWN_AS, OWN, DrawnKind, rgb_of
 from core.scene.wardrobe import PART_NAMES, Part
 from core.types import F32, U8, Layers, Portrait, Recipe
 
-STEPS: Final = 12
-"""DPM-Solver++(2M) steps; all our pictures and figures were made with this number, no other was compared."""
 EDGE: Final = 0.7
 """Blur of cloth's outline in print pixels: one drawn to the pixel looks cut out beside what a lens drew; by eye."""
 PORES: Final = 0.035
@@ -114,7 +112,8 @@ def draw_conditioned(packed: F32, kind: int, seed: int, nets: Nets, should_stop:
     """Draw the torso (72, 128, 5) of a conditioning (10, 72, 128) and a garment kind; the same for the same seed."""
     given, kinds = torch.from_numpy(packed[None].copy()), torch.tensor([kind])
     noise = torch.randn((1, TORSO_CHANNELS, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
-    pred_x0 = denoise(lambda x, time: predict_torso(nets.torso, x, given, time, kinds), noise, STEPS, should_stop)[0]
+    net, steps = nets.torso, nets.steps
+    pred_x0 = denoise(lambda x, time: predict_torso(net, x, given, time, kinds), noise, steps, should_stop)[0]
     return np.clip((pred_x0.permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
 
 
