@@ -1,9 +1,10 @@
 """Measure a bot with many people at once, over a loopback Telegram or Discord; the studio's work is stubbed.
 
-    python -m tools.bench_bots [--platform telegram|discord] [--people 200] [--think 15]
+    python -m tools.bench_bots [--platform telegram|discord] [--people 200] [--think 15] [--no-chats] [--rounds 1]
 
 Everybody goes through a whole chat (consent, four photos, a look, a gallery, an edit, files), thinking for an
-exponentially distributed time between acts; at the end all of them ask for help in the same moment. The bot with its
+exponentially distributed time between acts; at the end all of them ask for help in the same moment, in as many rounds
+as are asked for. The bot with its
 database and queue is a process of its own, a worker that closes every job at once is another; the people and the
 platform are this one. Time is measured from the moment an update is at the server until the bot's first request for
 that person, and until it first shows something; on Discord also until each interaction is acknowledged, which must be
@@ -33,6 +34,7 @@ from tests.fakes.picture_studio import picture
 from tests.fakes.telegram_server import TelegramServer
 
 ROOT = Path(__file__).resolve().parent.parent
+BETWEEN_S = 3.0  # from one round's last answer to the next round
 
 
 class Stopwatch:
@@ -77,8 +79,8 @@ async def whole_chat(person: Person, watch: Stopwatch, photos: list[bytes]) -> N
     await person.sees("full quality", 120)
 
 
-async def bench(platform: str, people: int, think_s: float) -> dict[str, object]:
-    """Run it and return the figures."""
+async def bench(platform: str, people: int, think_s: float, chats: bool, rounds: int) -> dict[str, object]:
+    """Run it and return the figures; without the chats only the rounds in which all ask at once."""
     photos = [picture("gray", mark=str(i)) for i in range(4)]
     async with DiscordServer(checked=False) if platform == "discord" else TelegramServer() as server:
         with tempfile.TemporaryDirectory() as folder:
@@ -98,11 +100,18 @@ async def bench(platform: str, people: int, think_s: float) -> dict[str, object]
                 await server.until(lambda: _is_up(server), 120)
                 watch, began = Stopwatch(think_s, 1), time.monotonic()
                 everybody: list[Person] = [server.person(1000 + i, f"P{i}") for i in range(people)]
-                await asyncio.gather(*(whole_chat(person, watch, photos) for person in everybody))
+                if chats:
+                    await asyncio.gather(*(whole_chat(person, watch, photos) for person in everybody))
                 took, acknowledged = time.monotonic() - began, _acknowledged(server)
-                together = Stopwatch(0.0, 1)
-                await asyncio.gather(*(together.act(person, "help", person.says("/help")) for person in everybody))
-                memory = _resident_kb(bot.pid)
+                memory, at_once, last = _resident_kb(bot.pid), [], len(acknowledged)
+                for _ in range(rounds):
+                    together = Stopwatch(0.0, 1)
+                    await asyncio.gather(*(together.act(person, "help", person.says("/help")) for person in everybody))
+                    await asyncio.sleep(BETWEEN_S)
+                    at_once.append({"answered_ms": _figures(together.seconds["help"])})
+                    if waited := _acknowledged(server)[last:]:
+                        at_once[-1]["acknowledged_ms"] = _figures(waited)
+                        last += len(waited)
             finally:
                 for process in (bot, worker):
                     process.terminate()
@@ -117,9 +126,9 @@ async def bench(platform: str, people: int, think_s: float) -> dict[str, object]
         "requests": dict(Counter(_kind(call) for call in server.calls).most_common()),
         "violations": server.violations,
         "bot_rss_mb": round(memory / 1024),
-        "reply_ms": _figures(everything),
+        **({"reply_ms": _figures(everything)} if everything else {}),
         **{f"reply_ms_{kind}": _figures(seconds) for kind, seconds in watch.seconds.items()},
-        "all_at_once_ms": _figures(together.seconds["help"]),
+        "all_at_once": at_once,
         **_discord_figures(server, acknowledged),
     }
 
@@ -145,12 +154,11 @@ def _acknowledged(server: TelegramServer | DiscordServer) -> list[float]:
 
 
 def _discord_figures(server: TelegramServer | DiscordServer, acknowledged: list[float]) -> dict[str, object]:
-    """Return what only Discord has: acknowledgements in the chats and when all press at once, and those not in time."""
+    """Return what only Discord has: acknowledgements in the chats, and those not in time."""
     if isinstance(server, TelegramServer):
         return {}
     return {
-        "acknowledged_ms": _figures(acknowledged),
-        "all_at_once_acknowledged_ms": _figures(_acknowledged(server)[len(acknowledged) :]),
+        **({"acknowledged_ms": _figures(acknowledged)} if acknowledged else {}),
         "not_acknowledged": len(server.interactions.unanswered()),
         "rate_limited": server.rates.refused,
     }
@@ -171,8 +179,11 @@ def main() -> None:
     parser.add_argument("--platform", choices=("telegram", "discord"), default="telegram")
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--think", type=float, default=15.0, help="mean seconds between acts")
+    parser.add_argument("--chats", action=argparse.BooleanOptionalAction, default=True, help="go through whole chats")
+    parser.add_argument("--rounds", type=int, default=1, help="how often all ask at once")
     options = parser.parse_args()
-    print(json.dumps(asyncio.run(bench(options.platform, options.people, options.think)), indent=1))
+    asked = options.platform, options.people, options.think, options.chats, options.rounds
+    print(json.dumps(asyncio.run(bench(*asked)), indent=1))
 
 
 if __name__ == "__main__":

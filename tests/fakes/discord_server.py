@@ -16,6 +16,9 @@ other people's messages (50005), more than 5 follow-ups of a user installation (
 Ephemeral messages are out of the bot token's reach. Links to files are signed and expire. An event that happens while
 no session is alive is lost. Every request and every answer is also checked against the published OpenAPI description
 (`fakes.discord_spec`): what does not fit is kept in `violations`.
+
+Why not simcord (3.2.1, MIT, kept up): it replaces discord.py's connection inside the test's own process, so no bot can
+be killed, and it has no rate limits, no sessions to resume, no 413, and no nonces, on which "nothing twice" rests.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,6 +34,7 @@ class Live:
     """An interaction that can be answered.
 
     thinking: a line waits to become its first answer. told: whether it was said where later answers come, or cannot.
+    answered: what was to be said of it at once is said.
     """
 
     interaction: AnyInteraction
@@ -43,6 +43,7 @@ class Live:
     thinking: bool = False
     over: bool = False
     told: bool = False
+    answered: bool = False
 
     @property
     def upload_bytes(self) -> int:
@@ -69,6 +70,7 @@ class Interactions:
         """Take an interaction up, once its events are read; return who it is from and where it is answered."""
         owner, number = str(interaction.user.id), str(interaction.id)
         private_chat = in_private_chat(interaction)
+        self._let_go(self._last.get(owner, ""))
         live = Live(interaction, owner, ephemeral=not private_chat)
         self._live[number] = live
         if interaction.message is not None:
@@ -129,12 +131,16 @@ class Interactions:
         live = self._live.get(contact.interaction)
         if live is None or not live.alive:
             return None
-        with suppress(discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError):
+        try:
             if toast is not None:
                 return live, await self.follow_up(live, Post(toast.text[: LIMITS.toast]))
             if live.thinking and not live.ephemeral:
                 live.thinking = False
                 await live.interaction.delete_original_response()
+        except (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.info("not_answered", extra={"error": type(error).__name__})
+        finally:
+            live.answered = True
         return None
 
     async def follow_up(self, live: Live, post: Post) -> int:
@@ -154,6 +160,15 @@ class Interactions:
             )
         self._of_message[message.id] = str(live.interaction.id)
         return message.id
+
+    def _let_go(self, number: str) -> None:
+        """Forget an earlier interaction of a person in the private chat: answers there are messages, and need none.
+
+        A chat has fifteen of them, 2 kB each, that would be kept until their time is over.
+        """
+        live = self._live.get(number)
+        if live is not None and live.answered and not live.ephemeral:
+            del self._live[number]
 
     def _prune(self) -> None:
         while self._live and (len(self._live) > REMEMBERED or not next(iter(self._live.values())).alive):

@@ -300,6 +300,29 @@ async def test_an_interaction_is_acknowledged_once_and_a_late_one_does_no_harm(
     assert ana.screen() == ["the answer"]
 
 
+async def test_of_many_presses_in_the_private_chat_the_last_one_is_remembered_and_those_that_wait(
+    bench: Bench, discord_server: DiscordServer
+) -> None:
+    """What is answered there has no need of its token; in a server an answer is edited by it."""
+    ana = discord_server.person(7)
+
+    async def pressed(where: Any, answer: bool) -> str:
+        begun = discord_server.interactions.begin(COMMAND, ana, where, COMMANDED, None)
+        raw: Any = discord_server.interactions.json(begun)
+        contact = bench.interactions.begin(discord.Interaction(data=raw, state=bench.client._connection))
+        await bench.adapter.acknowledge(contact)
+        if answer:
+            await bench.adapter.answer(contact, None)
+        return contact.interaction
+
+    waits = await pressed(ana.dm, answer=False)
+    answered = [await pressed(ana.dm, answer=True) for _ in range(3)]
+    in_server = [await pressed(discord_server.guild(ana), answer=True) for _ in range(2)]
+    newest = await pressed(ana.dm, answer=True)
+    kept = [number for number in (waits, *answered, *in_server, newest) if bench.interactions.at(f"7/{number}")]
+    assert kept == [waits, *in_server, newest]
+
+
 async def test_two_processes_that_acknowledge_the_same_press_do_no_harm(
     bench: Bench, discord_server: DiscordServer
 ) -> None:
