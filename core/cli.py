@@ -303,9 +303,12 @@ def _tell(manifest: dict[str, Any], out: Path) -> None:
 
 def _styles(options: argparse.Namespace) -> int:
     from core.scene.style import by_family, load_all, wardrobe
+    from core.scene.wardrobe import garments, neck_range
 
+    cloths = {each.name: {**each.facts.model_dump(), "fits_neck": neck_range(each)} for each in garments()}
     if options.json:
-        _print_json({"styles": [style.model_dump() for style in load_all()], "wardrobe": wardrobe().model_dump()})
+        looks = [style.model_dump() for style in load_all()]
+        _print_json({"styles": looks, "wardrobe": wardrobe().model_dump(), "garments": cloths})
         return 0
     for family, styles in by_family(load_all()).items():
         print(f"{family}:")
@@ -314,6 +317,7 @@ def _styles(options: argparse.Namespace) -> int:
     print()
     for role in ("outfits", "backdrops", "lights"):
         print(f"{role:14} {', '.join(getattr(wardrobe(), role))}")
+    print(f"{'garments':14} {', '.join(cloths)}")
     return 0
 
 

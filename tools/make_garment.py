@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.colour import LUMINANCE, linear, normalized_convolution, srgb, to_bytes
 from core.cutout.foreground import chosen, estimate_foreground_ml
-from core.scene.wardrobe import CLOTH, FRONT, PART_NAMES, PARTS, PICTURES, Facts, Kind, Neckline, Part
+from core.scene.style import FACTS, Facts, GarmentKind, Neckline, Part
+from core.scene.wardrobe import CLOTH, FRONT, PART_NAMES, PARTS, PICTURES
 from core.types import F32, U8
 
 Point = tuple[float, float]
@@ -64,7 +65,7 @@ class Annotation(_Strict):
     """What a person marked on a photograph, in its pixels."""
 
     title: str
-    kind: Kind
+    kind: GarmentKind
     neckline: Neckline
     provenance: str
     eye_px: float = Field(gt=10)
@@ -98,7 +99,7 @@ def main() -> None:
     for name, picture, quality in ((CLOTH, cloth, QUALITY), (PARTS, parts, 101)):  # above 100 is lossless
         order = [2, 1, 0, 3][: picture.shape[2]]
         cv2.imwrite(str(asked.folder / name), picture[..., order], [cv2.IMWRITE_WEBP_QUALITY, quality])
-    (asked.folder / "garment.toml").write_text(facts_text(facts), "utf-8")
+    (asked.folder / FACTS).write_text(facts_text(facts), "utf-8")
     print(asked.folder.name, f"{sum((asked.folder / name).stat().st_size for name in PICTURES) / 1000:.0f} kB")
 
 

@@ -53,7 +53,7 @@ class Menu:
     details: what of a look may be changed, each with its choices. desk: the edits there are, by family, each with its
     values. presets: edits that are made by one press, by name. count: portraits a look; at_most: looks a sitting.
     a_day: sittings a person may have in 24 hours, 0 for any number. tiles: file names of the previews of details, as
-    `tile` names them.
+    `tile` names them. titles: what outfits, backdrops and lights are called in the wardrobe, by name.
     """
 
     looks: tuple[Look, ...]
@@ -66,6 +66,7 @@ class Menu:
     a_day: int = 0
     avatar: str = "crop=avatar"
     tiles: frozenset[str] = frozenset()
+    titles: tuple[tuple[str, str], ...] = ()
     _by_id: dict[str, Look] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -166,6 +167,7 @@ def default_menu(a_day: int = 0) -> Menu:
     )
     packs = [pack for family in style.by_family(first).values() for pack in family]
     wardrobe = style.wardrobe()
+    hung = (("outfit", wardrobe.outfits), ("backdrop", wardrobe.backdrops), ("light", wardrobe.lights))
     desk = offered()
     families = tuple((family, tuple(edits.items())) for family, edits in desk.families.items())
     return Menu(
@@ -182,25 +184,14 @@ def default_menu(a_day: int = 0) -> Menu:
             for pack in packs
         ),
         purposes=tuple(wardrobe.purposes),
-        details=(
-            ("outfit", tuple(wardrobe.outfits)),
-            ("backdrop", tuple(wardrobe.backdrops)),
-            ("light", tuple(wardrobe.lights)),
-            ("angle", get_args(style.Angle)),
-        ),
+        details=(*((role, tuple(entries)) for role, entries in hung), ("angle", get_args(style.Angle))),
         desk=(*families, (DRAWN, (("strength", STRENGTHS),))),
         presets=tuple(desk.presets.items()),
         a_day=a_day,
         tiles=frozenset(
-            file
-            for detail, names in (
-                ("outfit", wardrobe.outfits),
-                ("backdrop", wardrobe.backdrops),
-                ("light", wardrobe.lights),
-            )
-            for name in names
-            if style.preview_path(file := f"{detail}-{name}.jpg")
+            file for role, entries in hung for name in entries if style.preview_path(file := f"{role}-{name}.jpg")
         ),
+        titles=tuple((name, entry.title) for _, entries in hung for name, entry in entries.items()),
     )
 
 

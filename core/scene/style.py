@@ -42,6 +42,12 @@ OWN: Final = "own"
 """The outfit that is none: the sitter as photographed."""
 ROLES: Final = ("outfit", "backdrop", "light")
 """What a style takes from the wardrobe by name."""
+FACTS: Final = "garment.toml"
+Part = Literal["jacket", "shirt", "tie"]
+Neckline = Literal["collar", "open", "round", "scoop", "high"]
+"""What of the neck a garment leaves bare: nothing below the collar, a V, a round opening, one that shows the
+collarbones too, nothing at all."""
+Point = tuple[float, float]
 Crop = Literal["portrait", "close", "square", "avatar", "id"]
 Purpose = Literal["job", "business", "personal"]
 Family = Literal["office", "founder", "outdoor", "editorial", "cv", "personal", "drawn"]
@@ -104,6 +110,25 @@ class Outfit(Strict):
     tie: Colour = "#000000"
     garment: str | None = None
     as_photographed: bool = False
+
+
+class Facts(Strict):
+    """What `garment.toml` says of a photographed garment; `styles/README.md` explains each key."""
+
+    title: str
+    kind: GarmentKind
+    neckline: Neckline
+    provenance: str
+    eye_px: float = Field(gt=10)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    yaw_deg: float = Field(0.0, ge=-45, le=45)
+    plain: tuple[Part, ...]
+    collar: Point
+    neck: tuple[Point, Point]
+    shoulders: tuple[Point, Point]
+    arms: tuple[float, float] | None = None
+    foot: tuple[Point, Point] | None = None
 
 
 class Paper(Strict):
@@ -194,16 +219,28 @@ class Style(Strict):
 @cache
 def wardrobe() -> Wardrobe:
     """Read the studio's wardrobe and the operator's own. Raises StyleWrong with the key that is wrong."""
-    shipped = read_toml(Wardrobe, FOLDER / "wardrobe.toml")
-    if not (user_folder() / "wardrobe.toml").is_file():
-        return shipped
-    own = read_toml(OwnWardrobe, user_folder() / "wardrobe.toml")
+    shipped, own = read_toml(Wardrobe, FOLDER / "wardrobe.toml"), OwnWardrobe()
+    if (user_folder() / "wardrobe.toml").is_file():
+        own = read_toml(OwnWardrobe, user_folder() / "wardrobe.toml")
+    outfits = shipped.outfits | own.outfits
     return Wardrobe(
-        outfits=shipped.outfits | own.outfits,
+        outfits=outfits | _own_garments(outfits),
         backdrops=shipped.backdrops | own.backdrops,
         lights=shipped.lights | own.lights,
         purposes=shipped.purposes,
     )
+
+
+def _own_garments(outfits: dict[str, Outfit]) -> dict[str, Outfit]:
+    """Return an outfit for each of the operator's garments that none names: who adds one finds it on offer."""
+    named, found = {outfit.garment for outfit in outfits.values()}, {}
+    for file in sorted((user_folder() / "wardrobe").glob(f"*/{FACTS}")):
+        name, facts = file.parent.name, read_toml(Facts, file)
+        if not NAME.fullmatch(name):
+            raise StyleWrong(f"wardrobe/{name}: is no name: up to 24 small letters, digits and _")
+        if name not in named:
+            found[name] = Outfit(title=facts.title, kind=facts.kind, garment=name, as_photographed=True)
+    return found
 
 
 @cache

@@ -12,26 +12,20 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from core.errors import StyleWrong
 from core.frame import GARMENT_TOP, INTEROCULAR_PX, PRINT
-from core.scene.style import FOLDER, GarmentKind, Strict, read_toml, user_folder
+from core.scene.style import FACTS, FOLDER, Facts, GarmentKind, Part, Point, read_toml, user_folder
 from core.types import F32, U8, Body
 
 CLOTH, PARTS = "cloth.webp", "parts.webp"
 PICTURES: Final = (CLOTH, PARTS)
-Kind = GarmentKind
-Part = Literal["jacket", "shirt", "tie"]
 PART_NAMES: Final[tuple[Part, ...]] = ("jacket", "shirt", "tie")
-Neckline = Literal["collar", "open", "round", "scoop", "high"]
-"""What of the neck a garment leaves bare: nothing below the collar, a V, a round opening, one that shows the
-collarbones too, nothing at all."""
 LEAST_SQUEEZE: Final[dict[str, float]] = {"collar": 0.85, "open": 0.85, "round": 0.7, "scoop": 0.8, "high": 0.7}
 """Least factor, and its inverse the greatest, by which a garment's neck may be narrowed against its shoulders, by
 neckline: knitwear stretches, a collar's points would be seen to be squeezed."""
@@ -46,7 +40,7 @@ AS_GOOD: Final = 0.13
 MOST_DRAWN: Final[dict[str, float]] = {"scoop": 0.5}
 """Eye distances by which a neckline may open deeper than the photo shows bare skin, by neckline; others may to any
 depth. Collarbones that are drawn are seen to be; by eye."""
-STANDS_IN: Final[dict[str, Kind]] = {"dress": "crew_neck"}
+STANDS_IN: Final[dict[str, GarmentKind]] = {"dress": "crew_neck"}
 """The kind that is worn where a photo shows too little neck for one."""
 DRAWN_SKIN: Final = 0.15
 """What an eye distance of skin counts that the old clothes hide and this garment would show; by eye."""
@@ -54,26 +48,6 @@ BARE_HEM: Final = 0.3
 """What an eye distance counts by which the photograph ends above the frame's foot: there it is stretched; by eye."""
 LIKE_MADE: Final = 0.02
 """What a mirror counts: a jacket buttons on one side, so that it is used only where the turn is better for it."""
-Point = tuple[float, float]
-
-
-class Facts(Strict):
-    """What `garment.toml` says; `styles/README.md` explains each key."""
-
-    title: str
-    kind: Kind
-    neckline: Neckline
-    provenance: str
-    eye_px: float = Field(gt=10)
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
-    yaw_deg: float = Field(0.0, ge=-45, le=45)
-    plain: tuple[Part, ...]
-    collar: Point
-    neck: tuple[Point, Point]
-    shoulders: tuple[Point, Point]
-    arms: tuple[float, float] | None = None
-    foot: tuple[Point, Point] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +69,7 @@ class Garment:
 
 def _folders() -> dict[str, Path]:
     """Return every garment's folder by its name, the operator's own before the studio's."""
-    files = [file for folder in (FOLDER, user_folder()) for file in (folder / "wardrobe").glob("*/garment.toml")]
+    files = [file for folder in (FOLDER, user_folder()) for file in (folder / "wardrobe").glob(f"*/{FACTS}")]
     return {file.parent.name: file.parent for file in files}
 
 
@@ -106,8 +80,8 @@ def garments() -> tuple[Garment, ...]:
     for name, folder in sorted(_folders().items()):
         missing = [picture for picture in PICTURES if not (folder / picture).is_file()]
         if missing:
-            raise StyleWrong(f"{name}: {', '.join(missing)} is missing beside garment.toml")
-        found.append(Garment(name, read_toml(Facts, folder / "garment.toml")))
+            raise StyleWrong(f"{name}: {', '.join(missing)} is missing beside {FACTS}")
+        found.append(Garment(name, read_toml(Facts, folder / FACTS)))
     return tuple(found)
 
 
@@ -176,6 +150,15 @@ def takes_colours(garment: Garment) -> bool:
     """Say whether jacket and tie of a garment are plain, so that an outfit's colours can be given to them."""
     tied = garment.facts.kind == "suit_tie"
     return "jacket" in garment.facts.plain and ("tie" in garment.facts.plain or not tied)
+
+
+def neck_range(garment: Garment) -> tuple[float, float]:
+    """Return the least and the greatest neck, in eye distances, that a garment is worn on: its size range."""
+    (left, _), (right, _) = garment.facts.neck
+    own = (right - left) / garment.facts.eye_px
+    least, slack = LEAST_SQUEEZE[garment.facts.neckline], COLLAR_SLACK[garment.facts.neckline]
+    thinnest = least * own - slack
+    return (0.0 if thinnest <= THIN else thinnest), own / least + slack
 
 
 def squeeze_of(garment: Garment, body: Body) -> float:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.colour import LUMINANCE
-from core.scene.wardrobe import Facts
+from core.scene.style import Facts
 from core.types import U8
 from tools.make_garment import Annotation, facts_text, make, without_rags
 

@@ -35,8 +35,9 @@ class View:
         return [self.words(key) for key in keys if key in catalogue(self.session.language)]
 
     def named(self, room: str, name: str) -> str:
-        """Return the word for a name of the menu, the name itself where it is newer than the catalogue."""
-        return self.words_or(f"{room}.{name}", "value.other", value=name.replace("_", " "))
+        """Return the word for a name of the menu; where the catalogue has none, its title, or the name itself."""
+        title = dict(self.menu.titles).get(name, name.replace("_", " "))
+        return self.words_or(f"{room}.{name}", "value.other", value=title)
 
     # --- buttons -------------------------------------------------------------------------------------
 

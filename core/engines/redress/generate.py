@@ -34,8 +34,8 @@ from core.frame import INTEROCULAR_PX
 from core.scene.blur import blurred
 from core.scene.compose import compose
 from core.scene.stage import Dressing, Setup, Skin, Window, look_of
-from core.scene.style import DRAWN_AS, OWN, DrawnKind, rgb_of
-from core.scene.wardrobe import PART_NAMES, Part
+from core.scene.style import DRAWN_AS, OWN, DrawnKind, Part, rgb_of
+from core.scene.wardrobe import PART_NAMES
 from core.types import F32, U8, Layers, Portrait, Recipe
 
 EDGE: Final = 0.7

@@ -24,8 +24,8 @@ from core.errors import Refused
 from core.judge.collar import collar_faults, collar_measures
 from core.models import Models
 from core.scene.stage import Choice, set_up, undress
-from core.scene.style import Style, load
-from core.scene.wardrobe import PART_NAMES, Part
+from core.scene.style import Part, Style, load
+from core.scene.wardrobe import PART_NAMES
 from core.types import F32, Cutout, FaceMap, Layers, Portrait
 
 MOST_BYTES = 3_000_000

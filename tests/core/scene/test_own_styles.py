@@ -1,5 +1,6 @@
 """A stranger's pack, wardrobe and garment in their configuration appear everywhere; faults are told by their line."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ import pytest
 
 from bots.dialogue.effects import Picture
 from bots.dialogue.menu import default_menu
+from bots.dialogue.screens.choices import DetailsOpened
 from bots.runtime.previews import preview_bytes
 from core.cli import main
 from core.errors import StyleWrong
 from core.scene import style, wardrobe
+from tests.conversations import NOW, advance, card_of, with_photos
 
 PACK = """title = "Evening"
 pitch = "Teal roll neck."
@@ -81,6 +84,36 @@ def test_an_own_pack_is_offered_on_the_command_line_and_in_the_bots(
     assert "one_lamp" in offered["light"]
 
 
+def test_an_own_outfit_goes_by_its_own_title_in_the_bots(own: Path) -> None:
+    fill(own)
+    walk_in = dataclasses.replace(with_photos(), language="es")
+    menu, seen = default_menu(), []
+    for page in range(9):
+        step = advance(walk_in, DetailsOpened("outfit", page), NOW, menu=menu)
+        seen += [button.label for row in card_of(step).rows for button in row]
+    assert "Teal roll neck" in seen
+
+
+def test_a_garment_alone_is_an_outfit_as_it_was_photographed(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No file names it: who lays a garment into their folder finds it on the command line and in the bots."""
+    shutil.copytree(style.FOLDER / "wardrobe" / "polo", own / "wardrobe" / "my_polo")
+    assert main(["styles", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["wardrobe"]["outfits"]["my_polo"]["as_photographed"]
+    low, high = said["garments"]["my_polo"]["fits_neck"]
+    assert low < 1.7 < high
+    assert main(["styles"]) == 0
+    outfits, *_, cloths = capsys.readouterr().out.splitlines()[-4:]
+    assert "my_polo" in outfits
+    assert "my_polo" in cloths
+    assert "my_polo" in dict(default_menu().details)["outfit"]
+    assert style.wardrobe().outfits["my_polo"].garment == "my_polo"
+    (own / "wardrobe" / "my_polo").rename(own / "wardrobe" / "My polo")
+    style.wardrobe.cache_clear()
+    with pytest.raises(StyleWrong, match="My polo: is no name"):
+        style.wardrobe()
+
+
 def test_an_own_garment_is_worn(own: Path) -> None:
     fill(own)
     assert "my_roll_neck" in {garment.name for garment in wardrobe.garments()}
@@ -111,9 +144,13 @@ def test_what_is_wrong_in_an_own_file_is_told_by_its_line(own: Path, file: str, 
         style.load_all()
 
 
-def test_a_wrong_key_of_an_own_garment_is_told_by_its_line(own: Path) -> None:
+def test_a_wrong_key_of_an_own_garment_is_told_by_its_line(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(own)
     facts = own / "wardrobe" / "my_roll_neck" / "garment.toml"
     facts.write_text('hem = "long"\n' + facts.read_text("utf-8"), "utf-8")
     with pytest.raises(StyleWrong, match=r"garment\.toml, line 1: hem: "):
         wardrobe.garments()
+    assert main(["styles"]) == 2
+    assert "garment.toml, line 1: hem: " in capsys.readouterr().err
+    with pytest.raises(StyleWrong, match=r"garment\.toml, line 1: hem: "):
+        default_menu()

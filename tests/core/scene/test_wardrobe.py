@@ -14,18 +14,18 @@ from core import frame
 from core.errors import StyleWrong
 from core.frame import INTEROCULAR_PX
 from core.scene import wardrobe
-from core.scene.style import FOLDER, GarmentKind, read_toml
+from core.scene.style import FOLDER, Facts, GarmentKind, read_toml
 from core.scene.style import wardrobe as wardrobe_of_outfits
 from core.scene.wardrobe import (
     LEAST_COLLAR,
     LEAST_SQUEEZE,
     PART_NAMES,
-    Facts,
     Garment,
     choose,
     front_of,
     garments,
     mirrored,
+    neck_range,
     photographed,
     squeeze_of,
     takes_colours,
@@ -46,6 +46,11 @@ BODY = Body(
 SKIN_LEAST, SKIN_MOST = (50, 135, 77), (255, 173, 125)
 """Y, Cr and Cb of skin in photographs (Chai & Ngan 1999), of all lightness."""
 every = pytest.mark.parametrize("garment", garments(), ids=lambda garment: garment.name)
+
+
+def test_thirty_garments_and_more_are_photographs_of_every_kind() -> None:
+    assert len(garments()) >= 30
+    assert {garment.facts.kind for garment in garments()} == set(get_args(GarmentKind))
 
 
 @every
@@ -112,6 +117,22 @@ def test_what_is_chosen_is_never_squeezed_beyond_its_limit(width: float, turn: f
             least = LEAST_SQUEEZE[found.facts.neckline]
             assert found.facts.kind == kind
             assert least <= squeeze_of(found, body) <= 1 / least
+
+
+@every
+def test_a_garments_size_range_is_where_it_is_worn(garment: Garment) -> None:
+    low, high = neck_range(garment)
+    assert low < 1.7 < high, "most necks are as broad"
+
+    def is_worn(width: float) -> bool:
+        body = replace(BODY, neck_width=width * INTEROCULAR_PX)
+        found = choose(garment.facts.kind, body, 0, 2 * CHIN, garment.name)
+        return found is not None and found.name == garment.name
+
+    assert is_worn(low + 0.01)
+    assert is_worn(high - 0.01)
+    assert not is_worn(high + 0.01)
+    assert low == 0 or not is_worn(low - 0.01)
 
 
 def test_a_neck_that_nothing_fits_keeps_the_drawing() -> None:
