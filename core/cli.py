@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     worn.add_argument("--outfit", metavar="NAME", help="another outfit from the wardrobe (see: atelier styles)")
     for role in ("backdrop", "light"):
         shoot.add_argument(f"--{role}", metavar="NAME", help=f"another {role} from the wardrobe (see: atelier styles)")
+    shoot.add_argument("--colour", metavar="NAME", help="another colour of jacket or top: navy, forest, cream ...")
     shoot.add_argument("--angle", choices=("any", "front", "left", "right"))
     shoot.add_argument("--words", metavar="TEXT", help="own words (ATELIER_FREE_PROMPTS=1, engines that draw anew)")
     shoot.add_argument("--json", action="store_true")
@@ -272,6 +273,7 @@ def _shoot(options: argparse.Namespace) -> int:
         backdrop=options.backdrop,
         light=options.light,
         angle=options.angle,
+        colour=options.colour,
         words=options.words,
     )
     threads()  # refuses a wrong OMP_NUM_THREADS before work begins

@@ -61,6 +61,7 @@ class Sitting:
     backdrop: str | None = None
     light: str | None = None
     angle: str | None = None
+    colour: str | None = None
     words: str | None = None
 
 
@@ -164,7 +165,7 @@ def shoot_styles(
             return {}
         return {"own": in_own_clothes(stage.undress(face, cut(face, True)))}
 
-    choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle)
+    choice = stage.Choice(sitting.outfit, sitting.backdrop, sitting.light, sitting.angle, sitting.colour)
     whole_by_style: dict[str, bool] = {}
     sources_by_style = []
     for asked in styles:
@@ -259,6 +260,7 @@ def _request(who: Identity, style: Style, choice: stage.Choice, sitting: Sitting
         "photos": sorted(face.selfie.sha256 for face in who.maps),
         "learned": who.proof if who.lora else None,
         **({"words": sitting.words} if sitting.words else {}),
+        **({"colour": sitting.colour} if sitting.colour else {}),
         "purpose": [sitting.purpose, purpose_of(sitting.purpose).model_dump()],
         "style": style.model_dump(),
         "finish": finish_settings(style.finish) if style.finish else None,

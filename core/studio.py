@@ -27,7 +27,7 @@ from core.intake import review
 from core.intake.refusals import refusal_of
 from core.judge.likeness import references_of
 from core.models import Models
-from core.scene.style import ROLES, load, pick
+from core.scene.style import ROLES, colour_of, load, pick
 from core.shoot import OnPortrait, Progress, Stop, shoot_styles
 from core.shoot import Sitting as Sitting
 from core.types import FaceMap, Identity, Rejected, Selfie
@@ -95,6 +95,7 @@ def shoot(
     for role in ROLES:
         if chosen := getattr(sitting, role):
             pick(role, chosen)
+    colour_of(sitting.colour)
     models = models or Models()
     if sitting.words:
         sitting = replace(sitting, words=free_words(sitting.words, models.engine))

@@ -3,7 +3,8 @@
 The sitters are Grace Hopper (matplotlib's sample picture) and Eileen Collins (scikit-image's), in turn: works of the US
 government in the public domain; nobody shown endorses anything. Writes styles/previews/NAME.jpg, which ship with the
 package. The same engine and weights give the same pictures, so run it again whenever either changes. Without a name
-all looks are shot; `--details` draws one small picture of each outfit, backdrop and light, or of the outfits named.
+all looks are shot; `--details` draws one small picture of each outfit, colour, backdrop and light, or of the outfits
+and colours named.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from core.scene import style
 from core.scene.compose import compose
 from core.scene.dressing import has_tie
 from core.scene.stage import Choice, garment_of, look_of, set_up
-from core.types import U8, Identity, Selfie
+from core.types import U8, Identity, Portrait, Selfie
 from tools.demo import COLLINS, HOPPER
 
 SIZE = (480, 600)
@@ -69,23 +70,29 @@ def preview(portrait: Path) -> bytes:
 
 
 def tiles(outfits: tuple[str, ...] = ()) -> None:
-    """Write a small preview of each outfit, backdrop and light: DETAIL-NAME.jpg, on Hopper. outfits: only those."""
+    """Write a small preview of each outfit, colour, backdrop and light, on Hopper. outfits: these only."""
     models = Models("embedded")
     selfie = studio.look(HOPPER.read_bytes(), HOPPER.name, models)
     assert isinstance(selfie, Selfie)
     face = studio.map_photo(selfie, models)
     who = Identity(maps=(face,), baseline=None)
     cutout = models.engine.prepare(cut_out(face, models.parser), face, who)
-    office, drawn = style.load("office"), None
-    for outfit in outfits or (*style.wardrobe().outfits, "charcoal_open"):
-        if outfit == style.OWN:
-            continue
-        setup = set_up(face, cutout, office, Choice(outfit=outfit), take=0, seed=1, retouch=0.3)
-        drawn = models.engine.portrait(setup, office.id, "job", who, outfit, lambda: False)
-        _write_tile(f"outfit-{outfit}", drawn.rgb)
+    office = style.load("office")
+
+    def drawn_in(choice: Choice, name: str) -> Portrait:
+        setup = set_up(face, cutout, office, choice, take=0, seed=1, retouch=0.3)
+        portrait = models.engine.portrait(setup, office.id, "job", who, name, lambda: False)
+        _write_tile(name, portrait.rgb)
+        return portrait
+
+    for outfit in outfits or (*style.wardrobe().outfits, *style.CLOTH_COLOURS):
+        if outfit in style.CLOTH_COLOURS:
+            drawn_in(Choice(outfit="charcoal_open", colour=outfit), f"colour-{outfit}")
+        elif outfit != style.OWN:
+            drawn_in(Choice(outfit=outfit), f"outfit-{outfit}")
     if outfits:
         return
-    assert drawn is not None
+    drawn = drawn_in(Choice(outfit="charcoal_open"), "outfit-charcoal_open")
     settings = dict(drawn.recipe.settings)
     for backdrop in style.wardrobe().backdrops:
         look = look_of({**settings, "paper": style.paper_of(backdrop)}, seed=1)

@@ -184,12 +184,21 @@ def default_menu(a_day: int = 0) -> Menu:
             for pack in packs
         ),
         purposes=tuple(wardrobe.purposes),
-        details=(*((role, tuple(entries)) for role, entries in hung), ("angle", get_args(style.Angle))),
+        details=(
+            ("outfit", tuple(wardrobe.outfits)),
+            ("colour", tuple(style.CLOTH_COLOURS)),
+            ("backdrop", tuple(wardrobe.backdrops)),
+            ("light", tuple(wardrobe.lights)),
+            ("angle", get_args(style.Angle)),
+        ),
         desk=(*families, (DRAWN, (("strength", STRENGTHS),))),
         presets=tuple(desk.presets.items()),
         a_day=a_day,
         tiles=frozenset(
-            file for role, entries in hung for name in entries if style.preview_path(file := f"{role}-{name}.jpg")
+            file
+            for role, entries in (*hung, ("colour", style.CLOTH_COLOURS))
+            for name in entries
+            if style.preview_path(file := f"{role}-{name}.jpg")
         ),
         titles=tuple((name, entry.title) for _, entries in hung for name, entry in entries.items()),
     )

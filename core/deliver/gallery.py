@@ -109,6 +109,8 @@ def _card(record: Mapping[str, Any], rgb: U8, names: Mapping[str, str], language
     style, worn = recipe["style"], recipe["settings"]["outfit"]
     title = named(language, "style", f"{style}.title", load(style).title)
     outfit = named(language, "value", worn, wardrobe().outfits[worn].title)
+    if colour := recipe["settings"].get("colour"):
+        outfit = f"{outfit}, {named(language, 'value', colour)}"
     percent, photo = record["percent_of_baseline"], names.get(recipe["source"]) or say("your_photo")
     about = [say("source", name=photo, width=recipe["width"], height=recipe["height"])]
     about += [say("black_and_white")] if "black_and_white" in record.get("notes", ()) else []

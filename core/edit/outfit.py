@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from core.errors import Refused
-from core.scene.style import OWN, Outfit, wardrobe
+from core.scene.style import OWN, Outfit, in_colour, wardrobe
 from core.types import Layers
 
 WORN: Final = "worn"
@@ -26,7 +26,7 @@ def worn_in(settings: dict[str, Any]) -> Outfit:
     drawn = wardrobe().outfits.get(settings["outfit"])
     if drawn is None:
         raise Refused("outfit_unknown", f"the wardrobe has 0 outfits {settings['outfit']!r} any more: choose another")
-    return drawn
+    return in_colour(drawn, settings.get("colour"))
 
 
 def digest_of(outfit: Outfit) -> str:

@@ -22,7 +22,7 @@ from core.frame import INTEROCULAR_PX
 from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, grain_of
 from core.scene.lighting import Rig, exposure, head_normals
-from core.scene.style import OWN, Lamps, Outfit, Paper, Style, lamps_of, paper_of, pick, rgb_of
+from core.scene.style import OWN, Lamps, Outfit, Paper, Style, in_colour, lamps_of, paper_of, pick, rgb_of
 from core.scene.wardrobe import Garment, choose
 from core.types import F32, U8, Body, Cutout, FaceMap, Figure, Layers, Undressed
 
@@ -40,12 +40,16 @@ Window = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the person or the command line asks for over the style's own: names from the wardrobe, or None."""
+    """What the person or the command line asks for over the style's own: names from the wardrobe, or None.
+
+    colour: one of CLOTH_COLOURS, of whatever outfit is worn.
+    """
 
     outfit: str | None = None
     backdrop: str | None = None
     light: str | None = None
     angle: str | None = None
+    colour: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -109,7 +113,10 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "retouch": retouch,
         "least_percent": style.least_percent,
     }
-    dressing = put_on(undress(face, cutout, tilt), garment_of(outfit), seed)
+    if choice.colour:
+        settings["colour"] = choice.colour
+    worn = in_colour(garment_of(outfit), choice.colour)
+    dressing = put_on(undress(face, cutout, tilt), worn, seed)
     settings["garment"] = dressing.garment.name if dressing.garment else OWN if own_clothes else "drawn"
     return Setup(**_fields_of(dressing), face=face, settings=settings)
 

@@ -36,6 +36,11 @@ DRAWN_AS: Final[dict[str, DrawnKind]] = {
     "dress": "blouse",
 }
 """What is drawn, and what the torso net is told, of each kind: only photographs show the others."""
+CLOTH_COLOURS: Final = {
+    "black": "#17181b", "charcoal": "#30343b", "grey": "#6d7279", "navy": "#1f2a44", "blue": "#2c4a86",
+    "burgundy": "#57202b", "forest": "#24402f", "camel": "#a5825a", "cream": "#e4ddcf",
+}  # fmt: skip
+"""What a person may have an outfit's outermost piece in."""
 BackdropKind = Literal["paper", "window", "outdoor", "gradient", "canvas", "brick", "library", "office", "city"]
 """What may stand behind the sitter; `core.scene.backdrop.KINDS` draws them."""
 OWN: Final = "own"
@@ -309,6 +314,26 @@ def paper_of(backdrop: str) -> dict[str, Any]:
     plain = backdrop.startswith("#")
     paper = Paper(title=backdrop, kind="paper", colour=backdrop) if plain else pick("backdrop", backdrop)
     return paper.model_dump(exclude={"title"})
+
+
+def in_colour(outfit: Outfit, colour: str | None) -> Outfit:
+    """Return an outfit with its outermost piece in one of CLOTH_COLOURS, in its own for None.
+
+    What is worn as photographed keeps its own, as one's own clothes do. Raises StyleWrong with the choices.
+    """
+    wanted = colour_of(colour)
+    if wanted is None or outfit.as_photographed or outfit.kind == OWN:
+        return outfit
+    one_cloth = outfit.jacket == outfit.shirt
+    pieces = ("jacket", "shirt") if one_cloth else ("shirt",) if outfit.kind == "shirt_tie" else ("jacket",)
+    return outfit.model_copy(update={**dict.fromkeys(pieces, wanted), "title": f"{outfit.title}, in {colour}"})
+
+
+def colour_of(name: str | None) -> str | None:
+    """Return one of CLOTH_COLOURS as #rrggbb, None for None. Raises StyleWrong with the choices."""
+    if name is not None and name not in CLOTH_COLOURS:
+        raise StyleWrong(f"colour {name!r} is unknown, choose from {', '.join(CLOTH_COLOURS)}")
+    return CLOTH_COLOURS[name] if name else None
 
 
 def backdrop_words(backdrop: str) -> str:

@@ -34,7 +34,7 @@ that `core.engines.redress.lora` takes at most. Only their ratios count; what a 
 class Shoot(Job):
     """count: portraits per style. seed: same job, same seed, same pictures. train: learn a LoRA first.
 
-    details: (what, value) chosen over the style's own: outfit, backdrop, light, angle.
+    details: (what, value) chosen over the style's own: outfit, colour, backdrop, light, angle.
     """
 
     mirrored: ClassVar[bool] = True

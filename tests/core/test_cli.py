@@ -88,6 +88,8 @@ def test_the_option_that_is_wrong_is_named(
     assert "--seed: -1 is not within 0 to 2147483647" in printed(capsys)["error"]["message"]
     main(shoot(photo, tmp_path / "out", "--outfit", "toga"))
     assert "outfit 'toga' is unknown, choose from" in printed(capsys)["error"]["message"]
+    main(shoot(photo, tmp_path / "out", "--colour", "mauve"))
+    assert "colour 'mauve' is unknown, choose from" in printed(capsys)["error"]["message"]
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     main(shoot(photo, tmp_path / "out"))
     assert "OMP_NUM_THREADS is 'many'" in printed(capsys)["error"]["message"]

@@ -13,7 +13,7 @@ from bots.dialogue.menu import OWN, Look
 from bots.dialogue.screens.view import View
 from bots.dialogue.session import DAY_S, Membership
 
-OF_A_MEMBER = ("outfit", "angle")  # details that a team leaves to each of its members
+OF_A_MEMBER = ("outfit", "colour", "angle")  # details that a team leaves to each of its members
 Details = tuple[tuple[str, str], ...]
 CHOICES_A_PAGE = 9  # of a detail, on one sheet of pictures
 

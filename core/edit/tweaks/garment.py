@@ -9,14 +9,10 @@ from core.colour import to_bytes
 from core.edit.step import Parameters, StepKind
 from core.engines.redress.fitting import recoloured
 from core.errors import Refused
-from core.scene.style import rgb_of
+from core.scene.style import CLOTH_COLOURS, rgb_of
 from core.scene.wardrobe import PART_NAMES
 from core.types import Layers
 
-JACKETS: Final = {
-    "black": "#17181b", "charcoal": "#30343b", "grey": "#6d7279", "navy": "#1f2a44", "blue": "#2c4a86",
-    "burgundy": "#57202b", "forest": "#24402f", "camel": "#a5825a", "cream": "#e4ddcf",
-}  # fmt: skip
 SHIRTS: Final = {"white": "#f1f3f6", "blue": "#b9cbe4", "pink": "#e9cdd0", "grey": "#c3c7cc", "black": "#1c1d22"}
 TIES: Final = {
     "burgundy": "#6a2231", "navy": "#24304e", "blue": "#34507e", "green": "#2b4a3a", "grey": "#6f747b",
@@ -51,7 +47,7 @@ def _step(name: str, part: str, colours: dict[str, str], *until: str) -> StepKin
 
 
 STEPS: Final = (
-    _step("jacket_colour", "jacket", JACKETS, "outfit"),
+    _step("jacket_colour", "jacket", CLOTH_COLOURS, "outfit"),
     _step("shirt_colour", "shirt", SHIRTS, "outfit"),
     _step("tie_colour", "tie", TIES, "outfit", "tie"),
 )

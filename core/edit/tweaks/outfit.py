@@ -23,7 +23,8 @@ def _read_outfit(text: str) -> Parameters:
 
 
 def _put_on(settings: Settings, parameters: Parameters) -> Settings:
-    return {**settings, "outfit": parameters["value"], WORN: parameters[WORN]}
+    dyed = {**settings, "outfit": parameters["value"], WORN: parameters[WORN]}
+    return {name: value for name, value in dyed.items() if name != "colour"}
 
 
 def _read_tie(text: str) -> Parameters:

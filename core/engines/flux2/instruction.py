@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from core.engines.safety import check_words
-from core.scene.style import Lamps, Outfit, backdrop_words, pick
+from core.scene.style import Lamps, Outfit, backdrop_words, in_colour, pick
 from core.types import FaceMap, Features
 
 WORD: Final = "ohwx person"
@@ -107,4 +107,5 @@ def scene_of(settings: dict[str, Any]) -> list[str]:
 def _outfit(settings: dict[str, Any]) -> str:
     outfit = pick("outfit", settings["outfit"])
     assert isinstance(outfit, Outfit)
+    outfit = in_colour(outfit, settings.get("colour"))
     return "the clothes of image 1" if outfit.kind == "own" else outfit.title.lower()

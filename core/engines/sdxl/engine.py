@@ -38,7 +38,7 @@ from core.engines.teaching import teaching_photos
 from core.errors import EngineMissing, Refused, Stopped
 from core.scene.compose import compose
 from core.scene.stage import Setup, look_of
-from core.scene.style import Outfit, backdrop_words, pick
+from core.scene.style import Outfit, backdrop_words, in_colour, pick
 from core.types import F32, U8, Cutout, FaceMap, Identity, Layers, Portrait, Recipe
 
 STEPS: Final = 30
@@ -243,6 +243,8 @@ class SdxlEngine:
 def prompt_of(settings: dict[str, Any], known: bool) -> str:
     """Say a setup in words, from the wardrobe's own titles. known: the rare word stands for somebody."""
     outfit, lamps = pick("outfit", settings["outfit"]), pick("light", settings["light"])
+    assert isinstance(outfit, Outfit)
+    outfit = in_colour(outfit, settings.get("colour"))
     behind = backdrop_words(settings["backdrop"])
     who = WORD if known else "photo of a person"
     return check_words(

@@ -149,8 +149,8 @@ def test_the_last_sitting_is_ordered_again_with_one_press() -> None:
     assert again.session.details == (("backdrop", "park"),)
 
 
-def test_outfits_backdrops_and_lights_are_chosen_by_pictures() -> None:
-    for detail in ("outfit", "backdrop", "light"):
+def test_outfits_colours_backdrops_and_lights_are_chosen_by_pictures() -> None:
+    for detail in ("outfit", "colour", "backdrop", "light"):
         values, seen = dict(default_menu().details)[detail], set()
         for page in range(9):
             card = card_of(walk(with_photos(), LooksOpened(), DetailsOpened(detail, page)))

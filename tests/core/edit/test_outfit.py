@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from core.cutout.whole import cut_out_whole
 from core.deliver.layers import load_layers, save_layers
 from core.edit import masks
-from core.edit.recipe import changed, develop, edit, effective, from_dict, outfit_of, to_dict
+from core.edit.outfit import worn_in
+from core.edit.recipe import changed, develop, edit, effective, from_dict, newest, outfit_of, to_dict
 from core.engines.redress.change import in_own_clothes, under_own_clothes
 from core.engines.redress.generate import generate
 from core.engines.redress.kept import kept, without_surroundings
@@ -24,7 +25,7 @@ from core.errors import Refused
 from core.judge.collar import collar_faults, collar_measures
 from core.models import Models
 from core.scene.stage import Choice, set_up, undress
-from core.scene.style import Part, Style, load
+from core.scene.style import CLOTH_COLOURS, Part, Style, load, wardrobe
 from core.scene.wardrobe import PART_NAMES
 from core.types import F32, Cutout, FaceMap, Layers, Portrait
 
@@ -101,6 +102,24 @@ def test_a_tie_comes_and_goes_and_the_suit_keeps_its_colour(collins: Portrait) -
         edit(collins.recipe, "tie=on")
     with pytest.raises(Refused, match="0 ties"):
         edit(collins.recipe, "outfit=grey_crew", "tie=on")
+
+
+def test_a_colour_that_was_chosen_stays_when_the_tie_comes_off_and_goes_with_its_outfit(
+    collins_map: FaceMap, collins_cutout: Cutout
+) -> None:
+    asked = Choice(outfit="charcoal_suit", colour="forest")
+    setup = set_up(replace(collins_map, upscale_factor=10.0), collins_cutout, load("office"), asked, 0, 5, 0.3)
+    settings = setup.settings
+    assert setup.outfit.jacket == CLOTH_COLOURS["forest"]
+    assert worn_in(settings) == setup.outfit
+    bare = newest()["tie"].settings
+    assert bare is not None
+    assert worn_in(bare(settings, {"value": "off"})).jacket == CLOTH_COLOURS["forest"]
+    outfit = newest()["outfit"]
+    assert outfit.settings is not None
+    other = outfit.settings(settings, outfit.read("navy_open"))
+    assert worn_in(other) == wardrobe().outfits["navy_open"]
+    assert "colour" not in other
 
 
 def test_a_shirt_worn_with_a_tie_takes_it_off_and_on(collins: Portrait) -> None:

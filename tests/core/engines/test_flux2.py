@@ -230,6 +230,7 @@ def test_the_instruction_says_the_setup_and_only_what_was_measured(setup: Setup,
     assert instruction.facts_of(unknown) == []
     for word in (" man", "woman", " he ", " she ", " old", "young", "year"):
         assert word not in said.lower()
+    assert "in forest" in instruction.instruction_of({**setup.settings, "colour": "forest"}, three[0], 1, True)
     assert "#" not in instruction.instruction_of({**setup.settings, "backdrop": "#203040"}, three[0], 1, True)
 
 

@@ -103,6 +103,7 @@ def test_the_prompt_says_the_setup_and_the_rare_word_only_when_somebody_was_lear
     assert known.startswith(lora.WORD)
     assert "ohwx" not in unknown
     assert "charcoal suit, burgundy tie" in unknown
+    assert "in forest" in prompt_of({**setup.settings, "colour": "forest"}, True)
     assert "#" not in prompt_of({**setup.settings, "backdrop": "#203040"}, True)
 
 

@@ -66,6 +66,21 @@ def test_a_wrong_name_is_answered_with_the_choices() -> None:
         style.load("../office")
 
 
+def test_an_outfit_in_another_colour_is_dyed_outermost() -> None:
+    outfits = style.wardrobe().outfits
+    suit = style.in_colour(outfits["charcoal_suit"], "forest")
+    assert (suit.jacket, suit.shirt, suit.tie) == ("#24402f", "#eceff3", "#6a2231")
+    jumper = style.in_colour(outfits["green_jumper"], "navy")
+    assert jumper.jacket == jumper.shirt == style.CLOTH_COLOURS["navy"]
+    shirt = style.in_colour(outfits["white_shirt_tie"], "blue")
+    assert (shirt.shirt, shirt.tie) == (style.CLOTH_COLOURS["blue"], "#b3202c"), "no jacket is worn over it"
+    for keeps_its_own in ("pinstripe_suit", style.OWN):
+        assert style.in_colour(outfits[keeps_its_own], "navy") == outfits[keeps_its_own]
+    assert style.in_colour(outfits["grey_crew"], None) == outfits["grey_crew"]
+    with pytest.raises(StyleWrong, match="colour 'mauve' is unknown, choose from black"):
+        style.in_colour(outfits["grey_crew"], "mauve")
+
+
 def test_a_colour_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="not a colour"):
         style.Outfit(title="x", kind="suit_tie", jacket="#12345g", shirt="#ffffff")
