@@ -61,7 +61,13 @@ def polygon(layers: Layers, ring: tuple[int, ...], grow: float = 1.0, soft: floa
     filled = np.zeros(layers.head.shape, np.float32)
     outline = np.round(((points - middle) * grow + middle) * 16).astype(np.int32)
     cv2.fillPoly(filled, [outline], 1.0, cv2.LINE_AA, 4)
-    return cv2.GaussianBlur(filled, (0, 0), max(0.5, soft * eye_px(layers)))
+    sigma = max(0.5, soft * eye_px(layers))
+    reach = 2 * round(4 * sigma + 2)  # twice what OpenCV's kernel reaches: outside of it nothing is blurred
+    (left, top), (right, bottom) = outline.min(axis=0) // 16 - reach, outline.max(axis=0) // 16 + reach + 2
+    near = np.s_[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    if filled[near].size:
+        filled[near] = cv2.GaussianBlur(filled[near], (0, 0), sigma)
+    return filled
 
 
 def eyes(layers: Layers) -> F32:
@@ -121,14 +127,17 @@ def features(layers: Layers) -> F32:
 
 def skin(layers: Layers) -> F32:
     """Return the face's plain skin: the oval without features, and without what has another colour (hair, glasses)."""
-    inside = oval(layers) * (1 - features(layers)) * (layers.head > 200)
-    return cv2.GaussianBlur((inside * _like_skin(layers)).astype(np.float32), (0, 0), max(0.5, 0.015 * eye_px(layers)))
+    bare = 1 - features(layers)
+    inside = oval(layers) * bare * (layers.head > 200)
+    return cv2.GaussianBlur(
+        (inside * _like_skin(layers, bare)).astype(np.float32), (0, 0), max(0.5, 0.015 * eye_px(layers))
+    )
 
 
-def _like_skin(layers: Layers) -> NDArray[np.bool_]:
-    """Say where the sitter's low frequencies have the colour of their face's plain skin."""
+def _like_skin(layers: Layers, bare: F32) -> NDArray[np.bool_]:
+    """Say where the sitter's low frequencies have the colour of their face's plain skin; bare: where no feature is."""
     lab = cv2.GaussianBlur(lab_of(layers), (0, 0), 0.02 * eye_px(layers))
-    plain = lab[(oval(layers, 0.9) * (1 - features(layers))) > 0.9]
+    plain = lab[(oval(layers, 0.9) * bare) > 0.9]
     if len(plain) < 20:
         return np.zeros(layers.head.shape, bool)
     middle = np.median(plain, axis=0)
@@ -139,18 +148,20 @@ def _like_skin(layers: Layers) -> NDArray[np.bool_]:
 def hair(layers: Layers) -> F32:
     """Return the hair (and a hat): the head outside of the face, where it has not the colour of skin."""
     outside = layers.head.astype(np.float32) / 255 * (1 - oval(layers, 1.02))
-    return outside * (1 - cv2.GaussianBlur(_like_skin(layers).astype(np.float32), (0, 0), 0.02 * eye_px(layers)))
+    return outside * (
+        1 - cv2.GaussianBlur(_like_skin(layers, 1 - features(layers)).astype(np.float32), (0, 0), 0.02 * eye_px(layers))
+    )
 
 
 def beard(layers: Layers) -> F32:
     """Return facial hair: what is darker than skin on the lower half of the face, lips apart."""
     lower = (np.arange(len(layers.head), dtype=np.float32)[:, None] > mesh_of(layers)[2, 1]).astype(np.float32)
-    return oval(layers, 0.98) * lower * (1 - polygon(layers, LIPS, 1.1)) * ~_like_skin(layers)
+    return oval(layers, 0.98) * lower * (1 - polygon(layers, LIPS, 1.1)) * ~_like_skin(layers, 1 - features(layers))
 
 
 def glasses(layers: Layers) -> F32:
     """Return what is worn round the eyes: what has not the colour of skin there, eyes and brows apart."""
-    return glasses_band(layers) * ~_like_skin(layers)
+    return glasses_band(layers) * ~_like_skin(layers, 1 - features(layers))
 
 
 def glasses_band(layers: Layers) -> F32:
