@@ -132,7 +132,7 @@ def _around(look: Look, layers: Layers) -> F32:
     return _spilt(look.backdrop, sigma, look.seed, width, height, 0.02 * layers.unit)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def _spilt(backdrop: Backdrop, sigma: float, seed: int, width: int, height: int, reach: float) -> F32:
     return blurred(_drawn(backdrop, sigma, seed, width, height), reach)
 
