@@ -211,7 +211,7 @@ class Style(Strict):
     smile: bool | None = None
     crop: Crop | None = None
     retouch: float | None = Field(None, ge=0, le=1)
-    tweaks: tuple[str, ...]
+    tweaks: tuple[str, ...] = ()
     least_percent: float = Field(90, ge=50, le=100)
 
     @model_validator(mode="after")

@@ -109,6 +109,7 @@ def test_another_request_is_drawn_and_so_is_the_first_one_after_it(shoot: Shoot)
         {"light": "low_key"},
         {"seed": 4},
         {"purpose": "personal"},
+        {"purpose": "personal", "colour": "forest"},
         {},
     ):
         drawn, manifest = shoot(replace(ONE, **asked))
@@ -116,6 +117,15 @@ def test_another_request_is_drawn_and_so_is_the_first_one_after_it(shoot: Shoot)
     recipe = manifest["portraits"][0]["recipe"]
     assert recipe == first
     assert (recipe["settings"]["backdrop"], recipe["settings"]["light"]) == ("grey_paper", "soft_key")
+
+
+def test_a_purpose_decides_crop_and_retouch_where_the_look_does_not(shoot: Shoot) -> None:
+    seen = set()
+    for purpose, asks in style.wardrobe().purposes.items():
+        settings = shoot(replace(ONE, purpose=purpose))[1]["portraits"][0]["recipe"]["settings"]
+        assert (settings["crop"], settings["retouch"]) == (asks.crop, asks.retouch)
+        seen.add((asks.crop, asks.retouch))
+    assert len(seen) == 3
 
 
 def test_somebody_elses_folder_holds_nothing_of_this_order(shoot: Shoot) -> None:
