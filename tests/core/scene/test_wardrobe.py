@@ -135,6 +135,20 @@ def test_a_garments_size_range_is_where_it_is_worn(garment: Garment) -> None:
     assert low == 0 or not is_worn(low - 0.01)
 
 
+DRAWN_NARROWEST = {"collar": 0.77, "open": 0.63, "round": 0.78, "high": 0.79, "scoop": 0.66}
+"""Least width of a garment's neck when it is put on, of its own, by neckline: slack included, on the thinnest necks."""
+
+
+@every
+@pytest.mark.parametrize("width", [1.0, 1.35, 1.5, 1.9])
+def test_what_is_put_on_is_narrowed_at_the_neck_no_further_than_is_said(garment: Garment, width: float) -> None:
+    low, high = neck_range(garment)
+    body = replace(BODY, neck_width=min(max(width, low), high) * INTEROCULAR_PX)
+    left, right = targets_of(garment, body, 0)[1][:2, 0]
+    own = (garment.facts.neck[1][0] - garment.facts.neck[0][0]) * INTEROCULAR_PX / garment.facts.eye_px
+    assert (right - left) / own >= (0.8 if width == 1.9 else DRAWN_NARROWEST[garment.facts.neckline])
+
+
 def test_a_neck_that_nothing_fits_keeps_the_drawing() -> None:
     assert choose("suit_tie", replace(BODY, neck_width=4 * INTEROCULAR_PX), 0, CHIN) is None
     assert choose("toga", BODY, 0, CHIN) is None
