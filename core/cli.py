@@ -50,7 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in argv
     try:
         options = _parser().parse_args(argv)
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever reads has enough, as `head` has; the rest goes nowhere, or exit would complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (Refused, StyleWrong) as refused:
         return _failed(as_json, refused.reason, str(refused), 2)
     except AtelierError as fault:

@@ -216,3 +216,15 @@ def test_a_system_that_does_not_tell_the_usable_cores_has_all_of_them(monkeypatc
 
 def test_commands_of_the_front_of_house_are_handed_on() -> None:
     assert set(cli.HANDED_ON) >= {"chat", "run", "forget"}
+
+
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_whoever_reads_only_the_beginning_is_told_of_no_fault(how: tuple[str, ...]) -> None:
+    """`atelier styles | head` ended in two tracebacks."""
+    command = [sys.executable, "-m", "core.cli", "styles", *how]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as told:
+        assert told.stdout is not None
+        assert told.stderr is not None
+        told.stdout.close()
+        assert told.stderr.read() == b""
+    assert told.returncode == 0

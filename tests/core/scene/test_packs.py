@@ -94,4 +94,12 @@ def test_a_look_keeps_its_promises(look: Style, small: Layers) -> None:
 def test_the_page_of_looks_names_every_one() -> None:
     page = (Path(__file__).parents[3] / "docs" / "looks.md").read_text("utf-8")
     for look in LOOKS:
-        assert f"| `{look.id}` | ![{look.title}](../styles/previews/{look.id}.jpg) |" in page
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{look.id}` | ![{look.title}]"))
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[1] == f"![{look.title}](../styles/previews/{look.id}.jpg)"
+        assert cells[2].startswith(wardrobe().backdrops[look.backdrop].title)
+        assert cells[2].endswith("black and white") == look.black_and_white
+        assert cells[3] == wardrobe().lights[look.light].title
+        outfits = (wardrobe().outfits[name].title for name in (look.outfit, *look.more_outfits))
+        assert cells[4] == ", ".join(outfits)
+        assert cells[5] == ", ".join(look.purposes)
