@@ -49,6 +49,8 @@ FOLDS: Final = 0.35
 eye on a dozen necks."""
 JOINED: Final = 1.5
 """Eye distances below the sitter's own neck over which drawn skin goes over to its own colour; by eye."""
+HAIR_FADES: Final = 0.3
+"""Eye distances below the torso's upper edge over which thin hair goes over to the skin drawn under it; by eye."""
 OWN_EDGE: Final = 7
 """Pixels of the full print by which the sitter's own neck is trusted less at its edge, where old clothes shine into it;
 by eye."""
@@ -195,7 +197,8 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
     fringe = np.maximum(head, hanging)
     own_hair = np.clip(8 * fringe, 0, 1)  # its edge has its own colours too, over drawn skin as much as it covers
-    own_hair -= (own_hair - fringe) * neck * (1 - own)
+    below = np.clip(np.arange(size[1]) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)[:, None]  # above all is as it was
+    own_hair -= (own_hair - fringe) * neck * (1 - own) * below
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
     skin = _towards_own_hue(_skin_only(large, torso[..., 4]), setup.skin)
