@@ -41,12 +41,12 @@ def sitter_of(name: str) -> Path:
     return COLLINS if worn and garment_of(worn[0]).kind == "turtleneck" else HOPPER
 
 
-def shoot(names: tuple[str, ...], out: Path) -> dict[str, Path]:
-    """Shoot a sitter once in each look; return the kept portrait of each, the first of several."""
+def shoot(names: tuple[str, ...], out: Path, sitter: Path | None = None) -> dict[str, Path]:
+    """Shoot a sitter once in each look, who sits for it or the one given; return the kept portrait of each look."""
     models = Models("embedded")
     found: dict[str, Path] = {}
     for photo in (COLLINS, HOPPER):
-        mine = tuple(name for name in names if sitter_of(name) == photo)
+        mine = tuple(name for name in names if (sitter or sitter_of(name)) == photo)
         if not mine:
             continue
         sitting = studio.Sitting(styles=mine, purpose="business", count=1, seed=1, train=False)
