@@ -1,4 +1,4 @@
-"""What a draughtsman looks at before the first line: beard, glasses, cropped hair, the light, skin without a colour.
+"""Subject -> studied subject: beard, glasses, cropped hair, hard light and skin without a colour, before it is drawn.
 
 Second versions of the looks draw a studied subject; the first ones drew what the picture showed.
 """
