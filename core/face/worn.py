@@ -76,14 +76,19 @@ def lines_of(light: F32, points: F32) -> dict[str, float]:
     return {name: float(np.log(value + 0.02)) for name, value in zip(names, (bridge, under, side), strict=True)}
 
 
+def below_nostrils(points: F32) -> F32:
+    """Return mesh points (N, 2 or 3) with the upper lip's ring clear of the nostrils and their shadow."""
+    lower, nostrils = points.copy(), list(UPPER_LIP[:5])
+    lower[nostrils, 1] = np.maximum(points[nostrils, 1], points[2, 1] + 0.3 * (points[0, 1] - points[2, 1]))
+    return lower
+
+
 def skin_cover(person: F32, dark: F32, fine: F32, red: F32, points: F32) -> dict[str, float]:
     """Compare upper lip, chin and jaw with the cheeks: how much darker, how much less red, how much rougher."""
     cheeks = within(points, *CHEEKS)
     own, own_red = float(np.median(dark[cheeks])), float(np.median(red[cheeks]))
     own_fine = float(np.minimum(fine[cheeks], 0.01).mean())
-    lower = points.copy()  # clear of the nostrils' shadow
-    nostrils = list(UPPER_LIP[:5])
-    lower[nostrils, 1] = np.maximum(points[nostrils, 1], points[2, 1] + 0.3 * (points[0, 1] - points[2, 1]))
+    lower = below_nostrils(points)
     found: dict[str, float] = {}
     for name, rings in (("lip", (UPPER_LIP,)), ("chin", (CHIN,)), ("jaw", JAW)):
         where = within(lower, *rings) & (person > 0.78)

@@ -45,9 +45,7 @@ def beard_of(subject: Subject, lip: float, chin: float) -> F32:
     dark = np.clip(((cheek - light) / cheek - DARKER[0]) / (DARKER[1] - DARKER[0]), 0, 1)
     pale = np.clip((PALER[0] - chroma / own) / (PALER[0] - PALER[1]), 0, 1)
     pale *= np.clip((light / cheek - 0.95) / 0.1, 0, 1)
-    under = mesh.copy()  # clear of the nostrils
-    wings = list(worn.UPPER_LIP[:5])
-    under[wings, 1] = np.maximum(mesh[wings, 1], mesh[2, 1] + 0.3 * (mesh[0, 1] - mesh[2, 1]))
+    under = worn.below_nostrils(mesh)
     white = [
         float(pale[polygon(shape, under[list(ring)]) > 0.5].mean()) > WHITE and float(own.mean()) > COLOURED
         for ring in (worn.UPPER_LIP, worn.CHIN)

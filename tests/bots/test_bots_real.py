@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,7 +16,6 @@ from bots import cli as front
 from bots.dialogue.menu import Menu, default_menu
 from bots.platforms.console import Terminal
 from bots.platforms.transcript import play, read
-from bots.runtime import session_store
 from jobs import settings as s
 from tests import sitters
 from tests.chats import Player, running_bot, shows_picture
@@ -26,7 +24,7 @@ from tests.fakes.discord_server import DiscordServer
 from tests.fakes.telegram_files import as_telegram
 from tests.fakes.telegram_server import TelegramServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1700)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1700), pytest.mark.usefixtures("same_pictures")]
 
 CONSENT = """
 > /start
@@ -120,19 +118,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         photo = sitters.encoded(rgb, "JPEG", quality=95)
         (folder / f"{name}.jpg").write_bytes(as_telegram(photo, 1280))  # the same photos in every chat: drawn once
     return folder
-
-
-@pytest.fixture(scope="module")
-def remembered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the studio keeps what it did, for the next chat that asks the same of it."""
-    return tmp_path_factory.mktemp("remembered")
-
-
-@pytest.fixture(autouse=True)
-def same_pictures(monkeypatch: pytest.MonkeyPatch, remembered: Path) -> None:
-    """Fix a conversation's nonce, which seeds its portraits: no measure of these is beyond 60 % of its limit."""
-    monkeypatch.setenv(remembering_studio.FOLDER, str(remembered))
-    monkeypatch.setattr(session_store, "secrets", SimpleNamespace(token_hex=lambda length: "00" * length))
 
 
 @pytest.fixture(autouse=True)

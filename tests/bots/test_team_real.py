@@ -7,7 +7,6 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,18 +14,16 @@ import pytest
 from sqlalchemy import select
 
 from bots.dialogue.menu import default_menu
-from bots.runtime import session_store
 from core.judge.consistency import BACKDROP_LIMIT, FRAME_LIMIT
 from jobs.kinds.sheet import folder_of
 from jobs.services import Services
 from jobs.storage import schema as t
 from tests import sitters
 from tests.chats import Person, begins, running_bot
-from tests.fakes import remembering_studio
 from tests.fakes.discord_server import DiscordServer
 from tests.fakes.telegram_server import TelegramServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1700)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1700), pytest.mark.usefixtures("same_pictures")]
 STUDIO = "tests.fakes.remembering_studio:RememberingStudio"
 MENU = replace(default_menu(), count=1)
 GROUP = -100123
@@ -51,17 +48,6 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         files.append(folder / f"{name}.jpg")
         files[-1].write_bytes(sitters.encoded(rgb, "JPEG", quality=95))
     return files
-
-
-@pytest.fixture(scope="module")
-def remembered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("remembered")
-
-
-@pytest.fixture(autouse=True)
-def drawn_once(monkeypatch: pytest.MonkeyPatch, remembered: Path) -> None:
-    monkeypatch.setenv(remembering_studio.FOLDER, str(remembered))
-    monkeypatch.setattr(session_store, "secrets", SimpleNamespace(token_hex=lambda length: "00" * length))
 
 
 async def opens(owner: Person) -> None:

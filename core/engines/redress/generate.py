@@ -176,29 +176,28 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     layout = layout_of(setup, size)
     cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
     bare = near_neck(setup.body, layers.head, layers.neck)
-    near = bare[top:]
+    bare_own = own * bare[top:]
     throat = throat_of(setup.body, head, scale) * (1 - _lower(setup.backdrop, size))
-    neck = up_to_collar(np.maximum(throat, own * near), layout.rgba[..., 3], head, setup.body, scale)
+    neck = up_to_collar(np.maximum(throat, bare_own), layout.rgba[..., 3], head, setup.body, scale)
     matte = layout.rgba[..., 3]
     opening = np.zeros_like(matte) if setup.garment is None else opening_of(matte, setup.body)
     neck = np.maximum(neck, widening(opening, np.maximum(neck, head), TRAPEZIUS))
     hanging = _lower(setup.back_hair, size)
+    hung = np.maximum(head, hanging)
     if setup.garment is not None:
-        hung = np.maximum(head, hanging)
-        neck = up_to_head(neck, hung, own * near, matte, setup.body, setup.turn_deg, scale)
+        neck = up_to_head(neck, hung, bare_own, matte, setup.body, setup.turn_deg, scale)
     neck *= within_collar(matte, opening, np.maximum(hair, hanging), setup.body, scale)
     whole_neck = np.concatenate([layers.neck[:top] / np.float32(255) * bare[:top], neck])
     if setup.garment is not None:
         figure = np.concatenate([np.maximum(layers.head, setup.back_hair)[:top] / np.float32(255), hung])
         above = np.zeros((top, width), np.float32)
-        whole_own, whole_cover = (np.concatenate([above, part]) for part in (own * near, matte))
+        whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, matte))
         whole_neck = without_ledges(whole_neck, figure, whole_own, whole_cover, setup.body, setup.turn_deg, scale)
     neck = whole_neck[top:]
     sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
-    fringe = np.maximum(head, hanging)
-    own_hair = np.clip(8 * fringe, 0, 1)  # its edge has its own colours too, over drawn skin as much as it covers
+    own_hair = np.clip(8 * hung, 0, 1)  # its edge has its own colours too, over drawn skin as much as it covers
     below = np.clip(np.arange(size[1]) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)[:, None]  # above all is as it was
-    own_hair -= (own_hair - fringe) * neck * (1 - own) * below
+    own_hair -= (own_hair - hung) * neck * (1 - own) * below
     keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair)[..., None]
     sitter = layers.sitter.astype(np.float32) / 255
     skin = _towards_own_hue(_skin_only(large, torso[..., 4]), setup.skin)
