@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import cv2
@@ -160,33 +161,54 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
     scale: these pixels per print pixel.
     """
     columns, rows = np.arange(neck.shape[1], dtype=np.float32), np.arange(len(neck), dtype=np.float32)
-    middle, fallen, made = body.neck_x * scale, FLARE * rows, neck
+    middle, fallen = body.neck_x * scale, FLARE * rows
     between = np.ones((1, round(BESIDE_HAIR * INTEROCULAR_PX * scale) | 1), np.uint8)
-    hung = head
-    head = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8))  # a thin row without hair is no end of it
+    slit = np.ones((round(SLIT * INTEROCULAR_PX * scale) | 1, 1), np.uint8)
     ends = _highest(cover, body, scale)
-    for way, (x, y) in zip((-1, 1), ends, strict=True):
+    feet = [y + TIP * scale for _, y in ends]
+    box = _round(np.maximum(neck, own), middle, max(feet), (2 * len(slit), between.shape[1]))
+    solid = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8))  # a thin row bare of hair is no end
+    made, hung, across, fallen_there = neck[box], head[box], columns[box[1]], fallen[box[0]]
+    for way, (x, y), foot in zip((-1, 1), ends, feet, strict=True):
         away = way * (columns - middle)
-        beside = (away >= 0) & (rows[:, None] < y + TIP * scale)
+        beside = (away >= 0) & (rows[:, None] < foot)
         behind = float(np.clip(-way * turn_deg / FULL_NAPE, 0, 1))
         most = way * (x - middle) + (UPRIGHT + (LEAN - UPRIGHT) * behind) * (y - rows)
-        back = np.maximum.accumulate(_reach(own, beside, away) + fallen) - fallen
+        reach = _reach(solid, beside, away)
+        widest = np.maximum(most, reach)[box[0]]
+        away, most, beside = away[box[1]], most[box[0]], beside[box]
+        back = np.maximum.accumulate(_reach(own[box], beside, away) + fallen_there) - fallen_there
         filled = np.maximum(made, np.clip(back[:, None] - away + 1, 0, 1) * (back[:, None] > 0))
-        reach = _reach(np.maximum(head, filled), beside, away)
-        out = fallen + np.minimum.accumulate(np.where(np.isfinite(reach), reach, np.inf) - fallen)
-        out = np.minimum(out, np.maximum(most, _reach(head, beside, away)))
+        reach[box[0]] = np.maximum(reach[box[0]], _reach(filled, beside, away))
+        out = np.minimum.accumulate(np.where(np.isfinite(reach), reach, np.inf) - fallen)[box[0]]
+        out = np.minimum(fallen_there + out, widest)
         slanting = np.clip(out[:, None] - away + 1.5, 0, 1)
         narrow = np.minimum(filled, np.clip(most[:, None] - away + 1.5, 0, 1))
         under = cv2.morphologyEx(np.maximum(narrow, hung), cv2.MORPH_CLOSE, between)
         kept = np.minimum(filled, np.minimum(slanting, under))
         made = np.where(beside, np.minimum(kept, _from_the_middle(np.maximum(kept, hung), away)), made)
     made = cv2.morphologyEx(made, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))  # no row between two rules is left out
-    slit = np.ones((round(SLIT * INTEROCULAR_PX * scale) | 1, 1), np.uint8)
-    covered = np.maximum(made, cover)
+    covered = np.maximum(made, cover[box])
     closed = cv2.morphologyEx(covered, cv2.MORPH_CLOSE, slit)
     closed = np.minimum(closed, cv2.dilate(made * (1 - hung), slit, iterations=2))
-    inside = (columns > ends[0][0] + TIP * scale) & (columns < ends[1][0] - TIP * scale)
-    return np.where(inside & (closed > covered + 0.5), closed, made).astype(np.float32)
+    inside = (across > ends[0][0] + TIP * scale) & (across < ends[1][0] - TIP * scale)
+    whole = np.zeros_like(neck)
+    whole[box] = np.where(inside & (closed > covered + 0.5), closed, made)
+    return whole
+
+
+def _round(figure: F32, middle: float, foot: float, margin: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the rows and columns in which a neck may lie, round what there is of it (H, W) and down to a row.
+
+    margin: rows and columns around, for what is closed by kernels.
+    """
+    left, top, width, height = cv2.boundingRect((figure > 0).astype(np.uint8))
+    right, bottom = max(left + width, math.ceil(middle) + 2), max(top + height, math.ceil(foot))
+    down, across = margin
+    return (
+        slice(max(0, top - down), min(len(figure), bottom + down)),
+        slice(max(0, min(left, math.floor(middle) - 1) - across), min(figure.shape[1], right + across)),
+    )
 
 
 def _from_the_middle(figure: F32, away: F32) -> F32:
