@@ -68,7 +68,8 @@ def normalized_convolution(rgb: F32, known: F32, sigma: float) -> F32:
     nearby a Gaussian four times as wide steps in. Needs a width and height of at least 4.
     """
     quarter = (rgb.shape[1] // 4, rgb.shape[0] // 4)
-    weighed = cv2.resize(np.dstack([rgb * known[..., None], known]), quarter, interpolation=cv2.INTER_AREA)
+    weighed = cv2.merge((*(channel * known for channel in cv2.split(rgb)), known))
+    weighed = cv2.resize(weighed, quarter, interpolation=cv2.INTER_AREA)
     near, wide = (cv2.GaussianBlur(weighed, (0, 0), s) for s in (sigma / 4, sigma))
     total = near + 1e-3 * (wide + 1e-6) / (wide[..., 3:] + 1e-6)
     return cv2.resize(total[..., :3] / total[..., 3:], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)

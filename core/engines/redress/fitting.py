@@ -6,7 +6,7 @@ in CIELAB (`recoloured`). The result is a `Layout` like a drawn one, so that all
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Final
 
 import cv2
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, linear, normalized_convolution, srgb
+from core.colour import LUMINANCE, length, linear, normalized_convolution, srgb, thrice
 from core.engines.redress.garment import Cloth
 from core.engines.redress.paint import TOP, Layout
 from core.frame import INTEROCULAR_PX
@@ -61,28 +61,27 @@ def worn(garment: Garment, cloth: Cloth, body: Body, turn_deg: float, size: tupl
     if enlarged < 0.8:
         rgba, parts = (cv2.GaussianBlur(np.ascontiguousarray(layer), (0, 0), 0.4 / enlarged) for layer in (rgba, parts))
     last = np.array([rgba.shape[1] - 1, rgba.shape[0] - 1], np.float32)
-    inside = np.clip(ways, [0, -np.inf], [last[0], np.inf]).astype(np.float32)
-    inside[..., 1] -= FALL * np.abs(ways[..., 0] - inside[..., 0])
-    folded = last[1] - np.abs(last[1] - inside[..., 1])  # what the stretch does not reach is its own mirror image
-    aside = np.abs(last[0] - np.abs(last[0] - ways[..., 0]))  # and so is what lies beyond its sides
+    across, down = cv2.split(ways)
+    inside = np.clip(across, 0, last[0])
+    down -= FALL * np.abs(across - inside)
+    folded = last[1] - np.abs(last[1] - down)  # what the stretch does not reach is its own mirror image
+    aside = np.abs(last[0] - np.abs(last[0] - across))  # and so is what lies beyond its sides
     colour, alpha, where = (
         cv2.remap(np.ascontiguousarray(layer), columns, rows, how, borderMode=cv2.BORDER_REPLICATE)
         for layer, columns, rows, how in (
             (rgba[..., :3], aside, folded, cv2.INTER_LANCZOS4),
-            (rgba[..., 3], inside[..., 0], np.minimum(inside[..., 1], last[1]), cv2.INTER_CUBIC),
+            (rgba[..., 3], inside, np.minimum(down, last[1]), cv2.INTER_CUBIC),
             (parts, aside, folded, cv2.INTER_LINEAR),
         )
     )
     above = ways[..., 1] < 0
     alpha = np.clip(np.where(above, 0, alpha), 0, 1).astype(np.float32)
     colour = np.clip(colour, 0, 1).astype(np.float32)
-    regions: dict[str, F32] = {
-        name: (where[..., index] * alpha).astype(np.float32) for index, name in enumerate(PART_NAMES)
-    }
+    regions: dict[str, F32] = {name: part * alpha for name, part in zip(PART_NAMES, cv2.split(where), strict=True)}
     nothing = np.zeros((height, width), np.float32)
-    edges = cv2.morphologyEx(where, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(axis=-1)
+    edges = reduce(np.maximum, cv2.split(cv2.morphologyEx(where, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))))
     lines = (edges > 0.5).astype(np.float32) * cv2.erode(alpha, np.ones((3, 3), np.uint8))
-    return Layout(np.dstack([colour, alpha]).astype(np.float32), regions, alpha, nothing, lines, nothing)
+    return Layout(cv2.merge((*cv2.split(colour), alpha)), regions, alpha, nothing, lines, nothing)
 
 
 @lru_cache(maxsize=1)
@@ -149,7 +148,8 @@ def recoloured(rgba: F32, part: F32, wanted: tuple[int, int, int]) -> F32:
         new[..., channel] += to[channel] - np.median(new[..., channel][known])
     made = np.clip(cv2.cvtColor(new, cv2.COLOR_LAB2RGB), 0, 1)
     out = rgba.copy()
-    out[..., :3] += (made - out[..., :3]) * part[..., None]
+    own = out[..., :3]
+    own += (made - own) * thrice(part)
     return out
 
 
@@ -174,7 +174,7 @@ def as_sharp(rgb: F32, enlarged: float, head_enlarged: float) -> F32:
     luma = rgb @ LUMINANCE
     detail = luma - cv2.GaussianBlur(luma, (0, 0), 0.55 * enlarged)
     amount = min(0.7, 0.45 * (enlarged - 1.0))
-    return np.clip(rgb + amount * np.clip(detail, -0.05, 0.05)[..., None], 0, 1).astype(np.float32)
+    return np.clip(rgb + thrice(amount * np.clip(detail, -0.05, 0.05)), 0, 1).astype(np.float32)
 
 
 def opening_of(cover: F32, body: Body) -> F32:
@@ -234,4 +234,4 @@ def trunk_normals(cover: F32) -> F32:
     closed = np.minimum(from_left, np.maximum.accumulate(cover[:, ::-1], axis=1)[:, ::-1])
     trunk = inflate(cv2.resize(closed, small, interpolation=cv2.INTER_AREA))
     trunk = cv2.resize(cv2.GaussianBlur(trunk, (0, 0), 4), (width, height), interpolation=cv2.INTER_CUBIC)
-    return (trunk / np.linalg.norm(trunk, axis=-1, keepdims=True)).astype(np.float32)
+    return trunk / thrice(length(trunk))

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, linear, normalized_convolution, srgb, to_bytes
+from core.colour import LUMINANCE, linear, normalized_convolution, srgb, thrice, to_bytes
 from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
 from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
@@ -198,11 +198,11 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     own_hair = np.clip(8 * hung, 0, 1)  # its edge has its own colours too, over drawn skin as much as it covers
     below = np.clip(np.arange(size[1]) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)[:, None]  # above all is as it was
     own_hair -= (own_hair - hung) * neck * (1 - own) * below
-    keep = np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair)[..., None]
+    keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
     sitter = layers.sitter.astype(np.float32) / 255
     skin = _towards_own_hue(_skin_only(large, torso[..., 4]), setup.skin)
     made = _joined(skin, sitter[top:], sure, INTEROCULAR_PX * scale)
-    made *= 1 + _pores(sitter[top:], sure, scale, setup.seed)[..., None]
+    made *= thrice(1 + _pores(sitter[top:], sure, scale, setup.seed))
     sitter[top:] = sitter[top:] * keep + made * (1 - keep)
     if setup.garment is not None:
         cloth = as_sharp(
@@ -214,7 +214,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         cloth = cv2.GaussianBlur(cloth, (0, 0), soft) if soft > 0.2 else cloth
         surface = drape(layout, drawn_kind(setup), setup.body, setup.seed)
     garment = np.zeros((height, width, 4), np.uint8)
-    garment[top:] = to_bytes(np.dstack([cloth, cover]))
+    garment[top:] = to_bytes(cv2.merge((*cv2.split(cloth), cover)))
     normals = layers.normals.copy()
     dressed = (cover * (1 - head) > 0.02)[..., None]
     normals[top:] = np.where(dressed, np.round(surface * 127).astype(np.int8), normals[top:])
@@ -293,7 +293,7 @@ def _skin_only(rgb: F32, drawn_neck: F32) -> F32:
     if sure.max() < 1:
         return rgb
     around = normalized_convolution(rgb, sure, 0.015 * rgb.shape[1])
-    skin = around + (rgb - around) * sure[..., None]
+    skin = around + (rgb - around) * thrice(sure)
     smooth = cv2.GaussianBlur(skin, (0, 0), 0.02 * rgb.shape[1])
     return (smooth + FOLDS * (skin - smooth)).astype(np.float32)
 
@@ -302,7 +302,8 @@ def _towards_own_hue(rgb: F32, skin: Skin) -> F32:
     """Bring drawn skin's hue and saturation six tenths of the way to the face's own: the net overdoes both in shade."""
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
     own = cv2.cvtColor(np.array([[skin]], np.float32), cv2.COLOR_RGB2LAB)[0, 0]
-    lab[..., 1:] += 0.6 * (own[1:] - lab[..., 1:])
+    light, *hue = cv2.split(lab)
+    lab = cv2.merge((light, *(each + 0.6 * (aim - each) for each, aim in zip(hue, own[1:], strict=True))))
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1).astype(np.float32)
 
 
@@ -355,7 +356,7 @@ def _joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
     away = np.minimum(cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5), reach)
     fade = cv2.resize(0.5 + 0.5 * np.cos(np.pi / reach * away), sure.shape[::-1]).astype(np.float32)
     carried = normalized_convolution(own, sure, 0.15 * eye)
-    return made + (carried - blurred(made, 0.15 * eye)) * fade[..., None]
+    return made + (carried - blurred(made, 0.15 * eye)) * thrice(fade)
 
 
 def _shaded(setup: Dressing, layout: Layout, torso: F32) -> F32:

@@ -26,10 +26,12 @@ def without_surroundings(layers: Layers, own_neck: U8 | None = None) -> Layers:
     neck = layers.neck if own_neck is None else np.maximum(layers.neck, own_neck)
     own = _near(np.maximum(layers.head, neck), AROUND)
     cloth = _near(layers.garment[..., 3], AROUND)
+    garment = _only(layers.garment, cloth)
+    garment[..., 3] = layers.garment[..., 3]
     return replace(
         layers,
         sitter=_only(layers.sitter, own),
-        garment=np.dstack([_only(layers.garment[..., :3], cloth), layers.garment[..., 3]]),
+        garment=garment,
         normals=_only(layers.normals, own | cloth),
     )
 

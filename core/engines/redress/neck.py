@@ -38,8 +38,8 @@ def throat_of(body: Body, head: F32, scale: float) -> F32:
     A column that begins narrower behind the jaw and is a quarter wider at its foot, never wider than
     the head is there: nothing may stand out beside a turned face. scale: these pixels per print pixel.
     """
-    rows, columns = np.mgrid[: head.shape[0], : head.shape[1]].astype(np.float32) / scale
-    rows += frame.GARMENT_TOP * frame.PRINT[1]
+    rows, columns = (np.arange(side, dtype=np.float32) / scale for side in head.shape)
+    rows = rows[:, None] + frame.GARMENT_TOP * frame.PRINT[1]
     top, foot = body.chin_y - 0.5 * INTEROCULAR_PX, body.collar_y + 0.9 * INTEROCULAR_PX
     along = np.clip((rows - body.chin_y) / (foot - body.chin_y), 0, 1)
     behind = np.clip((body.chin_y - rows) / (body.chin_y - top), 0, 1)
@@ -96,8 +96,7 @@ def up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -
         * near
         for way, out in ((-1, reach - 1), (1, 0))
     ]
-    away = _away(figure)
-    return np.maximum(throat, np.maximum(*(_widening(filled, figure, away, FLARE) for filled in between)))
+    return np.maximum(throat, np.maximum(*(widening(filled, figure, FLARE) for filled in between)))
 
 
 def widening(filled: F32, figure: F32, flare: float) -> F32:
@@ -105,20 +104,28 @@ def widening(filled: F32, figure: F32, flare: float) -> F32:
 
     Both (H, W) float32 0..1; a filled row lies beside the figure's.
     """
-    return _widening(filled, figure, _away(figure), flare)
-
-
-def _widening(filled: F32, figure: F32, away: F32, flare: float) -> F32:
     rows = np.flatnonzero((filled * (1 - figure) > 0.5).any(axis=1))
     if not len(rows):
         return filled
-    below = np.arange(len(filled), dtype=np.float32)[:, None] - rows[0]
-    return (filled * np.where(away == 0, 1, np.clip(flare * below - away + 0.5, 0, 1))).astype(np.float32)
+    there = np.flatnonzero(filled.any(axis=1))
+    seen = slice(int(there[0]), int(there[-1]) + 1)
+    away = _away(figure, seen)
+    below = np.arange(seen.start, seen.stop, dtype=np.float32)[:, None] - rows[0]
+    grown = filled.copy()
+    grown[seen] *= np.where(away == 0, 1, np.clip(flare * below - away + 0.5, 0, 1))
+    return grown
 
 
-def _away(figure: F32) -> F32:
-    """Return how many columns each place of (H, W) lies beside the figure's widest above it and there."""
-    above = np.maximum.accumulate(figure, axis=0)  # a neck ends above the foot of an open collar, and skin goes on
+def _from_above(figure: F32, rows: slice) -> F32:
+    """Return in some rows of a figure (H, W) the most of it there and above."""
+    above = figure[rows].copy()
+    above[:1] = figure[: rows.start + 1].max(axis=0)
+    return np.maximum.accumulate(above, axis=0)
+
+
+def _away(figure: F32, rows: slice) -> F32:
+    """Return how many columns each place of some rows lies beside the figure's (H, W) widest above it and there."""
+    above = _from_above(figure, rows)  # a neck ends above the foot of an open collar, and skin goes on
     columns = np.arange(figure.shape[1], dtype=np.float32)
     left = np.maximum.accumulate(np.where(above < 0.5, -np.inf, columns), axis=1)
     right = np.minimum.accumulate(np.where(above < 0.5, np.inf, columns)[:, ::-1], axis=1)[:, ::-1]
@@ -133,11 +140,17 @@ def up_to_head(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg:
     torso's part. turn_deg: the torso's, to the picture's right. scale: these pixels per print pixel.
     """
     columns = np.arange(neck.shape[1], dtype=np.float32)[None]
-    rows = np.arange(len(neck), dtype=np.float32)[:, None]
+    ends = _highest(cover, body, scale)
+    tops = [y for _, y in ends]
+    seen = slice(
+        int(np.clip(min(tops) - REACH * INTEROCULAR_PX * scale, 0, len(neck) - 1)),
+        int(np.clip(max(tops) + 4 * scale + 1, 1, len(neck))),
+    )
+    rows = np.arange(seen.start, seen.stop, dtype=np.float32)[:, None]
     # an edge that is seen through would be carried down as a stripe
-    below_head, below_own = (np.maximum.accumulate(np.clip(2 * figure - 1, 0, 1), axis=0) for figure in (head, own))
-    filled = neck
-    for way, (x, y) in zip((1, -1), _highest(cover, body, scale), strict=True):
+    below_head, below_own = (np.clip(2 * _from_above(figure, seen) - 1, 0, 1) for figure in (head, own))
+    whole, filled = neck.copy(), neck[seen]
+    for way, (x, y) in zip((1, -1), ends, strict=True):
         behind = float(np.clip(way * turn_deg / FULL_NAPE, 0, 1))
         height = y - rows
         near = (height > -4 * scale) & (height < REACH * INTEROCULAR_PX * scale)
@@ -145,7 +158,8 @@ def up_to_head(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg:
         for below, lean in ((below_head, LEAN + (UPRIGHT - LEAN) * behind), (below_own, UPRIGHT)):
             inside = np.clip(way * (columns - x) - 3 * scale - lean * np.maximum(height, 0) + 0.5, 0, 1)
             filled = np.maximum(filled, inside * near * below)
-    return filled.astype(np.float32)
+    whole[seen] = filled
+    return whole
 
 
 def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg: float, scale: float) -> F32:
