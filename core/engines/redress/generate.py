@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, linear, normalized_convolution, srgb, thrice, to_bytes
+from core.colour import LUMINANCE, linear, srgb, thrice, to_bytes
 from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
 from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
@@ -28,27 +28,28 @@ from core.engines.redress.neck import (
     within_collar,
     without_ledges,
 )
-from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
+from core.engines.redress.nets import (
+    ENGINE,
+    SIZE,
+    TORSO_CHANNELS,
+    Nets,
+    base_torso,
+    pack_conditioning,
+    predict_torso,
+)
 from core.engines.redress.paint import Layout
+from core.engines.redress.skin import drawn_skin
 from core.frame import INTEROCULAR_PX
-from core.scene.blur import blurred
 from core.scene.compose import compose
-from core.scene.stage import Dressing, Setup, Skin, Window, look_of
+from core.scene.stage import Dressing, Setup, Window, look_of
 from core.scene.style import DRAWN_AS, OWN, DrawnKind, Part, rgb_of
 from core.scene.wardrobe import PART_NAMES
 from core.types import F32, U8, Layers, Portrait, Recipe
 
 EDGE: Final = 0.7
 """Blur of cloth's outline in print pixels: one drawn to the pixel looks cut out beside what a lens drew; by eye."""
-PORES: Final = 0.035
-"""The most contrast that grown skin gets. Necks had 0.01 to 0.09 on fourteen sitters, most of it stubble."""
 SHADE: Final = 0.11
 """How far the net's folds may lighten or darken cloth, as a part of its sRGB value; by eye on the demo sitters."""
-FOLDS: Final = 0.35
-"""Part of the net's own folds that drawn skin keeps: a shadow where the sitter's neck ends would be seen as a line; by
-eye on a dozen necks."""
-JOINED: Final = 1.5
-"""Eye distances below the sitter's own neck over which drawn skin goes over to its own colour; by eye."""
 HAIR_FADES: Final = 0.3
 """Eye distances below the torso's upper edge over which thin hair goes over to the skin drawn under it; by eye."""
 OWN_EDGE: Final = 7
@@ -111,12 +112,17 @@ def draw_torso(setup: Dressing, nets: Nets, should_stop: Callable[[], bool]) -> 
 
 
 def draw_conditioned(packed: F32, kind: int, seed: int, nets: Nets, should_stop: Callable[[], bool]) -> F32:
-    """Draw the torso (72, 128, 5) of a conditioning (10, 72, 128) and a garment kind; the same for the same seed."""
+    """Draw the torso (72, 128, 5) of a conditioning (10, 72, 128) and a garment kind; the same for the same seed.
+
+    In no steps it is what the net adds to: flat regions, the head over them.
+    """
     given, kinds = torch.from_numpy(packed[None].copy()), torch.tensor([kind])
-    noise = torch.randn((1, TORSO_CHANNELS, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
-    net, steps = nets.torso, nets.steps
-    pred_x0 = denoise(lambda x, time: predict_torso(net, x, given, time, kinds), noise, steps, should_stop)[0]
-    return np.clip((pred_x0.permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
+    pred_x0 = base_torso(given)
+    if nets.steps:
+        noise = torch.randn((1, TORSO_CHANNELS, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
+        net = nets.torso
+        pred_x0 = denoise(lambda x, time: predict_torso(net, x, given, time, kinds), noise, nets.steps, should_stop)
+    return np.clip((pred_x0[0].permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
 
 
 def conditioning(setup: Dressing) -> F32:
@@ -171,7 +177,6 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     soft = 0.35 * (setup.upscale_factor - 1)  # cloth as sharp as the head, no sharper
     top = round(frame.GARMENT_TOP * height)
     size, scale = (width, height - top), width / frame.PRINT[0]
-    large = np.clip(cv2.resize(nets.upscale(torso[..., :3]), size, interpolation=cv2.INTER_LANCZOS4), 0, 1)
     head, own, hair = (_lower(part, size) for part in (layers.head, layers.neck, layers.regions[..., 0]))
     layout = layout_of(setup, size)
     cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
@@ -200,9 +205,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     own_hair -= (own_hair - hung) * neck * (1 - own) * below
     keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
     sitter = layers.sitter.astype(np.float32) / 255
-    skin = _towards_own_hue(_skin_only(large, torso[..., 4]), setup.skin)
-    made = _joined(skin, sitter[top:], sure, INTEROCULAR_PX * scale)
-    made *= thrice(1 + _pores(sitter[top:], sure, scale, setup.seed))
+    made = drawn_skin(setup, torso, nets, sitter[top:], sure)
     sitter[top:] = sitter[top:] * keep + made * (1 - keep)
     if setup.garment is not None:
         cloth = as_sharp(
@@ -281,82 +284,6 @@ def _framing(like: U8, window: Window) -> Callable[[NDArray[Any]], NDArray[Any]]
     return lambda layer: cv2.warpAffine(
         layer, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-
-
-def _skin_only(rgb: F32, drawn_neck: F32) -> F32:
-    """Carry the neck that the net drew (H, W, 3) over what it drew as cloth, as far as a neck is filled up beyond it.
-
-    drawn_neck: the net's own matte of it, (72, 128) float32 0..1.
-    """
-    matte = cv2.resize(drawn_neck, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    sure = np.clip((matte - 0.6) / 0.3, 0, 1)
-    if sure.max() < 1:
-        return rgb
-    around = normalized_convolution(rgb, sure, 0.015 * rgb.shape[1])
-    skin = around + (rgb - around) * thrice(sure)
-    smooth = cv2.GaussianBlur(skin, (0, 0), 0.02 * rgb.shape[1])
-    return (smooth + FOLDS * (skin - smooth)).astype(np.float32)
-
-
-def _towards_own_hue(rgb: F32, skin: Skin) -> F32:
-    """Bring drawn skin's hue and saturation six tenths of the way to the face's own: the net overdoes both in shade."""
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-    own = cv2.cvtColor(np.array([[skin]], np.float32), cv2.COLOR_RGB2LAB)[0, 0]
-    light, *hue = cv2.split(lab)
-    lab = cv2.merge((light, *(each + 0.6 * (aim - each) for each, aim in zip(hue, own[1:], strict=True))))
-    return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1).astype(np.float32)
-
-
-def _pores(own: F32, sure: F32, scale: float, seed: int) -> F32:
-    """Make skin as uneven as the sitter's own is where it is sure: (H, W) factors about 0, 0 where too little is.
-
-    A patch of their neck, freed of its form, is thrown at random all over: asymptotic discrete spot noise (Galerne,
-    Gousseau & Morel 2011), which has the patch's contrast and grain size but none of its wrinkles.
-    """
-    # what lies beyond the array's own border is not bare skin: the patch round the deepest point must lie inside
-    bare = cv2.copyMakeBorder((sure > 0.95).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    depth = cv2.distanceTransform(bare, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    _, radius, _, (x, y) = cv2.minMaxLoc(depth)
-    half = int(min(radius * 0.7, 40 * scale))
-    if half < 8:
-        return np.zeros_like(sure)
-    luma = own @ LUMINANCE + 1e-3
-    uneven = luma / cv2.GaussianBlur(luma, (0, 0), 3 * scale) - 1
-    patch = uneven[y - half : y + half + 1, x - half : x + half + 1]
-    window = np.outer(*(cv2.getGaussianKernel(2 * half + 1, half / 2)[:, 0],) * 2)
-    spot = _without_direction((patch - patch.mean()) * np.sqrt(window))
-    contrast = 0.7 * 1.4826 * np.median(np.abs(patch))  # of which wrinkles are no part: they are outliers
-    spot *= min(contrast, PORES) / (np.linalg.norm(spot) + 1e-6)
-    noise = np.random.default_rng([seed, 31]).standard_normal(sure.shape).astype(np.float32)
-    return np.clip(cv2.filter2D(noise, cv2.CV_32F, spot.astype(np.float32)), -0.3, 0.3)
-
-
-def _without_direction(spot: F32) -> F32:
-    """Return a patch (N, N) of the same grain in all directions: creases of a neck lay over drawn skin as stripes.
-
-    Its power spectrum is averaged round the middle, its phase left out: the noise it is thrown into has random ones.
-    """
-    size = len(spot)
-    power = np.abs(np.fft.fft2(spot)) ** 2
-    frequency = np.fft.fftfreq(size) * size
-    ring = np.round(np.hypot(frequency[:, None], frequency[None])).astype(int)
-    even = np.bincount(ring.ravel(), power.ravel()) / np.maximum(np.bincount(ring.ravel()), 1)
-    return np.fft.fftshift(np.fft.ifft2(np.sqrt(even[ring])).real).astype(np.float32)
-
-
-def _joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
-    """Let drawn skin begin in the colour in which the sitter's own ends: no edge is seen between them.
-
-    Its colour is the own neck's carried on, with what is finer of the drawn; over JOINED eye distances, in print
-    pixels `eye`, it goes over to the drawn. What the net draws right below an own neck is often darker: a difference
-    taken above the edge did not tell that.
-    """
-    small = cv2.resize(sure, (sure.shape[1] // 4, sure.shape[0] // 4), interpolation=cv2.INTER_AREA)
-    reach = JOINED * eye / 4
-    away = np.minimum(cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5), reach)
-    fade = cv2.resize(0.5 + 0.5 * np.cos(np.pi / reach * away), sure.shape[::-1]).astype(np.float32)
-    carried = normalized_convolution(own, sure, 0.15 * eye)
-    return made + (carried - blurred(made, 0.15 * eye)) * thrice(fade)
 
 
 def _shaded(setup: Dressing, layout: Layout, torso: F32) -> F32:

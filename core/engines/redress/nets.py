@@ -45,6 +45,8 @@ class Nets:
 
     steps: int = 12
     """DPM-Solver++(2M) steps of a torso; all our pictures and figures were made with this number."""
+    skin_shrink: int = 1
+    """How many times smaller than the print drawn skin is worked out: it is soft, but for its grain."""
 
     def __init__(self) -> None:
         # torch alone takes half of the cores it sees; a worker says how many it leaves to others
@@ -85,17 +87,16 @@ def shipped() -> Nets:
 
 
 class QuickNets(Nets):
-    """The same networks for a preview: a torso in one step of denoising, enlarged without a net."""
+    """No network, for a preview: a torso in flat regions, which drawn skin and cloth are shaded from; half its size.
 
-    steps = 1
+    Of 17 people in four garments a step of the net brought drawn skin no nearer to the whole: 4.6 CIELAB, without 4.3.
+    """
+
+    steps = 0
+    skin_shrink = 2
 
     def __init__(self) -> None:
-        """Load nothing: the torso's net is the shipped one."""
-
-    @cached_property
-    def torso(self) -> UNet:
-        """See `Nets.torso`."""
-        return shipped().torso
+        """Load nothing."""
 
     def upscale(self, rgb: F32) -> F32:
         """See `Nets.upscale`."""

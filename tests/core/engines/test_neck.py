@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from core.engines.redress.fitting import opening_of
-from core.engines.redress.generate import FOLDS, _joined, _pores, _skin_only
 from core.engines.redress.neck import TRAPEZIUS, up_to_head, widening, within_collar, without_ledges
+from core.engines.redress.skin import FOLDS, joined, pores, skin_only
 from core.types import Body
 
 BODY = Body(neck_x=512, neck_width=230, collar_y=800, chin_y=730, shoulder_y=780, left=60, right=960)
@@ -27,7 +27,7 @@ def shaded_neck() -> np.ndarray:
 def test_skin_below_the_net_s_neck_begins_in_the_colour_that_it_ends_in() -> None:
     matte = np.zeros((72, 128), np.float32)
     matte[:36] = 1
-    skin = _skin_only(shaded_neck(), matte)
+    skin = skin_only(shaded_neck(), matte)
     above, below = skin[270, 400:620], skin[312, 400:620]
     assert np.abs(above - below).max() < 0.12
     assert np.abs(np.diff(skin[260:330, 512], axis=0)).max() < 0.05
@@ -36,7 +36,7 @@ def test_skin_below_the_net_s_neck_begins_in_the_colour_that_it_ends_in() -> Non
 def test_folds_of_the_net_are_kept_in_part() -> None:
     matte = np.ones((72, 128), np.float32)
     matte[-8:] = 0
-    furrow = _skin_only(shaded_neck(), matte)[100]
+    furrow = skin_only(shaded_neck(), matte)[100]
     depth = float((furrow[300] - furrow[512]).mean() / (shaded_neck()[100, 300] - shaded_neck()[100, 512]).mean())
     assert FOLDS < depth < 0.9
 
@@ -179,10 +179,10 @@ def test_drawn_skin_begins_in_the_colour_of_a_short_neck_too(deep: int) -> None:
     own, made = np.full((288, 512, 3), 0.7, np.float32), np.full((288, 512, 3), 0.4, np.float32)
     sure = np.zeros((288, 512), np.float32)
     sure[:deep, 190:320] = 1
-    joined = _joined(made, own, sure, 95)
-    assert joined[deep + 2, 200:310].min() > 0.66
-    assert np.abs(np.diff(joined[deep:, 256], axis=0)).max() < 0.02, "and goes over to its own without a line"
-    assert np.allclose(joined[deep + 160], 0.4, atol=0.01)
+    skin = joined(made, own, sure, 95)
+    assert skin[deep + 2, 200:310].min() > 0.66
+    assert np.abs(np.diff(skin[deep:, 256], axis=0)).max() < 0.02, "and goes over to its own without a line"
+    assert np.allclose(skin[deep + 160], 0.4, atol=0.01)
 
 
 def test_what_is_drawn_darker_right_below_an_own_neck_makes_no_line() -> None:
@@ -191,8 +191,8 @@ def test_what_is_drawn_darker_right_below_an_own_neck_makes_no_line() -> None:
     made[100:] = 0.35
     sure = np.zeros((288, 512), np.float32)
     sure[:100, 190:320] = 1
-    joined = _joined(made, own, sure, 95)
-    shown = np.where(sure[..., None] > 0, own, joined)
+    skin = joined(made, own, sure, 95)
+    shown = np.where(sure[..., None] > 0, own, skin)
     assert np.abs(np.diff(shown[60:280, 256], axis=0))[5:].max() < 0.13, "half of what was drawn, and spread"
     assert shown[130, 256, 0] > 0.62, "an eye's third below it still has the neck's colour"
 
@@ -202,9 +202,9 @@ def test_drawn_skin_has_no_stripes() -> None:
     rng = np.random.default_rng(3)
     creases = cv2.GaussianBlur(rng.standard_normal((120, 160)).astype(np.float32), (0, 0), 9.0, sigmaY=0.8)
     own = SKIN * (1 + 0.05 * creases / creases.std())[..., None]
-    pores = _pores(own.astype(np.float32), np.ones((120, 160), np.float32), 0.5, 1)
-    along, across = (np.abs(np.diff(pores, axis=axis)).mean() for axis in (1, 0))
-    assert pores.std() > 0
+    grain = pores(own.astype(np.float32), np.ones((120, 160), np.float32), 0.5, 1)
+    along, across = (np.abs(np.diff(grain, axis=axis)).mean() for axis in (1, 0))
+    assert grain.std() > 0
     assert 0.8 < along / across < 1.25
     assert np.abs(np.diff(creases, axis=1)).mean() < 0.3 * np.abs(np.diff(creases, axis=0)).mean(), "the photo had"
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from core.engines.redress import generate
 from core.engines.redress.neck import throat_of, up_to_collar, within_collar, without_ledges
+from core.engines.redress.skin import joined, pores
 from core.engines.sdxl.engine import figure_of
 from core.judge import outline, skin
 from core.scene.stage import Choice, Setup, set_up
@@ -26,10 +27,10 @@ SKIN = np.random.default_rng(0).random((HEIGHT, WIDTH, 3), np.float32)
 @given(any_masks(HEIGHT, WIDTH), any_masks(HEIGHT, WIDTH))
 @settings(max_examples=40, deadline=None)
 def test_grown_skin_is_drawn_beside_any_bare_skin(sure: Mask, head: Mask) -> None:
-    pores = generate._pores(SKIN, sure, SCALE, 1)
-    assert pores.shape == sure.shape
-    assert np.abs(pores).max() <= 0.3
-    assert np.isfinite(generate._joined(SKIN, SKIN[::-1], sure, 95)).all()
+    grain = pores(SKIN, sure, SCALE, 1)
+    assert grain.shape == sure.shape
+    assert np.abs(grain).max() <= 0.3
+    assert np.isfinite(joined(SKIN, SKIN[::-1], sure, 95)).all()
     throat = throat_of(BODY, head, SCALE)
     neck = up_to_collar(throat, sure, head, BODY, SCALE)
     assert (neck >= throat).all()
@@ -69,6 +70,8 @@ def test_the_judge_measures_any_layers(head: Mask, other: Mask) -> None:
 
 class UpscalerAlone:
     """Stands for the nets where only Real-ESRGAN is asked."""
+
+    skin_shrink = 1
 
     def upscale(self, rgb: F32) -> F32:
         return cv2.resize(rgb, None, fx=4, fy=4)

@@ -1,0 +1,116 @@
+"""Skin that the torso net drew, below the sitter's own: its hue, the colour it begins in, its grain are theirs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core import frame
+from core.colour import LUMINANCE, normalized_convolution, thrice
+from core.engines.redress.nets import Nets
+from core.frame import INTEROCULAR_PX
+from core.scene.blur import blurred
+from core.scene.stage import Dressing, Skin
+from core.types import F32
+
+PORES: Final = 0.035
+"""The most contrast that grown skin gets. Necks had 0.01 to 0.09 on fourteen sitters, most of it stubble."""
+FOLDS: Final = 0.35
+"""Part of the net's own folds that drawn skin keeps: a shadow where the sitter's neck ends would be seen as a line; by
+eye on a dozen necks."""
+JOINED: Final = 1.5
+"""Eye distances below the sitter's own neck over which drawn skin goes over to its own colour; by eye."""
+
+
+def drawn_skin(setup: Dressing, torso: F32, nets: Nets, own: F32, sure: F32) -> F32:
+    """Return skin as the net drew it (H, W, 3), in the hue, the colour at its edge and the grain of the sitter's own.
+
+    own: (H, W, 3) float32 0..1, sure: (H, W) where it is the sitter's. Worked out at `Nets.skin_shrink` of their size.
+    """
+    height, width = sure.shape
+    size = (width // nets.skin_shrink, height // nets.skin_shrink)
+    scale = size[0] / frame.PRINT[0]
+    large = np.clip(cv2.resize(nets.upscale(torso[..., :3]), size, interpolation=cv2.INTER_LANCZOS4), 0, 1)
+    own, sure = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (own, sure))
+    skin = _towards_own_hue(skin_only(large, torso[..., 4]), setup.skin)
+    made = joined(skin, own, sure, INTEROCULAR_PX * scale)
+    made *= thrice(1 + pores(own, sure, scale, setup.seed))
+    return cv2.resize(made, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def skin_only(rgb: F32, drawn_neck: F32) -> F32:
+    """Carry the neck that the net drew (H, W, 3) over what it drew as cloth, as far as a neck is filled up beyond it.
+
+    drawn_neck: the net's own matte of it, (72, 128) float32 0..1.
+    """
+    matte = cv2.resize(drawn_neck, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    sure = np.clip((matte - 0.6) / 0.3, 0, 1)
+    if sure.max() < 1:
+        return rgb
+    around = normalized_convolution(rgb, sure, 0.015 * rgb.shape[1])
+    skin = around + (rgb - around) * thrice(sure)
+    smooth = cv2.GaussianBlur(skin, (0, 0), 0.02 * rgb.shape[1])
+    return (smooth + FOLDS * (skin - smooth)).astype(np.float32)
+
+
+def _towards_own_hue(rgb: F32, skin: Skin) -> F32:
+    """Bring drawn skin's hue and saturation six tenths of the way to the face's own: the net overdoes both in shade."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    own = cv2.cvtColor(np.array([[skin]], np.float32), cv2.COLOR_RGB2LAB)[0, 0]
+    light, *hue = cv2.split(lab)
+    lab = cv2.merge((light, *(each + 0.6 * (aim - each) for each, aim in zip(hue, own[1:], strict=True))))
+    return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1).astype(np.float32)
+
+
+def pores(own: F32, sure: F32, scale: float, seed: int) -> F32:
+    """Make skin as uneven as the sitter's own is where it is sure: (H, W) factors about 0, 0 where too little is.
+
+    A patch of their neck, freed of its form, is thrown at random all over: asymptotic discrete spot noise (Galerne,
+    Gousseau & Morel 2011), which has the patch's contrast and grain size but none of its wrinkles.
+    """
+    # what lies beyond the array's own border is not bare skin: the patch round the deepest point must lie inside
+    bare = cv2.copyMakeBorder((sure > 0.95).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    depth = cv2.distanceTransform(bare, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    _, radius, _, (x, y) = cv2.minMaxLoc(depth)
+    half = int(min(radius * 0.7, 40 * scale))
+    if half < 8:
+        return np.zeros_like(sure)
+    luma = own @ LUMINANCE + 1e-3
+    uneven = luma / cv2.GaussianBlur(luma, (0, 0), 3 * scale) - 1
+    patch = uneven[y - half : y + half + 1, x - half : x + half + 1]
+    window = np.outer(*(cv2.getGaussianKernel(2 * half + 1, half / 2)[:, 0],) * 2)
+    spot = _without_direction((patch - patch.mean()) * np.sqrt(window))
+    contrast = 0.7 * 1.4826 * np.median(np.abs(patch))  # of which wrinkles are no part: they are outliers
+    spot *= min(contrast, PORES) / (np.linalg.norm(spot) + 1e-6)
+    noise = np.random.default_rng([seed, 31]).standard_normal(sure.shape).astype(np.float32)
+    return np.clip(cv2.filter2D(noise, cv2.CV_32F, spot.astype(np.float32)), -0.3, 0.3)
+
+
+def _without_direction(spot: F32) -> F32:
+    """Return a patch (N, N) of the same grain in all directions: creases of a neck lay over drawn skin as stripes.
+
+    Its power spectrum is averaged round the middle, its phase left out: the noise it is thrown into has random ones.
+    """
+    size = len(spot)
+    power = np.abs(np.fft.fft2(spot)) ** 2
+    frequency = np.fft.fftfreq(size) * size
+    ring = np.round(np.hypot(frequency[:, None], frequency[None])).astype(int)
+    even = np.bincount(ring.ravel(), power.ravel()) / np.maximum(np.bincount(ring.ravel()), 1)
+    return np.fft.fftshift(np.fft.ifft2(np.sqrt(even[ring])).real).astype(np.float32)
+
+
+def joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
+    """Let drawn skin begin in the colour in which the sitter's own ends: no edge is seen between them.
+
+    Its colour is the own neck's carried on, with what is finer of the drawn; over JOINED eye distances, in print
+    pixels `eye`, it goes over to the drawn. What the net draws right below an own neck is often darker: a difference
+    taken above the edge did not tell that.
+    """
+    small = cv2.resize(sure, (sure.shape[1] // 4, sure.shape[0] // 4), interpolation=cv2.INTER_AREA)
+    reach = JOINED * eye / 4
+    away = np.minimum(cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5), reach)
+    fade = cv2.resize(0.5 + 0.5 * np.cos(np.pi / reach * away), sure.shape[::-1]).astype(np.float32)
+    carried = normalized_convolution(own, sure, 0.15 * eye)
+    return made + (carried - blurred(made, 0.15 * eye)) * thrice(fade)
