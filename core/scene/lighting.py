@@ -145,7 +145,8 @@ def relight(rgb: F32, layers: Layers, rig: Rig, asked: tuple[slice, slice]) -> F
         np.multiply(linear(rgb[part]), thrice(ratio[part], colour), out=lit[part])
     if rig.catch:
         catch = catch_lights(layers.landmarks, rig.lamp, (width, height))[asked]
-        lit[asked] += SPARK * rig.catch * catch[..., None]
+        eyes, seen = catch.nonzero(), lit[asked]
+        seen[eyes] += SPARK * rig.catch * catch[eyes][:, None]
     return lit
 
 

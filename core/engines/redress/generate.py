@@ -28,15 +28,7 @@ from core.engines.redress.neck import (
     within_collar,
     without_ledges,
 )
-from core.engines.redress.nets import (
-    ENGINE,
-    SIZE,
-    TORSO_CHANNELS,
-    Nets,
-    base_torso,
-    pack_conditioning,
-    predict_torso,
-)
+from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
 from core.engines.redress.skin import drawn_skin
 from core.frame import INTEROCULAR_PX
@@ -106,23 +98,21 @@ def wear(setup: Dressing, nets: Nets, should_stop: Callable[[], bool]) -> Layers
 def draw_torso(setup: Dressing, nets: Nets, should_stop: Callable[[], bool]) -> F32:
     """Draw neck, collar and clothes under the head: (72, 128, 5) float32 0..1, sRGB, person's matte, neck's matte.
 
-    The layout gives outline and colours, the sitter's face the skin; everything else is the net's.
+    The layout gives outline and colours, the sitter's face the skin; everything else is the net's. In no steps it is
+    their skin alone.
     """
+    if not nets.steps:
+        return np.tile(np.array([*setup.skin, 0, 1], np.float32), (*SIZE[::-1], 1))
     return draw_conditioned(conditioning(setup), KINDS.index(drawn_kind(setup)) + 1, setup.seed, nets, should_stop)
 
 
 def draw_conditioned(packed: F32, kind: int, seed: int, nets: Nets, should_stop: Callable[[], bool]) -> F32:
-    """Draw the torso (72, 128, 5) of a conditioning (10, 72, 128) and a garment kind; the same for the same seed.
-
-    In no steps it is what the net adds to: flat regions, the head over them.
-    """
+    """Draw the torso (72, 128, 5) of a conditioning (10, 72, 128) and a garment kind; the same for the same seed."""
     given, kinds = torch.from_numpy(packed[None].copy()), torch.tensor([kind])
-    pred_x0 = base_torso(given)
-    if nets.steps:
-        noise = torch.randn((1, TORSO_CHANNELS, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
-        net = nets.torso
-        pred_x0 = denoise(lambda x, time: predict_torso(net, x, given, time, kinds), noise, nets.steps, should_stop)
-    return np.clip((pred_x0[0].permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
+    noise = torch.randn((1, TORSO_CHANNELS, SIZE[1], SIZE[0]), generator=torch.Generator().manual_seed(seed))
+    net, steps = nets.torso, nets.steps
+    pred_x0 = denoise(lambda x, time: predict_torso(net, x, given, time, kinds), noise, steps, should_stop)[0]
+    return np.clip((pred_x0.permute(1, 2, 0).numpy() + 1) / 2, 0, 1)
 
 
 def conditioning(setup: Dressing) -> F32:
@@ -204,9 +194,8 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     below = np.clip(np.arange(size[1]) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)[:, None]  # above all is as it was
     own_hair -= (own_hair - hung) * neck * (1 - own) * below
     keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
-    sitter = layers.sitter.astype(np.float32) / 255
-    made = drawn_skin(setup, torso, nets, sitter[top:], sure)
-    sitter[top:] = sitter[top:] * keep + made * (1 - keep)
+    photo, sitter = layers.sitter[top:].astype(np.float32) / 255, layers.sitter.copy()
+    sitter[top:] = to_bytes(photo * keep + drawn_skin(setup, torso, nets, photo, sure) * (1 - keep))
     if setup.garment is not None:
         cloth = as_sharp(
             layout.rgba[..., :3], INTEROCULAR_PX / setup.garment.facts.eye_px * scale, setup.upscale_factor
@@ -231,7 +220,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     regions[..., 2] = 0  # the photo's clothes are not worn
     return replace(
         layers,
-        sitter=to_bytes(sitter),
+        sitter=sitter,
         head=to_bytes(whole_head + behind),
         neck=to_bytes(whole_neck),
         garment=garment,

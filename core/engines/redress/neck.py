@@ -56,24 +56,29 @@ def throat_of(body: Body, head: F32, scale: float) -> F32:
 def near_neck(body: Body, head: U8, skin: U8) -> F32:
     """Return where bare skin is neck and not shoulder: (H, W) float32 0..1 of the print, soft at its sides.
 
-    head, skin: (H, W) uint8 mattes of the print.
+    head, skin: (H, W) uint8 mattes of the print. Worked out round the skin; 0 elsewhere.
 
     Beside the jaw what hangs from the head is neck, column by column: a turned head's nape, the shade under an ear. A
     bare shoulder stands before the backdrop.
     """
     height, width = head.shape
     scale = width / frame.PRINT[0]
-    columns = np.arange(width, dtype=np.float32)[None] / scale
-    rows = np.arange(height, dtype=np.float32)[:, None] / scale
+    left, top, wide, tall = cv2.boundingRect(np.ascontiguousarray(skin))
+    beyond = math.ceil(9 * scale) + 1  # further than the blur reaches
+    across, down = slice(max(0, left - beyond), left + wide + beyond), slice(max(0, top - beyond), top + tall + beyond)
+    columns = np.arange(width, dtype=np.float32)[None, across] / scale
+    rows = np.arange(height, dtype=np.float32)[down, None] / scale
     wider = np.clip((rows - body.chin_y) / INTEROCULAR_PX, 0, 1)
     reach = body.neck_width / 2 + (0.12 + 0.4 * wider) * INTEROCULAR_PX
-    hanging = head > 127
-    kept = hanging | (skin > 127)
-    for row in range(round(frame.EYE_LINE * height), height):
+    hanging = head[:, across] > 127
+    kept = hanging | (skin[:, across] > 127)
+    for row in range(round(frame.EYE_LINE * height), min(height, down.stop)):
         hanging[row] |= kept[row] & hanging[row - 1]
     beside = np.clip((body.chin_y - rows) / INTEROCULAR_PX + 0.6, 0, 1) * INTEROCULAR_PX
-    reach = reach + beside * cv2.GaussianBlur(hanging.astype(np.float32), (0, 0), 2 * scale)
-    return np.clip((reach - np.abs(columns - body.neck_x)) / 12 + 0.5, 0, 1).astype(np.float32)
+    reach = reach + beside * cv2.GaussianBlur(hanging[down].astype(np.float32), (0, 0), 2 * scale)
+    near = np.zeros(head.shape, np.float32)
+    near[down, across] = np.clip((reach - np.abs(columns - body.neck_x)) / 12 + 0.5, 0, 1)
+    return near
 
 
 def up_to_collar(throat: F32, cover: F32, head: F32, body: Body, scale: float) -> F32:

@@ -87,13 +87,13 @@ def shipped() -> Nets:
 
 
 class QuickNets(Nets):
-    """No network, for a preview: a torso in flat regions, which drawn skin and cloth are shaded from; half its size.
+    """No network, for a preview: drawn skin in the face's colour, the own neck's where it begins.
 
     Of 17 people in four garments a step of the net brought drawn skin no nearer to the whole: 4.6 CIELAB, without 4.3.
     """
 
     steps = 0
-    skin_shrink = 2
+    skin_shrink = 4
 
     def __init__(self) -> None:
         """Load nothing."""

@@ -77,6 +77,14 @@ def test_it_shows_small_what_the_whole_will_be(large: Portrait, text: str) -> No
     assert from_before.mean() > 1.5 * away.mean(), "it is nearer to the edit than to what was edited"
 
 
+def test_another_garment_is_shown_small_without_a_network(large: Portrait, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, small = edit(large.recipe, "outfit=navy_open"), shrunk(large.layers)
+    shown = preview(small, recipe)
+    monkeypatch.setattr("core.engines.redress.generate.predict_torso", None)
+    monkeypatch.setattr("core.engines.redress.nets.Nets.__init__", None)
+    assert np.array_equal(preview(small, recipe), shown)
+
+
 def test_an_edit_that_takes_long_shows_its_preview_first_with_the_mark_of_every_picture(
     delivered: Path, models: Models, tmp_path: Path
 ) -> None:
