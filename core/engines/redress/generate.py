@@ -189,11 +189,13 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, matte))
         whole_neck = without_ledges(whole_neck, figure, whole_own, whole_cover, setup.body, setup.turn_deg, scale)
     neck = whole_neck[top:]
-    sure = cv2.erode(np.minimum(own + head + hanging, 1), np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
+    shown = np.minimum(own + head + hanging, 1)
+    sure = cv2.erode(shown, np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
     own_hair = np.clip(8 * hung, 0, 1)  # its edge has its own colours too, over drawn skin as much as it covers
     below = np.clip(np.arange(size[1]) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)[:, None]  # above all is as it was
     own_hair -= (own_hair - hung) * neck * (1 - own) * below
-    keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
+    softly = cv2.GaussianBlur(sure, (0, 0), 7 * scale) * shown  # beyond it the photo's colours are not theirs
+    keep = thrice(np.maximum(softly, own_hair))
     photo, sitter = layers.sitter[top:].astype(np.float32) / 255, layers.sitter.copy()
     sitter[top:] = to_bytes(photo * keep + drawn_skin(setup, torso, nets, photo, sure) * (1 - keep))
     if setup.garment is not None:

@@ -22,6 +22,8 @@ FOLDS: Final = 0.35
 eye on a dozen necks."""
 JOINED: Final = 1.5
 """Eye distances below the sitter's own neck over which drawn skin goes over to its own colour; by eye."""
+LEAST: Final = 0.85
+"""Least light of drawn skin, of that of the sitter's own neck above it: the net draws dark spots deep in an opening."""
 
 
 def drawn_skin(setup: Dressing, torso: F32, nets: Nets, own: F32, sure: F32) -> F32:
@@ -104,13 +106,16 @@ def _without_direction(spot: F32) -> F32:
 def joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
     """Let drawn skin begin in the colour in which the sitter's own ends: no edge is seen between them.
 
-    Its colour is the own neck's carried on, with what is finer of the drawn; over JOINED eye distances, in print
-    pixels `eye`, it goes over to the drawn. What the net draws right below an own neck is often darker: a difference
-    taken above the edge did not tell that.
+    Its colour is the own neck's carried on; over JOINED eye distances, in print pixels `eye`, it goes over to the
+    drawn, no darker than LEAST of the own neck's light. What the net draws right below an own neck is often darker: a
+    difference taken above the edge did not tell that, and what is finer of it stood beside the edge as a line.
     """
     small = cv2.resize(sure, (sure.shape[1] // 4, sure.shape[0] // 4), interpolation=cv2.INTER_AREA)
     reach = JOINED * eye / 4
     away = np.minimum(cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5), reach)
     fade = cv2.resize(0.5 + 0.5 * np.cos(np.pi / reach * away), sure.shape[::-1]).astype(np.float32)
     carried = normalized_convolution(own, sure, 0.15 * eye)
-    return made + (carried - blurred(made, 0.15 * eye)) * thrice(fade)
+    light = normalized_convolution(own, sure, eye) @ LUMINANCE
+    drawn = blurred(made, 0.15 * eye) @ LUMINANCE
+    made = made * thrice(np.clip(LEAST * light / np.maximum(drawn, 1e-3), 1, 2))
+    return made + (carried - made) * thrice(fade)
