@@ -167,6 +167,14 @@ def cast(case: Case, rng: Rng) -> Case:
     return replace(case, rgb=to_bytes(srgb(light + (coloured - light) * figure)))
 
 
+def half_dark(case: Case, rng: Rng) -> Case:
+    """One side of the face at a sixth to a quarter of its light, going over within half an eye distance."""
+    across = (np.arange(SIZE[0]) - case.points[CHIN, 0]) / (0.25 * EYE) * rng.choice([-1.0, 1.0])
+    share = rng.uniform(1 / 6, 1 / 4)
+    light = linear(case.rgb) * (share + (1 - share) / (1 + np.exp(-across)))[None, :, None].astype(np.float32)
+    return replace(case, rgb=to_bytes(srgb(light)))
+
+
 FAULTS: Final[dict[str, Callable[[Case, Rng], Case]]] = {
     "head_cut": head_cut,
     "hair_cut": hair_cut,
@@ -174,6 +182,7 @@ FAULTS: Final[dict[str, Callable[[Case, Rng], Case]]] = {
     "gap": gap,
     "neck_seam": neck_seam,
     "halo": halo,
+    "half_dark": half_dark,
     "cast": cast,
 }
 """How each fault is made, by the reason it is to be dropped for."""

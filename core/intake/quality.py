@@ -133,9 +133,6 @@ def measure(rgb: U8, mesh: FaceMesh) -> Measures:
         skin[:] = True
     grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
     light = _LINEAR[face] @ LUMINANCE
-    columns = np.nonzero(skin)[1]
-    right_half = skin & (np.arange(256) < np.median(columns))
-    halves = [max(float(np.median(light[half])), 1e-4) for half in (right_half, skin & ~right_half) if half.any()]
     low, high = np.percentile(grey[skin], (1, 99))
     return Measures(
         eye_px=float(np.linalg.norm(eyes[1] - eyes[0])),
@@ -145,11 +142,18 @@ def measure(rgb: U8, mesh: FaceMesh) -> Measures:
         **_covering(face, points),
         burnt=100 * float(((face[skin] >= 250).sum(axis=1) >= 2).mean()),
         tones=float(high - low),
-        side_light=max(halves) / min(halves),
+        side_light=side_light(light, skin),
         sharpness=_sharpness(grey, skin),
         luminance=float(np.median(light[skin])),
         **_colour(face, skin),
     )
+
+
+def side_light(light: F32, skin: NDArray[np.bool_]) -> float:
+    """Return the median linear light (H, W) of a face's brighter half over that of its darker one: 1 or more."""
+    right_half = skin & (np.arange(skin.shape[1]) < np.median(np.nonzero(skin)[1]))
+    halves = [max(float(np.median(light[half])), 1e-4) for half in (right_half, skin & ~right_half) if half.any()]
+    return max(halves) / min(halves)
 
 
 def _colour(face: U8, skin: NDArray[np.bool_]) -> dict[str, float]:

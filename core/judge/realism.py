@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE
+from core.colour import LUMINANCE, linear
 from core.face.expression import expression_of
 from core.face.landmarks import Landmarker, face_skin, fill
 from core.face.mesh import BLENDSHAPES, CHIN, FACE_OVAL
+from core.intake.quality import side_light
 from core.judge import outline, skin
 from core.types import F32, U8, FaceMap, Portrait
 
@@ -47,6 +48,7 @@ LIMITS: Final = (
     Limit("eyes_closed", "blink", BLINK_LIMIT),
     Limit("soft", "sharpness", 0.45, least=True),  # the face against its own source at the same size
     Limit("burnt", "clipped", 0.06),  # part of the face's skin
+    Limit("half_dark", "side_light", 4.0),
     Limit("halo", "halo", 0.07),
     Limit("neck_seam", "neck", 55.0),
     Limit("neck_seam", "neck_moved", 6.0),
@@ -87,6 +89,7 @@ def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tupl
         "shape": shape_error(traced.landmarks, source.landmarks),
         "sharpness": _sharpness_kept(rgb, traced.landmarks, source),
         "clipped": float(np.mean((luma[face] > BURNT) | (luma[face] < DROWNED))),
+        "side_light": side_light(linear(rgb) @ LUMINANCE, fill(rgb.shape[:2], points, FACE_OVAL, 0.92)),
         "blink": float(traced.blendshapes[blink].min() - source.selfie.face.blendshapes[blink].min()),
         "halo": outline.halo(luma, layers.head, garment),
         **(_necks(rgb, photo, neck & (reached > 0.99), neck, face) if coloured else {"neck": 0.0, "neck_moved": 0.0}),

@@ -37,6 +37,7 @@ REASONS: Final = {
     "looks_down": "the eyes look down",
     "soft": "the face is blurred",
     "burnt": "part of the skin is burnt out or drowned",
+    "half_dark": "half of the face lies in the dark",
     "halo": "a ring shows around the head",
     "neck_seam": "the neck has another colour than the face",
     "head_cut": "the photo's border cuts the head straight, inside the picture",

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from core import frame
-from core.face.landmarks import face_skin
+from core.colour import LUMINANCE, linear
+from core.face.landmarks import face_skin, fill
+from core.face.mesh import CHIN as CHIN_POINT
+from core.face.mesh import FACE_OVAL
+from core.intake.quality import side_light
 from core.judge.outline import cut_by_border, enclosed_backdrop, haze, straight_edge
 from core.judge.realism import LIMITS, reasons_of
 from core.judge.skin import cast_of, neck_against_face
@@ -144,6 +148,18 @@ def test_skin_in_the_colour_of_a_lamp_is_told_and_skin_in_white_light_is_not(por
     assert cast_of(rgb, face) < MOST["cast"]
     for gains in ((0.6, 1.1, 0.7), (0.6, 0.9, 1.6)):
         assert cast_of(np.clip(rgb * np.array(gains), 0, 255).astype(np.uint8), face) > MOST["cast"]
+
+
+@pytest.mark.parametrize(("share", "told"), [(1.0, False), (0.5, False), (0.15, True)])
+def test_a_face_half_in_the_dark_is_told_and_one_lit_from_a_side_is_not(
+    portrait: tuple[U8, np.ndarray], collins_map: FaceMap, share: float, told: bool
+) -> None:
+    rgb, _ = portrait
+    points = collins_map.landmarks / 2
+    light = linear(rgb)
+    light[:, : round(float(points[CHIN_POINT, 0]))] *= share
+    face = fill(rgb.shape[:2], points, FACE_OVAL, 0.92)
+    assert bool(side_light(light @ LUMINANCE, face) > MOST["side_light"]) is told
 
 
 def test_each_reason_is_told_once() -> None:
