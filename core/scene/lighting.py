@@ -145,8 +145,9 @@ def relight(rgb: F32, layers: Layers, rig: Rig, asked: tuple[slice, slice]) -> F
         np.multiply(linear(rgb[part]), thrice(ratio[part], colour), out=lit[part])
     if rig.catch:
         catch = catch_lights(layers.landmarks, rig.lamp, (width, height))[asked]
-        eyes, seen = catch.nonzero(), lit[asked]
-        seen[eyes] += SPARK * rig.catch * catch[eyes][:, None]
+        left, top, wide, tall = cv2.boundingRect((catch > 0).astype(np.uint8))
+        eyes = slice(top, top + tall), slice(left, left + wide)
+        lit[asked][eyes] += SPARK * rig.catch * catch[eyes][..., None]
     return lit
 
 

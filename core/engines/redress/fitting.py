@@ -218,9 +218,9 @@ def _spline(at: F32, to: F32, size: tuple[int, int], scale: float) -> F32:
     wanted[:count] = to
     weights = np.linalg.solve(known, wanted)
     coarse = (basis(grid) @ weights).astype(np.float32)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    x, y = ((axis + 0.5) / scale - 0.5 for axis in (x, y))
-    return cv2.remap(coarse, x / GRID, y / GRID, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = (((np.arange(side, dtype=np.float32) + 0.5) / scale - 0.5) / GRID for side in size)
+    x, y = np.tile(x, (height, 1)), np.repeat(y[:, None], width, axis=1)
+    return cv2.remap(coarse, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def trunk_normals(cover: F32) -> F32:
