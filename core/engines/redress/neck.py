@@ -112,10 +112,11 @@ def widening(filled: F32, figure: F32, flare: float) -> F32:
     rows = np.flatnonzero((filled * (1 - figure) > 0.5).any(axis=1))
     if not len(rows):
         return filled
-    there = np.flatnonzero(filled.any(axis=1))
-    seen = slice(int(there[0]), int(there[-1]) + 1)
-    away = _away(figure, seen)
-    below = np.arange(seen.start, seen.stop, dtype=np.float32)[:, None] - rows[0]
+    left, top, wide, tall = cv2.boundingRect((filled > 0).astype(np.uint8))
+    below = np.arange(top, top + tall, dtype=np.float32)[:, None] - rows[0]
+    beyond = math.ceil(flare * below[-1, 0]) + 1  # a figure further out than that widens nothing
+    seen = slice(top, top + tall), slice(max(0, left - beyond), left + wide + beyond)
+    away = _away(figure[:, seen[1]], seen[0])
     grown = filled.copy()
     grown[seen] *= np.where(away == 0, 1, np.clip(flare * below - away + 0.5, 0, 1))
     return grown
@@ -187,26 +188,29 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
     feet = [y + TIP * scale for _, y in ends]
     box = _round(np.maximum(neck, own), middle, max(feet), (2 * len(slit), between.shape[1]))
     solid = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8))  # a thin row bare of hair is no end
-    made, hung, across, fallen_there = neck[box], head[box], columns[box[1]], fallen[box[0]]
+    above = slice(box[0].start, int(np.clip(math.ceil(max(feet)), box[0].start + 1, box[0].stop))), box[1]
+    made, hung, fallen_there = neck[above], head[above], fallen[above[0]]
     for way, (x, y), foot in zip((-1, 1), ends, feet, strict=True):
         away = way * (columns - middle)
         beside = (away >= 0) & (rows[:, None] < foot)
         behind = float(np.clip(-way * turn_deg / FULL_NAPE, 0, 1))
         most = way * (x - middle) + (UPRIGHT + (LEAN - UPRIGHT) * behind) * (y - rows)
         reach = _reach(solid, beside, away)
-        widest = np.maximum(most, reach)[box[0]]
-        away, most, beside = away[box[1]], most[box[0]], beside[box]
-        back = np.maximum.accumulate(_reach(own[box], beside, away) + fallen_there) - fallen_there
+        widest = np.maximum(most, reach)[above[0]]
+        away, most, beside = away[above[1]], most[above[0]], beside[above]
+        back = np.maximum.accumulate(_reach(own[above], beside, away) + fallen_there) - fallen_there
         filled = np.maximum(made, np.clip(back[:, None] - away + 1, 0, 1) * (back[:, None] > 0))
-        reach[box[0]] = np.maximum(reach[box[0]], _reach(filled, beside, away))
-        out = np.minimum.accumulate(np.where(np.isfinite(reach), reach, np.inf) - fallen)[box[0]]
+        reach[above[0]] = np.maximum(reach[above[0]], _reach(filled, beside, away))
+        out = np.minimum.accumulate(np.where(np.isfinite(reach), reach, np.inf) - fallen)[above[0]]
         out = np.minimum(fallen_there + out, widest)
         slanting = np.clip(out[:, None] - away + 1.5, 0, 1)
         narrow = np.minimum(filled, np.clip(most[:, None] - away + 1.5, 0, 1))
         under = cv2.morphologyEx(np.maximum(narrow, hung), cv2.MORPH_CLOSE, between)
         kept = np.minimum(filled, np.minimum(slanting, under))
         made = np.where(beside, np.minimum(kept, _from_the_middle(np.maximum(kept, hung), away)), made)
-    made = cv2.morphologyEx(made, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))  # no row between two rules is left out
+    whole, hung, across = neck[box].copy(), head[box], columns[box[1]]
+    whole[: len(made)] = made
+    made = cv2.morphologyEx(whole, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))  # no row between two rules is left out
     covered = np.maximum(made, cover[box])
     closed = cv2.morphologyEx(covered, cv2.MORPH_CLOSE, slit)
     closed = np.minimum(closed, cv2.dilate(made * (1 - hung), slit, iterations=2))
