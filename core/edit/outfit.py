@@ -43,7 +43,7 @@ def never() -> bool:
 def dressed(layers: Layers, outfit: Outfit, seed: int, quick: bool = False) -> Layers:
     """Return a portrait's layers, as drawn, in another outfit; as they are where they are in it already.
 
-    quick: as a preview shows it, in a third of the time; folds and grown skin are smoother. Raises Refused where the
+    quick: as a preview shows it, without a network; folds and grown skin are smoother. Raises Refused where the
     portrait does not carry what that needs, and says what would.
     """
     digest = digest_of(outfit)

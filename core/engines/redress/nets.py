@@ -89,7 +89,7 @@ def shipped() -> Nets:
 class QuickNets(Nets):
     """No network, for a preview: drawn skin in the face's colour, the own neck's where it begins.
 
-    Of 17 people in four garments a step of the net brought drawn skin no nearer to the whole: 4.6 CIELAB, without 4.3.
+    A step of the net brought drawn skin no nearer to the whole: 2.8 CIELAB with and without, 17 people in 4 garments.
     """
 
     steps = 0
@@ -99,8 +99,8 @@ class QuickNets(Nets):
         """Load nothing."""
 
     def upscale(self, rgb: F32) -> F32:
-        """See `Nets.upscale`."""
-        return np.clip(cv2.resize(rgb, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC), 0, 1)
+        """Return it as it is: skin of one colour has nothing to enlarge."""
+        return rgb
 
 
 def pack_conditioning(regions: F32, known: F32, lines: F32) -> F32:
