@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, linear, srgb, thrice, to_bytes
+from core.colour import LUMINANCE, linear, normalized_convolution, srgb, thrice, to_bytes
 from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
 from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
@@ -30,7 +30,7 @@ from core.engines.redress.neck import (
 )
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
-from core.engines.redress.skin import drawn_skin
+from core.engines.redress.skin import EDGE_REACH, drawn_skin
 from core.frame import INTEROCULAR_PX
 from core.scene.compose import compose
 from core.scene.stage import Dressing, Setup, Window, look_of
@@ -194,9 +194,10 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     own_hair = np.clip(8 * hung, 0, 1)  # its edge has its own colours too, over drawn skin as much as it covers
     below = np.clip(np.arange(size[1]) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)[:, None]  # above all is as it was
     own_hair -= (own_hair - hung) * neck * (1 - own) * below
-    softly = cv2.GaussianBlur(sure, (0, 0), 7 * scale) * shown  # beyond it the photo's colours are not theirs
-    keep = thrice(np.maximum(softly, own_hair))
+    keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
     photo, sitter = layers.sitter[top:].astype(np.float32) / 255, layers.sitter.copy()
+    beyond = normalized_convolution(photo, shown, EDGE_REACH[0] * INTEROCULAR_PX * scale)
+    photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
     sitter[top:] = to_bytes(photo * keep + drawn_skin(setup, torso, nets, photo, sure) * (1 - keep))
     if setup.garment is not None:
         cloth = as_sharp(

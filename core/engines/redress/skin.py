@@ -22,6 +22,9 @@ FOLDS: Final = 0.35
 eye on a dozen necks."""
 JOINED: Final = 1.5
 """Eye distances below the sitter's own neck over which drawn skin goes over to its own colour; by eye."""
+EDGE_REACH: Final = (0.05, 0.15)
+"""Eye distances over which the own neck's colours are averaged to be carried on, right at its edge and further away: a
+chin's shadow that the photo's border cuts is another colour every few rows."""
 LEAST: Final = 0.85
 """Least light of drawn skin, of that of the sitter's own neck above it: the net draws dark spots deep in an opening."""
 
@@ -114,7 +117,9 @@ def joined(made: F32, own: F32, sure: F32, eye: float) -> F32:
     reach = JOINED * eye / 4
     away = np.minimum(cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5), reach)
     fade = cv2.resize(0.5 + 0.5 * np.cos(np.pi / reach * away), sure.shape[::-1]).astype(np.float32)
-    carried = normalized_convolution(own, sure, 0.15 * eye)
+    fine, wide = (normalized_convolution(own, sure, reach * eye) for reach in EDGE_REACH)
+    near = cv2.resize(np.exp(-4 * away / (eye * EDGE_REACH[1])), sure.shape[::-1]).astype(np.float32)
+    carried = wide + (fine - wide) * thrice(near)
     light = normalized_convolution(own, sure, eye) @ LUMINANCE
     drawn = blurred(made, 0.15 * eye) @ LUMINANCE
     made = made * thrice(np.clip(LEAST * light / np.maximum(drawn, 1e-3), 1, 2))
