@@ -17,13 +17,14 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from core import frame, weights
+from core import frame
 from core.cutout.body import JAW_CORNERS, neck_sides
 from core.cutout.correct import (
     LOBES_AT,
     NOISE,
     by_colour,
     by_colour_where_unsure,
+    foreign_in_hair,
     hair_over_clothes,
     hanging_at_the_chin,
     hanging_loose,
@@ -34,9 +35,8 @@ from core.cutout.correct import (
 )
 from core.cutout.nets import SIZE, ParserNet, RefinerNet
 from core.cutout.parts import HALF, PARTS_SIZE, Parts
-from core.face.landmarks import skip_close_at_exit
+from core.cutout.segmenter import Segmenter
 from core.face.mesh import FACE_OVAL
-from core.face.tasks import BaseOptions, Image, ImageFormat, vision
 from core.frame import INTEROCULAR_PX
 from core.types import F32, U8, FaceMap
 
@@ -63,27 +63,10 @@ class Parser:
     """The segmenter and our two nets, loaded once. Deterministic for the same photo, threads and torch build."""
 
     def __init__(self) -> None:
-        options = vision.ImageSegmenterOptions(
-            base_options=BaseOptions(model_asset_path=str(weights.path("selfie_segmentation.tflite"))),
-            output_confidence_masks=True,
-            output_category_mask=False,
-        )
-        self._segmenter: Any = vision.ImageSegmenter.create_from_options(options)
-        skip_close_at_exit(self._segmenter)
+        self._segmenter = Segmenter()
         self._parser = _loaded(ParserNet(), "parser")
         self._refiner = _loaded(RefinerNet(), "refiner")
         self._held: dict[int, Held] = {}
-
-    def person(self, rgb: U8) -> F32:
-        """Say how surely each pixel is a person: (H, W) float32 in 0..1 for a picture (H, W, 3) uint8 sRGB.
-
-        The segmenter is asked twice, once mirrored; it sees 256 px whatever it is given.
-        """
-        return ((self._asked(rgb) + self._asked(rgb[:, ::-1])[:, ::-1]) / 2).astype(np.float32)
-
-    def _asked(self, rgb: U8) -> F32:
-        found = self._segmenter.segment(Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(rgb)))
-        return np.array(found.confidence_masks[0].numpy_view(), np.float32).reshape(rgb.shape[:2])
 
     def parse(self, face: FaceMap) -> Parts:
         """Tell a photo's parts apart; about 0.3 s on two cores, nothing for one of the last HELD photos."""
@@ -103,7 +86,7 @@ class Parser:
         half = (face.transform * HALF).astype(np.float32)
         rgb, valid = frame.framed(face.selfie.rgb, half, *PARTS_SIZE)
         points = face.landmarks[:, :2] * np.float32(HALF)
-        coarse = self.person(rgb)
+        coarse = self._segmenter.person(rgb)
         found = self._probabilities(rgb, coarse, valid, points)
         large = np.stack([cv2.resize(part, PARTS_SIZE, interpolation=cv2.INTER_LINEAR) for part in found])
         large = hats_ended(holes_filled(large, coarse), coarse)
@@ -114,6 +97,9 @@ class Parser:
         hair, skin, clothes, hat = (_snapped(part, rgb) for part in inside)
         total = np.maximum(hair + skin + clothes + hat, 1e-3)
         hair, skin, clothes, hat = (part / total * person for part in (hair, skin, clothes, hat))
+        backdrop, cloth = foreign_in_hair(rgb, person, hair, clothes, valid)
+        gone, worn = hair * backdrop, hair * cloth
+        person, hair, clothes = person - gone, hair - gone - worn, clothes + worn
         oval = _face(points, person, skin)
         lost = unsure_skin(skin, coarse, oval)
         person, skin = person - lost, skin - lost

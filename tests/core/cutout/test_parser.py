@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from core.cutout.correct import (
     by_colour,
     by_colour_where_unsure,
+    foreign_in_hair,
     hair_over_clothes,
     hanging_at_the_chin,
     hanging_loose,
@@ -29,6 +30,7 @@ from core.frame import INTEROCULAR_PX
 from core.types import F32, FaceMap
 
 LIMIT_BYTES = 12e6
+GREEN = (90, 140, 90)
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +159,46 @@ def test_where_hair_and_backdrop_are_alike_the_nets_are_believed() -> None:
     parts = np.zeros((4, height, width), np.float32)
     parts[0] = person
     np.testing.assert_array_equal(by_colour_where_unsure(rgb, person, parts, np.ones_like(person)), person)
+
+
+@pytest.mark.parametrize(
+    ("wall", "lock", "taken"),
+    [
+        ((90, 140, 90), (90, 140, 90), True),
+        ((90, 140, 90), (200, 180, 150), False),
+        ((70, 45, 40), (70, 45, 40), False),
+    ],
+    ids=["a wall between curls", "a strand in a lamp's light", "hair before a wall of its colour"],
+)
+def test_a_hole_in_the_hair_is_told_by_the_colour_of_what_is_right_outside(
+    wall: tuple[int, int, int], lock: tuple[int, int, int], taken: bool
+) -> None:
+    rgb = np.full((PARTS_SIZE[1], PARTS_SIZE[0], 3), wall, np.uint8)
+    rgb[100:400, 150:360] = 60, 40, 35
+    hair = np.zeros((PARTS_SIZE[1], PARTS_SIZE[0]), np.float32)
+    hair[100:400, 150:360] = 1
+    hole = np.s_[200:230, 160:185]
+    rgb[hole] = lock
+    backdrop, cloth = foreign_in_hair(rgb, hair, hair, np.zeros_like(hair), np.ones_like(hair))
+    inner = np.s_[208:222, 166:179]
+    assert bool(backdrop[inner].min() > 0.9) is taken
+    assert bool(backdrop[inner].max() > 0.1) is taken
+    backdrop[195:235, 155:190] = 0
+    assert (backdrop * hair).max() < 0.1, "and no other hair goes"
+    assert cloth.max() == 0
+
+
+def test_cloth_in_the_hair_is_told_by_the_clothes_beside_it() -> None:
+    rgb = np.full((PARTS_SIZE[1], PARTS_SIZE[0], 3), 220, np.uint8)
+    hair, clothes = (np.zeros((PARTS_SIZE[1], PARTS_SIZE[0]), np.float32) for _ in range(2))
+    hair[100:500, 150:300], clothes[300:, 300:450] = 1, 1
+    rgb[100:500, 150:300], rgb[300:, 300:450] = (60, 40, 35), (150, 60, 70)
+    rgb[380:420, 275:300] = 150, 60, 70
+    backdrop, cloth = foreign_in_hair(rgb, np.maximum(hair, clothes), hair, clothes, np.ones_like(hair))
+    assert cloth[390:410, 280:298].min() > 0.9
+    assert (cloth * hair)[100:360].max() < 0.1
+    assert (backdrop * hair).max() < 0.1
+    assert (cloth + backdrop).max() <= 1
 
 
 def test_shoulders_are_no_hat_and_a_fold_is_no_lock(points: F32) -> None:
