@@ -21,8 +21,9 @@ from core.cutout.nets import CLASSES, ParserNet, RefinerNet
 from core.face.mesh import CHIN
 from core.types import F32
 from tools.parser_labels import IOD, read
+from tools.parser_pictures import HAT_AREA, Batch, Pictures
 from tools.parser_pixels import blur, resized
-from tools.parser_recompose import HAT_AREA, REFINED, Batch, Pictures, Recomposer
+from tools.parser_recompose import REFINED, Recomposer, mediapipe_segmenter
 
 ROWS: Final = {**{name: (c,) for c, name in enumerate(CLASSES)}, "hair or hat": (1, 4)}
 """What is told apart in the report: the classes by their channels, and what is kept with the head."""
@@ -45,7 +46,7 @@ def evaluate(pack: Path, folder: Path) -> Iterator[str]:
     records = [r for r in records if r.held] + trained[:: max(1, len(trained) // DONORS)]
     pictures = Pictures(records, "cpu")
     nets = loaded(ParserNet(), folder, "parser"), loaded(RefinerNet(), folder, "refiner")
-    recompose = Recomposer(pictures)
+    recompose = Recomposer(pictures, mediapipe_segmenter())
     groups = _groups(pictures)
     yield "IoU on photos as they are: mean (95 % interval of the mean), median, number of pictures"
     scores = _scores(pictures.held, nets[0], pictures.of)
@@ -54,11 +55,14 @@ def evaluate(pack: Path, folder: Path) -> Iterator[str]:
     torch.manual_seed(5)
     yield "IoU on the same people recomposed"
     yield from _table("all", _scores(pictures.held, nets[0], lambda ids: recompose.batch(len(ids), ids)))
-    torch.manual_seed(5)
-    yield f"Alpha of recomposed portraits at {REFINED[1]}x{REFINED[0]}: mean squared error, gradient error, each x 1000"
-    errors = alpha_errors(recompose, *nets)
-    for name, rows in errors.items():
-        yield f"  {name:24} {_mean(rows[:, 0] * 1000)}   {_mean(rows[:, 1] * 1000)}   n {len(rows)}"
+    portrait = pictures.portrait[pictures.large_held]
+    for kind, ids in (("portraits", pictures.large_held[portrait]), ("faces", pictures.large_held[~portrait])):
+        if not len(ids):
+            continue
+        torch.manual_seed(5)
+        yield f"Alpha of recomposed {kind} at {REFINED[1]}x{REFINED[0]}: mean squared and gradient error, each x 1000"
+        for name, rows in alpha_errors(recompose, *nets, ids).items():
+            yield f"  {name:24} {_mean(rows[:, 0] * 1000)}   {_mean(rows[:, 1] * 1000)}   n {len(rows)}"
 
 
 def iou(found: NDArray[Any], label: F32, valid: F32) -> F32:
@@ -80,15 +84,14 @@ def probabilities(net: nn.Module, inputs: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def alpha_errors(recompose: Recomposer, parser: nn.Module, refiner: nn.Module) -> dict[str, F32]:
-    """Return (N, 2) squared and gradient errors of the alpha by method, on the held-out portraits with an exact one.
+def alpha_errors(recompose: Recomposer, parser: nn.Module, refiner: nn.Module, ids: Tensor) -> dict[str, F32]:
+    """Return (N, 2) squared and gradient errors of the alpha by method, on people with an exact one.
 
-    The guided filters start from the segmenter's answer for the photo as it was taken, before a plain backdrop: an
-    easier one than the recomposed picture's.
+    The guided filters start from the segmenter's answer for the recomposed picture.
     """
     rows: dict[str, list[tuple[float, float]]] = {}
-    for ids in torch.split(recompose.pictures.large_held, 8):
-        batch = recompose.large_batch(len(ids), ids)
+    for some in torch.split(ids, 8):
+        batch = recompose.large_batch(len(some), some)
         found = resized(probabilities(parser, batch.small.inputs()), REFINED)
         refined = refiner(torch.cat([batch.rgb * 2 - 1, found], 1))
         methods = {"parser": 1 - found[:, :1], "parser and refiner": refined}

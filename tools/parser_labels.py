@@ -23,7 +23,7 @@ from core.types import F32, U8
 
 WIDTH, HEIGHT = SIZE
 LARGE: Final = (384, 480)
-"""Width and height at which portraits with an exact alpha are kept."""
+"""Width and height at which people with an exact alpha are kept."""
 IOD: Final = frame.EYE_DISTANCE * WIDTH
 """Distance of the eyes in the parser's frame, 47.4 px: the unit of every distance below."""
 HAIR, SKIN, CLOTHES, HAT = range(4)
@@ -66,8 +66,9 @@ class Record:
 
     name: the picture's file name. portrait: one of the blue-screen portraits. held: of the tenth no net is trained on.
     size: height and width of the picture it was drawn from. transform: (2, 3) float32 from there to 256x320. points:
-    (478, 2) float32 face mesh at 256x320. rgb: 256x320, or LARGE for portraits. label: hair, skin and clothes side by
-    side, each 256x320. person: the selfie segmenter's, 128x160. alpha: LARGE, where the backdrop was plain enough.
+    (478, 2) float32 face mesh at 256x320. rgb: 256x320, or LARGE for portraits and all with an alpha. label: hair, skin
+    and clothes side by side, each 256x320. person: the selfie segmenter's, 128x160. alpha: LARGE, where the backdrop
+    was plain enough; clear: LARGE, where that alpha is to be trusted.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Record:
     label: U8
     person: U8
     alpha: U8 | None
+    clear: U8 | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +89,7 @@ class Example:
     """One record unpacked: uint8, channels first, (320, 256) unless told otherwise.
 
     rgb: (3, H, W). parts: (5, H, W) in the order of CLASSES, 255 in all. valid: where the photo reaches. person, oval.
-    points: (478, 2) float32. large_rgb: (3, 480, 384) and large_alpha: (480, 384), only where the alpha is exact.
+    points: (478, 2) float32. Only with an exact alpha: large_rgb: (3, 480, 384), large_alpha, large_clear: (480, 384).
     """
 
     rgb: U8
@@ -98,6 +100,7 @@ class Example:
     points: F32
     large_rgb: U8 | None
     large_alpha: U8 | None
+    large_clear: U8 | None
 
 
 def write(records: list[Record], file: Path) -> None:
@@ -124,7 +127,7 @@ def _record(row: dict[str, Any]) -> Record:
 def unpack(record: Record) -> Example:
     """Decode a record, mend its labels, and replace the figure's edge by the exact alpha where there is one."""
     rgb = cv2.cvtColor(cv2.imdecode(record.rgb, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    small = cv2.resize(rgb, SIZE, interpolation=cv2.INTER_AREA) if record.portrait else rgb
+    small = rgb if rgb.shape[1] == WIDTH else cv2.resize(rgb, SIZE, interpolation=cv2.INTER_AREA)
     label = np.asarray(cv2.imdecode(record.label, cv2.IMREAD_GRAYSCALE), np.float32) / 255
     soft = np.stack(np.split(label, 3, axis=1))
     parts = with_backdrop(mend(soft, small, record.points, HATS_FIGURE in record.name))
@@ -133,17 +136,22 @@ def unpack(record: Record) -> Example:
         parts = headed(parts, record.points, heads()[name])
     if name in necks():
         parts = outlined(parts, record.points, necks()[name])
-    alpha = None
-    if record.alpha is not None:
-        alpha = np.asarray(cv2.imdecode(record.alpha, cv2.IMREAD_GRAYSCALE), np.uint8)
-        parts = within(parts, cv2.resize(alpha, SIZE, interpolation=cv2.INTER_AREA).astype(np.float32) / 255)
+    alpha, clear = (
+        None if file is None else np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE), np.uint8)
+        for file in (record.alpha, record.clear)
+    )
+    if alpha is not None and clear is not None:
+        exact, trusted = (
+            cv2.resize(x, SIZE, interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for x in (alpha, clear)
+        )
+        parts = within(parts, exact * trusted + (1 - parts[0]) * (1 - trusted))
     reached = cv2.warpAffine(np.ones(record.size, np.float32), record.transform, SIZE, flags=cv2.INTER_LINEAR)
     valid = cv2.erode((reached > 0.9).astype(np.uint8), np.ones((3, 3), np.uint8))
     person = cv2.resize(cv2.imdecode(record.person, cv2.IMREAD_GRAYSCALE), SIZE, interpolation=cv2.INTER_LINEAR)
     oval = _oval(record.points).astype(np.uint8)
     large = None if alpha is None else rgb.transpose(2, 0, 1)
     return Example(
-        small.transpose(2, 0, 1), _bytes(parts), valid * 255, person, oval * 255, record.points, large, alpha
+        small.transpose(2, 0, 1), _bytes(parts), valid * 255, person, oval * 255, record.points, large, alpha, clear
     )
 
 

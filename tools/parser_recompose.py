@@ -8,26 +8,23 @@ Everything is (B, C, H, W) float32 in 0..1 at (320, 256) unless told otherwise. 
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from core.cutout.nets import SIZE
 from tools.parser_clutter import clutter
 from tools.parser_collars import collar, plain_cloth
-from tools.parser_labels import Record, heads, necks, unpack
+from tools.parser_pictures import BACKDROP, CLOTHES, HAIR, HAT, SKIN, Batch, Pictures
 from tools.parser_pixels import (
-    as_bytes,
     behind,
     blur,
     composite,
-    foreground,
     moved_by,
     photographed,
     recoloured,
@@ -37,15 +34,8 @@ from tools.parser_pixels import (
 )
 
 WIDTH, HEIGHT = SIZE
-BACKDROP, HAIR, SKIN, CLOTHES, HAT = (slice(i, i + 1) for i in range(5))
 REFINED: Final = (640, 512)
 """Height and width at which the refiner works."""
-WEIGHT_EXACT, WEIGHT_HAT, WEIGHT_BY_HAND = 1.6, 2.0, 4.0
-"""How much more often a portrait with an exact alpha, a person in a hat and one outlined by hand are drawn."""
-TEACHER: Final = 0.5
-"""How far a face's label for skin and clothes goes to meet what the published net says: half way is no label at all
-where they disagree."""
-HAT_AREA: Final = 0.01
 HATTED: Final = 0.16
 """How many get another's hat."""
 CLUTTERED: Final = 0.3
@@ -53,30 +43,11 @@ CLUTTERED: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """What the parser is given (rgb, valid, person, oval) and should answer (parts); exact: (B, 1, 1, 1) of 0 and 1."""
-
-    rgb: Tensor
-    parts: Tensor
-    valid: Tensor
-    person: Tensor
-    oval: Tensor
-    exact: Tensor
-
-    def inputs(self) -> Tensor:
-        """Return the parser's input (B, 6, 320, 256) in -1..1, as `core.cutout.nets.INPUTS` says."""
-        inputs = [
-            (self.rgb * 2 - 1) * self.valid,
-            self.person * self.valid * 2 - 1,
-            self.oval * 2 - 1,
-            self.valid * 2 - 1,
-        ]
-        return torch.cat(inputs, 1).contiguous(memory_format=torch.channels_last)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class LargeBatch:
-    """Portraits at REFINED with their exact alpha, before the refiner: small is what the parser is given of them."""
+    """People at REFINED with their exact alpha, before the refiner: small is what the parser is given of them.
+
+    valid: where the photo reaches and the alpha is to be trusted.
+    """
 
     rgb: Tensor
     alpha: Tensor
@@ -85,76 +56,35 @@ class LargeBatch:
     small: Batch
 
 
-class Pictures:
-    """All examples on one device, bytes until they are drawn; with each figure's and each backdrop's own colours."""
+Segmenter: TypeAlias = Callable[[Tensor], Tensor]
+"""Says who is a person: (B, 3, 320, 256) colours -> (B, 1, 320, 256), both 0..1."""
 
-    def __init__(self, records: list[Record], device: str, teacher: nn.Module | None = None) -> None:
-        with ThreadPoolExecutor() as threads:
-            examples = list(threads.map(unpack, records))
 
-        def stacked(rows: list[np.ndarray]) -> Tensor:
-            return torch.from_numpy(np.stack(rows)).to(device)
+def mediapipe_segmenter() -> Segmenter:
+    """Return mediapipe's segmenter, asked at the size and brought to the size as in `core.cutout.parser`."""
+    from core.cutout.parts import PARTS_SIZE
+    from core.cutout.segmenter import Segmenter as Mediapipe  # a machine that trains from nothing has not got it
 
-        self.device = device
-        self.rgb = stacked([e.rgb for e in examples])
-        self.parts = stacked([e.parts for e in examples])
-        self.valid = stacked([e.valid[None] for e in examples])
-        self.person = stacked([e.person[None] for e in examples])
-        self.oval = stacked([e.oval[None] for e in examples])
-        self.points = torch.from_numpy(np.stack([e.points for e in examples])).to(device)
-        self.exact = torch.tensor([e.large_rgb is not None for e in examples], device=device)
-        self.portrait = torch.tensor([r.portrait for r in records], device=device)
-        stems = [Path(r.name).stem for r in records]
-        self.necks, self.heads = (
-            torch.tensor([stem in drawn for stem in stems], device=device) for drawn in (necks(), heads())
-        )
-        if teacher is not None:
-            self._meet(teacher, torch.nonzero(~self.portrait & ~self.necks)[:, 0])
-        held = torch.tensor([r.held for r in records], device=device)
-        self.trained, self.held = torch.nonzero(~held)[:, 0], torch.nonzero(held)[:, 0]
-        hats = self.parts[:, 4].float().mean((1, 2)) > 255 * HAT_AREA
-        weight = torch.where(self.exact, WEIGHT_EXACT, 1.0) * torch.where(hats, WEIGHT_HAT, 1.0)
-        weight = torch.where(self.necks | self.heads, WEIGHT_BY_HAND, weight)
-        self.weight = weight[self.trained]
-        self.hats = torch.nonzero(self.heads & hats & ~held)[:, 0]
-        self.large = torch.nonzero(self.exact)[:, 0]
-        self.large_trained = torch.nonzero(self.exact & ~held)[:, 0]
-        self.large_held = torch.nonzero(self.exact & held)[:, 0]
-        self.place = {int(picture): place for place, picture in enumerate(self.large)}
-        self.large_rgb = [torch.from_numpy(e.large_rgb) for e in examples if e.large_rgb is not None]
-        self.large_alpha = [torch.from_numpy(e.large_alpha)[None] for e in examples if e.large_alpha is not None]
-        self.foreground, self.backdrop = torch.empty_like(self.rgb), torch.empty_like(self.rgb)
-        for ids in torch.split(torch.arange(len(records)), 64):
-            rgb, parts, valid = (unit(x[ids]) for x in (self.rgb, self.parts, self.valid))
-            alpha = 1 - parts[:, BACKDROP]
-            self.foreground[ids] = as_bytes(foreground(rgb, alpha, valid))
-            self.backdrop[ids] = as_bytes(behind(rgb, alpha, valid))
+    person = Mediapipe().person
 
-    def of(self, ids: Tensor) -> Batch:
-        """Return pictures as they were taken."""
-        rgb, parts, valid, person, oval = (
-            unit(x[ids]) for x in (self.rgb, self.parts, self.valid, self.person, self.oval)
-        )
-        return Batch(rgb, parts, valid, person, oval, self.exact[ids].float().view(-1, 1, 1, 1))
+    def asked(rgb: Tensor) -> Tensor:
+        pictures = (resized(rgb, PARTS_SIZE[::-1]) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        found = torch.from_numpy(np.stack([person(picture) for picture in pictures]))[:, None]
+        half = functional.interpolate(found, size=(rgb.shape[2] // 2, rgb.shape[3] // 2), mode="area")
+        return resized(half, (rgb.shape[2], rgb.shape[3])).to(rgb.device)
 
-    def _meet(self, teacher: nn.Module, faces: Tensor) -> None:
-        """Move the labels for skin and clothes of these faces towards what the teacher says where it sees either."""
-        for ids in torch.split(faces, 16):
-            with torch.no_grad():
-                said = teacher(self.of(ids).inputs()).float().softmax(1)
-            parts = unit(self.parts[ids])
-            body, seen = parts[:, SKIN] + parts[:, CLOTHES], said[:, SKIN] + said[:, CLOTHES]
-            share = parts[:, SKIN] / (body + 1e-3)
-            share = share + TEACHER * seen * (said[:, SKIN] / (seen + 0.03) - share)
-            parts[:, SKIN], parts[:, CLOTHES] = body * share, body * (1 - share)
-            self.parts[ids] = as_bytes(parts)
+    return asked
 
 
 class Recomposer:
-    """Draws batches from Pictures; by torch's own random numbers, so seed those."""
+    """Draws batches from Pictures; by torch's own random numbers, so seed those.
 
-    def __init__(self, pictures: Pictures) -> None:
+    segmenter: asked about the new pictures; without it they get the answer for the photo as it was taken, spoilt.
+    """
+
+    def __init__(self, pictures: Pictures, segmenter: Segmenter | None = None) -> None:
         self.pictures = pictures
+        self.segmenter = segmenter
 
     def batch(self, count: int, ids: Tensor | None = None) -> Batch:
         """Put `count` people together anew: drawn by weight from the trained ones, or those of `ids`."""
@@ -181,18 +111,17 @@ class Recomposer:
         valid = self._cut((moved_by(own.valid, move, "zeros") > 0.95).float())
         rgb, parts, person, oval = torch.split(moved, [3, 5, 1, 1], 1)
         parts = parts / (parts.sum(1, keepdim=True) + 1e-6)
-        return Batch(photographed(rgb), parts, valid, person.clamp(0, 1), oval, own.exact)
+        rgb = photographed(rgb)
+        return Batch(rgb, parts, valid, self._segmented(rgb, person.clamp(0, 1)), oval, own.exact)
 
     def large_batch(self, count: int, ids: Tensor | None = None) -> LargeBatch:
-        """Put portraits with an exact alpha on other backdrops at 384x480, and enlarge them to REFINED."""
+        """Put people with an exact alpha on other backdrops at 384x480, and enlarge them to REFINED."""
         p = self.pictures
         if ids is None:
-            ids = p.large_trained[torch.randint(len(p.large_trained), (count,), device=p.device)]
-        places = [p.place[int(i)] for i in ids]
-        rgb, alpha = (unit(torch.stack([x[i] for i in places]).to(p.device)) for x in (p.large_rgb, p.large_alpha))
-        size = (rgb.shape[-2], rgb.shape[-1])
+            ids = p.large_trained[torch.multinomial(p.large_weight, count, replacement=True)]
+        front, alpha, clear = p.large_of(ids)
+        size = (front.shape[-2], front.shape[-1])
         own = p.of(ids)
-        front = foreground(rgb, alpha, resized(own.valid, size))
         hair = (resized(own.parts[:, HAIR], size) / (alpha + 1e-3)).clamp(0, 1)
         front = torch.where(self._coin(count, 0.4) > 0, recoloured(front, hair), front)
         back, _, _ = self._backdrops(count, unit(p.backdrop[ids]))
@@ -201,10 +130,12 @@ class Recomposer:
         rgb, alpha = photographed(moved[:, :3]), moved[:, 3:]
         given = moved_by(torch.cat([own.parts, own.person, own.oval], 1), move)
         valid = (moved_by(own.valid, move, "zeros") > 0.95).float()
+        trusted = (moved_by(clear, move, "zeros") > 0.95).float()
         small = functional.interpolate(rgb, size=(HEIGHT, WIDTH), mode="area")
-        batch = Batch(small, given[:, :5], valid, given[:, 5:6], given[:, 6:], own.exact)
-        rgb, alpha, person, valid = (resized(x, REFINED) for x in (rgb, alpha, batch.person, valid))
-        return LargeBatch(rgb, alpha, (valid > 0.95).float(), person, batch)
+        person = self._segmented(small, given[:, 5:6])
+        batch = Batch(small, given[:, :5], valid, person, given[:, 6:], own.exact)
+        rgb, alpha, person, valid, trusted = (resized(x, REFINED) for x in (rgb, alpha, person, valid, trusted))
+        return LargeBatch(rgb, alpha, ((valid > 0.95) & (trusted > 0.95)).float(), person, batch)
 
     def _dressed(self, own: Batch, front: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Lay another's clothes over three people in ten: colours, parts, the clothes' alpha, who was dressed."""
@@ -311,6 +242,9 @@ class Recomposer:
         person = torch.maximum(torch.maximum(person, blob), cloth)
         person = composite(self._coin(count, 0.4), blur(person, 3.0), person)
         return person * self._coin(count, 0.95)
+
+    def _segmented(self, rgb: Tensor, spoilt: Tensor) -> Tensor:
+        return spoilt if self.segmenter is None else self.segmenter(rgb)
 
     def _cut(self, valid: Tensor) -> Tensor:
         """End the photo inside the frame for a third of all."""

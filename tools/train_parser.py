@@ -28,8 +28,9 @@ from torch.nn import functional
 
 from core.cutout.nets import ParserNet, RefinerNet
 from tools.parser_labels import read
+from tools.parser_pictures import Pictures
 from tools.parser_pixels import resized
-from tools.parser_recompose import REFINED, Pictures, Recomposer
+from tools.parser_recompose import REFINED, Recomposer
 
 CACHE: Final = Path(".train")
 PACK: Final = CACHE / "parser.pt"
@@ -194,7 +195,7 @@ def parser_step(net: nn.Module, draw: Recomposer, count: int) -> Tensor:
 
 
 def refiner_step(net: nn.Module, parser: nn.Module, draw: Recomposer, count: int) -> Tensor:
-    """Recompose `count` portraits, ask the parser, and return how wrong the refiner is about their alpha."""
+    """Recompose `count` people, ask the parser, and return how wrong the refiner is about their alpha."""
     batch = draw.large_batch(count)
     with _bf16(draw.pictures.device):
         with torch.no_grad():
@@ -207,12 +208,13 @@ def refiner_step(net: nn.Module, parser: nn.Module, draw: Recomposer, count: int
 def parser_loss(logits: Tensor, parts: Tensor, valid: Tensor, exact: Tensor) -> Tensor:
     """Soft cross-entropy and Dice (Milletari et al. 2016) over all classes, L1 and gradients of the alpha.
 
-    logits, parts: (B, 5, H, W); valid: (B, 1, H, W); exact: (B, 1, 1, 1). Unsure labels count less, and edges of the
-    figure that are not exact count a quarter and their gradients not at all.
+    logits, parts: (B, 5, H, W); valid: (B, 1, H, W); exact: (B, 1, 1, 1). Unsure labels count less; so do edges of the
+    figure that are not exact, a quarter as much, and their gradients not at all.
     """
     log_found = functional.log_softmax(logits, 1)
-    sure = (2 * parts.max(1, keepdim=True)[0] - 0.8).clamp(0.1, 1)
-    weight = valid * torch.maximum(exact, sure)
+    best = parts[:, 1:].max(1, keepdim=True)[0]
+    surest = torch.where(exact > 0, parts[:, :1] + best, torch.maximum(parts[:, :1], best))
+    weight = valid * (2 * surest - 0.8).clamp(0.1, 1)
     of_class = torch.tensor(CLASS_WEIGHTS, device=logits.device).view(1, 5, 1, 1)
     entropy = -((parts * of_class * log_found).sum(1, keepdim=True) * weight).sum() / (weight.sum() + 1)
     found = log_found.exp()
@@ -254,7 +256,7 @@ def export(folder: Path, target: Path) -> None:
 
 
 def main() -> int:
-    """Run one of the four."""
+    """Run one of the five."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--pack", type=Path, default=PACK)
     kinds = options.add_subparsers(dest="what", required=True)

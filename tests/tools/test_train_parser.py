@@ -19,7 +19,7 @@ from torch.nn import functional
 from core.cutout.nets import SIZE, ParserNet, RefinerNet
 from core.face.mesh import BROWS, CHIN, FACE_OVAL, LIPS
 from core.types import F32, U8
-from tools import parser_labels, parser_recompose, train_parser
+from tools import parser_labels, parser_pictures, train_parser
 from tools.measure_parser import evaluate, iou
 from tools.parser_labels import (
     CLOTHES,
@@ -36,8 +36,10 @@ from tools.parser_labels import (
     with_backdrop,
     within,
 )
+from tools.parser_pack import plain_alpha
+from tools.parser_pictures import Pictures
 from tools.parser_pixels import behind, composite, foreground
-from tools.parser_recompose import Pictures, Recomposer
+from tools.parser_recompose import Recomposer
 
 FACE = (128, 150, 45, 62)
 """Middle and half axes of the made-up people's faces, in pixels of the parser's frame."""
@@ -97,6 +99,7 @@ def record(name: str, portrait: bool, held: bool) -> Record:
         label=webp(np.concatenate(list(label * 255), axis=1)),
         person=webp(cv2.resize(label.sum(axis=0) * 255, (128, 160))),
         alpha=webp(alpha * 255) if portrait else None,
+        clear=webp(np.full_like(alpha, 255)) if portrait else None,
     )
 
 
@@ -194,7 +197,7 @@ def test_another_s_hat_covers_what_is_under_it_and_is_called_a_hat(
         "heads",
         lambda: {"2": {"hair": [], "out": [], "hat": [[(120, 80), (400, 80), (400, 180), (120, 180)]]}},
     )
-    monkeypatch.setattr(parser_recompose, "heads", parser_labels.heads)
+    monkeypatch.setattr(parser_pictures, "heads", parser_labels.heads)
     torch.manual_seed(2)
     pictures = Pictures(records, "cpu")
     assert pictures.hats.tolist() == [2]
@@ -280,6 +283,40 @@ def test_the_published_parser_is_trained_further_and_exported_alone(records: lis
     published, tuned = (load_file(folder / "parser.safetensors") for folder in (train_parser.BASE, weights))
     changes = [float((tuned[key].float() - published[key].float()).abs().max()) for key in published]
     assert 0 < max(changes) < 0.01, "a step at the warm-up's rate from where it was"
+
+
+def test_a_segmenter_is_asked_about_the_new_pictures(records: list[Record]) -> None:
+    draw = Recomposer(Pictures(records, "cpu"), lambda rgb: torch.full_like(rgb[:, :1], 0.25))
+    assert (draw.batch(3).person == 0.25).all()
+    assert (draw.large_batch(2).small.person == 0.25).all()
+
+
+@pytest.mark.parametrize(
+    ("back", "read"),
+    [((150, 180, 120), True), ((70, 45, 35), False), (None, False)],
+    ids=["plain", "in the hair's colour", "busy"],
+)
+def test_alpha_is_read_off_a_plain_backdrop_of_any_colour_that_is_not_the_hair_s(
+    back: tuple[int, int, int] | None, read: bool
+) -> None:
+    rgb, label = drawn_person()
+    large, figure = cv2.resize(rgb, parser_labels.LARGE), cv2.resize(label.sum(axis=0), parser_labels.LARGE)
+    coarse = cv2.GaussianBlur(figure, (0, 0), 4)
+    true = cv2.GaussianBlur(figure, (0, 0), 1.5)
+    rng = np.random.default_rng(0)
+    shade = np.linspace(0.9, 1.1, large.shape[0])[:, None, None]
+    behind_it = rng.uniform(0, 255, large.shape) if back is None else np.array(back) * shade
+    photo = (large * figure[..., None] + (1 - figure[..., None]) * np.array(SKIN_RGB)) * true[..., None]
+    photo = np.clip(photo + behind_it * (1 - true[..., None]), 0, 255).astype(np.uint8)
+    reached = np.ones(figure.shape, bool)
+    reached[:, :20] = False
+    found = plain_alpha(photo, coarse, reached)
+    assert (found is not None) is read
+    if found is not None:
+        alpha, clear = found
+        trusted = (clear > 0.5) & (np.arange(len(alpha))[:, None] < 300)
+        assert not trusted[:, :20].any()
+        assert np.abs(alpha - true)[trusted].mean() < 0.01
 
 
 def test_classes_sum_to_one_with_and_without_an_exact_alpha() -> None:
@@ -380,6 +417,11 @@ def test_losses_are_least_for_the_truth() -> None:
     right = train_parser.parser_loss(parts * 20, parts, valid, exact)
     wrong = train_parser.parser_loss(parts.roll(1, 1) * 20, parts, valid, exact)
     assert right < 0.01 < wrong
+    unsure = parts.clone()
+    unsure[:, 2] = unsure[:, 3] = 0.5 * (1 - parts[:, 0])
+    unsure[:, 1] = unsure[:, 4] = 0
+    lost = [float(train_parser.parser_loss(parts * 20, unsure, valid, each)) for each in (exact, 0 * exact)]
+    assert lost[0] == pytest.approx(lost[1], rel=0.5), "an exact alpha makes no label of skin and clothes sure"
     alpha = torch.full((1, 1, 32, 32), 0.5)
     assert train_parser.refiner_loss(alpha, alpha, valid) == 0
     assert train_parser.refiner_loss(alpha + 0.1, alpha, valid) > 0.05
