@@ -168,9 +168,9 @@ def cast(case: Case, rng: Rng) -> Case:
 
 
 def half_dark(case: Case, rng: Rng) -> Case:
-    """One side of the face at a sixth to a quarter of its light, going over within half an eye distance."""
-    across = (np.arange(SIZE[0]) - case.points[CHIN, 0]) / (0.25 * EYE) * rng.choice([-1.0, 1.0])
-    share = rng.uniform(1 / 6, 1 / 4)
+    """One side of the face at a twelfth to a seventh of its light, going over within a third of an eye distance."""
+    across = (np.arange(SIZE[0]) - case.points[CHIN, 0]) / (EYE / 6) * rng.choice([-1.0, 1.0])
+    share = rng.uniform(1 / 12, 1 / 7)
     light = linear(case.rgb) * (share + (1 - share) / (1 + np.exp(-across)))[None, :, None].astype(np.float32)
     return replace(case, rgb=to_bytes(srgb(light)))
 
