@@ -142,17 +142,21 @@ def measure(rgb: U8, mesh: FaceMesh) -> Measures:
         **_covering(face, points),
         burnt=100 * float(((face[skin] >= 250).sum(axis=1) >= 2).mean()),
         tones=float(high - low),
-        side_light=side_light(light, skin),
+        side_light=side_light(face, skin),
         sharpness=_sharpness(grey, skin),
         luminance=float(np.median(light[skin])),
         **_colour(face, skin),
     )
 
 
-def side_light(light: F32, skin: NDArray[np.bool_]) -> float:
-    """Return the median linear light (H, W) of a face's brighter half over that of its darker one: 1 or more."""
-    right_half = skin & (np.arange(skin.shape[1]) < np.median(np.nonzero(skin)[1]))
-    halves = [max(float(np.median(light[half])), 1e-4) for half in (right_half, skin & ~right_half) if half.any()]
+def side_light(rgb: U8, skin: NDArray[np.bool_]) -> float:
+    """Return the median linear light of a face's brighter half over that of its darker one: 1 or more.
+
+    rgb: (H, W, 3) uint8; skin: (H, W), some of it true.
+    """
+    light, columns = _LINEAR[rgb[skin]] @ LUMINANCE, np.nonzero(skin)[1]
+    right_half = columns < np.median(columns)
+    halves = [max(float(np.median(light[half])), 1e-4) for half in (right_half, ~right_half) if half.any()]
     return max(halves) / min(halves)
 
 

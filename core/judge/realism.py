@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, linear
+from core.colour import LUMINANCE
 from core.face.expression import expression_of
 from core.face.landmarks import Landmarker, face_skin, fill
 from core.face.mesh import BLENDSHAPES, CHIN, FACE_OVAL
@@ -48,7 +48,7 @@ LIMITS: Final = (
     Limit("eyes_closed", "blink", BLINK_LIMIT),
     Limit("soft", "sharpness", 0.45, least=True),  # the face against its own source at the same size
     Limit("burnt", "clipped", 0.06),  # part of the face's skin
-    Limit("half_dark", "side_light", 4.0),
+    Limit("half_dark", "side_light", 4.0),  # in the picture and in the sitter's own light: a look may light one side
     Limit("halo", "halo", 0.07),
     Limit("neck_seam", "neck", 55.0),
     Limit("neck_seam", "neck_moved", 6.0),
@@ -77,6 +77,7 @@ def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tupl
     face = face_skin(rgb, traced.landmarks)
     eye = float(np.linalg.norm(np.diff(frame.eye_centres(traced.landmarks[:, :2]), axis=0)))
     luma = (rgb.astype(np.float32) / 255) @ LUMINANCE
+    oval = fill(rgb.shape[:2], traced.landmarks, FACE_OVAL, 0.92)
     garment = layers.garment[..., 3]
     figure = np.maximum(np.maximum(layers.head, layers.neck), garment)
     points = traced.landmarks
@@ -89,7 +90,7 @@ def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tupl
         "shape": shape_error(traced.landmarks, source.landmarks),
         "sharpness": _sharpness_kept(rgb, traced.landmarks, source),
         "clipped": float(np.mean((luma[face] > BURNT) | (luma[face] < DROWNED))),
-        "side_light": side_light(linear(rgb) @ LUMINANCE, fill(rgb.shape[:2], points, FACE_OVAL, 0.92)),
+        "side_light": min(side_light(each, oval) for each in (rgb, layers.sitter)) if oval.any() else 1.0,
         "blink": float(traced.blendshapes[blink].min() - source.selfie.face.blendshapes[blink].min()),
         "halo": outline.halo(luma, layers.head, garment),
         **(_necks(rgb, photo, neck & (reached > 0.99), neck, face) if coloured else {"neck": 0.0, "neck_moved": 0.0}),

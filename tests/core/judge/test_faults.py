@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core import frame
-from core.colour import LUMINANCE, linear
+from core.colour import linear, srgb, to_bytes
 from core.face.landmarks import face_skin, fill
 from core.face.mesh import CHIN as CHIN_POINT
 from core.face.mesh import FACE_OVAL
@@ -159,7 +159,7 @@ def test_a_face_half_in_the_dark_is_told_and_one_lit_from_a_side_is_not(
     light = linear(rgb)
     light[:, : round(float(points[CHIN_POINT, 0]))] *= share
     face = fill(rgb.shape[:2], points, FACE_OVAL, 0.92)
-    assert bool(side_light(light @ LUMINANCE, face) > MOST["side_light"]) is told
+    assert bool(side_light(to_bytes(srgb(light)), face) > MOST["side_light"]) is told
 
 
 def test_each_reason_is_told_once() -> None:

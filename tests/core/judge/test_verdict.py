@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from core import frame
+from core.colour import linear, srgb, to_bytes
 from core.judge import ranking, realism
 from core.judge.realism import LIMITS
 from core.judge.verdict import REASONS, judge
@@ -57,6 +58,18 @@ def test_a_head_drawn_anew_must_still_be_the_sitters(
     for anew in (False, True):
         assert "drifted" not in reasons(portrait, collins_map, models, drawn_anew=anew)
         assert "drifted" in reasons(stranger, collins_map, models, drawn_anew=anew)
+
+
+def test_a_look_may_light_one_side_of_a_face_and_a_photo_may_not(
+    portrait: Portrait, collins_map: FaceMap, models: Models
+) -> None:
+    """Split light drew every face as half in the dark, and all were dropped."""
+    light = linear(portrait.rgb)
+    light[:, : light.shape[1] // 2] *= 0.12
+    split = to_bytes(srgb(light))
+    own, dark = (replace(portrait.layers, sitter=sitter) for sitter in (portrait.rgb, split))
+    assert "half_dark" not in reasons(replace(portrait, rgb=split, layers=own), collins_map, models)
+    assert "half_dark" in reasons(replace(portrait, rgb=split, layers=dark), collins_map, models)
 
 
 def test_ranking_keeps_neighbours_apart() -> None:
