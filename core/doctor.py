@@ -29,7 +29,7 @@ from PIL import Image
 from core import weights
 from core.deliver import credentials
 from core.engines.checkpoints import asked_model, find
-from core.engines.facts import SPARE, Card, EngineFacts, engines
+from core.engines.facts import Card, EngineFacts, engines
 from core.errors import AtelierError, EngineMissing, Refused
 from core.settings import setting, threads, usable_cores
 
@@ -196,7 +196,7 @@ def _plans(facts: EngineFacts) -> tuple[Check, ...]:
     seen, checks, chosen = card(), [], False
     for plan in facts.plans:
         needs = f"draws {plan.draws[0]} x {plan.draws[1]} with {plan.drawing_gb:.1f} GB, "
-        needs += f"learns {plan.learns[0]} x {plan.learns[1]} with {plan.learning_gb:.1f} GB, {SPARE} GB to spare"
+        needs += f"learns {plan.learns[0]} x {plan.learns[1]} with {plan.learning_gb:.1f} GB, {plan.card_gb:.1f} free"
         if seen is None:
             checks.append(Check(plan.name, "optional", f"{needs}; no card"))
             continue

@@ -108,7 +108,7 @@ def card(folder: Path, monkeypatch: pytest.MonkeyPatch, gigabytes: float, capabi
 
 def test_a_card_is_held_against_the_memory_plans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for gigabytes, said in (
-        (24, "engine flux2, plan bf16, which needs 17.6 GB"),
+        (24, "engine flux2, plan bf16, which needs 18.4 GB"),
         (12, "engine flux2, plan fp8, which"),
         (8, "engine flux2, plan fp8-small"),
         (4, "7.3 GB are needed"),
