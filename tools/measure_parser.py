@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from core.cutout.nets import CLASSES, ParserNet, RefinerNet
 from core.face.mesh import CHIN
 from core.types import F32
-from tools.parser_labels import IOD, read
+from tools.parser_labels import IOD, Record, corrected, fixes, fixes_held, read
 from tools.parser_pictures import HAT_AREA, Batch, Pictures
 from tools.parser_pixels import blur, resized
 from tools.parser_recompose import REFINED, Recomposer, mediapipe_segmenter
@@ -63,6 +63,19 @@ def evaluate(pack: Path, folder: Path) -> Iterator[str]:
         yield f"Alpha of recomposed {kind} at {REFINED[1]}x{REFINED[0]}: mean squared and gradient error, each x 1000"
         for name, rows in alpha_errors(recompose, *nets, ids).items():
             yield f"  {name:24} {_mean(rows[:, 0] * 1000)}   {_mean(rows[:, 1] * 1000)}   n {len(rows)}"
+    spared = [record for record in trained if Path(record.name).stem in fixes_held()]
+    if spared:
+        right = np.array([told_right(nets[0], record) for record in spared], np.float32)
+        yield f"Inside the outlines of fixes held out, told right: {_mean(right)}   n {len(right)}"
+
+
+def told_right(net: nn.Module, record: Record) -> float:
+    """Return the part of what a hand set right, where the photo reaches, that the net says as the hand does: 0..1."""
+    parts = Pictures([record], "cpu").of(torch.zeros(1, dtype=torch.long))
+    found = probabilities(net, parts.inputs()).argmax(1)[0].numpy()
+    marks = corrected(np.zeros((len(CLASSES), *found.shape), np.float32), fixes()[Path(record.name).stem])
+    counted = (marks.max(axis=0) > SURE) & (parts.valid[0, 0].numpy() > 0.5)
+    return float((found == marks.argmax(axis=0))[counted].mean())
 
 
 def iou(found: NDArray[Any], label: F32, valid: F32) -> F32:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tools.parser_labels import Record, heads, necks, unpack
+from tools.parser_labels import Record, corrected, fixes, fixes_held, heads, necks, unpack, within
 from tools.parser_pixels import as_bytes, behind, foreground, resized, unit
 
 BACKDROP, HAIR, SKIN, CLOTHES, HAT = (slice(i, i + 1) for i in range(5))
@@ -72,17 +72,22 @@ class Pictures:
         self.necks, self.heads = (
             torch.tensor([stem in drawn for stem in stems], device=device) for drawn in (necks(), heads())
         )
+        self.fixed = torch.tensor([bool(fixes().get(stem)) for stem in stems], device=device)
         if teacher is not None:
             self._meet(teacher, torch.nonzero(~self.portrait & ~self.necks)[:, 0])
+            for i, stem in enumerate(stems):
+                if stem in fixes():
+                    self._correct(teacher, i, stem)
         held = torch.tensor([r.held for r in records], device=device)
-        self.trained, self.held = torch.nonzero(~held)[:, 0], torch.nonzero(held)[:, 0]
+        spared = torch.tensor([stem in fixes_held() for stem in stems], device=device)
+        self.trained, self.held = torch.nonzero(~held & ~spared)[:, 0], torch.nonzero(held)[:, 0]
         hats = self.parts[:, 4].float().mean((1, 2)) > 255 * HAT_AREA
         weight = torch.where(self.exact, WEIGHT_EXACT, 1.0) * torch.where(hats, WEIGHT_HAT, 1.0)
-        weight = torch.where(self.necks | self.heads, WEIGHT_BY_HAND, weight)
+        weight = torch.where(self.necks | self.heads | self.fixed, WEIGHT_BY_HAND, weight)
         self.weight = weight[self.trained]
         self.hats = torch.nonzero(self.heads & hats & ~held)[:, 0]
         self.large = torch.nonzero(self.exact)[:, 0]
-        self.large_trained = torch.nonzero(self.exact & ~held)[:, 0]
+        self.large_trained = torch.nonzero(self.exact & ~held & ~spared)[:, 0]
         self.large_held = torch.nonzero(self.exact & held)[:, 0]
         self.place = {int(picture): place for place, picture in enumerate(self.large)}
         self.large_rgb = [torch.from_numpy(e.large_rgb) for e in examples if e.large_rgb is not None]
@@ -123,6 +128,16 @@ class Pictures:
                 seen = resized(unit(self.valid[picture][None]), (rgb.shape[-2], rgb.shape[-1]))
                 self.large_foreground[place] = as_bytes(foreground(rgb, one, seen))[0]
         return unit(torch.stack([self.large_foreground[i] for i in places])), alpha, clear
+
+    def _correct(self, teacher: nn.Module, picture: int, stem: str) -> None:
+        """Give a picture the teacher's own answer with what a hand set right in it; an exact edge stays."""
+        inputs = self.of(torch.tensor([picture], device=self.device)).inputs()
+        with torch.no_grad():
+            said = teacher(inputs).float().softmax(1) + teacher(inputs.flip(-1)).float().softmax(1).flip(-1)
+        parts = corrected((said[0] / 2).cpu().numpy(), fixes()[stem])
+        if self.exact[picture]:
+            parts = within(parts, 1 - unit(self.parts[picture, 0]).cpu().numpy())
+        self.parts[picture] = as_bytes(torch.from_numpy(parts)).to(self.device)
 
     def _meet(self, teacher: nn.Module, faces: Tensor) -> None:
         """Move the labels for skin and clothes of these faces towards what the teacher says where it sees either."""

@@ -40,6 +40,8 @@ HATTED: Final = 0.16
 """How many get another's hat."""
 CLUTTERED: Final = 0.3
 """How many stand before cords, poles, stars or leaves."""
+MATCHED: Final = 0.2
+"""How many stand before a backdrop of their hair's colour."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,9 +103,10 @@ class Recomposer:
             front = torch.where(self._coin(count, chance) > 0, recoloured(front, share), front)
         front = front * torch.exp(0.3 * self._field(count, 1, 100) * self._coin(count, 0.3))
         back, other, kept = self._backdrops(count, unit(p.backdrop[ids]))
+        back, matched = self._matched(back, front, parts)
         back, things = self._cluttered(back, parts)
         rgb = composite(1 - parts[:, BACKDROP], front.clamp(0, 1), back)
-        added = torch.maximum(hat, things).amax((1, 2, 3), keepdim=True) > 0
+        added = torch.maximum(torch.maximum(hat, things).amax((1, 2, 3), keepdim=True), matched) > 0
         rgb = composite(kept * self._coin(count, 0.6) * (1 - dressed) * (1 - collared) * ~added, own.rgb, rgb)
         person = self._segmenter_errors(own.person, parts, torch.maximum(other, things), cloth)
         move = self._moves(count, 10, 0.13, 0.06)
@@ -124,11 +127,14 @@ class Recomposer:
         own = p.of(ids)
         hair = (resized(own.parts[:, HAIR], size) / (alpha + 1e-3)).clamp(0, 1)
         front = torch.where(self._coin(count, 0.4) > 0, recoloured(front, hair), front)
-        back, _, _ = self._backdrops(count, unit(p.backdrop[ids]))
+        back, other, _ = self._backdrops(count, unit(p.backdrop[ids]))
+        back, _ = self._matched(back, own.rgb, own.parts)
+        back, things = self._cluttered(back, own.parts)
+        spoilt = self._segmenter_errors(own.person, own.parts, torch.maximum(other, things), torch.zeros_like(other))
         move = self._moves(count, 8, 0.1, 0.05)
         moved = moved_by(torch.cat([composite(alpha, front, resized(back, size).clamp(0, 1)), alpha], 1), move)
         rgb, alpha = photographed(moved[:, :3]), moved[:, 3:]
-        given = moved_by(torch.cat([own.parts, own.person, own.oval], 1), move)
+        given = moved_by(torch.cat([own.parts, spoilt, own.oval], 1), move)
         valid = (moved_by(own.valid, move, "zeros") > 0.95).float()
         trusted = (moved_by(clear, move, "zeros") > 0.95).float()
         small = functional.interpolate(rgb, size=(HEIGHT, WIDTH), mode="area")
@@ -192,6 +198,14 @@ class Recomposer:
         hat = theirs[:, 3:] * self._coin(count, HATTED) * own.valid
         parts = parts * (1 - hat)
         return composite(hat, theirs[:, :3], front), torch.cat([parts[:, :4], parts[:, HAT] + hat], 1), hat
+
+    def _matched(self, back: Tensor, front: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
+        """Bring backdrops to the colour of hair and hat, where texture and shape alone tell them apart; and whose."""
+        head = parts[:, HAIR] + parts[:, HAT]
+        whose = self._coin(len(back), MATCHED) * (head.mean((1, 2, 3), keepdim=True) > 0.01)
+        colour = (front * head).sum((2, 3), keepdim=True) / (head.sum((2, 3), keepdim=True) + 1)
+        ratio = (colour + 0.03) / (back.mean((2, 3), keepdim=True) + 0.03)
+        return (back * ratio ** (whose * self._uniform(len(back)))).clamp(0, 1), whose
 
     def _cluttered(self, back: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
         """Put things right behind the heads of some: the backdrops, and the things' alpha."""
