@@ -119,7 +119,8 @@ class FaceMap:
     marks: (N, 3) float32 x, y, radius in frame pixels of moles and scars to protect.
     upscale_factor: print pixels per photo pixel at full print size; above 2.3 the print gets smaller.
     features: glasses, hair and hat; shown: left, top and right in frame pixels within which no border of the photo cuts
-    the head. Both None before `core.face.features.observe`, which needs the parser, has looked.
+    the head. Both None before `core.face.features.observe`, which needs the parser, has looked. unsure: how much of the
+    photo about the head could not be told apart, in squared eye distances; 0 before.
     """
 
     selfie: Selfie
@@ -134,6 +135,7 @@ class FaceMap:
     upscale_factor: float
     features: Features | None = None
     shown: tuple[float, float, float] | None = None
+    unsure: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def case_of(photo: Path, models: Models) -> Case | str:
     if not isinstance(selfie, Selfie):
         return selfie.reason
     face = map_face(selfie)
+    face = replace(face, unsure=models.parser.parse(face).unsure)
     cutout = cut_out(face, models.parser)
     scale = SIZE[0] / frame.PRINT[0]
     rgb = frame.warp(face.selfie.rgb, (face.transform * scale).astype(np.float32), *SIZE)
@@ -168,9 +169,9 @@ def cast(case: Case, rng: Rng) -> Case:
 
 
 def half_dark(case: Case, rng: Rng) -> Case:
-    """One side of the face at a twelfth to a seventh of its light, going over within a third of an eye distance."""
+    """One side of the face at a thirtieth to a twentieth of its light, going over within a third of an eye distance."""
     across = (np.arange(SIZE[0]) - case.points[CHIN, 0]) / (EYE / 6) * rng.choice([-1.0, 1.0])
-    share = rng.uniform(1 / 12, 1 / 7)
+    share = rng.uniform(1 / 30, 1 / 20)
     light = linear(case.rgb) * (share + (1 - share) / (1 + np.exp(-across)))[None, :, None].astype(np.float32)
     return replace(case, rgb=to_bytes(srgb(light)))
 

@@ -36,7 +36,7 @@ from core.cutout.correct import (
 from core.cutout.nets import SIZE, ParserNet, RefinerNet
 from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.cutout.segmenter import Segmenter
-from core.face.mesh import FACE_OVAL
+from core.face.mesh import CHIN, FACE_OVAL
 from core.frame import INTEROCULAR_PX
 from core.types import F32, U8, FaceMap
 
@@ -46,6 +46,10 @@ LOBES: Final = 0.3
 
 EAR: Final = (0.45, 0.1)
 """Eye distances beside the neck within which an ear lies at the nose's height and at the lobes'; by eye, 40 people."""
+UNSURE_BELOW: Final = 0.75
+"""Probability of the likeliest class below which a pixel is unsure."""
+UNSURE_DOWN_TO: Final = 0.6
+"""Eye distances below the chin where hair, neck and collar end to be looked at for it."""
 NAPE: Final = 0.8
 """Eye distances above the chin down to which skin beside the jaw is still head: lobes, sideburns, thin hair."""
 
@@ -112,11 +116,11 @@ class Parser:
         hair, clothes = over, clothes + hair - over
         skin = skin * (1 - _beside_clothes(clothes) * (1 - oval))
         head = _head(points, hair + hat, skin, oval * person)
-        return Parts(
-            rgb,
-            valid,
-            *(part.astype(np.float32) for part in (person, hair, hat, skin, clothes, oval, head)),
+        person, hair, hat, skin, clothes, oval, head = (
+            part.astype(np.float32) for part in (person, hair, hat, skin, clothes, oval, head)
         )
+        unsure = unsure_area(found, valid, points)
+        return Parts(rgb, valid, person, hair, hat, skin, clothes, oval, head, unsure)
 
     def _probabilities(self, rgb: U8, coarse: F32, valid: F32, points: F32) -> F32:
         """Ask the parser, once mirrored: (5, 320, 256) float32 probabilities in the order of CLASSES."""
@@ -140,6 +144,21 @@ class Parser:
         inputs = np.concatenate([rgb.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1, probabilities])
         with torch.inference_mode():
             return np.asarray(self._refiner(_batch(inputs[None]))[0, 0].numpy(), np.float32)
+
+
+def unsure_area(probabilities: F32, valid: F32, points: F32) -> float:
+    """Return how much of a photo above the collar the parser cannot tell apart, in squared eye distances.
+
+    probabilities: (5, 320, 256); valid: (640, 512); points: the mesh in its pixels. Hair and hat are kept alike: they
+    count as one. What is unsure along an edge alone, under 3 pixels of the frame wide, does not count.
+    """
+    eye = INTEROCULAR_PX * HALF / 2
+    reached = cv2.resize(valid, SIZE, interpolation=cv2.INTER_AREA) > 0.95
+    above = np.arange(SIZE[1])[:, None] < points[CHIN, 1] / 2 + UNSURE_DOWN_TO * eye
+    backdrop, hair, skin, clothes, hat = probabilities
+    likeliest = np.maximum.reduce([backdrop, hair + hat, skin, clothes])
+    unsure = (likeliest < UNSURE_BELOW) & reached & above
+    return float(cv2.morphologyEx(unsure.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).sum()) / eye**2
 
 
 HELD: Final = 8

@@ -20,7 +20,8 @@ class Parts:
     rgb: (H, W, 3) uint8 sRGB. valid: where the photo reaches. person: the sitter's matte. hair, hat, skin, clothes:
     how much of each pixel is theirs. oval: the face alone, out to the jaw's outline.
     head: face, ears, hair and hat. Skin next to the old clothes counts as neither: they shine into it, and that edge is
-    known to a few pixels only. All (H, W) float32 in 0..1.
+    known to a few pixels only. All (H, W) float32 in 0..1. unsure: how much of the photo about the head could not be
+    told apart (`core.cutout.parser.unsure_area`).
     """
 
     rgb: U8
@@ -32,3 +33,4 @@ class Parts:
     clothes: F32
     oval: F32
     head: F32
+    unsure: float = 0.0

@@ -52,11 +52,15 @@ PHOTO_NOTES: Final = {
     "own_clothes": "your own clothes may be kept on in portraits from it",
     "head_cut": "the top of your head is cut off: portraits are cropped there too; send one with the whole head",
     "side_cut": "the side of your head is cut off: portraits are cropped there too; send one with the whole head",
+    "unsure": "where hair, neck and clothes end is hard to tell; one before a plain wall, in even light, is better",
     "eyes_closed": "eyes nearly closed: used last; send one with open eyes",
     "mouth_open": "mouth open: used last; send one with the mouth closed or with a smile",
     "looks_down": "looking down: used last; send one looking into the camera",
 }
 """What `notes_of` tells of a kept photo and how it is said in English."""
+UNSURE: Final = 1.0
+"""Squared eye distances about the head that could not be told apart above which a sitter is asked for another photo:
+the judge drops what is drawn from it (`core.judge.realism`)."""
 LEAST_CUT: Final = 0.05
 """Part of the frame's width or height that a photo's border must take from the head to be told."""
 
@@ -115,6 +119,8 @@ def notes_of(face: FaceMap) -> tuple[str, ...]:
             found.append("head_cut")
         elif max(left, frame.PRINT[0] - right) > LEAST_CUT * frame.PRINT[0]:
             found.append("side_cut")
+    if face.unsure > UNSURE:
+        found.append("unsure")
     return (*found, *(word for word in face.expression if word in PHOTO_NOTES))
 
 

@@ -94,7 +94,7 @@ def observe(face: FaceMap, parser: Parser) -> FaceMap:
     )
     marks = face.marks[~_on_frames(face.marks, face.landmarks)] if features.glasses else face.marks
     shown = shown_window(np.maximum(parts.head, parts.hair), parts.valid)
-    return replace(face, features=features, marks=marks, shown=shown)
+    return replace(face, features=features, marks=marks, shown=shown, unsure=parts.unsure)
 
 
 class Observer:

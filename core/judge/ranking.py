@@ -9,6 +9,8 @@ MOST_PERCENT: Final = 110.0
 """Likeness in percent of baseline above which more counts no more."""
 SHARPNESS_POINTS: Final = 10.0
 """Points of a face as sharp as its source."""
+UNSURE_POINTS: Final = 4.0
+"""Points lost for each squared eye distance about the head that could not be told apart in its photo."""
 REPEAT_POINTS: Final = 4.0
 """Points lost for each portrait of the same style and source that stands before."""
 
@@ -16,7 +18,8 @@ REPEAT_POINTS: Final = 4.0
 def rank_records(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Order kept portraits' records, best first, so that neighbours differ.
 
-    By likeness in percent of baseline and by sharpness, less REPEAT_POINTS for each repetition; ties by file name.
+    By likeness in percent of baseline and by sharpness, less what was unsure, less REPEAT_POINTS for each repetition;
+    ties by file name.
     """
     left = sorted(records, key=lambda record: (-_score(record), record["file"]))
     ordered: list[dict[str, Any]] = []
@@ -35,5 +38,6 @@ def _origin(record: dict[str, Any]) -> tuple[str, str]:
 
 def _score(record: dict[str, Any]) -> float:
     percent = record["percent_of_baseline"]
-    sharpness = min(record["measures"].get("sharpness", 1.0), 1.0)
-    return min(100.0 if percent is None else percent, MOST_PERCENT) + SHARPNESS_POINTS * sharpness
+    sharpness, unsure = min(record["measures"].get("sharpness", 1.0), 1.0), record["measures"].get("unsure", 0.0)
+    points = min(100.0 if percent is None else percent, MOST_PERCENT) + SHARPNESS_POINTS * sharpness
+    return points - UNSURE_POINTS * unsure

@@ -48,13 +48,14 @@ LIMITS: Final = (
     Limit("eyes_closed", "blink", BLINK_LIMIT),
     Limit("soft", "sharpness", 0.45, least=True),  # the face against its own source at the same size
     Limit("burnt", "clipped", 0.06),  # part of the face's skin
-    Limit("half_dark", "side_light", 4.0),  # in the picture and in the sitter's own light: a look may light one side
+    Limit("half_dark", "side_light", 6.0),  # in the sitter's own light: a look may light one side
     Limit("halo", "halo", 0.07),
     Limit("neck_seam", "neck", 55.0),
     Limit("neck_seam", "neck_moved", 6.0),
     Limit("head_cut", "cut", 1.5),
     Limit("hair_cut", "straight", 1.1),
     Limit("hair_haze", "haze", 0.75),
+    Limit("outline_unsure", "unsure", 1.0),
     Limit("gap", "gap", 0.08),
     Limit("cast", "cast", 0.3),
 )
@@ -90,13 +91,14 @@ def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tupl
         "shape": shape_error(traced.landmarks, source.landmarks),
         "sharpness": _sharpness_kept(rgb, traced.landmarks, source),
         "clipped": float(np.mean((luma[face] > BURNT) | (luma[face] < DROWNED))),
-        "side_light": min(side_light(each, oval) for each in (rgb, layers.sitter)) if oval.any() else 1.0,
+        "side_light": side_light(layers.sitter, oval) if oval.any() else 1.0,
         "blink": float(traced.blendshapes[blink].min() - source.selfie.face.blendshapes[blink].min()),
         "halo": outline.halo(luma, layers.head, garment),
         **(_necks(rgb, photo, neck & (reached > 0.99), neck, face) if coloured else {"neck": 0.0, "neck_moved": 0.0}),
         "cut": outline.cut_by_border(layers.head, figure, source, to_portrait),
         "straight": outline.straight_edge(layers.head, figure, frame.eye_centres(points[:, :2])),
         "haze": outline.haze(layers.head, eye),
+        "unsure": source.unsure,
         "gap": outline.enclosed_backdrop(figure, traced.landmarks[CHIN, :2], eye),
         "cast": skin.cast_of(rgb, face) if coloured else 0.0,
     }

@@ -23,7 +23,7 @@ COPY_ABOVE: Final = 0.12
 SELF_FLOOR: Final = 0.75
 """Least likeness of a portrait to its own source; all there is to compare with where no other photo is left."""
 
-OF_THE_PHOTOS_PIXELS: Final = frozenset({"misshapen", "head_cut", "neck_seam"})
+OF_THE_PHOTOS_PIXELS: Final = frozenset({"misshapen", "head_cut", "neck_seam", "outline_unsure"})
 """Reasons that hold a portrait against its own photo pixel by pixel: a head that was drawn anew has none of its."""
 
 REASONS: Final = {
@@ -43,6 +43,7 @@ REASONS: Final = {
     "head_cut": "the photo's border cuts the head straight, inside the picture",
     "hair_cut": "the head's outline is a straight line, as no hair is",
     "hair_haze": "what is hair and what is backdrop could not be told",
+    "outline_unsure": "where head, neck and old clothes end could not be told",
     "cast": "the skin has the colour of a lamp",
     "drawing_unlike": "the drawing is not like the sitter",
     "unclothed": "the figure that was drawn shows more skin than clothes",

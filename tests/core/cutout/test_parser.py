@@ -22,10 +22,10 @@ from core.cutout.correct import (
     sitter_of,
 )
 from core.cutout.nets import CLASSES, INPUTS, SIZE, ParserNet, RefinerNet
-from core.cutout.parser import BASE, Parser
+from core.cutout.parser import BASE, Parser, unsure_area
 from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.face.landmarks import fill
-from core.face.mesh import FACE_OVAL
+from core.face.mesh import CHIN, FACE_OVAL
 from core.frame import INTEROCULAR_PX
 from core.types import F32, FaceMap
 
@@ -57,6 +57,26 @@ def test_the_nets_give_a_picture_of_the_size_they_are_given() -> None:
         alpha = RefinerNet()(torch.rand(1, 3 + len(CLASSES), PARTS_SIZE[1], PARTS_SIZE[0]))
     assert alpha.shape == (1, 1, PARTS_SIZE[1], PARTS_SIZE[0])
     assert 0 <= alpha.min() <= alpha.max() <= 1
+
+
+def told(where: tuple[slice, slice], *classes: int) -> F32:
+    """Probabilities of the parser: backdrop everywhere, and as much of each of the classes within a part of it."""
+    probabilities = np.zeros((len(CLASSES), SIZE[1], SIZE[0]), np.float32)
+    probabilities[0] = 1
+    probabilities[:, where[0], where[1]] = 0
+    probabilities[list(classes), where[0], where[1]] = 1 / len(classes)
+    return probabilities
+
+
+def test_what_could_not_be_told_apart_counts_above_the_collar_where_the_photo_is(points: F32) -> None:
+    eye, chin = INTEROCULAR_PX * HALF / 2, round(float(points[CHIN, 1]) / 2)
+    valid = np.ones(PARTS_SIZE[::-1], np.float32)
+    beside, below = np.s_[100:120, 10:40], np.s_[chin + 40 : chin + 60, 10:40]
+    assert unsure_area(told(beside, 0, 1), valid, points) == pytest.approx(600 / eye**2)
+    assert unsure_area(told(beside, 1, 3), valid, points) == pytest.approx(600 / eye**2)
+    for certain in (told(beside, 1), told(beside, 1, 4), told(below, 0, 1), told(np.s_[100:102, 10:40], 0, 1)):
+        assert unsure_area(certain, valid, points) == 0
+    assert unsure_area(told(beside, 0, 1), 0 * valid, points) == 0
 
 
 def test_the_sitter_s_face_is_skin(parts: Parts, points: F32) -> None:

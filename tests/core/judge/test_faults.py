@@ -150,7 +150,7 @@ def test_skin_in_the_colour_of_a_lamp_is_told_and_skin_in_white_light_is_not(por
         assert cast_of(np.clip(rgb * np.array(gains), 0, 255).astype(np.uint8), face) > MOST["cast"]
 
 
-@pytest.mark.parametrize(("share", "told"), [(1.0, False), (0.5, False), (0.15, True)])
+@pytest.mark.parametrize(("share", "told"), [(1.0, False), (0.25, False), (0.1, True)])
 def test_a_face_half_in_the_dark_is_told_and_one_lit_from_a_side_is_not(
     portrait: tuple[U8, np.ndarray], collins_map: FaceMap, share: float, told: bool
 ) -> None:

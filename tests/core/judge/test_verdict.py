@@ -12,7 +12,7 @@ from core.judge.verdict import REASONS, judge
 from core.models import Models
 from core.types import U8, FaceMap, Identity, Layers, Portrait, Recipe
 
-PIXEL_BY_PIXEL = ("misshapen", "head_cut", "neck_seam")
+PIXEL_BY_PIXEL = ("misshapen", "head_cut", "neck_seam", "outline_unsure")
 """What is told by laying a portrait over its own photo."""
 
 
@@ -65,11 +65,30 @@ def test_a_look_may_light_one_side_of_a_face_and_a_photo_may_not(
 ) -> None:
     """Split light drew every face as half in the dark, and all were dropped."""
     light = linear(portrait.rgb)
-    light[:, : light.shape[1] // 2] *= 0.12
+    light[:, : light.shape[1] // 2] *= 0.05
     split = to_bytes(srgb(light))
     own, dark = (replace(portrait.layers, sitter=sitter) for sitter in (portrait.rgb, split))
     assert "half_dark" not in reasons(replace(portrait, rgb=split, layers=own), collins_map, models)
     assert "half_dark" in reasons(replace(portrait, rgb=split, layers=dark), collins_map, models)
+
+
+def test_a_photo_in_which_head_and_surroundings_cannot_be_told_apart_gives_no_portrait_of_its_own_pixels(
+    portrait: Portrait, collins_map: FaceMap, models: Models
+) -> None:
+    limit = next(limit.most for limit in LIMITS if limit.measure == "unsure")
+    told, untold = (replace(collins_map, unsure=area) for area in (limit - 0.1, limit + 0.1))
+    assert "outline_unsure" not in reasons(portrait, told, models)
+    assert "outline_unsure" in reasons(portrait, untold, models)
+    assert "outline_unsure" not in reasons(portrait, untold, models, drawn_anew=True)
+
+
+def test_of_two_alike_the_one_whose_outline_is_sure_stands_first() -> None:
+    recipes = ({"style": "office", "source": source} for source in "12")
+    unsure, sure = (
+        {"file": name, "percent_of_baseline": 100, "measures": {"sharpness": 1.0, "unsure": area}, "recipe": recipe}
+        for name, area, recipe in zip("ab", (1.0, 0.0), recipes, strict=True)
+    )
+    assert [entry["file"] for entry in ranking.rank_records([unsure, sure])] == ["b", "a"]
 
 
 def test_ranking_keeps_neighbours_apart() -> None:
