@@ -196,7 +196,7 @@ def _plans(facts: EngineFacts) -> tuple[Check, ...]:
     seen, checks, chosen = card(), [], False
     for plan in facts.plans:
         needs = f"draws {plan.draws[0]} x {plan.draws[1]} with {plan.drawing_gb:.1f} GB, "
-        needs += f"learns {plan.learns[0]} x {plan.learns[1]} with {plan.learning_gb:.1f} GB, {plan.card_gb:.1f} free"
+        needs += f"learns {plan.learns[0]} x {plan.learns[1]} with {plan.learning_gb:.1f} GB, {plan.card_gb:.1f} needed"
         if seen is None:
             checks.append(Check(plan.name, "optional", f"{needs}; no card"))
             continue

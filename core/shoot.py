@@ -37,6 +37,8 @@ GENTLER: Final = 0.5
 """A redraw for the light re-lights half as much: new light is what costs likeness."""
 OF_THE_LIGHT: Final = frozenset({"drifted", "burnt", "cast"})
 """Reasons of the judge that gentler light may mend."""
+OF_THE_PHOTO: Final = "outline_unsure"
+"""A reason that holds for every portrait of a photo."""
 OF_THE_COLLAR: Final = frozenset({"gap", "neck_seam"})
 """Reasons that a garment closed at the neck may mend."""
 OTHER_CLOTHES_KEPT: Final = 3
@@ -108,12 +110,17 @@ class Attempt:
 
 def next_attempt(
     before: Attempt, reasons: Collection[str], spare: list[tuple[FaceMap, int]], style: Style, choice: stage.Choice
-) -> Attempt:
+) -> Attempt | None:
     """Choose how to draw a portrait again that was dropped for `reasons`: by what may mend them.
 
     Light that cost likeness is halved, a fault at the neck gets a closed garment unless the outfit was asked for, all
     else another photo, or another take of one, taken from `spare`; where none is left, the same photo in gentler light.
+    What cannot be told apart in a photo can in no take of it: None where there is no other.
     """
+    if OF_THE_PHOTO in reasons:
+        spare[:] = [pair for pair in spare if pair[0].selfie.sha256 != before.face.selfie.sha256]
+        if not spare:
+            return None
     gentler = replace(before, relight=before.relight * GENTLER)
     if set(reasons) <= OF_THE_LIGHT and before.relight == 1.0:
         return gentler
@@ -215,7 +222,10 @@ def shoot_styles(
                 on_portrait(record, to_come)
                 if record["kept"]:
                     break
-                attempt = next_attempt(attempt, record["reasons"], spare, style, choice)
+                following = next_attempt(attempt, record["reasons"], spare, style, choice)
+                if following is None:
+                    break
+                attempt = following
             cutouts.done(face, whole)
         on_progress(f"shoot {style.id}", total, total)
     return records

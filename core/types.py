@@ -120,7 +120,7 @@ class FaceMap:
     upscale_factor: print pixels per photo pixel at full print size; above 2.3 the print gets smaller.
     features: glasses, hair and hat; shown: left, top and right in frame pixels within which no border of the photo cuts
     the head. Both None before `core.face.features.observe`, which needs the parser, has looked. unsure: how much of the
-    photo about the head could not be told apart, in squared eye distances; 0 before.
+    photo above the collar could not be told apart, in squared eye distances; 0 before.
     """
 
     selfie: Selfie

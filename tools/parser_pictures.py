@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tools.parser_labels import Record, corrected, fixes, fixes_held, heads, necks, unpack, within
+from tools.parser_labels import Record, corrected, fixes, fixes_held, heads, necks, outlined, unpack, within
 from tools.parser_pixels import as_bytes, behind, foreground, resized, unit
 
 BACKDROP, HAIR, SKIN, CLOTHES, HAT = (slice(i, i + 1) for i in range(5))
@@ -130,11 +130,14 @@ class Pictures:
         return unit(torch.stack([self.large_foreground[i] for i in places])), alpha, clear
 
     def _correct(self, teacher: nn.Module, picture: int, stem: str) -> None:
-        """Give a picture the teacher's own answer with what a hand set right in it; an exact edge stays."""
+        """Give a picture the teacher's own answer with what hands outlined and set right; an exact edge stays."""
         inputs = self.of(torch.tensor([picture], device=self.device)).inputs()
         with torch.no_grad():
             said = teacher(inputs).float().softmax(1) + teacher(inputs.flip(-1)).float().softmax(1).flip(-1)
-        parts = corrected((said[0] / 2).cpu().numpy(), fixes()[stem])
+        parts = (said[0] / 2).cpu().numpy()
+        if stem in necks():
+            parts = outlined(parts, self.points[picture].cpu().numpy(), necks()[stem])
+        parts = corrected(parts, fixes()[stem])
         if self.exact[picture]:
             parts = within(parts, 1 - unit(self.parts[picture, 0]).cpu().numpy())
         self.parts[picture] = as_bytes(torch.from_numpy(parts)).to(self.device)

@@ -41,7 +41,7 @@ HATTED: Final = 0.16
 CLUTTERED: Final = 0.3
 """How many stand before cords, poles, stars or leaves."""
 MATCHED: Final = 0.2
-"""How many stand before a backdrop of their hair's colour."""
+"""How many stand before a backdrop whose colour is brought towards their hair's, by any part of the way."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +128,7 @@ class Recomposer:
         hair = (resized(own.parts[:, HAIR], size) / (alpha + 1e-3)).clamp(0, 1)
         front = torch.where(self._coin(count, 0.4) > 0, recoloured(front, hair), front)
         back, other, _ = self._backdrops(count, unit(p.backdrop[ids]))
-        back, _ = self._matched(back, own.rgb, own.parts)
+        back, _ = self._matched(back, resized(front, (HEIGHT, WIDTH)), own.parts)
         back, things = self._cluttered(back, own.parts)
         spoilt = self._segmenter_errors(own.person, own.parts, torch.maximum(other, things), torch.zeros_like(other))
         move = self._moves(count, 8, 0.1, 0.05)
@@ -200,7 +200,10 @@ class Recomposer:
         return composite(hat, theirs[:, :3], front), torch.cat([parts[:, :4], parts[:, HAT] + hat], 1), hat
 
     def _matched(self, back: Tensor, front: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
-        """Bring backdrops to the colour of hair and hat, where texture and shape alone tell them apart; and whose."""
+        """Bring backdrops towards the colour of hair and hat, where texture and shape tell them apart.
+
+        Returns them, and (B, 1, 1, 1) of 1 whose was brought and 0.
+        """
         head = parts[:, HAIR] + parts[:, HAT]
         whose = self._coin(len(back), MATCHED) * (head.mean((1, 2, 3), keepdim=True) > 0.01)
         colour = (front * head).sum((2, 3), keepdim=True) / (head.sum((2, 3), keepdim=True) + 1)

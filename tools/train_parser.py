@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -37,6 +38,8 @@ PACK: Final = CACHE / "parser.pt"
 RUN: Final = CACHE / "parser"
 TUNED_RUN: Final = CACHE / "tuned"
 BASE: Final = Path(__file__).resolve().parent.parent / "core" / "base" / "parser"
+BEFORE: Final = "before.safetensors"
+"""In a tuned run's folder: the parser it began from."""
 CHECKPOINT_S: Final = 30.0
 REPORT_S: Final = 15.0
 CLASS_WEIGHTS: Final = (1.0, 1.6, 1.2, 1.0, 2.0)
@@ -140,6 +143,9 @@ def tune(pack: Path, folder: Path, seconds: float, weights: Path, batch: int = T
     def published() -> nn.Module:
         return loaded(ParserNet(), weights, "parser")
 
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (before := folder / BEFORE).exists():
+        shutil.copy(weights / "parser.safetensors", before)
     draw = Recomposer(Pictures(read(pack), device, published().to(device)))
     config = replace(TUNED, batch=batch, rate=TUNED.rate * math.sqrt(batch / TUNED.batch))
     run = Run.resumed("parser", published, config, folder, device)
@@ -242,19 +248,18 @@ def _bf16(device: str) -> torch.autocast:
 def export(folder: Path, target: Path, share: float = 1.0) -> None:
     """Write the averaged weights of the runs in a folder as fp16 safetensors.
 
-    share: their part of what is written; the rest are the weights that lie there, which a tuned run began from. Between
-    both it forgets less of what is not in its labels (Wortsman et al., Robust fine-tuning, 2022).
+    share: a tuned parser's part of what is written; the rest are the weights it began from. Between both it forgets
+    less of what is not in its labels (Wortsman et al., Robust fine-tuning of zero-shot models, 2022).
     """
     from safetensors.torch import load_file, save_file
 
     target.mkdir(parents=True, exist_ok=True)
     for name in (name for name in CONFIGS if (folder / f"{name}.pt").is_file()):
         weights: dict[str, Any] = torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True)["average"]
-        file = target / f"{name}.safetensors"
-        if share < 1:
-            before = load_file(file)
+        if share < 1 and name == "parser":
+            before = load_file(folder / BEFORE)
             weights = {key: torch.lerp(before[key].float(), value, share) for key, value in weights.items()}
-        save_file({key: value.half().contiguous() for key, value in weights.items()}, file)
+        save_file({key: value.half().contiguous() for key, value in weights.items()}, target / f"{name}.safetensors")
 
 
 def main() -> int:
@@ -280,9 +285,7 @@ def main() -> int:
     exporting = kinds.add_parser("export", help="checkpoints -> weights")
     exporting.add_argument("--run", type=Path, default=RUN)
     exporting.add_argument("--weights", type=Path, default=BASE)
-    exporting.add_argument(
-        "--share", type=float, default=1.0, help="of the run in what is written, beside what is there"
-    )
+    exporting.add_argument("--share", type=float, default=1.0, help="of a tuned parser, beside what it began from")
     asked = options.parse_args()
     match asked.what:
         case "prepare":  # each imports what the GPU machine has not

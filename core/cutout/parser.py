@@ -150,7 +150,7 @@ def unsure_area(probabilities: F32, valid: F32, points: F32) -> float:
     """Return how much of a photo above the collar the parser cannot tell apart, in squared eye distances.
 
     probabilities: (5, 320, 256); valid: (640, 512); points: the mesh in its pixels. Hair and hat are kept alike: they
-    count as one. What is unsure along an edge alone, under 3 pixels of the frame wide, does not count.
+    count as one. What is unsure along an edge alone, under 3 of the 256 pixels wide, does not count.
     """
     eye = INTEROCULAR_PX * HALF / 2
     reached = cv2.resize(valid, SIZE, interpolation=cv2.INTER_AREA) > 0.95

@@ -14,11 +14,8 @@ from typing import Final, Literal
 
 GB: Final = 2**30
 SPARE: Final = 1.5
-"""GB left for CUDA's context, workspaces and fragments while learning: klein's peak on an H100 was 1.8 GB under what is
-counted for it. An engine that meets the end of the memory all the same goes on with its next smaller plan."""
-DRAWING_SPARE: Final = 2.3
-"""GB left while drawing: klein's peak on an H100 was 1.8 GB over what is counted, and the context takes half a GB
-(`python -m tools.bench_gpu --plan bf16`)."""
+"""GB left for CUDA's context, workspaces and fragments. Learning klein took 1.8 GB less than is counted on an H100. An
+engine that meets the end of the memory all the same goes on with its next smaller plan."""
 AMPERE: Final = 8
 """Major compute capability from which NVIDIA's cards compute in bfloat16."""
 
@@ -69,7 +66,7 @@ class Plan:
     draws, learns: width and height of the largest picture drawn and of the pictures learnt from. references: photos
     shown beside the instruction. encoder_on_card: the text encoder may stay there. drawing_gb, learning_gb: without
     SPARE. block_gb: what learning may take more for each block of the net that is computed again for its gradients
-    only in part, 0 where the engine does not; spent where the card has it.
+    only in part, 0 where the engine does not; spent where the card has it. drawing_spare: GB left while drawing.
     """
 
     name: str
@@ -82,11 +79,12 @@ class Plan:
     drawing_gb: float
     learning_gb: float
     block_gb: float = 0.0
+    drawing_spare: float = SPARE
 
     @property
     def card_gb(self) -> float:
         """GB that must be free on the card for drawing and learning."""
-        return max(self.drawing_gb + DRAWING_SPARE, self.learning_gb + SPARE)
+        return max(self.drawing_gb + self.drawing_spare, self.learning_gb + SPARE)
 
 
 @dataclass(frozen=True, slots=True)

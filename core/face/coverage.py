@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from core import frame
+from core.cutout.parts import MOST_UNSURE
 from core.face import features, worn
 from core.face.landmarks import TRIANGLES
 from core.face.mesh import EYES, FACE_OVAL, LIPS
@@ -58,9 +59,6 @@ PHOTO_NOTES: Final = {
     "looks_down": "looking down: used last; send one looking into the camera",
 }
 """What `notes_of` tells of a kept photo and how it is said in English."""
-UNSURE: Final = 1.0
-"""Squared eye distances about the head that could not be told apart above which a sitter is asked for another photo:
-the judge drops what is drawn from it (`core.judge.realism`)."""
 LEAST_CUT: Final = 0.05
 """Part of the frame's width or height that a photo's border must take from the head to be told."""
 
@@ -119,7 +117,7 @@ def notes_of(face: FaceMap) -> tuple[str, ...]:
             found.append("head_cut")
         elif max(left, frame.PRINT[0] - right) > LEAST_CUT * frame.PRINT[0]:
             found.append("side_cut")
-    if face.unsure > UNSURE:
+    if face.unsure > MOST_UNSURE:
         found.append("unsure")
     return (*found, *(word for word in face.expression if word in PHOTO_NOTES))
 

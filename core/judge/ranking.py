@@ -10,7 +10,7 @@ MOST_PERCENT: Final = 110.0
 SHARPNESS_POINTS: Final = 10.0
 """Points of a face as sharp as its source."""
 UNSURE_POINTS: Final = 4.0
-"""Points lost for each squared eye distance about the head that could not be told apart in its photo."""
+"""Points lost for each squared eye distance that could not be told apart in a portrait's photo."""
 REPEAT_POINTS: Final = 4.0
 """Points lost for each portrait of the same style and source that stands before."""
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.colour import LUMINANCE
+from core.cutout.parts import MOST_UNSURE
 from core.face.expression import expression_of
 from core.face.landmarks import Landmarker, face_skin, fill
 from core.face.mesh import BLENDSHAPES, CHIN, FACE_OVAL
@@ -55,7 +56,7 @@ LIMITS: Final = (
     Limit("head_cut", "cut", 1.5),
     Limit("hair_cut", "straight", 1.1),
     Limit("hair_haze", "haze", 0.75),
-    Limit("outline_unsure", "unsure", 1.0),
+    Limit("outline_unsure", "unsure", MOST_UNSURE),
     Limit("gap", "gap", 0.08),
     Limit("cast", "cast", 0.3),
 )

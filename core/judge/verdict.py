@@ -24,7 +24,7 @@ SELF_FLOOR: Final = 0.75
 """Least likeness of a portrait to its own source; all there is to compare with where no other photo is left."""
 
 OF_THE_PHOTOS_PIXELS: Final = frozenset({"misshapen", "head_cut", "neck_seam", "outline_unsure"})
-"""Reasons that hold a portrait against its own photo pixel by pixel: a head that was drawn anew has none of its."""
+"""Reasons that lie in the photo's own pixels: a head that was drawn anew has none of them."""
 
 REASONS: Final = {
     "no_face": "no face is found in the portrait",
@@ -75,6 +75,7 @@ def judge(
     measures["to_source"] = to_source
     reasons = list(dict.fromkeys([*realism.reasons_of(measures), *does]))
     if anew:
+        measures["unsure"] = 0.0  # no pixel of the photo is in the picture
         reasons = [reason for reason in reasons if reason not in OF_THE_PHOTOS_PIXELS]
     if to_source < (SAME_PERSON if anew else SELF_FLOOR):
         reasons.append("drifted")

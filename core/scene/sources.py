@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from core import frame
+from core.cutout.parts import MOST_UNSURE
 from core.errors import Refused
 from core.face.constancy import has_no_colour
 from core.scene.stage import ENLARGE_LIMIT, Choice, window_of
@@ -64,12 +65,17 @@ def select_sources(maps: Sequence[FaceMap], style: Style, choice: Choice, count:
 
 
 def faults_of(face: FaceMap, others_in_colour: bool) -> tuple[str, ...]:
-    """Name what makes a photo the last choice: words of UNWANTED, "head_cut", "no_colour" among photos in colour."""
+    """Name what makes a photo the last choice: words of UNWANTED, "head_cut", "no_colour" among photos in colour.
+
+    "unsure" where its parts cannot be told apart, once it was looked at (`core.face.features.observe`).
+    """
     found: list[str] = [word for word in UNWANTED if word in face.expression]
     if _free_standing_cut(face):
         found.append("head_cut")
     if others_in_colour and has_no_colour(face.selfie):
         found.append("no_colour")
+    if face.unsure > MOST_UNSURE:
+        found.append("unsure")
     return tuple(found)
 
 

@@ -71,7 +71,9 @@ def test_the_whole_sitter_and_the_head_alone_are_two_cutouts_of_one_photo(
 
 def again(face: FaceMap, *reasons: str, spare: int = 1, outfit: str | None = None) -> Attempt:
     left = [(other, 0) for other in photos(face, spare)]
-    return next_attempt(Attempt(face, 0), reasons, left, load("founder"), Choice(outfit=outfit))
+    following = next_attempt(Attempt(face, 0), reasons, left, load("founder"), Choice(outfit=outfit))
+    assert following is not None
+    return following
 
 
 def test_a_dropped_portrait_is_drawn_again_by_what_may_mend_it(collins_map: FaceMap) -> None:
@@ -100,5 +102,17 @@ def test_without_another_photo_the_same_one_is_lit_more_gently(collins_map: Face
 def test_a_photo_that_gentler_light_did_not_mend_makes_room_for_another(collins_map: FaceMap) -> None:
     spare = [(photos(collins_map, 1)[0], 1)]
     before = Attempt(collins_map, 0, relight=GENTLER)
-    assert next_attempt(before, ["drifted"], spare, load("office"), Choice()).face.selfie.sha256 == "0"
+    following = next_attempt(before, ["drifted"], spare, load("office"), Choice())
+    assert following is not None
+    assert following.face.selfie.sha256 == "0"
     assert not spare, "a photo is spent once"
+
+
+def test_a_photo_whose_parts_cannot_be_told_apart_is_drawn_once(collins_map: FaceMap) -> None:
+    other = photos(collins_map, 1)[0]
+    spare = [(collins_map, 1), (other, 0), (collins_map, 2)]
+    following = next_attempt(Attempt(collins_map, 0), ["outline_unsure"], spare, load("office"), Choice())
+    assert following is not None
+    assert following.face is other
+    spare = [(collins_map, 1)]
+    assert next_attempt(Attempt(collins_map, 0), ["outline_unsure"], spare, load("office"), Choice()) is None

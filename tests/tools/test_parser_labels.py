@@ -163,11 +163,16 @@ def test_a_fixed_face_is_taught_what_the_teacher_says_but_for_what_a_hand_set_ri
             logits[:, 3] = 9.0
             return logits
 
+    jaw = mesh()[CHIN, 1] - parser_labels.JAW * parser_labels.IOD
+    neck = [(110, jaw - 20), (146, jaw - 20), (146, jaw + 60), (110, jaw + 60)]
+    for module in (parser_labels, parser_pictures):
+        monkeypatch.setattr(module, "necks", lambda: {"2": [neck]})
     pictures = Pictures(named, "cpu", OfCloth())
     assert pictures.trained.tolist() == [0, 2, 3]
+    assert pictures.parts[2, 2, round(jaw) + 10 : round(jaw) + 50, 118:138].min() > 250, "an outlined neck stays skin"
     face = pictures.parts[2].float() / 255
     assert face[1, 16:64, 16:54].min() > 0.98
-    assert face[3, 100:].min() > 0.98
+    assert face[3, 100 : round(jaw) - 30, :60].min() > 0.98
     plain = Pictures(records, "cpu")
     assert (pictures.parts[0, 0].int() - plain.parts[0, 0].int()).abs().max() < 3, "an exact edge stays"
 

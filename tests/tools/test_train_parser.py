@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from core.cutout.nets import ParserNet, RefinerNet
 from tests.made_people import made_records
-from tools import parser_labels, train_parser
+from tools import measure_parser, parser_labels, train_parser
 from tools.measure_parser import evaluate, iou
 from tools.parser_labels import (
     Record,
@@ -35,8 +36,11 @@ def test_the_published_parser_is_trained_further_and_exported_alone(records: lis
     published, tuned = (load_file(folder / "parser.safetensors") for folder in (train_parser.BASE, weights))
     changes = [float((tuned[key].float() - published[key].float()).abs().max()) for key in published]
     assert 0 < max(changes) < 0.01, "a step at the warm-up's rate from where it was"
-    save_file({key: torch.zeros_like(value) for key, value in tuned.items()}, weights / "parser.safetensors")
-    train_parser.export(run, weights, share=0.25)
+    began = load_file(run / train_parser.BEFORE)
+    assert all(torch.equal(began[key], published[key]) for key in published)
+    save_file({key: torch.zeros_like(value) for key, value in tuned.items()}, run / train_parser.BEFORE)
+    for _ in range(2):
+        train_parser.export(run, weights, share=0.25)
     quarter = load_file(weights / "parser.safetensors")
     assert all(torch.allclose(quarter[key].float(), tuned[key].float() / 4, atol=1e-3) for key in tuned)
 
@@ -82,6 +86,22 @@ def test_iou_counts_sure_pixels_the_photo_reaches() -> None:
     valid[20:30] = 0
     assert iou(found, label, valid)[1] == pytest.approx(1)
     assert np.isnan(iou(found, label, valid)[4])
+
+
+def test_of_a_fix_counts_what_the_net_says_as_the_hand_does(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OfCloth(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            logits = torch.zeros(len(inputs), 5, 320, 256)
+            logits[:, 3] = 9.0
+            return logits
+
+    square = [(40, 40), (240, 40), (240, 240), (40, 240)]
+    drawn = {"2": [("clothes", square)], "3": [("hair", square)]}
+    monkeypatch.setattr(measure_parser, "fixes", lambda: drawn)
+    assert measure_parser.told_right(OfCloth(), records[2]) == 1
+    assert measure_parser.told_right(OfCloth(), records[3]) == 0
 
 
 def test_losses_are_least_for_the_truth() -> None:

@@ -21,6 +21,7 @@ from core.engines.redress.kept import kept, without_surroundings
 from core.engines.redress.neck import (
     TRAPEZIUS,
     near_neck,
+    rounded,
     throat_of,
     up_to_collar,
     up_to_head,
@@ -188,6 +189,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         above = np.zeros((top, width), np.float32)
         whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, matte))
         whole_neck = without_ledges(whole_neck, figure, whole_own, whole_cover, setup.body, setup.turn_deg, scale)
+        whole_neck = rounded(whole_neck, figure, whole_cover, top, scale)
     neck = whole_neck[top:]
     shown = np.minimum(own + head + hanging, 1)
     sure = cv2.erode(shown, np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck

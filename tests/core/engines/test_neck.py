@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.engines.redress.fitting import opening_of
-from core.engines.redress.neck import TRAPEZIUS, up_to_head, widening, within_collar, without_ledges
+from core.engines.redress.neck import TRAPEZIUS, rounded, up_to_head, widening, within_collar, without_ledges
 from core.engines.redress.skin import FOLDS, LEAST, joined, pores, skin_only
 from core.types import Body
 
@@ -39,6 +39,22 @@ def test_folds_of_the_net_are_kept_in_part() -> None:
     furrow = skin_only(shaded_neck(), matte)[100]
     depth = float((furrow[300] - furrow[512]).mean() / (shaded_neck()[100, 300] - shaded_neck()[100, 512]).mean())
     assert FOLDS < depth < 0.9
+
+
+def test_steps_and_notches_of_a_neck_s_outline_are_rounded_and_head_and_garment_stay() -> None:
+    neck, head, cover = (np.zeros((640, 512), np.float32) for _ in range(3))
+    neck[280:420, 200:312] = 1
+    neck[280:330, 190:200] = 1  # a step beside the jaw
+    neck[360:366, 300:312] = 0  # a notch
+    head[:290, 180:330] = 1
+    cover[400:, 150:362] = 1
+    made = rounded(neck, head, cover, 340, 0.5)
+    assert made[326:330, 190:193].max() < 0.3, "the step's corner"
+    assert made[361:365, 300:306].min() > 0.6, "the notch is filled"
+    assert made[:335][neck[:335] == 0].max() == 0, "the photo has no skin beside it above the torso"
+    assert made[300:395, 230:290].min() > 0.99
+    assert np.array_equal(made[410:], neck[410:])
+    assert np.array_equal(rounded(neck, head + 1, cover, 340, 0.5), neck)
 
 
 def test_no_skin_stands_outside_a_collar() -> None:

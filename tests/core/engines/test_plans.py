@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from core.engines.facts import DRAWING_SPARE, SPARE, engines
+from core.engines.facts import SPARE, engines
 
 
 @pytest.mark.parametrize(("engine", "plan"), [
@@ -18,4 +18,4 @@ def test_plans_are_what_the_published_nets_measure_on_the_meta_device(engine: st
     assert known.drawing_gb == pytest.approx(drawing, abs=0.02)
     assert known.learning_gb == pytest.approx(learning, abs=0.02)
     assert known.block_gb == pytest.approx(block, abs=0.002)
-    assert known.card_gb == max(known.drawing_gb + DRAWING_SPARE, known.learning_gb + SPARE)
+    assert known.card_gb == max(known.drawing_gb + known.drawing_spare, known.learning_gb + SPARE)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.cli import main
-from core.cutout.parts import Parts
-from core.face.coverage import coverage, draw_map
+from core.cutout.parts import MOST_UNSURE, Parts
+from core.face.coverage import coverage, draw_map, notes_of
 from core.face.features import judge, measure, observe, words
 from core.face.worn import CHIN, IOD, JAW, UPPER_LIP
 from core.models import Models
@@ -184,6 +184,14 @@ def test_the_drawn_map_outlines_what_is_worn(hopper: FaceMap) -> None:
     eyes = hopper.landmarks[[33, 263], 1].mean() / 2
     assert changed[round(eyes) - 50 : round(eyes) + 60].sum() > 300  # the lenses
     assert changed[:90].sum() > 300  # the line of words
+
+
+def test_what_could_not_be_told_apart_is_kept_with_the_map_and_asks_for_another_photo(
+    collins_map: FaceMap, models: Models
+) -> None:
+    assert observe(collins_map, models.parser).unsure == models.parser.parse(collins_map).unsure > 0
+    assert "unsure" not in notes_of(replace(collins_map, unsure=MOST_UNSURE - 0.1))
+    assert "unsure" in notes_of(replace(collins_map, unsure=MOST_UNSURE + 0.1))
 
 
 def test_check_tells_features_and_the_chat_is_told_of_the_hat(
