@@ -6,7 +6,7 @@ import random
 import signal
 import sqlite3
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -180,6 +180,24 @@ async def test_with_the_lease_that_ships_a_killed_worker_s_job_runs_elsewhere_wi
         assert await held_by_another(services, job_id, holder)
 
 
+async def stop_between_writes(services: Services, process: Process) -> None:
+    """Stop a process where it holds no lock of the database: with one nobody else could write until it goes on."""
+
+    def stopped() -> bool:
+        process.send(signal.SIGSTOP)
+        file = services.settings.data / "ledger.db"
+        with closing(sqlite3.connect(file, timeout=0.2, isolation_level=None)) as database:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                process.send(signal.SIGCONT)
+                return False
+            database.execute("ROLLBACK")
+            return True
+
+    await until(stopped)
+
+
 async def test_a_worker_that_was_frozen_does_not_finish_what_another_has_taken_over(
     services: Services, hold: Hold
 ) -> None:
@@ -188,7 +206,7 @@ async def test_a_worker_that_was_frozen_does_not_finish_what_another_has_taken_o
         job_id = await place(services, someone.id, shoot("held", count=6))
         await services.job_queue.send()
         await stands_at(services, job_id, 1)
-        frozen.send(signal.SIGSTOP)
+        await stop_between_writes(services, frozen)
         hold.let_go()
         async with running(services.settings, "worker,notify"):
             await ends(services, job_id)
