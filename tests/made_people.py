@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from core.cutout.nets import SIZE
 from core.face.mesh import BROWS, CHIN, FACE_OVAL, LIPS
@@ -78,3 +80,13 @@ def record(name: str, portrait: bool, held: bool) -> Record:
 def made_records() -> list[Record]:
     """Two portraits and two faces, one of each held out."""
     return [record(f"{place}.jpg", place < 2, place % 2 == 1) for place in range(4)]
+
+
+class SaysCloth(nn.Module):
+    """A parser that calls everything clothes."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return logits (B, 5, 320, 256)."""
+        logits = torch.full((len(inputs), 5, 320, 256), -9.0)
+        logits[:, 3] = 9.0
+        return logits

@@ -11,8 +11,6 @@ from core.types import F32, U8
 PARTS_SIZE: Final = (512, 640)
 """Width and height of what is told apart: half the print."""
 HALF: Final = PARTS_SIZE[0] / frame.PRINT[0]
-
-
 MOST_UNSURE: Final = 1.0
 """Squared eye distances of a photo that could not be told apart above which a sitter is asked for another photo, and
 what was drawn from it is dropped. docs/pictures.md has what it catches."""

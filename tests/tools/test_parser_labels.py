@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
 from core.cutout.nets import CLASSES
 from core.face.mesh import CHIN
-from tests.made_people import FACE, SKIN_RGB, drawn_person, ellipse, made_records, mesh
+from tests.made_people import FACE, SKIN_RGB, SaysCloth, drawn_person, ellipse, made_records, mesh
 from tools import parser_labels, parser_pictures
 from tools.parser_labels import (
     CLOTHES,
@@ -157,17 +156,11 @@ def test_a_fixed_face_is_taught_what_the_teacher_says_but_for_what_a_hand_set_ri
         monkeypatch.setattr(module, "fixes", lambda: drawn)
         monkeypatch.setattr(module, "fixes_held", lambda: frozenset({"1"}))
 
-    class OfCloth(nn.Module):
-        def forward(self, inputs: Tensor) -> Tensor:
-            logits = torch.full((len(inputs), 5, 320, 256), -9.0)
-            logits[:, 3] = 9.0
-            return logits
-
     jaw = mesh()[CHIN, 1] - parser_labels.JAW * parser_labels.IOD
     neck = [(110, jaw - 20), (146, jaw - 20), (146, jaw + 60), (110, jaw + 60)]
     for module in (parser_labels, parser_pictures):
         monkeypatch.setattr(module, "necks", lambda: {"2": [neck]})
-    pictures = Pictures(named, "cpu", OfCloth())
+    pictures = Pictures(named, "cpu", SaysCloth())
     assert pictures.trained.tolist() == [0, 2, 3]
     assert pictures.parts[2, 2, round(jaw) + 10 : round(jaw) + 50, 118:138].min() > 250, "an outlined neck stays skin"
     face = pictures.parts[2].float() / 255
@@ -190,13 +183,7 @@ def test_where_the_teacher_says_the_opposite_a_face_has_no_label_and_a_portrait_
 ) -> None:
     before = Pictures(records, "cpu")
 
-    class Opposite(nn.Module):
-        def forward(self, inputs: Tensor) -> Tensor:
-            logits = torch.full((len(inputs), 5, 320, 256), -9.0)
-            logits[:, 3] = 9.0
-            return logits
-
-    after = Pictures(records, "cpu", Opposite())
+    after = Pictures(records, "cpu", SaysCloth())
     face = int(torch.nonzero(~before.portrait)[0, 0])
     portrait = int(torch.nonzero(before.portrait)[0, 0])
     skin = before.parts[face, 2] > 250

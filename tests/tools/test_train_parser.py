@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
 from core.cutout.nets import ParserNet, RefinerNet
-from tests.made_people import made_records
+from tests.made_people import SaysCloth, made_records
 from tools import measure_parser, parser_labels, train_parser
 from tools.measure_parser import evaluate, iou
 from tools.parser_labels import (
@@ -91,17 +90,11 @@ def test_iou_counts_sure_pixels_the_photo_reaches() -> None:
 def test_of_a_fix_counts_what_the_net_says_as_the_hand_does(
     records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class OfCloth(nn.Module):
-        def forward(self, inputs: Tensor) -> Tensor:
-            logits = torch.zeros(len(inputs), 5, 320, 256)
-            logits[:, 3] = 9.0
-            return logits
-
     square = [(40, 40), (240, 40), (240, 240), (40, 240)]
     drawn = {"2": [("clothes", square)], "3": [("hair", square)]}
     monkeypatch.setattr(measure_parser, "fixes", lambda: drawn)
-    assert measure_parser.told_right(OfCloth(), records[2]) == 1
-    assert measure_parser.told_right(OfCloth(), records[3]) == 0
+    assert measure_parser.told_right(SaysCloth(), records[2]) == 1
+    assert measure_parser.told_right(SaysCloth(), records[3]) == 0
 
 
 def test_losses_are_least_for_the_truth() -> None:

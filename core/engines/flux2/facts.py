@@ -18,9 +18,9 @@ LEARNS: Final = Weights(
 )  # fmt: skip
 """Base, which a LoRA is learnt on: one learnt on the distilled net draws grey (DiffSynth-Studio issue 1313)."""
 FP8: Final = "float8_e4m3fn"
-DRAWING_SPARE: Final = 2.3
-"""GB: the peak of drawing was 1.8 over what is counted on an H100 (`python -m tools.bench_gpu --plan bf16`), and CUDA's
-context takes half a GB."""
+SPARE: Final = 2.3
+"""GB left while drawing, whose peak was 1.8 over what is counted on an H100 (`python -m tools.bench_gpu --plan bf16`);
+CUDA's context takes half a GB."""
 FACTS: Final = EngineFacts(
     name="flux2",
     title="FLUX.2 [klein] 4B",
@@ -28,21 +28,9 @@ FACTS: Final = EngineFacts(
     opens=("core.engines.flux2.engine", "open_engine"),
     weights=(DRAWS, LEARNS),
     plans=(
-        Plan("bf16", "bfloat16", "bfloat16", (1024, 1280), (896, 1120), 4, True, 16.12, 11.44, 0.279, DRAWING_SPARE),
-        Plan(
-            "bf16-encoder-cpu",
-            "bfloat16",
-            "bfloat16",
-            (1024, 1280),
-            (768, 960),
-            4,
-            False,
-            8.63,
-            10.3,
-            0.214,
-            DRAWING_SPARE,
-        ),
-        Plan("fp8", "bfloat16", FP8, (1024, 1280), (768, 960), 4, False, 5.02, 7.16, 0.214, DRAWING_SPARE),
-        Plan("fp8-small", "bfloat16", FP8, (768, 960), (512, 640), 2, False, 4.47, 5.78, 0.113, DRAWING_SPARE),
+        Plan("bf16", "bfloat16", "bfloat16", (1024, 1280), (896, 1120), 4, True, 16.12, 11.44, 0.279, SPARE),
+        Plan("bf16-encoder-cpu", "bfloat16", "bfloat16", (1024, 1280), (768, 960), 4, False, 8.63, 10.3, 0.214, SPARE),
+        Plan("fp8", "bfloat16", FP8, (1024, 1280), (768, 960), 4, False, 5.02, 7.16, 0.214, SPARE),
+        Plan("fp8-small", "bfloat16", FP8, (768, 960), (512, 640), 2, False, 4.47, 5.78, 0.113, SPARE),
     ),
 )
