@@ -57,11 +57,11 @@ hair: from outside, the face included; out: what lies in there and is neither; h
 net and the label disagreed most about a hat, then about hair. A beard is no hair."""
 
 FIXES: Final = Path(__file__).with_name("parser_fixes.json")
-"""Where a hand set right what a net had said: name -> [class, polygon in halves of the frame's pixels], in order.
+"""Where a hand set right what a net had said: trained or held -> name -> [class, polygon in halves of the frame's
+pixels], in order.
 
-The 840 faces on which net and label disagreed most were looked at; what has an empty list had nothing plainly wrong."""
-FIXES_HELD: Final = 6
-"""Every so many of those with a polygon, by name, is not trained on and tells whether the others helped."""
+Those held are not trained on and tell whether the others helped: every sixth, by name, of the first 401. What has an
+empty list was looked at and had nothing plainly wrong."""
 
 Outline: TypeAlias = list[tuple[int, int]]
 Head: TypeAlias = dict[str, list[Outline]]
@@ -233,14 +233,18 @@ def corrected(parts: F32, of_face: list[Fix]) -> F32:
 @cache
 def fixes() -> dict[str, list[Fix]]:
     """Return what was set right by the picture's name without its ending."""
-    drawn: dict[str, list[Fix]] = json.loads(FIXES.read_text())
-    return drawn
+    return {name: of_face for drawn in _fixes().values() for name, of_face in drawn.items()}
 
 
 @cache
 def fixes_held() -> frozenset[str]:
     """Return the names of those that measure and are not trained on."""
-    return frozenset(sorted(name for name, of_face in fixes().items() if of_face)[::FIXES_HELD])
+    return frozenset(_fixes()["held"])
+
+
+def _fixes() -> dict[str, dict[str, list[Fix]]]:
+    drawn: dict[str, dict[str, list[Fix]]] = json.loads(FIXES.read_text())
+    return drawn
 
 
 @cache

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tools.parser_labels import Record, corrected, fixes, fixes_held, heads, necks, outlined, unpack, within
+from tools.parser_labels import Record, corrected, fixes, fixes_held, headed, heads, necks, outlined, unpack, within
 from tools.parser_pixels import as_bytes, behind, foreground, resized, unit
 
 BACKDROP, HAIR, SKIN, CLOTHES, HAT = (slice(i, i + 1) for i in range(5))
@@ -135,6 +135,8 @@ class Pictures:
         with torch.no_grad():
             said = teacher(inputs).float().softmax(1) + teacher(inputs.flip(-1)).float().softmax(1).flip(-1)
         parts = (said[0] / 2).cpu().numpy()
+        if stem in heads():
+            parts = headed(parts, self.points[picture].cpu().numpy(), heads()[stem])
         if stem in necks():
             parts = outlined(parts, self.points[picture].cpu().numpy(), necks()[stem])
         parts = corrected(parts, fixes()[stem])

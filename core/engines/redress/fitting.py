@@ -41,6 +41,9 @@ INVERTED: Final = 2.5
 within: black cloth worn as white has a line of dots where it met a lighter one; others have a shade there; by eye."""
 SEAM: Final = 6.0
 """Blur in pixels of the pictures by which a cloth is carried into its own edge; by eye."""
+PREVIEWED: Final = 0.5
+"""Pixels per print pixel up to which cloth is enlarged by a bicubic curve: a preview is seen for a moment, and Lanczos
+takes four times as long."""
 PATTERN: Final = 0.7
 """How much of a part's own variation of hue is kept in a new colour."""
 
@@ -66,10 +69,11 @@ def worn(garment: Garment, cloth: Cloth, body: Body, turn_deg: float, size: tupl
     down -= FALL * np.abs(across - inside)
     folded = last[1] - np.abs(last[1] - down)  # what the stretch does not reach is its own mirror image
     aside = np.abs(last[0] - np.abs(last[0] - across))  # and so is what lies beyond its sides
+    curve = cv2.INTER_LANCZOS4 if scale > PREVIEWED else cv2.INTER_CUBIC
     colour, alpha, where = (
         cv2.remap(np.ascontiguousarray(layer), columns, rows, how, borderMode=cv2.BORDER_REPLICATE)
         for layer, columns, rows, how in (
-            (rgba[..., :3], aside, folded, cv2.INTER_LANCZOS4),
+            (rgba[..., :3], aside, folded, curve),
             (rgba[..., 3], inside, np.minimum(down, last[1]), cv2.INTER_CUBIC),
             (parts, aside, folded, cv2.INTER_LINEAR),
         )
