@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
 
@@ -165,53 +166,30 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     """
     layers = setup.layers
     height, width = layers.head.shape
-    soft = 0.35 * (setup.upscale_factor - 1)  # cloth as sharp as the head, no sharper
     top = round(frame.GARMENT_TOP * height)
     size, scale = (width, height - top), width / frame.PRINT[0]
-    head, own, hair = (_lower(part, size) for part in (layers.head, layers.neck, layers.regions[..., 0]))
-    layout = layout_of(setup, size)
-    cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
-    bare = near_neck(setup.body, layers.head, layers.neck)
-    bare_own = own * bare[top:]
-    throat = throat_of(setup.body, head, scale) * (1 - _lower(setup.backdrop, size))
-    neck = up_to_collar(np.maximum(throat, bare_own), layout.rgba[..., 3], head, setup.body, scale)
-    matte = layout.rgba[..., 3]
-    opening = np.zeros_like(matte) if setup.garment is None else opening_of(matte, setup.body)
-    neck = np.maximum(neck, widening(opening, np.maximum(neck, head), TRAPEZIUS))
-    hanging = _lower(setup.back_hair, size)
-    hung = np.maximum(head, hanging)
-    if setup.garment is not None:
-        neck = up_to_head(neck, hung, bare_own, matte, setup.body, setup.turn_deg, scale)
-    neck *= within_collar(matte, opening, np.maximum(hair, hanging), setup.body, scale)
-    whole_neck = np.concatenate([layers.neck[:top] / np.float32(255) * bare[:top], neck])
-    if setup.garment is not None:
-        figure = np.concatenate([np.maximum(layers.head, setup.back_hair)[:top] / np.float32(255), hung])
-        above = np.zeros((top, width), np.float32)
-        whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, matte))
-        whole_neck = without_ledges(whole_neck, figure, whole_own, whole_cover, setup.body, setup.turn_deg, scale)
-        whole_neck = rounded(whole_neck, figure, whole_cover, top, scale)
-    neck = whole_neck[top:]
-    shown = np.minimum(own + head + hanging, 1)
-    sure = cv2.erode(shown, np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
-    own_hair = np.clip(8 * hung, 0, 1)  # its edge has its own colours too, over drawn skin as much as it covers
-    below = np.clip(np.arange(size[1]) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)[:, None]  # above all is as it was
-    own_hair -= (own_hair - hung) * neck * (1 - own) * below
-    keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
-    photo, sitter = layers.sitter[top:].astype(np.float32) / 255, layers.sitter.copy()
-    beyond = normalized_convolution(photo, shown, EDGE_REACH[0] * INTEROCULAR_PX * scale)
-    photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
-    sitter[top:] = to_bytes(photo * keep + drawn_skin(setup, torso, nets, photo, sure) * (1 - keep))
-    if setup.garment is not None:
-        cloth = as_sharp(
-            layout.rgba[..., :3], INTEROCULAR_PX / setup.garment.facts.eye_px * scale, setup.upscale_factor
-        )
-        surface = trunk_normals(layout.rgba[..., 3])
-    else:
-        cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
-        cloth = cv2.GaussianBlur(cloth, (0, 0), soft) if soft > 0.2 else cloth
-        surface = drape(layout, drawn_kind(setup), setup.body, setup.seed)
+    with ThreadPoolExecutor(1) as beside:  # cloth is drawn on one core, the sitter on the other
+        drawing = beside.submit(layout_of, setup, size)
+        head, own, hanging = (_lower(part, size) for part in (layers.head, layers.neck, setup.back_hair))
+        hung, shown = np.maximum(head, hanging), np.minimum(own + head + hanging, 1)
+        bare = near_neck(setup.body, layers.head, layers.neck)
+        photo, sitter = layers.sitter[top:].astype(np.float32) / 255, layers.sitter.copy()
+        beyond = normalized_convolution(photo, shown, EDGE_REACH[0] * INTEROCULAR_PX * scale)
+        layout = drawing.result()
+        clothing = beside.submit(_cloth, setup, layout, torso, scale)
+        whole_neck = _neck(setup, own, bare, head, hanging, layout.rgba[..., 3])
+        neck = whole_neck[top:]
+        sure = cv2.erode(shown, np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
+        own_hair = np.clip(8 * hung, 0, 1)  # its edge has its own colours too, over drawn skin as much as it covers
+        rows = np.arange(size[1])[:, None]
+        below = np.clip(rows / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)  # above all is as it was
+        own_hair -= (own_hair - hung) * neck * (1 - own) * below
+        keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
+        photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
+        sitter[top:] = to_bytes(photo * keep + drawn_skin(setup, torso, nets, photo, sure) * (1 - keep))
+        cloth, cover, surface = clothing.result()
     garment = np.zeros((height, width, 4), np.uint8)
-    garment[top:] = to_bytes(cv2.merge((*cv2.split(cloth), cover)))
+    garment[top:] = cloth
     normals = layers.normals.copy()
     dressed = (cover * (1 - head) > 0.02)[..., None]
     normals[top:] = np.where(dressed, np.round(surface * 127).astype(np.int8), normals[top:])
@@ -233,6 +211,49 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         parts=_parts_of(layout, drawn_kind(setup), height),
         regions=regions,
     )
+
+
+def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: F32) -> F32:
+    """Return the matte of the neck between a head and a garment: (height, width) float32 0..1 of the print.
+
+    own: what the photo shows of it; hanging: hair behind it; cover: the garment's. All (H, W) of the torso's part, but
+    for `bare`, where in the whole print skin is a neck's and no shoulder's.
+    """
+    layers, body, turn = setup.layers, setup.body, setup.turn_deg
+    height, width = bare.shape
+    top, scale = height - len(head), width / frame.PRINT[0]
+    size = (width, height - top)
+    hung, bare_own = np.maximum(head, hanging), own * bare[top:]
+    throat = throat_of(body, head, scale) * (1 - _lower(setup.backdrop, size))
+    neck = up_to_collar(np.maximum(throat, bare_own), cover, head, body, scale)
+    opening = np.zeros_like(cover) if setup.garment is None else opening_of(cover, body)
+    neck = np.maximum(neck, widening(opening, np.maximum(neck, head), TRAPEZIUS))
+    if setup.garment is not None:
+        neck = up_to_head(neck, hung, bare_own, cover, body, turn, scale)
+    neck *= within_collar(cover, opening, np.maximum(_lower(layers.regions[..., 0], size), hanging), body, scale)
+    whole = np.concatenate([layers.neck[:top] / np.float32(255) * bare[:top], neck])
+    if setup.garment is None:
+        return whole
+    figure = np.concatenate([np.maximum(layers.head, setup.back_hair)[:top] / np.float32(255), hung])
+    above = np.zeros((top, width), np.float32)
+    whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, cover))
+    whole = without_ledges(whole, figure, whole_own, whole_cover, body, turn, scale)
+    return rounded(whole, figure, whole_cover, top, scale)
+
+
+def _cloth(setup: Dressing, layout: Layout, torso: F32, scale: float) -> tuple[U8, F32, F32]:
+    """Return a laid out garment as it is photographed: (H, W, 4) uint8, its cover (H, W) and its normals (H, W, 3)."""
+    soft = 0.35 * (setup.upscale_factor - 1)  # cloth as sharp as the head, no sharper
+    cover = cv2.GaussianBlur(layout.rgba[..., 3], (0, 0), max(EDGE * scale, soft))
+    if setup.garment is not None:
+        enlarged = INTEROCULAR_PX / setup.garment.facts.eye_px * scale
+        cloth = as_sharp(layout.rgba[..., :3], enlarged, setup.upscale_factor)
+        surface = trunk_normals(layout.rgba[..., 3])
+    else:
+        cloth = _weave(_shaded(setup, layout, torso), layout, setup.seed)
+        cloth = cv2.GaussianBlur(cloth, (0, 0), soft) if soft > 0.2 else cloth
+        surface = drape(layout, drawn_kind(setup), setup.body, setup.seed)
+    return to_bytes(cv2.merge((*cv2.split(cloth), cover))), cover, surface
 
 
 def _parts_of(layout: Layout, kind: str, height: int) -> U8:
