@@ -144,7 +144,8 @@ def relight(rgb: F32, layers: Layers, rig: Rig, asked: tuple[slice, slice]) -> F
         part = rows, asked[1]
         np.multiply(linear(rgb[part]), thrice(ratio[part], colour), out=lit[part])
     if rig.catch:
-        catch = catch_lights(layers.landmarks, rig.lamp, (width, height))[asked]
+        hair = layers.regions[..., 0] if layers.regions.size else np.zeros((height, width), np.uint8)
+        catch = catch_lights(layers.landmarks, rig.lamp, rgb, hair)[asked]
         left, top, wide, tall = cv2.boundingRect((catch > 0).astype(np.uint8))
         eyes = slice(top, top + tall), slice(left, left + wide)
         lit[asked][eyes] += SPARK * rig.catch * catch[eyes][..., None]

@@ -8,11 +8,13 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 
 from core import frame
+from core.colour import LUMINANCE, linear
 from core.face.mesh import EYES
-from core.types import F32
+from core.types import F32, U8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,14 @@ IRISES: Final = ((468, 469, 470, 471, 472), (473, 474, 475, 476, 477))
 """Centre and ring of each iris in the mesh."""
 CORNEA: Final = 1.3
 """Radius of the cornea over the iris's: 7.8 mm and 5.9 mm (Gullstrand's eye)."""
+SOFTBOX: Final = 2.6
+"""Exponent of the outline of a softbox's image: between a circle, 2, and a square, that of a dot in a small print."""
+UNDER_HAIR: Final = 0.3
+"""Part of an iris that hair covers from which on it mirrors nothing."""
+WHITE: Final = 1.4
+"""Light of the white of an eye over its iris's: less is dark glass, or an eye in the dark; by eye on 30 people."""
+OWN_LAMP, LEAST_LAMP = 4.0, 0.12
+"""Linear light in an iris, over its median and in itself, from which on a lamp is in it already."""
 
 
 def towards(key_deg: float, key_up_deg: float) -> F32:
@@ -89,11 +99,14 @@ def _seen(field: F32, light: F32, eye: float) -> F32:
     return np.clip(1 - (over - field - BIAS * eye) / (0.02 * eye), 0, 1)
 
 
-def catch_lights(landmarks: F32, lamp: Lamp, size: tuple[int, int]) -> F32:
-    """Return where the lamp's image lies in both eyes (height, width), 0..1; all zero where no mesh was kept.
+def catch_lights(landmarks: F32, lamp: Lamp, rgb: F32, hair: U8) -> F32:
+    """Return where the lamp's image lies in both eyes (H, W), 0..1; all zero where no mesh was kept.
 
-    It lies on the cornea halfway between lamp and viewer, where the lids do not cover it.
+    It lies on the cornea halfway between lamp and viewer, where the lids do not cover it. rgb: (H, W, 3) float32 sRGB
+    0..1, the sitter; hair: (H, W) uint8. An eye under hair or behind dark glass gets none, and so does one that has its
+    own.
     """
+    size = rgb.shape[1::-1]
     seen = np.zeros((size[1], size[0]), np.float32)
     if len(landmarks) <= IRISES[1][-1]:
         return seen
@@ -104,16 +117,31 @@ def catch_lights(landmarks: F32, lamp: Lamp, size: tuple[int, int]) -> F32:
         radius = float(np.linalg.norm(landmarks[list(iris[1:]), :2] - middle, axis=-1).mean())
         spot = max((0.12 + 0.14 * lamp.size) * radius, 0.7)
         rows, columns = _around(middle, 2 * radius, size)
-        at = middle + half[:2] * np.float32(CORNEA * radius)
-        across, down = np.abs(np.arange(size[0]) - at[0]), np.abs(np.arange(size[1]) - at[1])
-        distance = (
-            across[None, columns] ** 4 + down[rows, None] ** 4
-        ) ** 0.25  # a softbox: a square with round corners
-        shape = cv2.GaussianBlur(np.clip(spot - distance + 0.5, 0, 1).astype(np.float32), (0, 0), max(0.35 * spot, 0.6))
         between_lids = np.zeros(seen.shape, np.uint8)
         cv2.fillPoly(between_lids, [np.round(landmarks[list(lid), :2]).astype(np.int32)], 1)
-        seen[rows, columns] = shape * cv2.GaussianBlur(between_lids[rows, columns].astype(np.float32), (0, 0), 0.7)
+        lids = between_lids[rows, columns]
+        x, y = np.arange(size[0])[None, columns], np.arange(size[1])[rows, None]
+        away = np.hypot(x - middle[0], y - middle[1]) / radius
+        light = linear(rgb[rows, columns]) @ LUMINANCE
+        if (hair[rows, columns][away < 1] > 127).mean() > UNDER_HAIR or not _dull(light, away, lids > 0):
+            continue
+        at = middle + half[:2] * np.float32(CORNEA * radius)
+        distance = (np.abs(x - at[0]) ** SOFTBOX + np.abs(y - at[1]) ** SOFTBOX) ** (1 / SOFTBOX)
+        shape = cv2.GaussianBlur(np.clip(spot - distance + 0.5, 0, 1).astype(np.float32), (0, 0), max(0.5 * spot, 0.7))
+        seen[rows, columns] = shape * cv2.GaussianBlur(lids.astype(np.float32), (0, 0), 0.7)
     return seen
+
+
+def _dull(light: F32, away: F32, between_lids: NDArray[np.bool_]) -> bool:
+    """Return whether an eye is seen, its white lighter than its iris, and no lamp in it yet.
+
+    light: (H, W) linear; away: (H, W) from the iris' middle, in its radii.
+    """
+    iris, white = between_lids & (away < 0.7), between_lids & (away > 1.1)
+    if min(iris.sum(), white.sum()) < 4:
+        return False
+    dark = float(np.median(light[iris]))
+    return bool(np.quantile(light[white], 0.8) > WHITE * dark and light[iris].max() < max(OWN_LAMP * dark, LEAST_LAMP))
 
 
 def _around(at: F32, reach: float, size: tuple[int, int]) -> tuple[slice, slice]:

@@ -32,10 +32,11 @@ from core.engines.redress.neck import (
 )
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
-from core.engines.redress.skin import EDGE_REACH, drawn_skin
+from core.engines.redress.skin import EDGE_REACH, drawn_skin, filled
+from core.face.landmarks import face_skin
 from core.frame import INTEROCULAR_PX
 from core.scene.compose import compose
-from core.scene.stage import Dressing, Setup, Window, look_of
+from core.scene.stage import Dressing, Setup, Skin, Window, look_of, skin_colour
 from core.scene.style import DRAWN_AS, OWN, DrawnKind, Part, rgb_of
 from core.scene.wardrobe import PART_NAMES
 from core.types import F32, U8, Layers, Portrait, Recipe
@@ -186,7 +187,8 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         own_hair -= (own_hair - hung) * neck * (1 - own) * below
         keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
         photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
-        sitter[top:] = to_bytes(photo * keep + drawn_skin(setup, torso, nets, photo, sure) * (1 - keep))
+        whole = photo * keep + drawn_skin(setup, torso, nets, photo, sure) * (1 - keep)
+        sitter[top:] = to_bytes(filled(whole, neck * (1 - head), _face_colour(layers), scale))
         cloth, cover, surface = clothing.result()
     garment = np.zeros((height, width, 4), np.uint8)
     garment[top:] = cloth
@@ -211,6 +213,11 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         parts=_parts_of(layout, drawn_kind(setup), height),
         regions=regions,
     )
+
+
+def _face_colour(layers: Layers) -> Skin:
+    """Return the median colour of a sitter's whole face, sRGB 0..1."""
+    return skin_colour(layers.sitter.astype(np.float32) / 255, face_skin(layers.sitter, layers.landmarks))
 
 
 def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: F32) -> F32:

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from core.colour import LUMINANCE, linear
+from core.face.mesh import EYES
 from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, compose
 from core.scene.lighting import Rig
 from core.scene.shadows import IRISES, catch_lights
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import Lamps, load, pick
-from core.types import F32, Cutout, FaceMap
+from core.types import F32, U8, Cutout, FaceMap, Layers
 
 NEAR, FAR = (50, 101, 205), (280, 330, 425)
 """Mesh points of the cheek at the picture's left, where the rigs below have their key, and of the other one."""
@@ -96,11 +97,36 @@ def test_a_reflector_fills_what_lies_under_nose_and_chin(lit: dict[str, F32]) ->
     assert below("clamshell") > below("loop")
 
 
+def drawn_eyes(layers: Layers, white: float = 0.8, spark: float = 0.15) -> F32:
+    """Return a face of one colour, its eyes drawn: sRGB of the whites, and of a spot in each brown iris."""
+    rgb = np.full((*layers.head.shape, 3), 0.6, np.float32)
+    for iris, lid in zip(IRISES, EYES, strict=True):
+        middle = layers.landmarks[iris[0], :2]
+        radius = float(np.linalg.norm(layers.landmarks[list(iris[1:]), :2] - middle, axis=-1).mean())
+        at = tuple(int(v) for v in middle.round())
+        cv2.fillPoly(rgb, [np.round(layers.landmarks[list(lid), :2]).astype(np.int32)], (white,) * 3)
+        cv2.circle(rgb, at, round(radius), (0.15,) * 3, -1)
+        cv2.circle(rgb, at, 1, (spark,) * 3, -1)
+    return rgb
+
+
+def test_no_lamp_is_seen_in_an_eye_under_hair_or_behind_dark_glass_nor_a_second_one(setup: Setup) -> None:
+    layers, lamp = setup.layers, Rig(-50, 40).lamp
+    bare = layers.regions[..., 0] * 0
+
+    def seen(rgb: F32, hair: U8) -> float:
+        return float(catch_lights(layers.landmarks, lamp, rgb, hair).max())
+
+    assert seen(drawn_eyes(layers), bare) > 0.3
+    assert seen(drawn_eyes(layers), bare + 255) == 0
+    assert seen(drawn_eyes(layers, white=0.16), bare) == 0
+    assert seen(drawn_eyes(layers, spark=0.9), bare) == 0
+
+
 @pytest.mark.parametrize(("key_deg", "up_deg"), [(-50, 40), (50, 40), (0, 45)])
 def test_catch_lights_stand_in_the_iris_towards_the_lamp(key_deg: float, up_deg: float, setup: Setup) -> None:
     layers = setup.layers
-    height, width = layers.head.shape
-    seen = catch_lights(layers.landmarks, Rig(key_deg, up_deg).lamp, (width, height))
+    seen = catch_lights(layers.landmarks, Rig(key_deg, up_deg).lamp, drawn_eyes(layers), layers.regions[..., 0] * 0)
     rows, columns = np.nonzero(seen > 0.1)
     assert len(rows) > 0
     for iris in IRISES:
