@@ -136,11 +136,11 @@ def _necks(
     here, before = skin.neck_against_face(rgb, own, face, seen), skin.neck_against_face(photo, own, face, seen)
     return {
         "neck": 0.0 if now is None else float(np.linalg.norm(now)),
-        "neck_moved": 0.0 if here is None or before is None else _beside(here, before),
+        "neck_moved": 0.0 if here is None or before is None else beside(here, before),
     }
 
 
-def _beside(at: F32, start: F32) -> float:
+def beside(at: F32, start: F32) -> float:
     """Return how far a point (2,) lies beside the straight way from another to the origin."""
     share = np.clip(1 - float(at @ start) / max(float(start @ start), 1e-6), 0, 1)
     return float(np.linalg.norm(at - (1 - share) * start))

@@ -26,6 +26,7 @@ from core.engines.redress.neck import (
     throat_of,
     up_to_collar,
     up_to_head,
+    up_to_tips,
     widening,
     within_collar,
     without_ledges,
@@ -245,7 +246,8 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     above = np.zeros((top, width), np.float32)
     whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, cover))
     whole = without_ledges(whole, figure, whole_own, whole_cover, body, turn, scale)
-    return rounded(whole, figure, whole_cover, top, scale)
+    whole = up_to_tips(whole, figure, whole_cover, body, scale)
+    return rounded(whole, figure, whole_cover, top, body, scale)
 
 
 def _cloth(setup: Dressing, layout: Layout, torso: F32, scale: float) -> tuple[U8, F32, F32]:

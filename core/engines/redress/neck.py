@@ -32,6 +32,9 @@ ROUND: Final = 0.09
 """Eye distances, as a Gaussian's deviation, over which corners of a neck's outline are rounded; by eye on 40 necks."""
 MOSTLY: Final = 0.4
 """Part of what is around a notch that must be neck for it to be filled."""
+TIP_GAP, TIP_SLOPE = 0.25, 0.5
+"""Eye distances between a neck and a collar's highest point that are filled with skin, and columns by which what is
+filled grows narrower with each row above that point; by eye on 20 necks."""
 REACH: Final = 0.9
 """Eye distances above a collar up to which a neck is carried on to the head; by eye."""
 
@@ -224,11 +227,34 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
     return whole
 
 
-def rounded(neck: F32, head: F32, cover: F32, top: int, scale: float) -> F32:
+def up_to_tips(neck: F32, head: F32, cover: F32, body: Body, scale: float) -> F32:
+    """Let a neck touch the highest points of a collar that stand off it by TIP_GAP at most: none is a horn.
+
+    All (H, W) float32 0..1 of the torso's part or of the whole print. scale: these pixels per print pixel.
+    """
+    eye, middle = INTEROCULAR_PX * scale, body.neck_x * scale
+    columns, rows = np.arange(neck.shape[1], dtype=np.float32), np.arange(len(neck), dtype=np.float32)
+    figure, made = np.maximum(neck, head), neck
+    for way, (x, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
+        away, tip = way * (columns - middle), way * (x - middle)
+        tall = slice(max(0, y - math.ceil(TIP_GAP / TIP_SLOPE * eye)), y + math.ceil(TIP_GAP * eye))
+        reach = _reach(figure[tall], np.broadcast_to(away >= 0, figure[tall].shape), away)
+        at = min(y - tall.start, len(reach) - 1)
+        if not 0 < tip - reach[at] <= TIP_GAP * eye:
+            continue
+        line = tip - TIP_SLOPE * np.maximum(y - rows[tall], 0)
+        inside = np.clip(line[:, None] - away + 0.5, 0, 1) * np.clip(away - reach[:, None] + 2, 0, 1)
+        made = made.copy()
+        made[tall] = np.maximum(made[tall], inside * (1 - head[tall]))
+    return made
+
+
+def rounded(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: float) -> F32:
     """Round the corners of a neck's outline, and fill its notches: rules meet in angles, a neck does not.
 
-    What is filled lies in the torso's part, from row `top` on: above it the photo has no skin there. Head and garment
-    stay. All (H, W) float32 0..1 of the print. scale: these pixels per print pixel.
+    What is filled lies in the torso's part, from row `top` on, for above it the photo has no skin there, and within the
+    collar: beside it is no neck. Head and garment stay. All (H, W) float32 0..1 of the print. scale: these pixels per
+    print pixel.
     """
     sigma = ROUND * INTEROCULAR_PX * scale
     reach = math.ceil(3 * sigma)
@@ -239,6 +265,9 @@ def rounded(neck: F32, head: F32, cover: F32, top: int, scale: float) -> F32:
     outline = np.clip((smooth - 0.5) * math.sqrt(2 * math.pi) * sigma + 0.5, 0, 1)  # an edge of a pixel
     within = np.clip(8 * (cv2.GaussianBlur(here, (0, 0), sigma) - MOSTLY), 0, 1)  # no web between it and hair or cloth
     within[: max(0, top - box[0].start)] = 0
+    (first, _), (last, _) = _highest(cover, body, scale)
+    within[:, : max(0, first + 1 - box[1].start)] = 0
+    within[:, max(0, last - box[1].start) :] = 0
     made = np.maximum(np.minimum(here, np.maximum(outline, others)), np.minimum(outline, within) * (1 - others))
     whole = neck.copy()
     whole[box] = made

@@ -6,9 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
+from core.colour import LUMINANCE, linear, srgb
 from core.engines.redress.fitting import opening_of
-from core.engines.redress.neck import TRAPEZIUS, rounded, up_to_head, widening, within_collar, without_ledges
-from core.engines.redress.skin import FOLDS, LEAST, joined, pores, skin_only
+from core.engines.redress.neck import (
+    TIP_SLOPE,
+    TRAPEZIUS,
+    rounded,
+    up_to_head,
+    up_to_tips,
+    widening,
+    within_collar,
+    without_ledges,
+)
+from core.engines.redress.skin import FILL_BELOW, FOLDS, LEAST, filled, joined, pores, skin_only
 from core.types import Body
 
 BODY = Body(neck_x=512, neck_width=230, collar_y=800, chin_y=730, shoulder_y=780, left=60, right=960)
@@ -48,13 +58,67 @@ def test_steps_and_notches_of_a_neck_s_outline_are_rounded_and_head_and_garment_
     neck[360:366, 300:312] = 0  # a notch
     head[:290, 180:330] = 1
     cover[400:, 150:362] = 1
-    made = rounded(neck, head, cover, 340, 0.5)
+    made = rounded(neck, head, cover, 340, BODY, 0.5)
     assert made[326:330, 190:193].max() < 0.3, "the step's corner"
     assert made[361:365, 300:306].min() > 0.6, "the notch is filled"
     assert made[:335][neck[:335] == 0].max() == 0, "the photo has no skin beside it above the torso"
     assert made[300:395, 230:290].min() > 0.99
     assert np.array_equal(made[410:], neck[410:])
-    assert np.array_equal(rounded(neck, head + 1, cover, 340, 0.5), neck)
+    assert np.array_equal(rounded(neck, head + 1, cover, 340, BODY, 0.5), neck)
+
+
+def test_no_corner_between_a_collar_and_what_lies_outside_it_is_filled_with_skin() -> None:
+    neck, head, cover = (np.zeros((640, 512), np.float32) for _ in range(3))
+    neck[280:480, 200:312] = 1
+    head[:290, 180:330] = 1
+    for away in range(150):  # shoulders that fall away from a collar's highest points, right beside the neck
+        cover[400 + away // 2 :, 199 - away] = cover[400 + away // 2 :, 312 + away] = 1
+    made = rounded(neck, head, cover, 340, BODY, 0.5)
+    assert made[350:, :199].max() == made[350:, 313:].max() == 0
+
+
+@pytest.mark.parametrize(("gap", "touched"), [(15, True), (30, False)])
+def test_a_neck_touches_the_tips_of_a_collar_that_stands_off_it(gap: int, touched: bool) -> None:
+    neck, head, cover = (np.zeros((640, 512), np.float32) for _ in range(3))
+    neck[280:480, 200:312] = 1
+    head[:290, 180:330] = 1
+    for away in range(100):
+        cover[400 + away // 2 :, 200 - gap - away] = cover[400 + away // 2 :, 311 + gap + away] = 1
+    made = up_to_tips(neck, head, cover, BODY, 0.5)
+    if not touched:
+        assert np.array_equal(made, neck)
+        return
+    assert made[400:410, 200 - gap + 1 : 312 + gap - 1].min() > 0.9
+    assert made[:, : 199 - gap].max() == made[:, 313 + gap :].max() == 0, "beside the collar is no neck"
+    left = (made[340:400] > 0.5).argmax(axis=1)
+    assert np.abs(np.diff(left)).max() <= 1, "and comes to them slantwise"
+    assert left[0] == 200
+    assert abs((left[-20] - left[-1]) / 19 - TIP_SLOPE) < 0.1
+
+
+def test_a_neck_in_the_dark_gets_fill_in_the_face_s_hue_and_a_lit_one_stays() -> None:
+    face = (0.8, 0.6, 0.5)
+    light = linear(np.array([[face]], np.float32))[0, 0]
+    neck = np.zeros((300, 400), np.float32)
+    neck[:, 120:280] = 1
+
+    def filled_at(share: float, tint: tuple[float, float, float] = (1, 1, 1)) -> np.ndarray:
+        rgb = np.ones((300, 400, 3), np.float32) * srgb(light * np.float32(share) * np.array(tint, np.float32))
+        made = filled(rgb, neck, face, 0.5)
+        assert np.array_equal(made[:, :118], rgb[:, :118]), "what is no neck stays"
+        assert np.array_equal(made[0], rgb[0]), "no line at the torso's upper edge"
+        return linear(made[200, 200]) / light
+
+    def lightness(share: float) -> float:
+        return float(filled_at(share) @ LUMINANCE) / float(np.ones(3, np.float32) @ LUMINANCE)
+
+    assert abs(lightness(FILL_BELOW) - FILL_BELOW) < 0.02
+    assert abs(lightness(0.9) - 0.9) < 0.02
+    dark, darker = lightness(0.3), lightness(0.12)
+    assert FILL_BELOW > dark > 0.42
+    assert dark > darker > 0.27
+    red = filled_at(0.3, (1.5, 0.8, 0.7))
+    assert red[0] / red[2] < 1.5 < 1.5 / 0.7
 
 
 def test_no_skin_stands_outside_a_collar() -> None:

@@ -13,7 +13,7 @@ from core.face.mesh import CHIN as CHIN_POINT
 from core.face.mesh import FACE_OVAL
 from core.intake.quality import side_light
 from core.judge.outline import cut_by_border, enclosed_backdrop, haze, straight_edge
-from core.judge.realism import LIMITS, reasons_of
+from core.judge.realism import LIMITS, beside, reasons_of
 from core.judge.skin import cast_of, neck_against_face
 from core.types import U8, FaceMap
 
@@ -141,6 +141,15 @@ def test_a_neck_of_another_hue_is_told_and_one_in_shadow_is_not(
     assert before is not None
     assert after is not None
     assert bool(np.linalg.norm(after - before) > MOST["neck_moved"]) is told
+
+
+def test_a_neck_that_came_nearer_to_the_face_s_hue_counts_as_unmoved() -> None:
+    before = np.array([6.0, -8.0], np.float32)
+    assert beside(before, before) < 1e-5
+    assert beside(0.3 * before, before) < 1e-5
+    assert abs(beside(1.5 * before, before) - 5) < 1e-4, "further off than it was"
+    assert abs(beside(-0.5 * before, before) - 5) < 1e-4, "over to the other side"
+    assert abs(beside(before + np.array([4.0, 3.0], np.float32), before) - 5) < 1e-4
 
 
 def test_skin_in_the_colour_of_a_lamp_is_told_and_skin_in_white_light_is_not(portrait: tuple[U8, np.ndarray]) -> None:
