@@ -15,7 +15,7 @@ import numpy as np
 from core import frame
 from core.colour import to_bytes
 from core.cutout.body import bare_neck, figure_of
-from core.cutout.decontaminate import decontaminate, without_backlight
+from core.cutout.decontaminate import decontaminate, in_own_hue, without_backlight
 from core.cutout.foreground import estimate_foreground_ml
 from core.cutout.hair import Hair, layer_hair, shown_window
 from core.cutout.parser import Parser
@@ -70,6 +70,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     back, neck_large = _behind(large_kept, head_large, hair, neck, parts)
     hairy = np.minimum(head_large + back, large_kept)
     rgb = decontaminate(rgb, guide, hairy, _jaw_edge(parts, face), neck_large)
+    rgb = in_own_hue(rgb, hairy, parts.hair, parts.hat)
     rgb = without_backlight(rgb, head_large, neck_large, face)
     left, top, right = shown_window(np.maximum(parts.head, parts.hair), parts.valid)
     return Cutout(

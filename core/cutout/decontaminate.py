@@ -16,6 +16,10 @@ from core.face.landmarks import WORK
 from core.face.mesh import FACE_OVAL
 from core.types import F32, U8, FaceMap
 
+EDGE_FROM, EDGE_TO, INNER_TO = 2.0, 6.0, 22.0
+"""Pixels inside a head's outline, at 512 x 640: its edge wholly, in part, and what is further in; by eye."""
+OWN_HUE, BEYOND = 8.0, 0.1
+"""CIELAB a* and b* by which an edge may differ from what is further in, and the part left of what exceeds it."""
 BACKLIT: Final = (1.5, 2.2)
 """Linear light over the skin's own a little further in, where a jaw begins to be lit from behind, and surely is."""
 LEAST: Final = 0.03
@@ -53,6 +57,27 @@ def decontaminate(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
     foreign = length(cleaned - own)
     swap = (edge * jaw * np.clip((foreign - 0.12) / 0.15, 0, 1))[..., None]
     return np.clip(cleaned + swap * (own - cleaned), 0, 1).astype(np.float32)
+
+
+def in_own_hue(rgb: F32, head: F32, hair: F32, hat: F32) -> F32:
+    """Keep hue and saturation of a head's edge near those of its hair, or its skin, further in; its light stays.
+
+    rgb (1280, 1024, 3) float32 sRGB 0..1, head (1280, 1024); hair, hat (640, 512). A lens and a JPEG spread a lawn's
+    green, a sky's blue over some pixels of any edge, whatever its matte says. Hats and what is worn in the hair stay.
+    """
+    small, matte = (cv2.resize(part, WORK, interpolation=cv2.INTER_AREA) for part in (rgb, head))
+    depth = cv2.distanceTransform((matte > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+    deeper = ((depth > EDGE_TO) & (depth < INNER_TO)).astype(np.float32) * (hat < 0.1)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
+    locks, skin = (normalized_convolution(lab, deeper * part, INNER_TO / 3)[..., 1:] for part in (hair, 1 - hair))
+    away = lab[..., 1:] - (skin + (locks - skin) * hair[..., None])
+    far = length(away)
+    less = np.where(far > OWN_HUE, (OWN_HUE + BEYOND * (far - OWN_HUE)) / np.maximum(far, 1e-3), 1)
+    worn = np.clip(4 * cv2.dilate(hat, np.ones((5, 5))), 0, 1)
+    edge = np.clip((EDGE_TO - depth) / (EDGE_TO - EDGE_FROM), 0, 1) * np.clip(2 * matte, 0, 1) * (1 - worn)
+    lab[..., 1:] -= away * (edge * (1 - less))[..., None]
+    change = np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB), 0, 1) - small
+    return np.clip(rgb + cv2.resize(change, frame.PRINT, interpolation=cv2.INTER_LINEAR), 0, 1).astype(np.float32)
 
 
 def without_backlight(rgb: F32, head: F32, neck: F32, face: FaceMap) -> F32:

@@ -30,6 +30,8 @@ BESIDE_HAIR: Final = 0.4
 """Eye distances between head and hair, or between locks, across which skin goes on; by eye."""
 ROUND: Final = 0.09
 """Eye distances, as a Gaussian's deviation, over which corners of a neck's outline are rounded; by eye on 40 necks."""
+SOFT_EDGE: Final = 3.0
+"""Print pixels over which a neck's outline fades: a head's own fades over as many, and one of a pixel looks cut out."""
 MOSTLY: Final = 0.4
 """Part of what is around a notch that must be neck for it to be filled."""
 TIP_GAP, TIP_SLOPE = 0.25, 0.5
@@ -258,11 +260,12 @@ def rounded(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: float
     """
     sigma = ROUND * INTEROCULAR_PX * scale
     reach = math.ceil(3 * sigma)
-    left, high, wide, tall = cv2.boundingRect((neck > 0).astype(np.uint8))
-    box = np.s_[max(0, high - reach) : high + tall + reach, max(0, left - reach) : left + wide + reach]
+    left, high, broad, tall = cv2.boundingRect((neck > 0).astype(np.uint8))
+    box = np.s_[max(0, high - reach) : high + tall + reach, max(0, left - reach) : left + broad + reach]
     here, others = neck[box], np.maximum(head, cover)[box]
     smooth = cv2.GaussianBlur(np.maximum(here, others), (0, 0), sigma)
-    outline = np.clip((smooth - 0.5) * math.sqrt(2 * math.pi) * sigma + 0.5, 0, 1)  # an edge of a pixel
+    wide = max(SOFT_EDGE * scale, 1)
+    outline = np.clip((smooth - 0.5) * math.sqrt(2 * math.pi) * sigma / wide + 0.5, 0, 1)
     within = np.clip(8 * (cv2.GaussianBlur(here, (0, 0), sigma) - MOSTLY), 0, 1)  # no web between it and hair or cloth
     within[: max(0, top - box[0].start)] = 0
     (first, _), (last, _) = _highest(cover, body, scale)

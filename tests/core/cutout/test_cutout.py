@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core import frame
 from core.cutout.body import figure_of, neck_sides
 from core.cutout.cutout import cut_out, kept_of
-from core.cutout.decontaminate import at_outline, without_backlight
+from core.cutout.decontaminate import EDGE_TO, OWN_HUE, at_outline, in_own_hue, without_backlight
 from core.cutout.hair import layer_hair
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
@@ -311,3 +311,31 @@ def test_a_lamp_behind_lights_the_outline_and_no_middle_of_a_cheek() -> None:
     lit = at_outline(spots, figure, 6)
     assert lit[20:80, 50:54].min() == 1
     assert lit[120:140].max() == 0
+
+
+def test_an_edge_loses_the_lawn_s_green_and_a_hat_keeps_its_red() -> None:
+    """Brown hair over skin, a green rim round both of six print pixels; the hair's left half is a hat."""
+    head = np.zeros((1280, 1024), np.float32)
+    cv2.ellipse(head, (512, 500), (260, 340), 0, 0, 360, 1.0, -1)
+    hairy = (np.arange(1280)[:, None] < 420) * head
+    rgb = np.where(hairy[..., None] > 0, (0.3, 0.2, 0.13), (0.75, 0.55, 0.45)).astype(np.float32)
+    rim = head - cv2.erode(head, np.ones((13, 13), np.uint8))
+    rgb = np.where(rim[..., None] > 0, rgb * (0.75, 1.3, 0.75), rgb).astype(np.float32)
+    hair = cv2.resize(hairy, (512, 640), interpolation=cv2.INTER_AREA)
+    hat = hair * (np.arange(512) < 200)
+    made = in_own_hue(rgb, head, hair - hat, hat)
+
+    def hue(picture: F32) -> F32:
+        return cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[..., 1:]
+
+    def unlike(picture: F32, at: tuple[int, int], own: tuple[int, int]) -> float:
+        return float(np.linalg.norm(hue(picture)[at] - hue(picture)[own]))
+
+    for at, own in (((500, 768), (500, 700)), ((165, 512), (260, 512))):
+        assert unlike(rgb, at, own) > 2 * OWN_HUE
+        assert unlike(made, at, own) - OWN_HUE < 0.55 * (unlike(rgb, at, own) - OWN_HUE)
+    deep = cv2.erode(head, np.ones((round(4 * EDGE_TO) + 1,) * 2, np.uint8)) > 0
+    assert np.abs(made - rgb)[deep].max() < 2e-3
+    assert np.abs(made - rgb)[:400, :380].max() < 0.02, "a hat's edge stays"
+    light = cv2.cvtColor(made, cv2.COLOR_RGB2LAB)[..., 0] - cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[..., 0]
+    assert np.abs(light).max() < 4
