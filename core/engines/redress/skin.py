@@ -35,6 +35,10 @@ MOST_FILL: Final = 2.5
 """The most by which fill lightens: what is darker shows the noise of its photo."""
 FILL_HUE: Final = 0.7
 """How far a neck's hue and saturation go to the face's own."""
+DETAIL: Final = (0.6, 1.5)
+"""Light of a neck's detail over what is around it beyond which it is a scrap of an old collar and no skin's."""
+SCRAPS: Final = 0.7
+"""How far a scrap goes to that bound, as an exponent; by eye."""
 FILL_REACH: Final = (0.15, 0.4)
 """Eye distances over which a neck's light is averaged, and below the torso's upper edge down to which fill sets in."""
 
@@ -42,8 +46,8 @@ FILL_REACH: Final = (0.15, 0.4)
 def filled(rgb: F32, neck: F32, face: Skin, scale: float) -> F32:
     """Light a neck as a white collar and a studio's reflector do: (H, W, 3) sRGB 0..1 of the torso's part, both.
 
-    In the photo it stood in the chin's shadow and in its clothes' colour. What is finer than FILL_REACH stays; nothing
-    gets darker. neck: (H, W) its matte. face: colour of the whole face. scale: these pixels per print pixel.
+    In the photo it stood in the chin's shadow and in its clothes' colour. What is finer than FILL_REACH stays but for
+    scraps of an old collar (DETAIL). neck: (H, W) its matte. face: colour of the whole face. scale: these pixels per print pixel.
     """
     left, top, wide, tall = cv2.boundingRect((neck > 0).astype(np.uint8))
     box = np.s_[top : top + tall, left : left + wide]
@@ -62,6 +66,8 @@ def filled(rgb: F32, neck: F32, face: Skin, scale: float) -> F32:
     lab[..., 1:] += FILL_HUE * (aim[1:] * dim - lab[..., 1:])
     wanted = linear(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1))
     gains = cv2.resize(np.clip(wanted / small, 0.5, MOST_FILL), (wide, tall), interpolation=cv2.INTER_LINEAR)
+    unlike = (light @ LUMINANCE + 1e-3) / (around @ LUMINANCE + 1e-3)
+    gains *= thrice((np.clip(unlike, *DETAIL) / np.maximum(unlike, 0.2)) ** SCRAPS)
     sets_in = np.clip(np.arange(top, top + tall, dtype=np.float32) / (FILL_REACH[1] * eye), 0, 1)[:, None]
     out = rgb.copy()
     out[box] += (srgb(np.minimum(light * gains, 1)) - out[box]) * thrice(there * sets_in)
