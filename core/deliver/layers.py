@@ -168,6 +168,7 @@ def _save_undressed(under: Undressed, folder: Path) -> None:
         "window": [float(v) for v in under.window],
         "body": asdict(under.body),
         "skin": [float(v) for v in under.skin],
+        "face_colour": [float(v) for v in under.face_colour],
         "neckline": float(under.neckline),
         "upscale_factor": float(under.upscale_factor),
         "turn_deg": float(under.turn_deg),
@@ -189,6 +190,7 @@ def _load_undressed(folder: Path) -> Undressed:
             **{name: facts[name] for name in ("neckline", "upscale_factor", "turn_deg", "from_row")},
             "window": tuple(facts["window"]),
             "skin": tuple(facts["skin"]),
+            "face_colour": tuple(facts.get("face_colour", facts["skin"])),  # layers of before have no such key
         },
     )
 

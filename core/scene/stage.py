@@ -125,7 +125,7 @@ def undress(face: FaceMap, cutout: Cutout, tilt_deg: float = 0.0) -> Undressed:
     """Place the sitter in the frame, at the largest print their photo carries, leaning by some degrees."""
     window = cutout.window or window_of(cutout.shown, cutout.figure.neck_x, frame.PRINT)
     size = print_size(face.upscale_factor * frame.PRINT[1] / window[3])
-    layers, back_hair, elsewhere, window, body, skin = _layers(face, cutout, tilt_deg, size)
+    layers, back_hair, elsewhere, window, body, skin, face_colour = _layers(face, cutout, tilt_deg, size)
     return Undressed(
         layers,
         back_hair,
@@ -133,6 +133,7 @@ def undress(face: FaceMap, cutout: Cutout, tilt_deg: float = 0.0) -> Undressed:
         window,
         body,
         skin,
+        face_colour,
         cutout.figure.neckline,
         face.upscale_factor * size[0] / frame.PRINT[0],
         torso_turn(face),
@@ -222,7 +223,7 @@ def window_of(shown: tuple[float, float, float], face_x: float, size: tuple[int,
 
 def _layers(
     face: FaceMap, cutout: Cutout, tilt_deg: float, size: tuple[int, int]
-) -> tuple[Layers, U8, U8, Window, Body, Skin]:
+) -> tuple[Layers, U8, U8, Window, Body, Skin, Skin]:
     """Turn the cutout into the layers of one portrait at its print size: head and own neck, no torso yet."""
     body = body_of(face, cutout.figure)
     turn = cv2.getRotationMatrix2D((body.neck_x, body.collar_y), -tilt_deg, size[0] / frame.PRINT[0])
@@ -281,6 +282,7 @@ def _layers(
         window,
         body,
         _lower_face(pixels, points, head),
+        skin_colour(pixels.astype(np.float32) / 255, skin > 0),
     )
 
 

@@ -34,10 +34,9 @@ from core.engines.redress.neck import (
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
 from core.engines.redress.skin import EDGE_REACH, drawn_skin, filled
-from core.face.landmarks import face_skin
 from core.frame import INTEROCULAR_PX
 from core.scene.compose import compose
-from core.scene.stage import Dressing, Setup, Skin, Window, look_of, skin_colour
+from core.scene.stage import Dressing, Setup, Window, look_of
 from core.scene.style import DRAWN_AS, OWN, DrawnKind, Part, rgb_of
 from core.scene.wardrobe import PART_NAMES
 from core.types import F32, U8, Layers, Portrait, Recipe
@@ -189,7 +188,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
         photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
         whole = photo * keep + drawn_skin(setup, torso, nets, photo, sure) * (1 - keep)
-        sitter[top:] = to_bytes(filled(whole, neck * (1 - head), _face_colour(layers), scale))
+        sitter[top:] = to_bytes(filled(whole, neck * (1 - head), setup.face_colour, scale))
         cloth, cover, surface = clothing.result()
     garment = np.zeros((height, width, 4), np.uint8)
     garment[top:] = cloth
@@ -214,11 +213,6 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         parts=_parts_of(layout, drawn_kind(setup), height),
         regions=regions,
     )
-
-
-def _face_colour(layers: Layers) -> Skin:
-    """Return the median colour of a sitter's whole face, sRGB 0..1."""
-    return skin_colour(layers.sitter.astype(np.float32) / 255, face_skin(layers.sitter, layers.landmarks))
 
 
 def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: F32) -> F32:

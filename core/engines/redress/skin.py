@@ -47,7 +47,8 @@ def filled(rgb: F32, neck: F32, face: Skin, scale: float) -> F32:
     """Light a neck as a white collar and a studio's reflector do: (H, W, 3) sRGB 0..1 of the torso's part, both.
 
     In the photo it stood in the chin's shadow and in its clothes' colour. What is finer than FILL_REACH stays but for
-    scraps of an old collar (DETAIL). neck: (H, W) its matte. face: colour of the whole face. scale: these pixels per print pixel.
+    scraps of an old collar (DETAIL). neck: (H, W) its matte. face: colour of the whole face. scale: these pixels per
+    print pixel.
     """
     left, top, wide, tall = cv2.boundingRect((neck > 0).astype(np.uint8))
     box = np.s_[top : top + tall, left : left + wide]
