@@ -6,6 +6,7 @@ loaded here and nothing is random but seeded grain, so the same layers and look 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -54,6 +55,8 @@ NORMAL: Final = np.float32(1 / 127)
 """What a byte of a normal counts."""
 
 
+CORES: Final = 2
+"""Cores that a print's rows are shared out to: as many as the smallest machine has (docs/performance.md)."""
 CLOTH: Final = 1.7
 """Exponent on the light of cloth, which scatters more than it mirrors; by eye."""
 
@@ -66,16 +69,16 @@ def compose(layers: Layers, look: Look) -> U8:
     bare = 1 - garment_matte
     skin = head * bare
     skin += neck
-    sitter = relight(retouch(_matte(layers.sitter), skin, layers, look.retouch), layers, look.rig, seen)
-    sitter[seen] *= np.float32(layers.gain)
-
-    picture = _behind(look, layers).copy()
+    with ThreadPoolExecutor(1) as beside:  # the sitter on one core, what is round them on the other
+        lit = beside.submit(lambda: _lit(layers, skin, look, seen))
+        picture = _behind(look, layers).copy()
+        below = _seen(layers.garment[..., 3])[0]
+        cloth = linear(layers.garment[below, :, :3])
+        light = _cloth_light(layers.normals[below] * NORMAL, look.rig) * _contact_shadow(head, layers, below)
+        for rows in bands(slice(0, len(cloth))):
+            cloth[rows] *= thrice(light[rows], tint(look.rig))
+        sitter = lit.result()
     _lay_over(picture, sitter, neck, _seen(layers.neck))
-    below = _seen(layers.garment[..., 3])[0]
-    cloth = linear(layers.garment[below, :, :3])
-    light = _cloth_light(layers.normals[below] * NORMAL, look.rig) * _contact_shadow(head, layers, below)
-    for rows in bands(slice(0, len(cloth))):
-        cloth[rows] *= thrice(light[rows], tint(look.rig))
     _lay_over(picture[below], cloth, garment_matte[below], _seen(layers.garment[below, :, 3]))
     _lay_over(picture, sitter, head, _seen(layers.head))
 
@@ -90,6 +93,13 @@ def compose(layers: Layers, look: Look) -> U8:
     _add_light_wrap(picture, look, layers, figure)
     balance = Rig(key_deg=0, warmth=look.warmth)
     return _printed(picture, np.float32(2.0**look.stops) * tint(balance), head, layers.grain, look)
+
+
+def _lit(layers: Layers, skin: F32, look: Look, seen: tuple[slice, slice]) -> F32:
+    """Return the sitter (H, W, 3) retouched, in linear light and the look's own; skin: (H, W), where it is bare."""
+    sitter = relight(retouch(_matte(layers.sitter), skin, layers, look.retouch), layers, look.rig, seen)
+    sitter[seen] *= np.float32(layers.gain)
+    return sitter
 
 
 def _strands(picture: F32, unit: float) -> F32:
@@ -200,7 +210,8 @@ def _printed(picture: F32, gains: F32, head: F32, grain: float, look: Look) -> U
     level = np.float32(max(grain, 0.004))  # a print with less shows banding in smooth paper
     noise = unit_grain(look.seed, width, height, look.black_and_white)
     printed, across = np.empty(picture.shape, np.uint8), np.tile(gains, (width, 1))
-    for rows in bands(slice(0, height)):
+
+    def print_rows(rows: slice) -> None:
         light = picture[rows]
         light *= across
         if look.black_and_white:
@@ -209,6 +220,9 @@ def _printed(picture: F32, gains: F32, head: F32, grain: float, look: Look) -> U
         display += noise[rows] * thrice(level * (1 - 0.75 * head[rows]))
         display *= 255
         printed[rows] = np.clip(np.rint(display, out=display), 0, 255, out=display)
+
+    with ThreadPoolExecutor(CORES) as cores:
+        list(cores.map(print_rows, bands(slice(0, height))))
     return printed
 
 
