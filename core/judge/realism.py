@@ -27,6 +27,8 @@ BLINK_LIMIT: Final = 0.35
 """mediapipe's eyeBlink above the source's own, of the eye that is more open."""
 BURNT, DROWNED = 0.985, 0.015
 """Luma above and below which skin shows nothing any more, in sRGB 0..1."""
+FILLED: Final = 0.7
+"""Part of the way to the face's hue that a neck may go: a little more than `core.engines.redress.skin` takes it."""
 UNREAD: Final = {"shape": 1.0, "clipped": 1.0}
 """What a face that the landmarker cannot read counts as."""
 
@@ -52,7 +54,7 @@ LIMITS: Final = (
     Limit("half_dark", "side_light", 6.0),  # in the sitter's own light: a look may light one side
     Limit("halo", "halo", 0.07),
     Limit("neck_seam", "neck", 55.0),
-    Limit("neck_seam", "neck_moved", 6.0),
+    Limit("neck_seam", "neck_moved", 4.2),
     Limit("head_cut", "cut", 1.5),
     Limit("hair_cut", "straight", 1.1),
     Limit("hair_haze", "haze", 0.75),
@@ -141,8 +143,11 @@ def _necks(
 
 
 def beside(at: F32, start: F32) -> float:
-    """Return how far a point (2,) lies beside the straight way from another to the origin."""
-    share = np.clip(1 - float(at @ start) / max(float(start @ start), 1e-6), 0, 1)
+    """Return how far a neck's hue (2,) lies beside the way from what it was to the face's, the origin.
+
+    The way ends where fill may bring it, FILLED of it (`core.engines.redress.skin`).
+    """
+    share = np.clip(1 - float(at @ start) / max(float(start @ start), 1e-6), 0, FILLED)
     return float(np.linalg.norm(at - (1 - share) * start))
 
 

@@ -238,6 +238,9 @@ def up_to_tips(neck: F32, head: F32, cover: F32, body: Body, scale: float) -> F3
     columns, rows = np.arange(neck.shape[1], dtype=np.float32), np.arange(len(neck), dtype=np.float32)
     figure, made = np.maximum(neck, head), neck
     for way, (x, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
+        inwards = cover[min(y + round(2 * TIP * scale), len(cover) - 1)] > 0.5
+        while inwards[x - way] and way * (x - way - middle) > 0:  # a jacket's edge is often as high as its shirt's
+            x -= way
         away, tip = way * (columns - middle), way * (x - middle)
         tall = slice(max(0, y - math.ceil(TIP_GAP / TIP_SLOPE * eye)), y + math.ceil(TIP_GAP * eye))
         reach = _reach(figure[tall], np.broadcast_to(away >= 0, figure[tall].shape), away)

@@ -13,7 +13,7 @@ from core.engines.redress.nets import Nets
 from core.frame import INTEROCULAR_PX
 from core.scene.blur import blurred
 from core.scene.stage import Dressing, Skin
-from core.types import F32
+from core.types import F32, Undressed
 
 PORES: Final = 0.035
 """The most contrast that grown skin gets. Necks had 0.01 to 0.09 on fourteen sitters, most of it stubble."""
@@ -29,10 +29,14 @@ LEAST: Final = 0.85
 """Least light of drawn skin, of that of the sitter's own neck above it: the net draws dark spots deep in an opening."""
 FILL_BELOW: Final = 0.65
 """Light of a neck, of the face's, below which it gets fill: 0.63 is the median of 140 official portraits."""
-FILL: Final = 0.33
-"""Exponent on what a neck's light is below that: 0.3 of the face's becomes 0.50, 0.15 0.40; by eye on ten necks."""
-MOST_FILL: Final = 2.5
-"""The most by which fill lightens: what is darker shows the noise of its photo."""
+FILL: Final = 0.45
+"""Exponent on what a neck's light is below that: 0.3 of the face's becomes 0.46, 0.15 0.34; by eye on ten necks."""
+MOST_FILL: Final = 2.0
+"""The most by which fill lightens: what is darker shows the noise of its photo, and a chin's shadow is a shadow."""
+MOST_TINT: Final = 1.25
+"""The most by which fill changes one of red, green and blue beside the others: what is nearly black has no hue."""
+BEARDED, BELOW_BEARD = 0.5, 0.3
+"""Light of the chin, of the face's, below which it has a beard; eye distances below it where fill sets in then."""
 FILL_HUE: Final = 0.7
 """How far a neck's hue and saturation go to the face's own."""
 DETAIL: Final = (0.6, 1.5)
@@ -43,12 +47,12 @@ FILL_REACH: Final = (0.15, 0.4)
 """Eye distances over which a neck's light is averaged, and below the torso's upper edge down to which fill sets in."""
 
 
-def filled(rgb: F32, neck: F32, face: Skin, scale: float) -> F32:
+def filled(rgb: F32, neck: F32, sitter: Undressed, scale: float) -> F32:
     """Light a neck as a white collar and a studio's reflector do: (H, W, 3) sRGB 0..1 of the torso's part, both.
 
     In the photo it stood in the chin's shadow and in its clothes' colour. What is finer than FILL_REACH stays but for
-    scraps of an old collar (DETAIL). neck: (H, W) its matte. face: colour of the whole face. scale: these pixels per
-    print pixel.
+    scraps of an old collar (DETAIL). neck: (H, W) its matte. A beard that hangs over it stays dark. scale: these pixels
+    per print pixel.
     """
     left, top, wide, tall = cv2.boundingRect((neck > 0).astype(np.uint8))
     box = np.s_[top : top + tall, left : left + wide]
@@ -58,7 +62,7 @@ def filled(rgb: F32, neck: F32, face: Skin, scale: float) -> F32:
     light, there = linear(rgb[box]), neck[box]
     around = normalized_convolution(light, there, FILL_REACH[0] * eye)
     small = np.maximum(cv2.resize(around, (max(wide // 4, 1), max(tall // 4, 1)), interpolation=cv2.INTER_AREA), 1e-4)
-    own = linear(np.array([[face]], np.float32))
+    own, chin = (linear(np.array([[colour]], np.float32)) for colour in (sitter.face_colour, sitter.skin))
     ratio = small @ LUMINANCE / float((own @ LUMINANCE)[0, 0])
     gain = np.clip((np.maximum(ratio, 1e-3) / FILL_BELOW) ** (FILL - 1), 1, MOST_FILL)
     lab = cv2.cvtColor(srgb(np.clip(small * thrice(gain.astype(np.float32)), 0, 1)), cv2.COLOR_RGB2LAB)
@@ -66,10 +70,16 @@ def filled(rgb: F32, neck: F32, face: Skin, scale: float) -> F32:
     dim = np.sqrt(np.minimum(lab[..., :1] / max(float(aim[0]), 1), 1))  # skin in the shade is nearly as saturated
     lab[..., 1:] += FILL_HUE * (aim[1:] * dim - lab[..., 1:])
     wanted = linear(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1))
-    gains = cv2.resize(np.clip(wanted / small, 0.5, MOST_FILL), (wide, tall), interpolation=cv2.INTER_LINEAR)
+    ratios = wanted / small
+    light_only = thrice((wanted @ LUMINANCE) / (small @ LUMINANCE))
+    ratios = np.clip(ratios, light_only / MOST_TINT, light_only * MOST_TINT)
+    gains = cv2.resize(ratios, (wide, tall), interpolation=cv2.INTER_LINEAR)
     unlike = (light @ LUMINANCE + 1e-3) / (around @ LUMINANCE + 1e-3)
     gains *= thrice((np.clip(unlike, *DETAIL) / np.maximum(unlike, 0.2)) ** SCRAPS)
-    sets_in = np.clip(np.arange(top, top + tall, dtype=np.float32) / (FILL_REACH[1] * eye), 0, 1)[:, None]
+    begin = 0.0
+    if float((chin @ LUMINANCE)[0, 0]) < BEARDED * float((own @ LUMINANCE)[0, 0]):
+        begin = (sitter.body.chin_y - frame.GARMENT_TOP * frame.PRINT[1]) * scale + BELOW_BEARD * eye
+    sets_in = np.clip((np.arange(top, top + tall, dtype=np.float32) - begin) / (FILL_REACH[1] * eye), 0, 1)[:, None]
     out = rgb.copy()
     out[box] += (srgb(np.minimum(light * gains, 1)) - out[box]) * thrice(there * sets_in)
     return out
