@@ -69,16 +69,14 @@ def compose(layers: Layers, look: Look) -> U8:
     bare = 1 - garment_matte
     skin = head * bare
     skin += neck
-    with ThreadPoolExecutor(1) as beside:  # the sitter on one core, what is round them on the other
-        lit = beside.submit(lambda: _lit(layers, skin, look, seen))
+    with ThreadPoolExecutor(1) as beside:  # the sitter on one core, their garment on the other
+        small = len(head) <= frame.PRINT_SIZES[-1][1]  # of a larger print a second core would keep 80 MB
+        dressing = beside.submit(_lit_cloth, layers, look, head) if small else None
+        sitter = relight(retouch(_matte(layers.sitter), skin, layers, look.retouch), layers, look.rig, seen)
+        sitter[seen] *= np.float32(layers.gain)
         picture = _behind(look, layers).copy()
-        below = _seen(layers.garment[..., 3])[0]
-        cloth = linear(layers.garment[below, :, :3])
-        light = _cloth_light(layers.normals[below] * NORMAL, look.rig) * _contact_shadow(head, layers, below)
-        for rows in bands(slice(0, len(cloth))):
-            cloth[rows] *= thrice(light[rows], tint(look.rig))
-        sitter = lit.result()
-    _lay_over(picture, sitter, neck, _seen(layers.neck))
+        _lay_over(picture, sitter, neck, _seen(layers.neck))
+        cloth, below = dressing.result() if dressing else _lit_cloth(layers, look, head)
     _lay_over(picture[below], cloth, garment_matte[below], _seen(layers.garment[below, :, 3]))
     _lay_over(picture, sitter, head, _seen(layers.head))
 
@@ -95,11 +93,14 @@ def compose(layers: Layers, look: Look) -> U8:
     return _printed(picture, np.float32(2.0**look.stops) * tint(balance), head, layers.grain, look)
 
 
-def _lit(layers: Layers, skin: F32, look: Look, seen: tuple[slice, slice]) -> F32:
-    """Return the sitter (H, W, 3) retouched, in linear light and the look's own; skin: (H, W), where it is bare."""
-    sitter = relight(retouch(_matte(layers.sitter), skin, layers, look.retouch), layers, look.rig, seen)
-    sitter[seen] *= np.float32(layers.gain)
-    return sitter
+def _lit_cloth(layers: Layers, look: Look, head: F32) -> tuple[F32, slice]:
+    """Return a garment's colours in linear light and the look's own, in the rows where it is, and those rows."""
+    below = _seen(layers.garment[..., 3])[0]
+    cloth = linear(layers.garment[below, :, :3])
+    light = _cloth_light(layers.normals[below] * NORMAL, look.rig) * _contact_shadow(head, layers, below)
+    for rows in bands(slice(0, len(cloth))):
+        cloth[rows] *= thrice(light[rows], tint(look.rig))
+    return cloth, below
 
 
 def _strands(picture: F32, unit: float) -> F32:
