@@ -28,7 +28,7 @@ BLINK_LIMIT: Final = 0.35
 BURNT, DROWNED = 0.985, 0.015
 """Luma above and below which skin shows nothing any more, in sRGB 0..1."""
 FILLED: Final = 0.7
-"""Part of the way to the face's hue that a neck may go: a little more than `core.engines.redress.skin` takes it."""
+"""Part of the way to the face's hue that a neck may go: `core.engines.redress.skin.FILL_HUE`."""
 UNREAD: Final = {"shape": 1.0, "clipped": 1.0}
 """What a face that the landmarker cannot read counts as."""
 

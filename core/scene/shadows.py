@@ -42,7 +42,7 @@ SOFTBOX: Final = 2.6
 UNDER_HAIR: Final = 0.3
 """Part of an iris that hair covers from which on it mirrors nothing."""
 WHITE: Final = 1.4
-"""Light of the white of an eye over its iris's: less is dark glass, or an eye in the dark; by eye on 30 people."""
+"""Light of the white of an eye over its iris's: less is dark glass, or an eye in the dark; by eye on a dozen people."""
 OWN_LAMP, LEAST_LAMP = 4.0, 0.12
 """Linear light in an iris, over its median and in itself, from which on a lamp is in it already."""
 
