@@ -69,7 +69,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     head_large = np.minimum(at_print(head, guide), large_kept)
     back, neck_large = _behind(large_kept, head_large, hair, neck, parts)
     hairy = np.minimum(head_large + back, large_kept)
-    rgb = decontaminate(rgb, guide, hairy, _jaw_edge(parts, face), neck_large)
+    rgb = decontaminate(rgb, guide, hairy, _jaw_edge(parts, face), neck_large, shaven)
     rgb = in_own_hue(rgb, hairy, parts.hair, parts.hat)
     rgb = without_backlight(rgb, head_large, neck_large, face)
     left, top, right = shown_window(np.maximum(parts.head, parts.hair), parts.valid)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from core import frame
-from core.colour import LUMINANCE, dot, length, linear, normalized_convolution
+from core.colour import LUMINANCE, dot, length, linear, normalized_convolution, thrice
 from core.face.landmarks import WORK
 from core.face.mesh import FACE_OVAL
 from core.types import F32, U8, FaceMap
@@ -20,6 +20,11 @@ EDGE_FROM, EDGE_TO, INNER_TO = 2.0, 6.0, 22.0
 """Pixels inside a head's outline, at 512 x 640: its edge wholly, in part, and what is further in; by eye."""
 OWN_HUE, BEYOND = 8.0, 0.1
 """CIELAB a* and b* by which an edge may differ from what is further in, and the part left of what exceeds it."""
+RIM: Final = (0.01, 0.04)
+"""sRGB by which a shaven jaw's edge is lighter than the skin beside it from where on it is a rim, and surely: a collar's
+light, or a line that a camera's sharpening drew; by eye."""
+RIM_TO: Final = 6.0
+"""Pixels of such an edge at 512 x 640."""
 BACKLIT: Final = (1.5, 2.2)
 """Linear light over the skin's own a little further in, where a jaw begins to be lit from behind, and surely is."""
 LEAST: Final = 0.03
@@ -29,7 +34,7 @@ ABOVE: Final = 0.1
 """Part of such a light that may lie above the ears; by eye."""
 
 
-def decontaminate(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
+def decontaminate(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32, shaven: bool) -> F32:
     """Take the surroundings' light out of the head's edge: a white collar, a backlight, a blue backdrop.
 
     rgb: the estimated foreground, photo: the picture, both (1280, 1024, 3) float32 0..1; head, jaw, neck (1280, 1024).
@@ -56,7 +61,14 @@ def decontaminate(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32) -> F32:
     cleaned = rgb - excess[..., None] * towards
     foreign = length(cleaned - own)
     swap = (edge * jaw * np.clip((foreign - 0.12) / 0.15, 0, 1))[..., None]
-    return np.clip(cleaned + swap * (own - cleaned), 0, 1).astype(np.float32)
+    cleaned = cleaned + swap * (own - cleaned)
+    if shaven:
+        near_edge = ((depth > RIM_TO) & (depth < 2 * RIM_TO)).astype(np.float32)
+        inner = cv2.resize(normalized_convolution(colours, near_edge, RIM_TO), frame.PRINT, interpolation=cv2.INTER_LINEAR)
+        rim = jaw * np.clip((RIM_TO - cv2.resize(depth, frame.PRINT, interpolation=cv2.INTER_LINEAR)) / 2, 0, 1)
+        rim *= np.clip(((cleaned - inner) @ LUMINANCE - RIM[0]) / (RIM[1] - RIM[0]), 0, 1)
+        cleaned += thrice(cv2.GaussianBlur(rim, (0, 0), 1)) * (inner - cleaned)
+    return np.clip(cleaned, 0, 1).astype(np.float32)
 
 
 def in_own_hue(rgb: F32, head: F32, hair: F32, hat: F32) -> F32:

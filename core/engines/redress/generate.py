@@ -240,7 +240,7 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     above = np.zeros((top, width), np.float32)
     whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, cover))
     whole = without_ledges(whole, figure, whole_own, whole_cover, body, turn, scale)
-    whole = up_to_tips(whole, figure, whole_cover, body, scale)
+    whole = up_to_tips(whole, figure, whole_cover, top, body, scale)
     return rounded(whole, figure, whole_cover, top, body, scale)
 
 

@@ -34,9 +34,11 @@ SOFT_EDGE: Final = 3.0
 """Print pixels over which a neck's outline fades: a head's own fades over as many, and one of a pixel looks cut out."""
 MOSTLY: Final = 0.4
 """Part of what is around a notch that must be neck for it to be filled."""
-TIP_GAP, TIP_SLOPE = 0.25, 0.5
-"""Eye distances between a neck and a collar's highest point that are filled with skin, and columns by which what is
-filled grows narrower with each row above that point; by eye on 20 necks."""
+TIP_GAP: Final = 0.3
+"""Eye distances by which a neck's outline is moved to end at a collar's highest point; by eye on 40 necks."""
+BOW, HOLLOW = 0.03, 0.2
+"""Eye distances by which an outline may lie outside and inside the straight line from jaw to collar: a neck is hollow
+there, and what stands out is a shoulder or an old collar; by eye."""
 REACH: Final = 0.9
 """Eye distances above a collar up to which a neck is carried on to the head; by eye."""
 
@@ -229,28 +231,43 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
     return whole
 
 
-def up_to_tips(neck: F32, head: F32, cover: F32, body: Body, scale: float) -> F32:
-    """Let a neck touch the highest points of a collar that stand off it by TIP_GAP at most: none is a horn.
+def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: float) -> F32:
+    """Let a neck's outline run smoothly from the head to the highest points of a collar.
 
-    All (H, W) float32 0..1 of the torso's part or of the whole print. scale: these pixels per print pixel.
+    A collar that stands off was a horn, skin outside it an old collar's. What is seen beside the head is smoothed, ends
+    at the collar's point, and keeps to the straight line between (BOW, HOLLOW). An end further off than TIP_GAP stays.
+    Nothing is added above row `top`, for above it the photo has no skin there. All (H, W) float32 0..1 of the torso's
+    part or of the whole print. scale: these pixels per print pixel.
     """
     eye, middle = INTEROCULAR_PX * scale, body.neck_x * scale
     columns, rows = np.arange(neck.shape[1], dtype=np.float32), np.arange(len(neck), dtype=np.float32)
-    figure, made = np.maximum(neck, head), neck
+    made = neck.copy()
     for way, (x, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
         inwards = cover[min(y + round(2 * TIP * scale), len(cover) - 1)] > 0.5
         while inwards[x - way] and way * (x - way - middle) > 0:  # a jacket's edge is often as high as its shirt's
             x -= way
         away, tip = way * (columns - middle), way * (x - middle)
-        tall = slice(max(0, y - math.ceil(TIP_GAP / TIP_SLOPE * eye)), y + math.ceil(TIP_GAP * eye))
-        reach = _reach(figure[tall], np.broadcast_to(away >= 0, figure[tall].shape), away)
+        tall = slice(max(0, y - math.ceil(REACH * eye)), y + math.ceil(TIP_GAP * eye))
+        beside = np.broadcast_to(away >= 0, neck[tall].shape)
+        reach, hung = _reach(np.maximum(neck, head)[tall], beside, away), _reach(head[tall], beside, away)
         at = min(y - tall.start, len(reach) - 1)
-        if not 0 < tip - reach[at] <= TIP_GAP * eye:
+        covered = np.flatnonzero(reach[:at] <= hung[:at] + 1)  # no skin is seen beside the head
+        first = int(covered[-1]) + 1 if len(covered) else 0
+        if at - first < 3 or not np.isfinite(reach[first:at]).all() or abs(tip - reach[at - 1]) > TIP_GAP * eye:
             continue
-        line = tip - TIP_SLOPE * np.maximum(y - rows[tall], 0)
-        inside = np.clip(line[:, None] - away + 0.5, 0, 1) * np.clip(away - reach[:, None] + 2, 0, 1)
-        made = made.copy()
-        made[tall] = np.maximum(made[tall], inside * (1 - head[tall]))
+        seen = reach[first:at]
+        smooth = cv2.GaussianBlur(seen[:, None], (1, 0), ROUND * eye, borderType=cv2.BORDER_REPLICATE)[:, 0]
+        way_down = np.linspace(0, 1, len(seen), dtype=np.float32)
+        line = seen[0] + (tip - seen[0]) * way_down
+        smooth += way_down**2 * (3 - 2 * way_down) * (tip - smooth[-1]) + (1 - way_down) ** 2 * (seen[0] - smooth[0])
+        outline = np.full(len(reach), tip, np.float32)
+        outline[first:at] = np.clip(smooth, line - HOLLOW * eye, line + BOW * eye)
+        outline[:first] = reach[:first]
+        edge = np.clip(outline[:, None] - away + 0.5, 0, 1)
+        added = edge * np.clip(away - reach[:, None] + 2, 0, 1) * (1 - head[tall]) * (rows[tall, None] >= top)
+        below = (rows[tall, None] >= y) | (away < 0)  # there within_collar has cut it
+        kept = np.where(below, made[tall], np.minimum(made[tall], np.where(rows[tall, None] < tall.start + first, 1, edge)))
+        made[tall] = np.maximum(kept, added * (away >= 0))
     return made
 
 

@@ -39,12 +39,12 @@ BEARDED, BELOW_BEARD = 0.5, 0.3
 """Light of the chin, of the face's, below which it has a beard; eye distances below it where fill sets in then."""
 FILL_HUE: Final = 0.7
 """How far a neck's hue and saturation go to the face's own."""
-DETAIL: Final = (0.6, 1.5)
-"""Light of a neck's detail over what is around it beyond which it is a scrap of an old collar and no skin's."""
-SCRAPS: Final = 0.7
-"""How far a scrap goes to that bound, as an exponent; by eye."""
-FILL_REACH: Final = (0.15, 0.4)
-"""Eye distances over which a neck's light is averaged, and below the torso's upper edge down to which fill sets in."""
+SHADING, DETAIL = 0.25, 0.3
+"""Natural logarithm at which a neck's light over what is widely, and closely, around it is halved: a chin's shadow that
+ends in a line, blots, streaks of an old collar lie above, folds and tendons mostly below; by eye on 40 necks."""
+FILL_REACH: Final = (0.1, 0.5, 0.4)
+"""Eye distances over which a neck's light is averaged closely and widely, and below the torso's upper edge down to
+which fill sets in."""
 
 
 def filled(rgb: F32, neck: F32, sitter: Undressed, scale: float) -> F32:
@@ -60,11 +60,14 @@ def filled(rgb: F32, neck: F32, sitter: Undressed, scale: float) -> F32:
         return rgb
     eye = INTEROCULAR_PX * scale
     light, there = linear(rgb[box]), neck[box]
-    around = normalized_convolution(light, there, FILL_REACH[0] * eye)
-    small = np.maximum(cv2.resize(around, (max(wide // 4, 1), max(tall // 4, 1)), interpolation=cv2.INTER_AREA), 1e-4)
+    around, widely = (normalized_convolution(light, there, reach * eye) for reach in FILL_REACH[:2])
+    size = (max(wide // 4, 1), max(tall // 4, 1))
+    small, smooth = (np.maximum(cv2.resize(each, size, interpolation=cv2.INTER_AREA), 1e-4) for each in (around, widely))
     own, chin = (linear(np.array([[colour]], np.float32)) for colour in (sitter.face_colour, sitter.skin))
-    ratio = small @ LUMINANCE / float((own @ LUMINANCE)[0, 0])
+    shading = _compressed((small @ LUMINANCE) / (smooth @ LUMINANCE), SHADING)
+    ratio = (smooth @ LUMINANCE) * shading / float((own @ LUMINANCE)[0, 0])
     gain = np.clip((np.maximum(ratio, 1e-3) / FILL_BELOW) ** (FILL - 1), 1, MOST_FILL)
+    gain *= (smooth @ LUMINANCE) * shading / (small @ LUMINANCE)
     lab = cv2.cvtColor(srgb(np.clip(small * thrice(gain.astype(np.float32)), 0, 1)), cv2.COLOR_RGB2LAB)
     aim = cv2.cvtColor(srgb(own), cv2.COLOR_RGB2LAB)[0, 0]
     dim = np.sqrt(np.minimum(lab[..., :1] / max(float(aim[0]), 1), 1))  # skin in the shade is nearly as saturated
@@ -73,16 +76,23 @@ def filled(rgb: F32, neck: F32, sitter: Undressed, scale: float) -> F32:
     ratios = wanted / small
     light_only = thrice((wanted @ LUMINANCE) / (small @ LUMINANCE))
     ratios = np.clip(ratios, light_only / MOST_TINT, light_only * MOST_TINT)
-    gains = cv2.resize(ratios, (wide, tall), interpolation=cv2.INTER_LINEAR)
-    unlike = (light @ LUMINANCE + 1e-3) / (around @ LUMINANCE + 1e-3)
-    gains *= thrice((np.clip(unlike, *DETAIL) / np.maximum(unlike, 0.2)) ** SCRAPS)
+    lit = around * cv2.resize(ratios, (wide, tall), interpolation=cv2.INTER_LINEAR)
+    unlike = (light + 2e-3) / (around + 2e-3)
+    detail = (light @ LUMINANCE + 2e-3) / (around @ LUMINANCE + 2e-3)
+    lit *= thrice(_compressed(detail, DETAIL)) * (unlike / thrice(detail)) ** (1 - FILL_HUE)
     begin = 0.0
     if float((chin @ LUMINANCE)[0, 0]) < BEARDED * float((own @ LUMINANCE)[0, 0]):
         begin = (sitter.body.chin_y - frame.GARMENT_TOP * frame.PRINT[1]) * scale + BELOW_BEARD * eye
-    sets_in = np.clip((np.arange(top, top + tall, dtype=np.float32) - begin) / (FILL_REACH[1] * eye), 0, 1)[:, None]
+    sets_in = np.clip((np.arange(top, top + tall, dtype=np.float32) - begin) / (FILL_REACH[2] * eye), 0, 1)[:, None]
     out = rgb.copy()
-    out[box] += (srgb(np.minimum(light * gains, 1)) - out[box]) * thrice(there * sets_in)
+    out[box] += (srgb(np.minimum(lit, 1)) - out[box]) * thrice(there * sets_in)
     return out
+
+
+def _compressed(ratio: F32, knee: float) -> F32:
+    """Bring ratios of light nearer to 1, the more the further they are: one whose logarithm is `knee` has half of it."""
+    far = np.log(np.maximum(ratio, 1e-2))
+    return np.exp(far / (1 + np.abs(far) / knee)).astype(np.float32)
 
 
 def drawn_skin(setup: Dressing, torso: F32, nets: Nets, own: F32, sure: F32) -> F32:
