@@ -172,6 +172,7 @@ def _save_undressed(under: Undressed, folder: Path) -> None:
         "neckline": float(under.neckline),
         "upscale_factor": float(under.upscale_factor),
         "turn_deg": float(under.turn_deg),
+        "bearded": under.bearded,
         "from_row": under.from_row,
     }
     backdrop = np.dstack([under.backdrop] * 3)
@@ -190,7 +191,8 @@ def _load_undressed(folder: Path) -> Undressed:
             **{name: facts[name] for name in ("neckline", "upscale_factor", "turn_deg", "from_row")},
             "window": tuple(facts["window"]),
             "skin": tuple(facts["skin"]),
-            "face_colour": tuple(facts.get("face_colour", facts["skin"])),  # layers of before have no such key
+            "face_colour": tuple(facts.get("face_colour", facts["skin"])),  # layers of before have neither key
+            "bearded": bool(facts.get("bearded", False)),
         },
     )
 

@@ -30,6 +30,8 @@ ENLARGE_LIMIT: Final = 2.35
 """Print pixels per photo pixel up to which a face still looks photographed."""
 LEAST_WINDOW: Final = 0.62
 """Least part of the frame that a print may show: a smaller one would no longer hold face and collar."""
+MARGIN: Final = 0.02
+"""Part of the print's width left beside hair or a brim that is moved into it; by eye."""
 TORSO_TURN: Final = 0.5
 """How much of a head's turn shoulders make with it; by eye."""
 MOST_TURN: Final = 15.0
@@ -137,6 +139,7 @@ def undress(face: FaceMap, cutout: Cutout, tilt_deg: float = 0.0) -> Undressed:
         cutout.figure.neckline,
         face.upscale_factor * size[0] / frame.PRINT[0],
         torso_turn(face),
+        face.features is not None and face.features.facial_hair == "beard",
     )
 
 
@@ -200,11 +203,14 @@ def _key_side(face: FaceMap, light: str, take: int) -> float:
     return side if take == 0 else -side
 
 
-def window_of(shown: tuple[float, float, float], face_x: float, size: tuple[int, int]) -> Window:
+def window_of(
+    shown: tuple[float, float, float], face_x: float, size: tuple[int, int], sides: tuple[float, float] | None = None
+) -> Window:
     """Choose what the print shows, so that its own border lies where the photo's border cuts the head.
 
-    shown: left, top and right that the photo shows of the head, face_x the face's middle, in pixels of a frame of
-    `size` (width, height). Returns left, top, width and height of a 4:5 window, the whole frame where nothing is cut.
+    shown: left, top and right that the photo shows of the head, face_x the face's middle, sides: the head's own, all in
+    pixels of a frame of `size` (width, height). Returns left, top, width and height of a 4:5 window, the whole frame
+    where nothing is cut. A brim or hair that the photo shows whole is moved into the print where it fits.
     """
     (width, height), (left, top, right) = size, shown
     whole = (0.0, 0.0, float(width), float(height))
@@ -212,7 +218,10 @@ def window_of(shown: tuple[float, float, float], face_x: float, size: tuple[int,
     if tall >= height or tall < LEAST_WINDOW * height:  # what is cut so far cannot be hidden: the judge will see it
         return whole
     wide = tall * width / height
-    start = float(np.clip(face_x - wide / 2, left, right - wide))
+    start = face_x - wide / 2
+    if sides is not None and sides[1] - sides[0] < wide:
+        start = float(np.clip(start, sides[1] - wide, sides[0]))
+    start = float(np.clip(start, left, right - wide))
     start = left if left > 0 and right >= width else right - wide if right < width and left <= 0 else start
     above = top if top > 0 else float(np.clip(frame.EYE_LINE * (height - tall), 0, height - tall))
     half_face = frame.EYE_DISTANCE * width
@@ -240,7 +249,7 @@ def _layers(
     points = frame.carry(face.landmarks, turn.astype(np.float32))
     pixels = to_bytes(rgb)
     skin = face_skin(pixels, points).astype(np.float32)
-    head = place(cutout.head)
+    head, back_hair = place(cutout.head), place(cutout.back_hair)
     left, top, right = cutout.shown
     corners = frame.carry(np.array([[left, top], [right, top]], np.float32), turn.astype(np.float32))
     cut = (left > 0, top > 0, right < frame.PRINT[0])  # a border that cuts nothing stays where it is, however tilted
@@ -249,7 +258,7 @@ def _layers(
         float(corners[:, 1].max()) + 2 if cut[1] else 0.0,
         float(corners[1, 0]) - 2 if cut[2] else float(size[0]),
     )
-    window = window_of(shown, float(points[1, 0]), size)
+    window = window_of(shown, float(points[1, 0]), size, _sides(np.maximum(head, back_hair), float(points[CHIN, 1])))
     if cutout.window is not None:
         shrink = size[0] / frame.PRINT[0]
         window = (
@@ -277,13 +286,20 @@ def _layers(
     )
     return (
         layers,
-        to_bytes(place(cutout.back_hair)),
+        to_bytes(back_hair),
         to_bytes(place(cutout.backdrop)),
         window,
         body,
         _lower_face(pixels, points, head),
         skin_colour(pixels.astype(np.float32) / 255, skin > 0),
     )
+
+
+def _sides(head: F32, chin: float) -> tuple[float, float] | None:
+    """Return the first and last column of a head (H, W) above its chin, MARGIN of the width further out."""
+    columns = np.flatnonzero((head[: max(1, round(chin))] > 0.5).any(axis=0))
+    margin = MARGIN * head.shape[1]
+    return (float(columns[0]) - margin, float(columns[-1]) + margin) if len(columns) else None
 
 
 def body_of(face: FaceMap, figure: Figure) -> Body:

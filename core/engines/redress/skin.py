@@ -42,6 +42,9 @@ FILL_HUE: Final = 0.7
 SHADING, DETAIL = 0.25, 0.3
 """Natural logarithm at which a neck's light over what is widely, and closely, around it is halved: a chin's shadow that
 ends in a line, blots, streaks of an old collar lie above, folds and tendons mostly below; by eye on 40 necks."""
+BEARD: Final = (0.12, 0.22)
+"""The same logarithm's deviation nearby from which on what hangs below a bearded chin is beard, and surely: a beard has
+0.25 and more, a neck 0.02 to 0.1; by eye."""
 FILL_REACH: Final = (0.1, 0.5, 0.4)
 """Eye distances over which a neck's light is averaged closely and widely, and below the torso's upper edge down to
 which fill sets in."""
@@ -50,9 +53,9 @@ which fill sets in."""
 def filled(rgb: F32, neck: F32, sitter: Undressed, scale: float) -> F32:
     """Light a neck as a white collar and a studio's reflector do: (H, W, 3) sRGB 0..1 of the torso's part, both.
 
-    In the photo it stood in the chin's shadow and in its clothes' colour. What is finer than FILL_REACH stays but for
-    scraps of an old collar (DETAIL). neck: (H, W) its matte. A beard that hangs over it stays dark. scale: these pixels
-    per print pixel.
+    In the photo it stood in the chin's shadow and in its clothes' colour. Its light comes near to what is around it
+    (SHADING), its hue to the face's; what is finer stays but for scraps of an old collar (DETAIL), and so does a beard
+    that hangs over it. neck: (H, W) its matte. scale: these pixels per print pixel.
     """
     left, top, wide, tall = cv2.boundingRect((neck > 0).astype(np.uint8))
     box = np.s_[top : top + tall, left : left + wide]
@@ -79,7 +82,10 @@ def filled(rgb: F32, neck: F32, sitter: Undressed, scale: float) -> F32:
     lit = around * cv2.resize(ratios, (wide, tall), interpolation=cv2.INTER_LINEAR)
     unlike = (light + 2e-3) / (around + 2e-3)
     detail = (light @ LUMINANCE + 2e-3) / (around @ LUMINANCE + 2e-3)
-    lit *= thrice(_compressed(detail, DETAIL)) * (unlike / thrice(detail)) ** (1 - FILL_HUE)
+    lit *= thrice(_without_scraps(detail)) * (unlike / thrice(detail)) ** (1 - FILL_HUE)
+    if sitter.bearded:
+        uneven = cv2.GaussianBlur(np.log(detail) ** 2 * there, (0, 0), FILL_REACH[0] * eye)
+        there = there * (1 - np.clip((np.sqrt(uneven) - BEARD[0]) / (BEARD[1] - BEARD[0]), 0, 1))
     begin = 0.0
     if float((chin @ LUMINANCE)[0, 0]) < BEARDED * float((own @ LUMINANCE)[0, 0]):
         begin = (sitter.body.chin_y - frame.GARMENT_TOP * frame.PRINT[1]) * scale + BELOW_BEARD * eye
@@ -93,6 +99,12 @@ def _compressed(ratio: F32, knee: float) -> F32:
     """Bring ratios of light nearer to 1, the more the further they are: one whose logarithm is `knee` has half of it."""
     far = np.log(np.maximum(ratio, 1e-2))
     return np.exp(far / (1 + np.abs(far) / knee)).astype(np.float32)
+
+
+def _without_scraps(detail: F32) -> F32:
+    """Keep ratios of light near to 1 and lose those far from it: a pore stays, a necklace leaves no outline."""
+    far = np.log(detail)
+    return np.exp(far / (1 + (far / DETAIL) ** 2)).astype(np.float32)
 
 
 def drawn_skin(setup: Dressing, torso: F32, nets: Nets, own: F32, sure: F32) -> F32:

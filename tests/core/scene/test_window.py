@@ -26,6 +26,12 @@ def test_a_side_that_is_cut_becomes_the_prints_side() -> None:
     assert left + wide <= 1024
 
 
+def test_a_brim_that_the_photo_shows_whole_is_moved_into_the_print() -> None:
+    left, _, wide, _ = window_of((0.0, 140.0, 1024.0), 512.0, SIZE, (250.0, 1000.0))
+    assert left + wide >= 1000
+    assert window_of((0.0, 140.0, 1024.0), 512.0, SIZE, (10.0, 1010.0)) == window_of((0.0, 140.0, 1024.0), 512.0, SIZE)
+
+
 def test_what_cannot_be_hidden_keeps_the_frame() -> None:
     assert window_of((0.0, 700.0, 1024.0), 512.0, SIZE) == WHOLE
     assert window_of((600.0, 0.0, 1024.0), 512.0, SIZE) == WHOLE
@@ -34,11 +40,12 @@ def test_what_cannot_be_hidden_keeps_the_frame() -> None:
 @given(
     st.tuples(st.floats(0, 1023), st.floats(0, 1279), st.floats(1, 1024)),
     st.floats(0, 1024),
+    st.none() | st.tuples(st.floats(-20, 1044), st.floats(-20, 1044)).map(lambda pair: (min(pair), max(pair))),
 )
 def test_a_window_has_the_prints_shape_lies_in_the_frame_and_holds_the_face(
-    shown: tuple[float, float, float], face_x: float
+    shown: tuple[float, float, float], face_x: float, sides: tuple[float, float] | None
 ) -> None:
-    window = window_of(shown, face_x, SIZE)
+    window = window_of(shown, face_x, SIZE, sides)
     left, top, wide, tall = window
     assert abs(wide / tall - 0.8) < 1e-6
     assert tall >= LEAST_WINDOW * 1280
