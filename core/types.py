@@ -247,8 +247,8 @@ class Undressed:
     layers: head, front hair and own neck alone. back_hair, backdrop: (H, W) uint8, as in `Cutout`. window: left, top,
     width and height of what the print shows of these pixels. skin: sRGB 0..1 of the face's lower half, which the neck
     is to have; face_colour: of the whole face. neckline: as in `Figure`. upscale_factor: print pixels per photo pixel.
-    turn_deg: how far the torso is turned to the picture's right. bearded: whether the photo shows a beard, which may hang
-    over the neck. from_row: above it sitter, normals and regions are those of the portrait, and not kept twice.
+    turn_deg: how far the torso is turned to the picture's right. bearded: whether a beard may hang over the neck.
+    from_row: above it sitter, normals and regions are those of the portrait, and not kept twice.
     """
 
     layers: Layers

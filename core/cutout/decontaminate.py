@@ -21,8 +21,8 @@ EDGE_FROM, EDGE_TO, INNER_TO = 2.0, 6.0, 22.0
 OWN_HUE, BEYOND = 8.0, 0.1
 """CIELAB a* and b* by which an edge may differ from what is further in, and the part left of what exceeds it."""
 RIM: Final = (0.01, 0.04)
-"""sRGB by which a shaven jaw's edge is lighter than the skin beside it from where on it is a rim, and surely: a collar's
-light, or a line that a camera's sharpening drew; by eye."""
+"""sRGB by which a shaven jaw's edge is lighter than the skin beside it where it becomes a rim, and surely is one: a
+collar's light, or a line that a camera's sharpening drew; by eye."""
 RIM_TO: Final = 6.0
 """Pixels of such an edge at 512 x 640."""
 BACKLIT: Final = (1.5, 2.2)
@@ -39,8 +39,8 @@ def decontaminate(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32, shaven: 
 
     rgb: the estimated foreground, photo: the picture, both (1280, 1024, 3) float32 0..1; head, jaw, neck (1280, 1024).
     Near the edge a colour that leaves the head's own (12 px further in) towards what lies outside it
-    is pulled back, all the more the nearer the edge; along the jaw any colour that is not the skin's. The bare
-    neck beyond the jaw is left as it was photographed.
+    is pulled back, all the more the nearer the edge; along the jaw any colour that is not the skin's, and along a
+    shaven one what is lighter than the skin beside it (RIM). The bare neck beyond the jaw is left as it was.
     """
     small = cv2.resize(head, WORK, interpolation=cv2.INTER_AREA)
     depth = cv2.distanceTransform((small > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
@@ -63,8 +63,8 @@ def decontaminate(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32, shaven: 
     swap = (edge * jaw * np.clip((foreign - 0.12) / 0.15, 0, 1))[..., None]
     cleaned = cleaned + swap * (own - cleaned)
     if shaven:
-        near_edge = ((depth > RIM_TO) & (depth < 2 * RIM_TO)).astype(np.float32)
-        inner = cv2.resize(normalized_convolution(colours, near_edge, RIM_TO), frame.PRINT, interpolation=cv2.INTER_LINEAR)
+        beside = normalized_convolution(colours, ((depth > RIM_TO) & (depth < 2 * RIM_TO)).astype(np.float32), RIM_TO)
+        inner = cv2.resize(beside, frame.PRINT, interpolation=cv2.INTER_LINEAR)
         rim = jaw * np.clip((RIM_TO - cv2.resize(depth, frame.PRINT, interpolation=cv2.INTER_LINEAR)) / 2, 0, 1)
         rim *= np.clip(((cleaned - inner) @ LUMINANCE - RIM[0]) / (RIM[1] - RIM[0]), 0, 1)
         cleaned += thrice(cv2.GaussianBlur(rim, (0, 0), 1)) * (inner - cleaned)

@@ -263,11 +263,11 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
         outline = np.full(len(reach), tip, np.float32)
         outline[first:at] = np.clip(smooth, line - HOLLOW * eye, line + BOW * eye)
         outline[:first] = reach[:first]
-        edge = np.clip(outline[:, None] - away + 0.5, 0, 1)
-        added = edge * np.clip(away - reach[:, None] + 2, 0, 1) * (1 - head[tall]) * (rows[tall, None] >= top)
-        below = (rows[tall, None] >= y) | (away < 0)  # there within_collar has cut it
-        kept = np.where(below, made[tall], np.minimum(made[tall], np.where(rows[tall, None] < tall.start + first, 1, edge)))
-        made[tall] = np.maximum(kept, added * (away >= 0))
+        edge = np.clip(outline[:, None] - away + 0.5, 0, 1) * (away >= 0)
+        cut = (rows[tall, None] < y) & (away >= 0)  # below, within_collar has cut it
+        addable = ((rows[tall] >= top) & np.isfinite(reach))[:, None] * (1 - head[tall])
+        added = edge * np.clip(away - reach[:, None] + 2, 0, 1) * addable
+        made[tall] = np.maximum(np.where(cut, np.minimum(made[tall], edge), made[tall]), added)
     return made
 
 

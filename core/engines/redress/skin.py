@@ -65,7 +65,9 @@ def filled(rgb: F32, neck: F32, sitter: Undressed, scale: float) -> F32:
     light, there = linear(rgb[box]), neck[box]
     around, widely = (normalized_convolution(light, there, reach * eye) for reach in FILL_REACH[:2])
     size = (max(wide // 4, 1), max(tall // 4, 1))
-    small, smooth = (np.maximum(cv2.resize(each, size, interpolation=cv2.INTER_AREA), 1e-4) for each in (around, widely))
+    small, smooth = (
+        np.maximum(cv2.resize(each, size, interpolation=cv2.INTER_AREA), 1e-4) for each in (around, widely)
+    )
     own, chin = (linear(np.array([[colour]], np.float32)) for colour in (sitter.face_colour, sitter.skin))
     shading = _compressed((small @ LUMINANCE) / (smooth @ LUMINANCE), SHADING)
     ratio = (smooth @ LUMINANCE) * shading / float((own @ LUMINANCE)[0, 0])
@@ -96,7 +98,7 @@ def filled(rgb: F32, neck: F32, sitter: Undressed, scale: float) -> F32:
 
 
 def _compressed(ratio: F32, knee: float) -> F32:
-    """Bring ratios of light nearer to 1, the more the further they are: one whose logarithm is `knee` has half of it."""
+    """Bring ratios of light nearer to 1, the more the further they are: a logarithm of `knee` is halved."""
     far = np.log(np.maximum(ratio, 1e-2))
     return np.exp(far / (1 + np.abs(far) / knee)).astype(np.float32)
 
