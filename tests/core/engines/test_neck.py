@@ -111,7 +111,7 @@ def test_what_stands_out_above_a_collar_s_tips_is_an_old_collar_and_goes() -> No
     made = up_to_tips(neck, head, cover, 340, BODY, 0.5)
     right = 511 - (made[320:400, ::-1] > 0.5).argmax(axis=1)
     assert 310 <= right.min() <= right.max() <= 312 + BOW * INTEROCULAR_PX / 2
-    assert np.array_equal(made[:, :250], neck[:, :250])
+    assert np.abs(made[:, :250] - neck[:, :250]).max() <= 0.5, "the other side stays, its edge half a column further in"
 
 
 def test_a_neck_in_the_dark_gets_fill_in_the_face_s_hue_and_a_lit_one_stays() -> None:
