@@ -236,8 +236,8 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
 
     A collar that stands off was a horn, skin outside it an old collar's. What is seen beside the head is smoothed, ends
     at the collar's point, and keeps to the straight line between (BOW, HOLLOW). An end further off than TIP_GAP stays.
-    Nothing is added above row `top`, for above it the photo has no skin there. All (H, W) float32 0..1 of the torso's
-    part or of the whole print. scale: these pixels per print pixel.
+    Nothing is added above row `top`, for above it the photo has no skin there, and FLARE columns a row below it at
+    most. All (H, W) float32 0..1 of the torso's part or of the whole print. scale: these pixels per print pixel.
     """
     eye, middle = INTEROCULAR_PX * scale, body.neck_x * scale
     columns, rows = np.arange(neck.shape[1], dtype=np.float32), np.arange(len(neck), dtype=np.float32)
@@ -261,12 +261,13 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
         line = seen[0] + (tip - seen[0]) * way_down
         smooth += way_down**2 * (3 - 2 * way_down) * (tip - smooth[-1]) + (1 - way_down) ** 2 * (seen[0] - smooth[0])
         outline = np.full(len(reach), tip, np.float32)
-        outline[first:at] = np.clip(smooth, line - HOLLOW * eye, line + BOW * eye)
+        addable = FLARE * np.clip(rows[tall][first:at] - top, 0, None)
+        outline[first:at] = np.minimum(np.clip(smooth, line - HOLLOW * eye, line + BOW * eye), seen + addable)
         outline[:first] = reach[:first]
         edge = np.clip(outline[:, None] - away + 0.5, 0, 1) * (away >= 0)
         cut = (rows[tall, None] < y) & (away >= 0)  # below, within_collar has cut it
-        addable = ((rows[tall] >= top) & np.isfinite(reach))[:, None] * (1 - head[tall])
-        added = edge * np.clip(away - reach[:, None] + 2, 0, 1) * addable
+        bare = ((rows[tall] >= top) & np.isfinite(reach))[:, None] * (1 - head[tall])
+        added = edge * np.clip(away - reach[:, None] + 2, 0, 1) * bare
         made[tall] = np.maximum(np.where(cut, np.minimum(made[tall], edge), made[tall]), added)
     return made
 

@@ -35,34 +35,43 @@ MOST_FILL: Final = 2.0
 """The most by which fill lightens: what is darker shows the noise of its photo, and a chin's shadow is a shadow."""
 MOST_TINT: Final = 1.25
 """The most by which fill changes one of red, green and blue beside the others: what is nearly black has no hue."""
-BEARDED, BELOW_BEARD = 0.5, 0.3
-"""Light of the chin, of the face's, below which it has a beard; eye distances below it where fill sets in then."""
+DARK_BEARD, BELOW_BEARD = 0.5, 0.3
+"""Light of a bearded chin, of the face's, below which its beard is dark; eye distances below it where fill sets in
+then."""
+AT_THE_JAW, FROM_THE_JAW = 0.4, 0.2
+"""Part of the fill right below the jaw, and eye distances over which it becomes all: a lit neck ended at the jaw in
+what was left of the photo's shadow, a line; by eye."""
 FILL_HUE: Final = 0.7
 """How far a neck's hue and saturation go to the face's own."""
-SHADING, DETAIL = 0.25, 0.3
-"""Natural logarithm at which a neck's light over what is widely, and closely, around it is halved: a chin's shadow that
-ends in a line, blots, streaks of an old collar lie above, folds and tendons mostly below; by eye on 40 necks."""
-BEARD: Final = (0.12, 0.22)
-"""The same logarithm's deviation nearby from which on what hangs below a bearded chin is beard, and surely: a beard has
-0.25 and more, a neck 0.02 to 0.1; by eye."""
+SHADING: Final = 0.25
+"""Natural logarithm of a neck's light over what is widely around it at which it is halved: a chin's shadow that ends in
+a line and blots lie above, folds and tendons mostly below; by eye on 40 necks."""
+UNEVEN: Final = 0.2
+"""Deviation of the same logarithm, over what is closely around, of which half is kept: pores and folds have 0.02 to
+0.1, a necklace or an old collar 0.5; by eye."""
+NEARBY: Final = 0.06
+"""Eye distances over which that deviation is measured. Where each pixel's own was taken, islands with hard edges stood
+in the neck."""
+BEARD: Final = (0.18, 0.3)
+"""The same deviation from which on what hangs below a bearded chin is beard, and surely; by eye on 20 beards."""
 FILL_REACH: Final = (0.1, 0.5, 0.4)
 """Eye distances over which a neck's light is averaged closely and widely, and below the torso's upper edge down to
 which fill sets in."""
 
 
-def filled(rgb: F32, neck: F32, sitter: Undressed, scale: float) -> F32:
+def filled(rgb: F32, neck: F32, head: F32, sitter: Undressed, scale: float) -> F32:
     """Light a neck as a white collar and a studio's reflector do: (H, W, 3) sRGB 0..1 of the torso's part, both.
 
     In the photo it stood in the chin's shadow and in its clothes' colour. Its light comes near to what is around it
-    (SHADING), its hue to the face's; what is finer stays but for scraps of an old collar (DETAIL), and so does a beard
-    that hangs over it. neck: (H, W) its matte. scale: these pixels per print pixel.
+    (SHADING), its hue to the face's; what is finer stays but for scraps of an old collar (UNEVEN), and so does a beard
+    that hangs over it. neck, head: (H, W) mattes. scale: these pixels per print pixel.
     """
-    left, top, wide, tall = cv2.boundingRect((neck > 0).astype(np.uint8))
+    left, top, wide, tall = cv2.boundingRect((neck * (1 - head) > 0).astype(np.uint8))
     box = np.s_[top : top + tall, left : left + wide]
     if min(wide, tall) < 8:
         return rgb
     eye = INTEROCULAR_PX * scale
-    light, there = linear(rgb[box]), neck[box]
+    light, there = linear(rgb[box]), neck[box] * (1 - head[box])
     around, widely = (normalized_convolution(light, there, reach * eye) for reach in FILL_REACH[:2])
     size = (max(wide // 4, 1), max(tall // 4, 1))
     small, smooth = (
@@ -84,13 +93,18 @@ def filled(rgb: F32, neck: F32, sitter: Undressed, scale: float) -> F32:
     lit = around * cv2.resize(ratios, (wide, tall), interpolation=cv2.INTER_LINEAR)
     unlike = (light + 2e-3) / (around + 2e-3)
     detail = (light @ LUMINANCE + 2e-3) / (around @ LUMINANCE + 2e-3)
-    lit *= thrice(_without_scraps(detail)) * (unlike / thrice(detail)) ** (1 - FILL_HUE)
-    if sitter.bearded:
-        uneven = cv2.GaussianBlur(np.log(detail) ** 2 * there, (0, 0), FILL_REACH[0] * eye)
-        there = there * (1 - np.clip((np.sqrt(uneven) - BEARD[0]) / (BEARD[1] - BEARD[0]), 0, 1))
+    far = np.log(detail)
+    uneven = np.sqrt(cv2.GaussianBlur(far**2 * there, (0, 0), NEARBY * eye))
+    kept = np.exp(far / (1 + (uneven / UNEVEN) ** 2))
+    lit *= thrice(kept) * (unlike / thrice(detail)) ** (1 - FILL_HUE)
     begin = 0.0
-    if float((chin @ LUMINANCE)[0, 0]) < BEARDED * float((own @ LUMINANCE)[0, 0]):
-        begin = (sitter.body.chin_y - frame.GARMENT_TOP * frame.PRINT[1]) * scale + BELOW_BEARD * eye
+    if sitter.bearded:
+        hairy = np.clip((uneven - BEARD[0]) / (BEARD[1] - BEARD[0]), 0, 1)
+        there = there * (1 - cv2.GaussianBlur(hairy, (0, 0), FILL_REACH[0] * eye))
+        if float((chin @ LUMINANCE)[0, 0]) < DARK_BEARD * float((own @ LUMINANCE)[0, 0]):
+            begin = (sitter.body.chin_y - frame.GARMENT_TOP * frame.PRINT[1]) * scale + BELOW_BEARD * eye
+    away = cv2.distanceTransform((head[box] < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+    there = there * (AT_THE_JAW + (1 - AT_THE_JAW) * np.minimum(away / (FROM_THE_JAW * eye), 1))
     sets_in = np.clip((np.arange(top, top + tall, dtype=np.float32) - begin) / (FILL_REACH[2] * eye), 0, 1)[:, None]
     out = rgb.copy()
     out[box] += (srgb(np.minimum(lit, 1)) - out[box]) * thrice(there * sets_in)
@@ -101,12 +115,6 @@ def _compressed(ratio: F32, knee: float) -> F32:
     """Bring ratios of light nearer to 1, the more the further they are: a logarithm of `knee` is halved."""
     far = np.log(np.maximum(ratio, 1e-2))
     return np.exp(far / (1 + np.abs(far) / knee)).astype(np.float32)
-
-
-def _without_scraps(detail: F32) -> F32:
-    """Keep ratios of light near to 1 and lose those far from it: a pore stays, a necklace leaves no outline."""
-    far = np.log(detail)
-    return np.exp(far / (1 + (far / DETAIL) ** 2)).astype(np.float32)
 
 
 def drawn_skin(setup: Dressing, torso: F32, nets: Nets, own: F32, sure: F32) -> F32:
