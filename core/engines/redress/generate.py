@@ -188,7 +188,8 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
         photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
         whole = photo * keep + drawn_skin(setup, torso, nets, photo, sure) * (1 - keep)
-        sitter[top:] = to_bytes(filled(whole, neck, head, setup, scale))
+        hairy = np.maximum(hung, _lower(layers.regions[..., 0], size))  # fill would turn strands over a neck into skin
+        sitter[top:] = to_bytes(filled(whole, neck, hairy, setup, scale))
         cloth, cover, surface = clothing.result()
     garment = np.zeros((height, width, 4), np.uint8)
     garment[top:] = cloth
