@@ -180,15 +180,23 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         clothing = beside.submit(_cloth, setup, layout, torso, scale)
         whole_neck = _neck(setup, own, bare, head, hanging, layout.rgba[..., 3])
         neck = whole_neck[top:]
-        sure = cv2.erode(shown, np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck
-        own_hair = np.clip(8 * hung, 0, 1)  # its edge has its own colours too, over drawn skin as much as it covers
         rows = np.arange(size[1])[:, None]
+        strands = np.maximum(_lower(layers.regions[..., 0], size), hanging)
+        last = float(np.flatnonzero((np.minimum(own + hung, neck) - hanging > 0.5).any(axis=1))[-1:].sum())
+        ends = np.clip((last - rows) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)
+        ends = 1 - np.clip(8 * strands, 0, 1) * neck * (
+            1 - ends
+        )  # in an open collar hair goes over to skin where the photo ends
+        sure = cv2.erode(shown, np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck * ends
+        own_hair = (
+            np.clip(8 * hung, 0, 1) * ends
+        )  # its edge has its own colours too, over drawn skin as much as it covers
         below = np.clip(rows / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)  # above all is as it was
-        own_hair -= (own_hair - hung) * neck * (1 - own) * below
+        own_hair -= (own_hair - hung * ends) * neck * (1 - own) * below
         keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
         photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
-        whole = photo * keep + drawn_skin(setup, torso, nets, photo, sure) * (1 - keep)
-        hairy = np.maximum(hung, _lower(layers.regions[..., 0], size))  # fill would turn strands over a neck into skin
+        whole = photo * keep + drawn_skin(setup, torso, nets, photo, sure * (1 - strands)) * (1 - keep)
+        hairy = np.maximum(hung, strands) * ends  # fill would turn it into skin
         sitter[top:] = to_bytes(filled(whole, neck, hairy, setup, scale))
         cloth, cover, surface = clothing.result()
     garment = np.zeros((height, width, 4), np.uint8)
@@ -242,7 +250,8 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, cover))
     whole = without_ledges(whole, figure, whole_own, whole_cover, body, turn, scale)
     whole = up_to_tips(whole, figure, whole_cover, top, body, scale)
-    return rounded(whole, figure, whole_cover, top, body, scale)
+    hair = np.maximum(layers.regions[..., 0], setup.back_hair) / np.float32(255)
+    return rounded(whole, figure, hair, whole_cover, top, body, scale)
 
 
 def _cloth(setup: Dressing, layout: Layout, torso: F32, scale: float) -> tuple[U8, F32, F32]:

@@ -32,8 +32,8 @@ ROUND: Final = 0.09
 """Eye distances, as a Gaussian's deviation, over which corners of a neck's outline are rounded; by eye on 40 necks."""
 SOFT_EDGE: Final = 3.0
 """Print pixels over which a neck's outline fades: a head's own fades over as many, and one of a pixel looks cut out."""
-MOSTLY: Final = 0.4
-"""Part of what is around a notch that must be neck for it to be filled."""
+MOSTLY, BESIDE_JAW = 0.4, 0.1
+"""Part of what is around a notch that must be neck or jaw for it to be filled, and neck."""
 TIP_GAP: Final = 0.3
 """Eye distances by which a neck's outline is moved to end at a collar's highest point; by eye on 40 necks."""
 BOW, HOLLOW = 0.03, 0.2
@@ -272,7 +272,7 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
     return made
 
 
-def rounded(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: float) -> F32:
+def rounded(neck: F32, head: F32, hair: F32, cover: F32, top: int, body: Body, scale: float) -> F32:
     """Round the corners of a neck's outline, and fill its notches: rules meet in angles, a neck does not.
 
     What is filled lies in the torso's part, from row `top` on, for above it the photo has no skin there, and within the
@@ -287,7 +287,9 @@ def rounded(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: float
     smooth = cv2.GaussianBlur(np.maximum(here, others), (0, 0), sigma)
     wide = max(SOFT_EDGE * scale, 1)
     outline = np.clip((smooth - 0.5) * math.sqrt(2 * math.pi) * sigma / wide + 0.5, 0, 1)
-    within = np.clip(8 * (cv2.GaussianBlur(here, (0, 0), sigma) - MOSTLY), 0, 1)  # no web between it and hair or cloth
+    bare = here + head[box] * (1 - hair[box]) * (1 - here)  # no web between it and hair or cloth
+    within = np.clip(8 * (cv2.GaussianBlur(bare, (0, 0), sigma) - MOSTLY), 0, 1)
+    within *= np.clip(8 * (cv2.GaussianBlur(here, (0, 0), sigma) - BESIDE_JAW), 0, 1)
     within[: max(0, top - box[0].start)] = 0
     (first, _), (last, _) = _highest(cover, body, scale)
     within[:, : max(0, first + 1 - box[1].start)] = 0

@@ -61,13 +61,13 @@ def test_steps_and_notches_of_a_neck_s_outline_are_rounded_and_head_and_garment_
     neck[360:366, 300:312] = 0  # a notch
     head[:290, 180:330] = 1
     cover[400:, 150:362] = 1
-    made = rounded(neck, head, cover, 340, BODY, 0.5)
+    made = rounded(neck, head, 0 * neck, cover, 340, BODY, 0.5)
     assert made[326:330, 190:193].max() < 0.3, "the step's corner"
     assert made[361:365, 300:306].min() > 0.6, "the notch is filled"
     assert made[:335][neck[:335] == 0].max() == 0, "the photo has no skin beside it above the torso"
     assert made[300:395, 230:290].min() > 0.99
     assert np.array_equal(made[410:], neck[410:])
-    assert np.array_equal(rounded(neck, head + 1, cover, 340, BODY, 0.5), neck)
+    assert np.array_equal(rounded(neck, head + 1, 0 * neck, cover, 340, BODY, 0.5), neck)
 
 
 def test_no_corner_between_a_collar_and_what_lies_outside_it_is_filled_with_skin() -> None:
@@ -76,7 +76,7 @@ def test_no_corner_between_a_collar_and_what_lies_outside_it_is_filled_with_skin
     head[:290, 180:330] = 1
     for away in range(150):  # shoulders that fall away from a collar's highest points, right beside the neck
         cover[400 + away // 2 :, 199 - away] = cover[400 + away // 2 :, 312 + away] = 1
-    made = rounded(neck, head, cover, 340, BODY, 0.5)
+    made = rounded(neck, head, 0 * neck, cover, 340, BODY, 0.5)
     assert made[350:, :199].max() == made[350:, 313:].max() == 0
 
 
