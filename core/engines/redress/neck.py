@@ -36,6 +36,8 @@ MOSTLY, BESIDE_JAW = 0.4, 0.1
 """Part of what is around a notch that must be neck or jaw for it to be filled, and neck."""
 TIP_GAP: Final = 0.3
 """Eye distances by which a neck's outline is moved to end at a collar's highest point; by eye on 40 necks."""
+LAPPED: Final = 0.2
+"""Eye distances of cloth inwards of a collar's highest point within which its inner edge lies; a roll neck has none."""
 BOW, HOLLOW = 0.03, 0.2
 """Eye distances by which an outline may lie outside and inside the straight line from jaw to collar: a neck is hollow
 there, and what stands out is a shoulder or an old collar; by eye."""
@@ -235,7 +237,8 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
     """Let a neck's outline run smoothly from the head to the highest points of a collar.
 
     A collar that stands off was a horn, skin outside it an old collar's. What is seen beside the head is smoothed, ends
-    at the collar's point, and keeps to the straight line between (BOW, HOLLOW). An end further off than TIP_GAP stays.
+    at the collar's point, and keeps to the straight line between (BOW, HOLLOW). An end further off than TIP_GAP stays;
+    a closed collar takes nothing away.
     Nothing is added above row `top`, for above it the photo has no skin there, and FLARE columns a row below it at
     most. All (H, W) float32 0..1 of the torso's part or of the whole print. scale: these pixels per print pixel.
     """
@@ -244,8 +247,9 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
     made = neck.copy()
     for way, (x, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
         inwards = cover[min(y + round(2 * TIP * scale), len(cover) - 1)] > 0.5
-        while inwards[x - way] and way * (x - way - middle) > 0:  # a jacket's edge is often as high as its shirt's
-            x -= way
+        cloth = np.flatnonzero(~inwards[x::-way][: round(LAPPED * eye)])  # a jacket's edge is as high as its shirt's
+        closed = not len(cloth)
+        x -= 0 if closed else way * max(0, int(cloth[0]) - 1)
         away, tip = way * (columns - middle), way * (x - middle)
         tall = slice(max(0, y - math.ceil(REACH * eye)), y + math.ceil(TIP_GAP * eye))
         beside = np.broadcast_to(away >= 0, neck[tall].shape)
@@ -263,6 +267,7 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
         outline = np.full(len(reach), tip, np.float32)
         addable = FLARE * np.clip(rows[tall][first:at] - top, 0, None)
         outline[first:at] = np.minimum(np.clip(smooth, line - HOLLOW * eye, line + BOW * eye), seen + addable)
+        outline[first:at] = np.maximum(outline[first:at], seen) if closed else outline[first:at]
         outline[:first] = reach[:first]
         edge = np.clip(outline[:, None] - away + 0.5, 0, 1) * (away >= 0)
         cut = (rows[tall, None] < y) & (away >= 0)  # below, within_collar has cut it
