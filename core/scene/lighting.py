@@ -16,6 +16,7 @@ import numpy as np
 from core import frame
 from core.colour import LUMINANCE, length, linear, thrice
 from core.face.landmarks import harmonics, normals_of_mesh
+from core.face.mesh import CHIN
 from core.scene.bands import bands
 from core.scene.blur import blurred
 from core.scene.shadows import Lamp, catch_lights, key_arriving, towards
@@ -64,13 +65,15 @@ class Rig:
 def head_normals(face: FaceMap, cutout: Cutout) -> F32:
     """Return (1280, 1024, 3) unit normals over head and neck: x right, y down, z to the viewer.
 
-    The mesh inside the face, outside it `inflate` of the head's outline; blended over the 12 pixels inside the mesh's
-    edge, at a quarter of the size.
+    The mesh inside the face, outside it `inflate` of the outline of head and neck; blended over the 12 pixels inside
+    the mesh's edge, at a quarter of the size. A neck goes on where the photo ends: its end faced down, in the dark.
     """
     width, height = frame.PRINT[0] // 4, frame.PRINT[1] // 4
-    balloon = inflate(
-        cv2.resize(np.clip(cutout.head + cutout.neck, 0, 1), (width, height), interpolation=cv2.INTER_AREA)
-    )
+    body = cutout.figure
+    outline = cv2.resize(np.clip(cutout.head + cutout.neck, 0, 1), (width, height), interpolation=cv2.INTER_AREA)
+    left, right = (max(0, round((body.neck_x + side * body.neck_width / 2) / 4)) for side in (-1, 1))
+    outline[max(0, round(float(face.landmarks[CHIN, 1]) / 4)) :, left:right] = 1
+    balloon = inflate(outline)
     mesh = normals_of_mesh(face.landmarks / 4, width, height)
     inside = (length(mesh) > 0).astype(np.uint8)
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
