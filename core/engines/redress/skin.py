@@ -43,7 +43,7 @@ AT_THE_JAW, FROM_THE_JAW = 0.4, 0.2
 what was left of the photo's shadow, a line; by eye."""
 FILL_HUE: Final = 0.7
 """How far a neck's hue and saturation go to the face's own."""
-SHADING: Final = 0.12
+SHADING: Final = 0.2
 """Natural logarithm of a neck's light over what is widely around it at which it is halved: a chin's shadow that ends in
 a line and blots lie above, folds and tendons mostly below; by eye on 40 necks."""
 UNEVEN: Final = 0.2
