@@ -75,11 +75,15 @@ def head_normals(face: FaceMap, cutout: Cutout) -> F32:
     the mesh's edge, at a quarter of the size. A neck goes on where the photo ends: its end faced down, in the dark.
     """
     width, height = frame.PRINT[0] // 4, frame.PRINT[1] // 4
-    body = cutout.figure
-    outline = cv2.resize(np.clip(cutout.head + cutout.neck, 0, 1), (width, height), interpolation=cv2.INTER_AREA)
+    head, neck = (
+        cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA) for part in (cutout.head, cutout.neck)
+    )
+    outline = np.clip(head + neck, 0, 1)
+    longer, body = outline.copy(), cutout.figure
     left, right = (max(0, round((body.neck_x + side * body.neck_width / 2) / 4)) for side in (-1, 1))
-    outline[max(0, round(float(face.landmarks[CHIN, 1]) / 4)) :, left:right] = 1
-    balloon = inflate(outline)
+    longer[max(0, round(float(face.landmarks[CHIN, 1]) / 4)) :, left:right] = 1
+    balloon = inflate(longer)
+    balloon += (inflate(outline) - balloon) * head[..., None]
     mesh = normals_of_mesh(face.landmarks / 4, width, height)
     inside = (length(mesh) > 0).astype(np.uint8)
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)

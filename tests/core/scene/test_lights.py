@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from core.colour import LUMINANCE, linear
-from core.face.mesh import EYES
+from core.face.landmarks import fill
+from core.face.mesh import CHIN, EYES, FACE_OVAL
 from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, compose
-from core.scene.lighting import Rig
+from core.scene.lighting import CONTRAST, Rig, head_normals, relight
 from core.scene.shadows import IRISES, catch_lights
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import Lamps, load, pick
@@ -144,3 +145,32 @@ def test_layers_of_before_have_no_mesh_and_are_lit_without_shadows(setup: Setup)
     old = replace(setup.layers, landmarks=np.zeros((0, 3), np.float32))
     look = Look(Backdrop("paper", (90, 92, 97)), rig_of("rembrandt"), seed=1)
     assert compose(old, look).shape == (*old.head.shape, 3)
+
+
+def test_light_falls_on_a_neck_that_goes_on_where_the_photo_ends(collins_map: FaceMap, collins_cutout: Cutout) -> None:
+    """A neck that ended at the photo's border faced down there: a level dark band stood in every open collar."""
+    neck = collins_cutout.neck.copy()
+    chin = round(float(collins_map.landmarks[CHIN, 1]))
+    neck[chin + 60 :] = 0
+    normals = head_normals(collins_map, replace(collins_cutout, neck=neck))
+    middle = round(collins_cutout.figure.neck_x)
+    assert np.abs(normals[chin + 40 : chin + 200, middle - 20 : middle + 20, 1]).max() < 0.3
+
+
+def test_no_rig_brings_a_face_to_more_contrast_than_the_limit_or_its_own(setup: Setup) -> None:
+    layers = setup.layers
+    face = fill(layers.head.shape, layers.landmarks, FACE_OVAL)
+
+    def contrast(rgb: F32) -> float:
+        light = cv2.GaussianBlur((linear(rgb) @ LUMINANCE).astype(np.float32), (0, 0), 12)
+        return float(np.log(np.maximum(light[face], 1e-3)).std())
+
+    rgb = layers.sitter.astype(np.float32) / 255
+    whole = slice(0, rgb.shape[0]), slice(0, rgb.shape[1])
+    dark = np.linspace(1.0, 0.35, rgb.shape[1], dtype=np.float32)[None, :, None]
+    for photo in (rgb, rgb * dark):
+        own = contrast(photo)
+        for name in ("rembrandt", "split", "hard"):
+            lit = relight(photo, layers, rig_of(name), whole)
+            light = cv2.GaussianBlur((lit @ LUMINANCE).astype(np.float32), (0, 0), 12)
+            assert np.log(np.maximum(light[face], 1e-3)).std() < max(own, CONTRAST) + 0.1
