@@ -29,7 +29,7 @@ LIMITS: Final = (0.6, 1.6)
 
 CONTRAST: Final = 0.6
 """Deviation of the logarithm of a face's light to which relighting may bring it: Rembrandt's light gives an evenly lit
-face 0.5 to 0.6. A face with shadows of its own became mottled and dark at 0.8, which three readers saw in 14 of 35."""
+face 0.5 to 0.6. A face with shadows of its own became mottled and dark at 0.8, as a strict reader saw in 14 of 35."""
 LEAST_FACE: Final = 100
 """Pixels of a face, at a quarter of the print, that must be there for its contrast to be told."""
 SPARK: Final = 0.4

@@ -184,13 +184,11 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         strands = np.maximum(_lower(layers.regions[..., 0], size), hanging)
         last = float(np.flatnonzero((np.minimum(own + hung, neck) - hanging > 0.5).any(axis=1))[-1:].sum())
         ends = np.clip((last - rows) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)
-        ends = 1 - np.clip(8 * strands, 0, 1) * neck * (
-            1 - ends
-        )  # in an open collar hair goes over to skin where the photo ends
+        # in an open collar hair goes over to skin where the photo ends
+        ends = 1 - np.clip(8 * strands, 0, 1) * neck * (1 - ends)
         sure = cv2.erode(shown, np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck * ends
-        own_hair = (
-            np.clip(8 * hung, 0, 1) * ends
-        )  # its edge has its own colours too, over drawn skin as much as it covers
+        # a hair's edge has its own colours too, over drawn skin as much as it covers
+        own_hair = np.clip(8 * hung, 0, 1) * ends
         below = np.clip(rows / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)  # above all is as it was
         own_hair -= (own_hair - hung * ends) * neck * (1 - own) * below
         keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
