@@ -53,7 +53,8 @@ def decontaminate(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32, shaven: 
     along = dot(rgb - own, towards)
     share = along / np.maximum(far, 1e-4)
     same_way = along**2 / np.maximum(far * dot(rgb - own, rgb - own), 1e-6)  # a highlight is not the backdrop's
-    edge = np.clip(1 - (cv2.resize(depth, frame.PRINT, interpolation=cv2.INTER_LINEAR) - 2) / 7, 0, 1)
+    deep = cv2.resize(depth, frame.PRINT, interpolation=cv2.INTER_LINEAR)
+    edge = np.clip(1 - (deep - 2) / 7, 0, 1)
     near = cv2.dilate((neck > 0.5).astype(np.float32), np.ones((15, 15), np.uint8))
     edge *= 1 - cv2.GaussianBlur(near, (0, 0), 4) * (1 - head)
     strength = edge * np.clip((np.sqrt(far) - 0.08) / 0.08, 0, 1)
@@ -65,7 +66,7 @@ def decontaminate(rgb: F32, photo: F32, head: F32, jaw: F32, neck: F32, shaven: 
     if shaven:
         beside = normalized_convolution(colours, ((depth > RIM_TO) & (depth < 2 * RIM_TO)).astype(np.float32), RIM_TO)
         inner = cv2.resize(beside, frame.PRINT, interpolation=cv2.INTER_LINEAR)
-        rim = jaw * np.clip((RIM_TO - cv2.resize(depth, frame.PRINT, interpolation=cv2.INTER_LINEAR)) / 2, 0, 1)
+        rim = jaw * np.clip((RIM_TO - deep) / 2, 0, 1)
         rim *= np.clip(((cleaned - inner) @ LUMINANCE - RIM[0]) / (RIM[1] - RIM[0]), 0, 1)
         cleaned += thrice(cv2.GaussianBlur(rim, (0, 0), 1)) * (inner - cleaned)
     return np.clip(cleaned, 0, 1).astype(np.float32)

@@ -247,9 +247,9 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
     made = neck.copy()
     for way, (x, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
         inwards = cover[min(y + round(2 * TIP * scale), len(cover) - 1)] > 0.5
-        cloth = np.flatnonzero(~inwards[x::-way][: round(LAPPED * eye)])  # a jacket's edge is as high as its shirt's
-        closed = not len(cloth)
-        x -= 0 if closed else way * max(0, int(cloth[0]) - 1)
+        open_at = np.flatnonzero(~inwards[x::-way][: round(LAPPED * eye)])  # a jacket's edge is as high as its shirt's
+        closed = not len(open_at)
+        x -= 0 if closed else way * max(0, int(open_at[0]) - 1)
         away, tip = way * (columns - middle), way * (x - middle)
         tall = slice(max(0, y - math.ceil(REACH * eye)), y + math.ceil(TIP_GAP * eye))
         beside = np.broadcast_to(away >= 0, neck[tall].shape)
