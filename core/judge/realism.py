@@ -27,8 +27,6 @@ BLINK_LIMIT: Final = 0.35
 """mediapipe's eyeBlink above the source's own, of the eye that is more open."""
 BURNT, DROWNED = 0.985, 0.015
 """Luma above and below which skin shows nothing any more, in sRGB 0..1."""
-FILLED: Final = 0.7
-"""Part of the way to the face's hue that a neck may go: `core.engines.redress.skin.FILL_HUE`."""
 UNREAD: Final = {"shape": 1.0, "clipped": 1.0}
 """What a face that the landmarker cannot read counts as."""
 
@@ -145,9 +143,9 @@ def _necks(
 def beside(at: F32, start: F32) -> float:
     """Return how far a neck's hue (2,) lies beside the way from what it was to the face's, the origin.
 
-    The way ends where fill may bring it, FILLED of it (`core.engines.redress.skin`).
+    `core.scene.neck_tone` may bring it all the way.
     """
-    share = np.clip(1 - float(at @ start) / max(float(start @ start), 1e-6), 0, FILLED)
+    share = np.clip(1 - float(at @ start) / max(float(start @ start), 1e-6), 0, 1)
     return float(np.linalg.norm(at - (1 - share) * start))
 
 

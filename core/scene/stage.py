@@ -22,6 +22,7 @@ from core.frame import INTEROCULAR_PX
 from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, grain_of
 from core.scene.lighting import Rig, exposure, head_normals
+from core.scene.neck_tone import with_own_neck_toned
 from core.scene.style import OWN, Lamps, Outfit, Paper, Style, in_colour, lamps_of, paper_of, pick, rgb_of
 from core.scene.wardrobe import Garment, choose
 from core.types import F32, U8, Body, Cutout, FaceMap, Figure, Layers, Undressed
@@ -128,7 +129,7 @@ def undress(face: FaceMap, cutout: Cutout, tilt_deg: float = 0.0) -> Undressed:
     window = cutout.window or window_of(cutout.shown, cutout.figure.neck_x, frame.PRINT)
     size = print_size(face.upscale_factor * frame.PRINT[1] / window[3])
     layers, back_hair, elsewhere, window, body, skin, face_colour = _layers(face, cutout, tilt_deg, size)
-    return Undressed(
+    sitter = Undressed(
         layers,
         back_hair,
         elsewhere,
@@ -141,6 +142,7 @@ def undress(face: FaceMap, cutout: Cutout, tilt_deg: float = 0.0) -> Undressed:
         torso_turn(face),
         face.features is not None and face.features.facial_hair == "beard",
     )
+    return with_own_neck_toned(sitter) if cutout.window is None else sitter  # own clothes are worn as photographed
 
 
 def torso_turn(face: FaceMap) -> float:

@@ -33,9 +33,10 @@ from core.engines.redress.neck import (
 )
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
-from core.engines.redress.skin import EDGE_REACH, drawn_skin, filled
+from core.engines.redress.skin import drawn_skin
 from core.frame import INTEROCULAR_PX
 from core.scene.compose import compose
+from core.scene.neck_tone import skin_of, tone_of, toned
 from core.scene.stage import Dressing, Setup, Window, look_of
 from core.scene.style import DRAWN_AS, OWN, DrawnKind, Part, rgb_of
 from core.scene.wardrobe import PART_NAMES
@@ -50,6 +51,10 @@ HAIR_FADES: Final = 0.3
 OWN_EDGE: Final = 7
 """Pixels of the full print by which the sitter's own neck is trusted less at its edge, where old clothes shine into it;
 by eye."""
+BEYOND: Final = 0.05
+"""Eye distances over which the sitter's own colours are averaged to be carried on beyond their edge."""
+SETS_IN: Final = 0.25
+"""Eye distances below the torso's upper edge over which a neck is toned as a whole: above all is as it was."""
 PART_OF: Final[dict[str, Part]] = {
     "jacket": "jacket",
     "shirt": "shirt",
@@ -175,7 +180,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         hung, shown = np.maximum(head, hanging), np.minimum(own + head + hanging, 1)
         bare = near_neck(setup.body, layers.head, layers.neck)
         photo, sitter = layers.sitter[top:].astype(np.float32) / 255, layers.sitter.copy()
-        beyond = normalized_convolution(photo, shown, EDGE_REACH[0] * INTEROCULAR_PX * scale)
+        beyond = normalized_convolution(photo, shown, BEYOND * INTEROCULAR_PX * scale)
         layout = drawing.result()
         clothing = beside.submit(_cloth, setup, layout, torso, scale)
         whole_neck = _neck(setup, own, bare, head, hanging, layout.rgba[..., 3])
@@ -193,9 +198,12 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         own_hair -= (own_hair - hung * ends) * neck * (1 - own) * below
         keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
         photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
-        whole = photo * keep + drawn_skin(setup, torso, nets, photo, sure * (1 - strands)) * (1 - keep)
-        hairy = np.maximum(hung, strands) * ends  # fill would turn it into skin
-        sitter[top:] = to_bytes(filled(whole, neck, hairy, setup, scale))
+        tone = tone_of(setup, top)
+        drawn = drawn_skin(torso, nets, photo, sure * (1 - strands), tone, setup.seed)
+        skin = skin_of(setup, whole_neck)[top:] * (1 - np.maximum(hung, strands) * ends)
+        skin *= np.clip(rows / (SETS_IN * INTEROCULAR_PX * scale), 0, 1)
+        # once more and together: no line is left where the own neck ends in an old collar's shade
+        sitter[top:] = to_bytes(toned(photo * keep + drawn * (1 - keep), skin, tone, setup.bearded))
         cloth, cover, surface = clothing.result()
     garment = np.zeros((height, width, 4), np.uint8)
     garment[top:] = cloth

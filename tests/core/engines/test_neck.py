@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
 
-from core.colour import LUMINANCE, linear, srgb
 from core.engines.redress.fitting import opening_of
 from core.engines.redress.neck import (
     BOW,
@@ -20,9 +17,9 @@ from core.engines.redress.neck import (
     within_collar,
     without_ledges,
 )
-from core.engines.redress.skin import FILL_BELOW, FOLDS, LEAST, filled, joined, pores, skin_only
+from core.engines.redress.skin import FOLDS, pores, skin_only
 from core.frame import INTEROCULAR_PX
-from core.types import Body, Undressed
+from core.types import Body
 
 BODY = Body(neck_x=512, neck_width=230, collar_y=800, chin_y=730, shoulder_y=780, left=60, right=960)
 SKIN = np.array([0.75, 0.55, 0.45], np.float32)
@@ -112,74 +109,6 @@ def test_what_stands_out_above_a_collar_s_tips_is_an_old_collar_and_goes() -> No
     right = 511 - (made[320:400, ::-1] > 0.5).argmax(axis=1)
     assert 310 <= right.min() <= right.max() <= 312 + BOW * INTEROCULAR_PX / 2
     assert np.abs(made[:, :250] - neck[:, :250]).max() <= 0.5, "the other side stays, its edge half a column further in"
-
-
-def test_a_neck_in_the_dark_gets_fill_in_the_face_s_hue_and_a_lit_one_stays() -> None:
-    face = (0.8, 0.6, 0.5)
-    light = linear(np.array([[face]], np.float32))[0, 0]
-
-    def sitter(chin: tuple[float, float, float], bearded: bool) -> Undressed:
-        nothing = np.zeros((0, 0), np.uint8)
-        return Undressed(None, nothing, nothing, (0, 0, 1, 1), BODY, chin, face, 800, 1, bearded=bearded)  # type: ignore[arg-type]
-
-    neck = np.zeros((300, 400), np.float32)
-    neck[:, 120:280] = 1
-
-    def filled_at(
-        share: float,
-        tint: tuple[float, float, float] = (1, 1, 1),
-        chin: tuple[float, float, float] = face,
-        row: int = 200,
-        bearded: bool = False,
-    ) -> np.ndarray:
-        rgb = np.ones((300, 400, 3), np.float32) * srgb(light * np.float32(share) * np.array(tint, np.float32))
-        made = filled(rgb, neck, 0 * neck, sitter(chin, bearded), 0.5)
-        assert np.array_equal(made[:, :118], rgb[:, :118]), "what is no neck stays"
-        assert np.array_equal(made[0], rgb[0]), "no line at the torso's upper edge"
-        return linear(made[row, 200]) / light
-
-    def lightness(share: float) -> float:
-        return float(filled_at(share) @ LUMINANCE) / float(np.ones(3, np.float32) @ LUMINANCE)
-
-    assert abs(lightness(FILL_BELOW) - FILL_BELOW) < 0.02
-    assert abs(lightness(0.9) - 0.9) < 0.02
-    dark, darker = lightness(0.3), lightness(0.12)
-    assert FILL_BELOW > dark > 0.4
-    assert dark > darker > 0.2
-    red = filled_at(0.3, (1.5, 0.8, 0.7))
-    assert red[0] / red[2] < 1.6 < 1.5 / 0.7
-    beard = filled_at(0.1, chin=(0.2, 0.15, 0.12), row=40, bearded=True)
-    assert np.abs(beard - 0.1).max() < 0.01, "a beard stays dark"
-    assert filled_at(0.1, row=40).mean() > 0.15
-
-
-def test_a_neck_loses_scraps_bands_and_colours_and_keeps_its_pores_and_its_beard() -> None:
-    face = (0.8, 0.6, 0.5)
-    nothing = np.zeros((0, 0), np.uint8)
-    shaven = Undressed(None, nothing, nothing, (0, 0, 1, 1), BODY, face, face, 800, 1)  # type: ignore[arg-type]
-    neck = np.zeros((300, 400), np.float32)
-    neck[:, 100:300] = 1
-    skin = 0.6 * linear(np.ones((300, 400, 3), np.float32) * np.array(face, np.float32))
-    pores = 1 + 0.03 * np.random.default_rng(1).standard_normal((300, 400, 1)).astype(np.float32)
-    skin *= pores
-
-    def after(rgb: np.ndarray, sitter: Undressed = shaven) -> np.ndarray:
-        return np.log(linear(filled(srgb(rgb), neck, 0 * neck, sitter, 0.5)) @ LUMINANCE)[150:, 100:300]
-
-    plain = after(skin)
-    assert plain.std() > 0.8 * np.log(skin @ LUMINANCE)[150:, 100:300].std(), "pores stay"
-    band, chain, blue = skin.copy(), skin.copy(), skin.copy()
-    band[:220] *= 0.4
-    chain[150:, 198:202] *= 0.3
-    blue[150:, 180:220] *= np.array((0.7, 0.9, 1.6), np.float32)
-    step = after(band)
-    assert np.abs(np.diff(cv2.GaussianBlur(step, (0, 0), 2).mean(axis=1))).max() < 0.5 * np.log(1 / 0.4) / (2 * 2.5)
-    assert np.abs(after(chain) - plain)[:, 98:102].mean() < 0.3, "a necklace was log(1 / 0.3) = 1.2"
-    made = linear(filled(srgb(blue), neck, 0 * neck, shaven, 0.5))[200, 200]
-    assert made[2] / made[0] < 0.7 * blue[200, 200, 2] / blue[200, 200, 0]
-    rough = skin * np.exp(0.35 * np.random.default_rng(2).standard_normal((300, 400, 1))).astype(np.float32)
-    beard = filled(srgb(rough), neck, 0 * neck, replace(shaven, bearded=True), 0.5)
-    assert np.abs(beard - srgb(rough))[150:].max() < 0.02
 
 
 def test_no_skin_stands_outside_a_collar() -> None:
@@ -312,32 +241,6 @@ def test_a_slit_between_neck_and_collar_is_filled() -> None:
     short = neck.copy()
     short[80:] = 0
     assert without_ledges(short, head, own, cover, BODY, 0.0, 0.5)[90, 256] == 0, "a wide gap is the judge's to see"
-
-
-@pytest.mark.parametrize("deep", [24, 100])
-def test_drawn_skin_begins_in_the_colour_of_a_short_neck_too(deep: int) -> None:
-    """Where a photo shows little of a neck, skin drawn below took half of its colour: a line lay between them."""
-    own, made = np.full((288, 512, 3), 0.7, np.float32), np.full((288, 512, 3), 0.4, np.float32)
-    sure = np.zeros((288, 512), np.float32)
-    sure[:deep, 190:320] = 1
-    skin = joined(made, own, sure, 95)
-    assert skin[deep + 2, 200:310].min() > 0.66
-    assert np.abs(np.diff(skin[deep:, 256], axis=0)).max() < 0.02, "and goes over to its own without a line"
-    assert np.allclose(skin[deep + 160], LEAST * 0.7, atol=0.01), "no dark spot deep in an opening"
-    lighter = joined(np.full_like(made, 0.8), own, sure, 95)
-    assert np.allclose(lighter[deep + 160], 0.8, atol=0.01), "and a chest in the light stays as it is drawn"
-
-
-def test_what_is_drawn_darker_right_below_an_own_neck_makes_no_line() -> None:
-    """The net drew its own neck lighter above the edge than below it, and the step was seen in the opening."""
-    own, made = np.full((288, 512, 3), 0.7, np.float32), np.full((288, 512, 3), 0.6, np.float32)
-    made[100:] = 0.35
-    sure = np.zeros((288, 512), np.float32)
-    sure[:100, 190:320] = 1
-    skin = joined(made, own, sure, 95)
-    shown = np.where(sure[..., None] > 0, own, skin)
-    assert np.abs(np.diff(shown[60:280, 256], axis=0)).max() < 0.01, "the step in what is drawn is seen nowhere"
-    assert shown[130, 256, 0] > 0.62, "an eye's third below it still has the neck's colour"
 
 
 def test_drawn_skin_has_no_stripes() -> None:

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 
 from core.engines.redress import generate
 from core.engines.redress.neck import throat_of, up_to_collar, within_collar, without_ledges
-from core.engines.redress.skin import joined, pores
+from core.engines.redress.skin import pores
 from core.engines.sdxl.engine import figure_of
 from core.judge import outline, skin
+from core.scene.neck_tone import toned
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import load
 from core.types import F32, Body, Cutout, FaceMap
@@ -30,7 +31,8 @@ def test_grown_skin_is_drawn_beside_any_bare_skin(sure: Mask, head: Mask) -> Non
     grain = pores(SKIN, sure, SCALE, 1)
     assert grain.shape == sure.shape
     assert np.abs(grain).max() <= 0.3
-    assert np.isfinite(joined(SKIN, SKIN[::-1], sure, 95)).all()
+    skin = toned(SKIN, sure, SKIN[::8, ::8])
+    assert 0 <= skin.min() <= skin.max() <= 1
     throat = throat_of(BODY, head, SCALE)
     neck = up_to_collar(throat, sure, head, BODY, SCALE)
     assert (neck >= throat).all()

@@ -1,0 +1,169 @@
+"""The light on a neck as studio portraits have it: dark below the chin, as light as the face on the chest.
+
+In a photo a neck stands in that day's shadows and in its clothes' colour, where it stands at all. What a print shows of
+it has the face's hue, the light that real necks have (LIGHT), and of its own what is finer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core.colour import LUMINANCE, dot, linear, normalized_convolution, srgb, thrice, to_bytes
+from core.cutout.body import JAW
+from core.face.landmarks import harmonics
+from core.frame import INTEROCULAR_PX, PRINT
+from core.types import F32, Undressed
+
+BELOW_CHIN: Final = (-0.3, -0.15, 0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05, 1.2)
+"""Eye distances below the chin of LIGHT's rows."""
+BESIDE: Final = (0.0, 0.3, 0.5, 0.7, 0.9, 1.1)
+"""Halves of the neck's width beside its middle, of LIGHT's columns."""
+LIGHT: Final = (
+    (0.26, 0.29, 0.34, 0.41, 0.42, 0.47),
+    (0.20, 0.27, 0.33, 0.40, 0.45, 0.50),
+    (0.20, 0.29, 0.37, 0.46, 0.50, 0.53),
+    (0.37, 0.43, 0.50, 0.55, 0.56, 0.57),
+    (0.54, 0.56, 0.60, 0.61, 0.60, 0.58),
+    (0.67, 0.68, 0.68, 0.66, 0.64, 0.62),
+    (0.77, 0.78, 0.78, 0.74, 0.72, 0.70),
+    (0.87, 0.87, 0.87, 0.83, 0.82, 0.80),
+    (0.93, 0.93, 0.92, 0.90, 0.88, 0.86),
+    (0.95, 0.95, 0.94, 0.92, 0.90, 0.88),
+    (0.95, 0.95, 0.94, 0.92, 0.90, 0.88),
+)
+"""Light of a neck, of its face's: the medians of 188 official portraits without a beard, smoothed; below 0.9 eye
+distances, where only wide necklines show skin, they have 1.02 to 1.10, and a shirt's collar shades what it shows."""
+SHADE: Final = (0.65, 1.45)
+"""Bounds of what the photo's own light makes of a neck's form, which relighting takes out again."""
+SHADED: Final = 0.6
+"""How much of that there is: hard light is not taken out whole."""
+NAPE: Final = 0.4
+"""Eye distances below a head, outside its jaw, over which the tone sets in: there a nape is as light as the head."""
+SHADING: Final = 0.2
+"""Natural logarithm of a neck's light over what is widely around it at which it is halved: a chin's shadow that ends in
+a line and blots lie above, folds and tendons mostly below; by eye on 40 necks."""
+UNEVEN: Final = 0.2
+"""Deviation of the same logarithm, over what is closely around, of which half is kept: pores and folds have 0.02 to
+0.1, a necklace or an old collar 0.5; by eye."""
+NEARBY: Final = 0.06
+"""Eye distances over which that deviation is measured. Where each pixel's own was taken, islands with hard edges stood
+in the neck."""
+REACH: Final = (0.1, 0.5)
+"""Eye distances over which a neck's light is averaged closely and widely."""
+MOST_GAIN: Final = 2.5
+"""Gain of light above which detail fades: what is darker shows the noise of its photo."""
+OWN_HUE: Final = 0.3
+"""Part of a neck's finer variation of hue that is kept."""
+BEARD: Final = (0.18, 0.3)
+"""The deviation of UNEVEN from which on what hangs below a bearded chin is beard, and surely; by eye on 20 beards."""
+DARK_BEARD, BELOW_BEARD, SETS_IN = 0.5, 0.3, 0.4
+"""Light of a bearded chin, of the face's, below which its beard is dark; eye distances below it where the tone sets in
+then, and over which it does."""
+LEAST: Final = 8
+"""Pixels of the print below which a neck is too small to be toned."""
+
+
+def with_own_neck_toned(sitter: Undressed) -> Undressed:
+    """Give the neck that the photo shows the tone of a studio's portrait; hair, a beard and a nape's upper end stay."""
+    layers = sitter.layers
+    neck, hair = (each.astype(np.float32) / 255 for each in (layers.neck, layers.regions[..., 0]))
+    skin = skin_of(sitter, neck * (1 - hair))
+    rgb = toned(layers.sitter.astype(np.float32) / 255, skin, tone_of(sitter), sitter.bearded)
+    return replace(sitter, layers=replace(layers, sitter=to_bytes(rgb)))
+
+
+def skin_of(sitter: Undressed, neck: F32) -> F32:
+    """Return how much of a tone each place of a neck gets: (H, W) float32 0..1, as the matte of the neck."""
+    height, width = neck.shape
+    hung = np.maximum(sitter.layers.head, sitter.back_hair) / np.float32(255)
+    eye = INTEROCULAR_PX * width / PRINT[0]
+    skin = neck * (1 - hung) * _below_nape(hung, sitter.layers.landmarks, eye)
+    return skin * _below_beard(sitter, eye, height) if sitter.bearded else skin
+
+
+def _below_beard(sitter: Undressed, eye: float, height: int) -> F32:
+    """Return how much of a tone a neck below a beard gets: (H, 1) 0..1, none right below a dark one."""
+    chin, face = (dot(linear(np.array(each, np.float32)), LUMINANCE) for each in (sitter.skin, sitter.face_colour))
+    begin = sitter.layers.chin + BELOW_BEARD * eye if chin < DARK_BEARD * face else 0.0
+    return np.clip((np.arange(height, dtype=np.float32)[:, None] - begin) / (SETS_IN * eye), 0, 1)
+
+
+def _below_nape(head: F32, landmarks: F32, eye: float) -> F32:
+    """Return how much of a tone skin below a head gets: (H, W) 0..1, less right below what is not its jaw.
+
+    head: (H, W) float32 matte; landmarks: (478, 3) in its pixels; eye: the eye distance in them.
+    """
+    small = cv2.resize(head, (head.shape[1] // 4, head.shape[0] // 4), interpolation=cv2.INTER_AREA) > 0.5
+    left, right = np.sort(landmarks[[JAW[0], JAW[-1]], 0]) / 4
+    small[:, max(0, round(float(left))) : max(0, round(float(right)))] = False
+    if not small.any():
+        return np.ones_like(head)
+    away = cv2.distanceTransform((~small).astype(np.uint8), cv2.DIST_L2, 5)
+    weight = np.clip(away * 4 / (NAPE * eye), 0, 1)
+    return cv2.resize(weight, head.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def tone_of(sitter: Undressed, from_row: int = 0) -> F32:
+    """Return the colour that skin of a neck is to have all over a print, from a row on: linear light.
+
+    It is in the photo's light, as the face is: relighting takes that out of both. from_row: a multiple of 4; what the
+    sitter's layers hold above it is not looked at. Returns ((H - from_row)/4, W/4, 3) float32.
+    """
+    layers = sitter.layers
+    height, width = layers.head.shape
+    size = (-(-width // 4), -(-(height - from_row) // 4))
+    eye = INTEROCULAR_PX * width / PRINT[0]
+    rows = (np.arange(size[1], dtype=np.float32) * 4 + 2 + from_row - layers.chin) / eye
+    beside = (np.arange(size[0], dtype=np.float32) * 4 + 2) * PRINT[0] / width - sitter.body.neck_x
+    beside = np.abs(beside) / (sitter.body.neck_width / 2)
+    down, across = (
+        np.interp(at, known, np.arange(len(known))).astype(np.float32)
+        for at, known in ((rows, BELOW_CHIN), (beside, BESIDE))
+    )
+    table = np.array(LIGHT, np.float32)
+    light = cv2.remap(table, np.tile(across, (size[1], 1)), np.tile(down[:, None], (1, size[0])), cv2.INTER_LINEAR)
+    normals = cv2.resize(layers.normals[from_row:].astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    shade = np.clip(harmonics(normals / np.float32(127)) @ layers.light, *SHADE) ** SHADED
+    light = cv2.GaussianBlur(light * shade, (0, 0), 0.04 * eye / 4)
+    lab = cv2.cvtColor(np.array([[sitter.face_colour]], np.float32), cv2.COLOR_RGB2LAB)
+    face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])
+    grey = cv2.cvtColor(srgb(thrice(np.clip(face * light, 0, 1))), cv2.COLOR_RGB2LAB)
+    dim = np.sqrt(np.minimum(grey[..., 0] / max(float(lab[0, 0, 0]), 1), 1))  # skin in the shade is nearly as saturated
+    grey[..., 1], grey[..., 2] = lab[0, 0, 1] * dim, lab[0, 0, 2] * dim
+    return linear(np.clip(cv2.cvtColor(grey, cv2.COLOR_LAB2RGB), 0, 1))
+
+
+def toned(rgb: F32, skin: F32, tone: F32, bearded: bool = False) -> F32:
+    """Give skin the tone of a neck and keep its own detail: (H, W, 3) float32 sRGB 0..1, both.
+
+    skin: (H, W) matte of what is changed. tone: (h, w, 3) linear light, of any size, of the frame's width. bearded:
+    what is as uneven as a beard stays.
+    """
+    eye = INTEROCULAR_PX * rgb.shape[1] / PRINT[0]
+    left, top, wide, tall = cv2.boundingRect((skin > 0).astype(np.uint8))
+    if min(wide, tall) < LEAST:
+        return rgb
+    box = np.s_[top : top + tall, left : left + wide]
+    light, there = linear(rgb[box]), skin[box]
+    around, widely = (np.maximum(normalized_convolution(light, there, reach * eye), 1e-4) for reach in REACH)
+    aim = cv2.resize(tone, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)[box]
+    own, near, far = (dot(each, LUMINANCE) for each in (light, around, widely))
+    form = np.log(near / far)
+    form /= 1 + np.abs(form) / SHADING
+    fine = np.log((own + 2e-3) / (near + 2e-3))
+    uneven = np.sqrt(cv2.GaussianBlur(fine**2 * there, (0, 0), NEARBY * eye))
+    fine /= 1 + (uneven / UNEVEN) ** 2
+    gain = dot(aim, LUMINANCE) / far
+    detail = np.exp((form + fine) * np.minimum(MOST_GAIN / np.maximum(gain, 1e-3), 1)).astype(np.float32)
+    hue = (light + 2e-3) / (around + 2e-3) / thrice((own + 2e-3) / (near + 2e-3))
+    lit = aim * thrice(detail) * np.clip(hue, 0.5, 2) ** OWN_HUE
+    if bearded:
+        hairy = np.clip((uneven - BEARD[0]) / (BEARD[1] - BEARD[0]), 0, 1)
+        there = there * (1 - cv2.GaussianBlur(hairy, (0, 0), REACH[0] * eye))
+    out = rgb.copy()
+    out[box] += (srgb(np.minimum(lit, 1)) - out[box]) * thrice(there)
+    return out

@@ -1,0 +1,139 @@
+"""Claims about a neck's tone: a studio's light in the face's hue; pores, beards and hair stay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from core.colour import LUMINANCE, linear, srgb, to_bytes
+from core.face.mesh import CHIN
+from core.frame import INTEROCULAR_PX
+from core.scene.neck_tone import LIGHT, skin_of, tone_of, toned, with_own_neck_toned
+from core.types import F32, Body, Layers, Undressed
+
+HEIGHT, WIDTH = 640, 512
+EYE = INTEROCULAR_PX / 2
+CHIN_Y = 340
+FACE = (0.8, 0.6, 0.5)
+SKIN = linear(np.array(FACE, np.float32))
+EVEN = np.array([1, 0, 0, 0, 0, 0, 0, 0, 0], np.float32)
+
+
+def sitter(skin: F32, chin: tuple[float, float, float] = FACE, bearded: bool = False, light: F32 = EVEN) -> Undressed:
+    """A sitter whose head ends at CHIN_Y, with a bare neck of that colour (H, W, 3), linear light, below it."""
+    landmarks = np.zeros((478, 3), np.float32)
+    landmarks[:, :2] = WIDTH / 2, CHIN_Y - 60
+    landmarks[CHIN, 1] = CHIN_Y
+    landmarks[132, 0], landmarks[361, 0] = 150, 362  # the jaw's ends
+    head, neck = (np.zeros((HEIGHT, WIDTH), np.uint8) for _ in range(2))
+    head[100:CHIN_Y, 150:362] = 255
+    neck[CHIN_Y - 40 :, 180:332] = 255
+    normals = np.zeros((HEIGHT, WIDTH, 3), np.int8)
+    normals[..., 2] = 127
+    layers = Layers(
+        to_bytes(srgb(skin)), head, neck, np.zeros((HEIGHT, WIDTH, 4), np.uint8), normals, light,
+        np.zeros((0, 3), np.float32), 1.0, 0.0, CHIN_Y, landmarks, regions=np.zeros((HEIGHT, WIDTH, 3), np.uint8),
+    )  # fmt: skip
+    body = Body(512, 304, 800, 2 * CHIN_Y, 780, 60, 960)
+    nothing = np.zeros((HEIGHT, WIDTH), np.uint8)
+    return Undressed(layers, nothing, nothing, (0, 0, 1, 1), body, chin, FACE, 800, 1, bearded=bearded)
+
+
+def even(share: float = 0.5, tint: tuple[float, float, float] = (1, 1, 1)) -> F32:
+    return np.ones((HEIGHT, WIDTH, 3), np.float32) * SKIN * np.float32(share) * np.array(tint, np.float32)
+
+
+def after(who: Undressed) -> F32:
+    return linear(with_own_neck_toned(who).layers.sitter)
+
+
+@pytest.mark.parametrize(
+    ("share", "tint"), [(0.1, (1, 1, 1)), (0.6, (1, 1, 1)), (1.3, (1, 1, 1)), (0.4, (1.5, 0.8, 0.7))]
+)
+def test_any_neck_gets_the_light_of_real_ones_in_the_face_s_hue(share: float, tint: tuple[float, float, float]) -> None:
+    made = after(sitter(even(share, tint))) / SKIN
+    light = made @ LUMINANCE / LUMINANCE.sum()
+    for below, row in ((0.15, 3), (0.45, 5), (0.9, 8)):
+        assert abs(light[round(CHIN_Y + below * EYE), 256] - LIGHT[row][0]) < 0.05
+    chest = made[CHIN_Y + 120, 256]
+    assert chest[0] / chest[2] == pytest.approx(1, abs=0.06)
+    assert (np.diff(light[CHIN_Y + 4 : CHIN_Y + 90, 256]) > -0.01).all(), "no band lies across it"
+
+
+def test_what_is_no_neck_stays() -> None:
+    before = sitter(even())
+    made = with_own_neck_toned(before).layers.sitter
+    same = (made == before.layers.sitter).all(axis=-1)
+    assert same[:CHIN_Y].all()
+    assert same[:, :178].all()
+    assert not same[CHIN_Y + 5 :, 200:300].any()
+    hair = before.layers.regions.copy()
+    hair[CHIN_Y:, 200:230, 0] = 255
+    hanging = replace(before, layers=replace(before.layers, regions=hair))
+    assert (with_own_neck_toned(hanging).layers.sitter == before.layers.sitter)[:, 202:228].all()
+
+
+def test_scraps_bands_and_colours_go_and_pores_stay() -> None:
+    pores = 1 + 0.03 * np.random.default_rng(1).standard_normal((HEIGHT, WIDTH, 1)).astype(np.float32)
+    skin = even(0.6) * pores
+    seen = np.s_[CHIN_Y + 20 : CHIN_Y + 150, 190:320]
+
+    def light(rgb: F32) -> F32:
+        return np.log(after(sitter(rgb)) @ LUMINANCE)[seen]
+
+    plain = light(skin)
+    fine = plain - cv2.GaussianBlur(plain, (0, 0), 4)
+    assert fine.std() > 0.8 * np.log(skin @ LUMINANCE)[seen].std()
+    band, chain, blue = skin.copy(), skin.copy(), skin.copy()
+    band[: CHIN_Y + 80] *= 0.4
+    chain[:, 254:258] *= 0.3
+    blue[:, 240:280] *= np.array((0.7, 0.9, 1.6), np.float32)
+    step = cv2.GaussianBlur(light(band) - plain, (0, 0), 2).mean(axis=1)
+    assert np.abs(np.diff(step)).max() < 0.5 * np.log(1 / 0.4) / (2 * 2.5)
+    assert np.abs(light(chain) - plain)[:, 64:68].mean() < 0.3, "a necklace was log(1 / 0.3) = 1.2"
+    made = after(sitter(blue))[CHIN_Y + 100, 260]
+    assert made[2] / made[0] < 0.7 * blue[CHIN_Y + 100, 260, 2] / blue[CHIN_Y + 100, 260, 0]
+
+
+def test_a_beard_stays_dark_and_uneven() -> None:
+    rough = even(0.3) * np.exp(0.35 * np.random.default_rng(2).standard_normal((HEIGHT, WIDTH, 1))).astype(np.float32)
+    who = sitter(rough, bearded=True)
+    assert np.abs(with_own_neck_toned(who).layers.sitter.astype(int) - who.layers.sitter).max() < 6
+    smooth = sitter(even(0.1), (0.2, 0.15, 0.12), bearded=True)
+    below = round(0.2 * EYE) + CHIN_Y
+    assert (with_own_neck_toned(smooth).layers.sitter == smooth.layers.sitter)[:below].all()
+    assert (with_own_neck_toned(smooth).layers.sitter != smooth.layers.sitter)[CHIN_Y + 90, 256].all()
+
+
+def test_the_tone_has_the_photo_s_own_light_which_relighting_takes_out() -> None:
+    who = sitter(even())
+    side = np.array([1, 0.6, 0, 0, 0, 0, 0, 0, 0], np.float32)
+    normals = who.layers.normals.copy()
+    normals[:, :256], normals[:, 256:] = (-90, 0, 90), (90, 0, 90)
+    lit = replace(who, layers=replace(who.layers, normals=normals, light=side))
+    tone = tone_of(lit)[130] @ LUMINANCE
+    assert tone[80] > 1.2 * tone[48]
+    plain = tone_of(replace(lit, layers=replace(lit.layers, light=EVEN)))[130] @ LUMINANCE
+    assert plain[80] == pytest.approx(plain[48], rel=0.02)
+
+
+def test_a_nape_is_as_light_as_the_head_above_it_and_goes_over_to_the_tone() -> None:
+    who = sitter(even())
+    head, neck = who.layers.head.copy(), who.layers.neck.copy()
+    head[100:CHIN_Y, 362:420] = 255  # an ear and what is behind it, outside the jaw
+    neck[CHIN_Y - 40 :, 362:420] = 255
+    skin = skin_of(replace(who, layers=replace(who.layers, head=head, neck=neck)), neck / np.float32(255))
+    assert skin[CHIN_Y + 3, 390] < 0.2
+    assert skin[CHIN_Y + 60, 390] > 0.95
+    assert skin[CHIN_Y + 3, 256] > 0.95, "below the jaw it is all"
+    assert np.abs(np.diff(skin[CHIN_Y:, 390])).max() < 0.1
+
+
+def test_too_small_a_neck_is_left_alone() -> None:
+    rgb = np.full((40, 40, 3), 0.5, np.float32)
+    speck = np.zeros((40, 40), np.float32)
+    speck[10:14, 10:14] = 1
+    assert np.array_equal(toned(rgb, speck, rgb), rgb)
