@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from core import frame
-from core.cutout.body import JAW_CORNERS, neck_sides
+from core.cutout.body import EARS, JAW_CORNERS, TURNED, neck_sides
 from core.cutout.correct import (
     LOBES_AT,
     NOISE,
@@ -36,11 +36,15 @@ from core.cutout.correct import (
 from core.cutout.nets import SIZE, ParserNet, RefinerNet
 from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.cutout.segmenter import Segmenter
-from core.face.mesh import CHIN, FACE_OVAL
+from core.face.mesh import CHIN, FACE_OVAL, NOSE
 from core.frame import INTEROCULAR_PX
 from core.types import F32, U8, FaceMap
 
 BASE: Final = Path(__file__).resolve().parent.parent / "base" / "parser"
+CHEEK, FAR_CHEEK = 0.15, 0.45
+"""Eye distances by which a heavy cheek stands out of the mesh, and at most a turned face's far cheek; by eye."""
+PROFILE: Final = 0.7
+"""Turn, of one by 28 degrees, from which on all skin on the far side above the chin is face; by eye on 48 heads."""
 LOBES: Final = 0.3
 """How far from the ear's attachment to the jaw's corner an ear lobe ends, as a part of that way; by eye on 30 faces."""
 
@@ -115,7 +119,7 @@ class Parser:
         over = hair_over_clothes(rgb, hair, clothes)
         hair, clothes = over, clothes + hair - over
         skin = skin * (1 - _beside_clothes(clothes) * (1 - oval))
-        head = _head(points, hair + hat, skin, oval * person)
+        head = head_of(points, hair + hat, skin, oval * person)
         person, hair, hat, skin, clothes, oval, head = (
             part.astype(np.float32) for part in (person, hair, hat, skin, clothes, oval, head)
         )
@@ -202,8 +206,8 @@ def _snapped(part: F32, rgb: U8) -> F32:
 def _face(points: F32, person: F32, skin: F32) -> F32:
     """Fill the face oval, its jaw pushed out to the outline where the cheek is the outline: (H, W) float32, soft.
 
-    The mesh fits a mean face: a heavy cheek stands out of it by up to 0.15 eye distances. Where the
-    person goes on further there is a neck or a collar, and the oval holds.
+    The mesh fits a mean face: a heavy cheek stands out of it by up to CHEEK, a turned face's far one by up to FAR_CHEEK
+    from the mouth up. Where the person goes on further there is a neck or a collar, and the oval holds.
     """
     eye = INTEROCULAR_PX * HALF
     ring = points[list(FACE_OVAL)]
@@ -211,16 +215,32 @@ def _face(points: F32, person: F32, skin: F32) -> F32:
     outward = np.stack([-outward[:, 1], outward[:, 0]], axis=1)
     outward *= np.sign(((ring - ring.mean(axis=0)) * outward).sum(axis=1, keepdims=True))
     outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-6)
-    steps = np.arange(0, 0.22 * eye, 1, dtype=np.float32)
+    steps = np.arange(0, (FAR_CHEEK + 0.07) * eye, 1, dtype=np.float32)
     ways = (ring[:, None] + steps[None, :, None] * outward[:, None]).astype(np.float32)
     seen, bare = (cv2.remap(part, ways[..., 0], ways[..., 1], cv2.INTER_LINEAR) for part in (person, skin))
     ends = np.where((seen < 0.5).any(axis=1), np.argmax(seen < 0.5, axis=1), 0.0)
     of_skin = np.array([bare[i, : max(1, int(end))].mean() > 0.6 for i, end in enumerate(ends)])
     jaw = ring[:, 1] > points[[93, 323], 1].min()
-    push = np.where(jaw & of_skin & (ends < 0.15 * eye), ends, 0.0)
+    push = np.where(jaw & of_skin & (ends < _most_push(points, ring) * eye), ends, 0.0)
     push = np.convolve(np.pad(push, 2, mode="wrap"), [0.1, 0.2, 0.4, 0.2, 0.1], mode="valid")
     ring = ring + np.minimum(push, np.maximum(ends, 0))[:, None] * outward - 0.5 * outward
     return soft_polygon(ring, PARTS_SIZE, 0.75)
+
+
+def _most_push(points: F32, ring: F32) -> F32:
+    """Return how far a face may stand out of its mesh at each point of its oval (N, 2): (N,) eye distances."""
+    turn, side = _turned(points)
+    far = side * (ring[:, 0] - ring[:, 0].mean()) > 0
+    eyes, chin = float(points[[133, 362], 1].mean()), float(points[CHIN, 1])
+    above = np.clip((chin - ring[:, 1]) / max(0.5 * (chin - eyes), 1), 0, 1)
+    return (CHEEK + (FAR_CHEEK - CHEEK) * turn * above * far).astype(np.float32)
+
+
+def _turned(points: F32) -> tuple[float, int]:
+    """Return how far a head is turned, 0 not at all, 1 by 28 degrees, and to which side: -1 left, 1 right."""
+    left, right = (side * float(points[ear, 0] - points[NOSE, 0]) for side, ear in zip((-1, 1), EARS, strict=True))
+    turn = np.log(max(left, right, 1.0) / max(min(left, right), 1.0)) / np.log(TURNED[1])
+    return float(np.clip(turn, 0, 1)), -1 if left < right else 1
 
 
 def soft_polygon(ring: F32, size: tuple[int, int], sigma: float) -> F32:
@@ -247,7 +267,7 @@ def _within_ears(points: F32, rows: F32, columns: F32, lobes: F32) -> F32:
     return np.where(rows < eyes, 1, beside).astype(np.float32)
 
 
-def _head(points: F32, hair: F32, skin: F32, oval: F32) -> F32:
+def head_of(points: F32, hair: F32, skin: F32, oval: F32) -> F32:
     """Join face, hair and hat with the skin above the ear lobes: ears and a bald crown. (H, W) float32 0..1.
 
     Skin below the lobes and outside the oval is neck. The line falls off away from the face, behind the lobe.
@@ -265,5 +285,11 @@ def _head(points: F32, hair: F32, skin: F32, oval: F32) -> F32:
     aside = (columns < points[172, 0]) | (columns > points[397, 0])
     aside = aside & _beside(points)
     above = np.maximum(above, aside * np.clip((points[152, 1] - NAPE * INTEROCULAR_PX * HALF - rows) / 3 + 0.5, 0, 1))
+    turn, side = _turned(points)
+    if turn > PROFILE:  # nose, lips and chin stand out of the mesh there, and the neck is seen below them alone
+        far = side * (columns - points[list(FACE_OVAL), 0].mean()) > 0
+        chin = int(np.clip(points[CHIN, 1], 0, len(rows) - 1))
+        far = far & (skin[chin : chin + 6].max(axis=0) < 0.5)  # a beard goes on below
+        above = np.maximum(above, far * np.clip((points[CHIN, 1] - rows) / 6, 0, 1))
     head = np.clip(np.maximum(hair + skin * above, oval), 0, 1)
     return head * sitter_of(head, points)

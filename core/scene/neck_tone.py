@@ -12,7 +12,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core.colour import LUMINANCE, dot, linear, normalized_convolution, srgb, thrice, to_bytes
+from core.colour import LUMINANCE, dot, length, linear, normalized_convolution, srgb, thrice, to_bytes
 from core.cutout.body import JAW
 from core.face.landmarks import harmonics
 from core.frame import INTEROCULAR_PX, PRINT
@@ -60,6 +60,8 @@ OWN_HUE: Final = 0.3
 """Part of a neck's finer variation of hue that is kept."""
 BEARD: Final = (0.18, 0.3)
 """The deviation of UNEVEN from which on what hangs below a bearded chin is beard, and surely; by eye on 20 beards."""
+OTHER_HUE: Final = 6.0
+"""CIELAB a* and b* by which what hangs below a bearded chin is no skin, and surely by twice as much; by eye."""
 DARK_BEARD, BELOW_BEARD, SETS_IN = 0.5, 0.3, 0.4
 """Light of a bearded chin, of the face's, below which its beard is dark; eye distances below it where the tone sets in
 then, and over which it does."""
@@ -163,7 +165,15 @@ def toned(rgb: F32, skin: F32, tone: F32, bearded: bool = False) -> F32:
     lit = aim * thrice(detail) * np.clip(hue, 0.5, 2) ** OWN_HUE
     if bearded:
         hairy = np.clip((uneven - BEARD[0]) / (BEARD[1] - BEARD[0]), 0, 1)
+        hairy = np.maximum(hairy, _of_other_hue(around, aim))
         there = there * (1 - cv2.GaussianBlur(hairy, (0, 0), REACH[0] * eye))
     out = rgb.copy()
     out[box] += (srgb(np.minimum(lit, 1)) - out[box]) * thrice(there)
     return out
+
+
+def _of_other_hue(light: F32, skin: F32) -> F32:
+    """Return how surely colours are a beard's and not a skin's in any light: (H, W) 0..1, of (H, W, 3) linear both."""
+    own, lit = (cv2.cvtColor(srgb(np.clip(each, 0, 1)), cv2.COLOR_RGB2LAB) for each in (light, skin))
+    dim = np.sqrt(np.clip(own[..., 0] / np.maximum(lit[..., 0], 1), 0, 1.5))
+    return np.clip(length(own[..., 1:] - lit[..., 1:] * thrice(dim)[..., :2]) / OTHER_HUE - 1, 0, 1)

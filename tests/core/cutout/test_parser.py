@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from core.cutout.body import EARS
 from core.cutout.correct import (
     by_colour,
     by_colour_where_unsure,
@@ -22,10 +23,10 @@ from core.cutout.correct import (
     sitter_of,
 )
 from core.cutout.nets import CLASSES, INPUTS, SIZE, ParserNet, RefinerNet
-from core.cutout.parser import BASE, Parser, unsure_area
+from core.cutout.parser import BASE, Parser, head_of, soft_polygon, unsure_area
 from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.face.landmarks import fill
-from core.face.mesh import CHIN, FACE_OVAL
+from core.face.mesh import CHIN, FACE_OVAL, NOSE
 from core.frame import INTEROCULAR_PX
 from core.types import F32, FaceMap
 
@@ -304,3 +305,26 @@ def test_what_hangs_on_the_figure_by_a_thread_is_not_the_sitter(points: F32) -> 
     assert kept[y, x + 140] == 0
     assert kept[y - 90, x - 105] == 1
     assert kept[y - 140, x] == 1
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_lips_and_far_cheek_of_a_turned_face_are_head_where_its_mesh_lies_inside_them(
+    side: int, hopper_map: FaceMap
+) -> None:
+    """The mesh of a turned head lies inside its far cheek: mouths of profiles were cut off on a level line."""
+    points = hopper_map.landmarks[:, :2] / 2
+    middle = points[list(FACE_OVAL), 0].mean()
+    turned = points.copy()
+    turned[:, 0] = middle + 0.6 * (points[:, 0] - middle)
+    turned[NOSE, 0] = turned[EARS[(side + 1) // 2], 0] + 4 * side  # the nose's tip hides the far ear
+    edge = turned[list(FACE_OVAL), 0].min() if side < 0 else turned[list(FACE_OVAL), 0].max()
+    mouth, chin = round(float(turned[13, 1])), round(float(turned[CHIN, 1]))
+    rows, columns = np.mgrid[: PARTS_SIZE[1], : PARTS_SIZE[0]]
+    skin = ((side * (columns - edge) < 25) & (side * (columns - edge) > -60) & (rows < chin - 4)).astype(np.float32)
+    oval = soft_polygon(turned[list(FACE_OVAL)], PARTS_SIZE, 0.75)
+    head = head_of(turned, 0 * skin, skin, oval)
+    beyond = np.s_[mouth - 30 : mouth + 30, round(edge) + 20 * side]
+    assert head[beyond].min() > 0.9
+    below = skin + (rows >= chin - 4) * (np.abs(columns - edge) < 40)  # a beard goes on down
+    assert head_of(turned, 0 * skin, below.astype(np.float32), oval)[chin - 12, round(edge) + 20 * side] < 0.1
+    assert head_of(points, 0 * skin, skin, oval)[mouth + 20, round(edge) + 20 * side] < 0.1, "beside a straight face"
