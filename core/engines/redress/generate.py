@@ -21,6 +21,7 @@ from core.engines.redress.garment import KINDS, Cloth, cloths_of, lay_out
 from core.engines.redress.kept import kept, without_surroundings
 from core.engines.redress.neck import (
     TRAPEZIUS,
+    behind_collar,
     near_neck,
     rounded,
     throat_of,
@@ -189,6 +190,8 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         strands = np.maximum(_lower(layers.regions[..., 0], size), hanging)
         last = float(np.flatnonzero((np.minimum(own + hung, neck) - hanging > 0.5).any(axis=1))[-1:].sum())
         ends = np.clip((last - rows) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)
+        if not setup.bearded:
+            ends = np.minimum(ends, behind_collar(strands, layout.rgba[..., 3], last, setup.body, scale))
         # in an open collar hair goes over to skin where the photo ends
         ends = 1 - np.clip(8 * strands, 0, 1) * neck * (1 - ends)
         sure = cv2.erode(shown, np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck * ends

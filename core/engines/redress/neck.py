@@ -305,6 +305,30 @@ def rounded(neck: F32, head: F32, hair: F32, cover: F32, top: int, body: Body, s
     return whole
 
 
+def behind_collar(hair: F32, cover: F32, last: float, body: Body, scale: float) -> F32:
+    """Return where hair that the photo cuts inside an open collar may be: (H, W) float32 0..1.
+
+    From a collar's highest point down it goes behind the cloth, slantwise, all of it at row `last`, where the photo
+    ends: cut off there it was a brush. Hair that ends higher stays, for that end is its own. hair, cover: (H, W) of the
+    torso's part. scale: these pixels per print pixel.
+    """
+    stay = np.ones_like(hair)
+    middle, height = body.neck_x * scale, len(hair)
+    columns, rows = np.arange(hair.shape[1], dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    for way, (_, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
+        away = way * (columns - middle)
+        first, end = int(np.clip(y, 0, height - 1)), int(np.clip(last, 0, height - 1))
+        at_top, at_end = (hair[max(0, row - TIP) : row + 1].max(axis=0) > 0.5 for row in (first, end))
+        cloth = cover[end] > 0.5
+        if end - first < TIP or not (at_top & (away > 0)).any() or not (at_end & (away > 0) & ~cloth).any():
+            continue
+        inner, outer = away[at_top & (away > 0)].min(), away[cloth & (away > 0)].min(initial=float(columns[-1]))
+        slant = np.clip((rows - first) / (end - first), 0, 1)
+        inside = np.clip((away - inner - (outer - inner) * slant) / (SOFT_EDGE * scale) + 1, 0, 1)
+        stay = np.where((away > 0) & (rows > first), np.minimum(stay, inside * (rows < end)), stay)
+    return stay.astype(np.float32)
+
+
 def _round(figure: F32, middle: float, foot: float, margin: tuple[int, int]) -> tuple[slice, slice]:
     """Return the rows and columns in which a neck may lie, round what there is of it (H, W) and down to a row.
 

@@ -10,6 +10,7 @@ from core.engines.redress.fitting import opening_of
 from core.engines.redress.neck import (
     BOW,
     TRAPEZIUS,
+    behind_collar,
     rounded,
     up_to_head,
     up_to_tips,
@@ -279,3 +280,21 @@ def test_an_opening_is_skin_down_to_its_foot_and_begins_without_a_ledge() -> Non
     assert skin[60:, 110:290].min() == 1
     assert skin[20:, 150:250].min() == 1, "no line where the neck ends"
     assert skin[21, 110:140].max() == 0
+
+
+def test_hair_that_the_photo_cuts_inside_a_collar_goes_behind_the_cloth() -> None:
+    """Cut off above the chest, a lock ended in the air like a brush."""
+    hair, cover = (np.zeros((288, 512), np.float32) for _ in range(2))
+    cover[80:, :200] = cover[80:, 312:] = 1  # two sides of an open collar
+    for row in range(80, 288):  # which come together below
+        cover[row, 200 : 200 + (row - 80) // 4] = 1
+    hair[:160, 150:230] = 1  # a lock at the left down to where the photo ends
+    hair[:110, 300:340] = 1  # one at the right that ends above
+    stay = behind_collar(hair, cover, 160, BODY, 0.5)
+    assert stay[:80].min() == 1, "above the collar all stays"
+    assert stay[:, 256:].min() == 1, "an end of its own stays"
+    inner = [int(np.flatnonzero(stay[row, :256] > 0.5).max()) for row in (90, 120, 150)]
+    assert inner[0] > inner[1] > inner[2], "slantwise"
+    assert 226 <= inner[0] <= 231
+    assert stay[160:, 150:255].max() == 0
+    assert np.array_equal(behind_collar(0 * hair, cover, 160, BODY, 0.5), np.ones_like(hair))
