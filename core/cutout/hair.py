@@ -24,6 +24,8 @@ OVER: Final = 0.45
 """Eye distances below the shoulder line down to which hair must reach to lie over the clothes; by eye on 40 faces."""
 GROWN: Final = 0.9
 """Eye distances by which hair behind the shoulders is carried on below its end, for a garment that begins lower."""
+INWARDS: Final = 0.35
+"""Columns by which hair that is carried on comes in from outside with each row; by eye."""
 LEAST_RUN: Final = 0.3
 """Eye distances of hair above its end that a column must show to be carried on: less is a shadow beside the neck."""
 END: Final = 3
@@ -74,7 +76,7 @@ def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32, shaven: b
         back = back * (1 - _beard(parts.hair, landmarks))
     front = np.clip(parts.hair - back, 0, 1)
     hidden = np.maximum(parts.person, 1 - parts.valid) > 0.5
-    grown, colours = _carried_on(back, rgb, chin - 0.2 * eye, hidden)
+    grown, colours = _carried_on(back, rgb, chin - 0.2 * eye, hidden, figure.neck_x * HALF)
     return Hair(front.astype(np.float32), grown, colours)
 
 
@@ -89,10 +91,11 @@ def _beard(hair: F32, landmarks: F32) -> F32:
     return np.clip(np.minimum(columns - left, right - columns) / (0.1 * eye) + 1, 0, 1)
 
 
-def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_]) -> tuple[F32, F32]:
+def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_], middle: float) -> tuple[F32, F32]:
     """Carry hair on below its lower end, mirrored column by column and fading out: matte and colours.
 
-    Only where clothes or the photo's border hide how it goes on: hair that ends before the backdrop ends there.
+    Only where clothes or the photo's border hide how it goes on: hair that ends before the backdrop ends there. It
+    comes in towards the neck, at x `middle`, as it goes down: straight down it stood off as a block.
     hidden: (H, W), the person and what the photo does not reach.
     """
     eye = INTEROCULAR_PX * HALF
@@ -120,6 +123,12 @@ def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_]) -> t
     source = np.clip(last[None] - END - mirrored, 0, height - 1)
     filled = np.where(inside[..., None], rgb[source, np.arange(width)[None]], rgb)
     fade = np.clip((length - over) / (0.4 * length), 0, 1)
+    columns = np.arange(width)
+    for side in (columns < middle, columns >= middle):
+        there = np.flatnonzero(used & side)
+        if len(there):
+            from_outside = columns - there[0] if side[0] else there[-1] - columns
+            fade = np.where(side, np.minimum(fade, np.clip((from_outside - INWARDS * over) / 3 + 1, 0, 1)), fade)
     grown = np.where(inside, np.maximum(back, fade), back).astype(np.float32)
     soft = cv2.GaussianBlur(grown, (0, 0), 1.0)
     return np.where(inside, soft, grown).astype(np.float32), filled.astype(np.float32)

@@ -244,13 +244,16 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     top, scale = height - len(head), width / frame.PRINT[0]
     size = (width, height - top)
     hung, bare_own = np.maximum(head, hanging), own * bare[top:]
-    throat = throat_of(body, head, scale) * (1 - _lower(setup.backdrop, size))
+    backdrop, hair = (_lower(part, size) for part in (setup.backdrop, layers.regions[..., 0]))
+    throat = throat_of(body, head, scale) * (1 - backdrop)
     neck = up_to_collar(np.maximum(throat, bare_own), cover, head, body, scale)
     opening = np.zeros_like(cover) if setup.garment is None else opening_of(cover, body)
     neck = np.maximum(neck, widening(opening, np.maximum(neck, head), TRAPEZIUS))
     if setup.garment is not None:
-        neck = up_to_head(neck, hung, bare_own, cover, body, turn, scale)
-    neck *= within_collar(cover, opening, np.maximum(_lower(layers.regions[..., 0], size), hanging), body, scale)
+        below_hair = np.maximum.accumulate(hair, axis=0)
+        grown = up_to_head(neck, hung, bare_own, cover, body, turn, scale)
+        neck = np.maximum(neck, grown * (1 - backdrop * below_hair))  # what is seen between locks is no neck
+    neck *= within_collar(cover, opening, np.maximum(hair, hanging), body, scale)
     whole = np.concatenate([layers.neck[:top] / np.float32(255) * bare[:top], neck])
     if setup.garment is None:
         return whole
