@@ -26,6 +26,9 @@ from core.types import F32, U8, Cutout, FaceMap, Figure
 
 HAZE: Final = 0.05
 """Alpha that the guided filter leaves where there is none, and takes where there is all; seen on both demo sitters."""
+JAW_BEGINS, JAW_SETS_IN = 1.3, 0.5
+"""Eye distances above the chin from which on a face's edge counts as its jaw, and over which it does: a rim that was
+taken away from one height on had a level end."""
 MARGIN_PX: Final = 16
 """Pixels round the sitter in which their colours are estimated too: no matte's edge is wider."""
 BORDER_PX: Final = 25
@@ -174,9 +177,9 @@ def _jaw_edge(parts: Parts, face: FaceMap) -> F32:
     rows = np.arange(PARTS_SIZE[1])[:, None]
     near = cv2.dilate((parts.oval > 0.5).astype(np.uint8), np.ones((1, 2 * round(0.12 * eye) + 1), np.uint8)) > 0
     hairy = cv2.dilate((parts.hair > 0.1).astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
-    start = points[list(FACE_OVAL), 1].max() - 0.9 * eye
-    jaw = (near & (rows > start) & ~hairy).astype(np.float32)
-    return np.clip(cv2.resize(jaw, frame.PRINT, interpolation=cv2.INTER_CUBIC), 0, 1)
+    start = points[list(FACE_OVAL), 1].max() - JAW_BEGINS * eye
+    jaw = np.clip((rows - start) / (JAW_SETS_IN * eye), 0, 1) * (near & ~hairy)
+    return np.clip(cv2.resize(jaw.astype(np.float32), frame.PRINT, interpolation=cv2.INTER_CUBIC), 0, 1)
 
 
 def _with_grown(rgb: F32, hair: Hair, parts: Parts) -> F32:

@@ -14,7 +14,6 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from core import frame
@@ -54,8 +53,11 @@ UNSURE_BELOW: Final = 0.75
 """Probability of the likeliest class below which a pixel is unsure."""
 UNSURE_DOWN_TO: Final = 0.6
 """Eye distances below the chin where hair, neck and collar end to be looked at for it."""
-NAPE: Final = 0.8
-"""Eye distances above the chin down to which skin beside the jaw is still head: lobes, sideburns, thin hair."""
+NAPE: Final = (1.3, 0.4)
+"""Eye distances above the chin between which less and less of the skin beside the jaw is still head: lobes, sideburns,
+thin hair. Where it ended at one height, a backlit cheek had a step there."""
+BESIDE: Final = 0.45
+"""Eye distances beside the face within which it is, above."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,10 +194,15 @@ def _beside_clothes(clothes: F32) -> F32:
     return cv2.GaussianBlur(cloth.astype(np.float32), (0, 0), 1.2)
 
 
-def _beside(points: F32) -> NDArray[np.bool_]:
-    """Return what lies within 0.45 eye distances of the face oval: (640, 512)."""
-    reach = 2 * round(0.45 * INTEROCULAR_PX * HALF) + 1
-    return cv2.dilate(_filled(points[list(FACE_OVAL)], PARTS_SIZE), np.ones((1, reach), np.uint8)) > 0
+def _beside(points: F32, rows: F32, columns: F32) -> F32:
+    """Return where skin beside the face oval is still head, BESIDE it and less and less below NAPE: (640, 512)."""
+    eye = INTEROCULAR_PX * HALF
+    oval = _filled(points[list(FACE_OVAL)], PARTS_SIZE)
+    wide = oval.max(axis=1, keepdims=True)
+    left, right = oval.argmax(axis=1)[:, None], PARTS_SIZE[0] - 1 - oval[:, ::-1].argmax(axis=1)[:, None]
+    above = np.clip(((points[CHIN, 1] - rows) / eye - NAPE[1]) / (NAPE[0] - NAPE[1]), 0, 1)
+    beyond = np.maximum(left - columns, columns - right)
+    return (np.clip((BESIDE * eye * above - beyond) / 3 + 0.5, 0, 1) * (above > 0) * wide).astype(np.float32)
 
 
 def _snapped(part: F32, rgb: U8) -> F32:
@@ -283,8 +290,7 @@ def head_of(points: F32, hair: F32, skin: F32, oval: F32) -> F32:
     above = np.clip((lowest - rows) / 3 + 0.5, 0, 1)
     above = above * _within_ears(points, rows, columns, lowest)
     aside = (columns < points[172, 0]) | (columns > points[397, 0])
-    aside = aside & _beside(points)
-    above = np.maximum(above, aside * np.clip((points[152, 1] - NAPE * INTEROCULAR_PX * HALF - rows) / 3 + 0.5, 0, 1))
+    above = np.maximum(above, aside * _beside(points, rows, columns))
     turn, side = _turned(points)
     if turn > PROFILE:  # nose, lips and chin stand out of the mesh there, and the neck is seen below them alone
         far = side * (columns - points[list(FACE_OVAL), 0].mean()) > 0
