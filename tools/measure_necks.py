@@ -1,0 +1,103 @@
+"""Measure the light on the necks of real portraits: python -m tools.measure_necks FOLDER
+
+FOLDER holds portraits that were lit in a studio. Prints, for each place below the chin and beside the neck's middle,
+the median of its light over its face's, with the number of portraits that show skin there: the table LIGHT of
+`core.scene.neck_tone`. Portraits with a beard, or a head turned by more than TURNED degrees, are left out.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from core import studio
+from core.colour import LUMINANCE, linear
+from core.cutout.body import bare_neck, figure_of
+from core.cutout.parts import HALF
+from core.face.landmarks import face_skin
+from core.face.mesh import CHIN
+from core.frame import INTEROCULAR_PX
+from core.models import Models
+from core.scene.neck_tone import BELOW_CHIN, BESIDE
+from core.types import F32, FaceMap, Selfie
+
+TURNED: Final = 12.0
+"""Degrees of a head's turn beyond which one side of its neck is not seen."""
+LEAST: Final = 25
+"""Pixels of a place, at half the full print, that one portrait must show."""
+FEW: Final = 5
+"""Portraits below which nothing is said of a place."""
+EDGE_PX: Final = 5
+"""Width of the square that a neck is shrunk by: its edge holds collars and hair."""
+
+
+def main(folder: Path) -> None:
+    """Measure every portrait of a folder and print the table."""
+    models, measured = Models(), []
+    for path in track(sorted(folder.glob("*.jpg")), "Measuring", console=Console(stderr=True)):
+        selfie = studio.look(path.read_bytes(), path.name, models)
+        if not isinstance(selfie, Selfie) or abs(selfie.face.yaw_deg) > TURNED:
+            continue
+        face = studio.map_photo(selfie, models)
+        if face.features is None or face.features.facial_hair != "beard":
+            measured.append(light_of(face, models))
+    print_table(measured)
+
+
+def light_of(face: FaceMap, models: Models) -> F32:
+    """Return the light of a portrait's neck over its face's at each place of LIGHT, not a number where none is seen."""
+    parts = models.parser.parse(face)
+    rgb, figure, points = linear(parts.rgb), figure_of(parts, face.landmarks), face.landmarks[:, :2] * np.float32(HALF)
+    bare = cv2.erode(bare_neck(parts, face.landmarks).astype(np.uint8), np.ones((EDGE_PX, EDGE_PX), np.uint8))
+    rows, columns = np.nonzero(bare)
+    skin = face_skin(parts.rgb, points) > 0
+    light = (rgb[rows, columns] @ LUMINANCE) / float(np.median(rgb[skin] @ LUMINANCE))
+    below = (rows - points[CHIN, 1]) / (INTEROCULAR_PX * HALF)
+    beside = np.abs(columns - figure.neck_x * HALF) / (figure.neck_width * HALF / 2)
+    return binned(light, below, beside)
+
+
+def binned(light: F32, below: F32, beside: F32) -> F32:
+    """Return the median light of the pixels nearest to each place of LIGHT: (rows, columns) of it."""
+    table = np.full((len(BELOW_CHIN), len(BESIDE)), np.nan, np.float32)
+    down, across = _nearest(below, BELOW_CHIN), _nearest(beside, BESIDE)
+    for row, column in np.ndindex(*table.shape):
+        there = light[(down == row) & (across == column)]
+        if len(there) > LEAST:
+            table[row, column] = np.median(there)
+    return table
+
+
+def _nearest(values: F32, places: tuple[float, ...]) -> NDArray[np.intp]:
+    """Return the index of the place nearest to each value, -1 beyond the outermost by half of the step to the next."""
+    edges = np.convolve(places, (0.5, 0.5), "valid")
+    first, last = places[0] - (edges[0] - places[0]), places[-1] + (places[-1] - edges[-1])
+    return np.where((values < first) | (values > last), -1, np.searchsorted(edges, values))
+
+
+def print_table(measured: list[F32]) -> None:
+    """Print the median of every place, and how many portraits show it."""
+    table = Table("below the chin", *(f"{place:.1f} beside" for place in BESIDE))
+    if not measured:
+        raise SystemExit("no portrait was measured: 0 were kept")
+    every = np.stack(measured)
+    for row, place in enumerate(BELOW_CHIN):
+        seen = [values[np.isfinite(values)] for values in every[:, row].T]
+        table.add_row(
+            f"{place:.2f}", *(f"{np.median(each):.2f} ({len(each)})" if len(each) >= FEW else "" for each in seen)
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    main(Path(sys.argv[1]))
