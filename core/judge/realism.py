@@ -52,7 +52,7 @@ LIMITS: Final = (
     Limit("half_dark", "side_light", 6.0),  # in the sitter's own light: a look may light one side
     Limit("halo", "halo", 0.07),
     Limit("neck_seam", "neck", 55.0),
-    Limit("neck_seam", "neck_moved", 4.2),
+    Limit("neck_seam", "neck_moved", 3.4),
     Limit("head_cut", "cut", 1.5),
     Limit("hair_cut", "straight", 1.1),
     Limit("hair_haze", "haze", 0.75),

@@ -23,20 +23,21 @@ BELOW_CHIN: Final = (-0.3, -0.15, 0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05, 1.
 BESIDE: Final = (0.0, 0.3, 0.5, 0.7, 0.9, 1.1)
 """Halves of the neck's width beside its middle, of LIGHT's columns."""
 LIGHT: Final = (
-    (0.26, 0.29, 0.34, 0.41, 0.42, 0.47),
-    (0.20, 0.27, 0.33, 0.40, 0.45, 0.50),
-    (0.20, 0.29, 0.37, 0.46, 0.50, 0.53),
-    (0.37, 0.43, 0.50, 0.55, 0.56, 0.57),
-    (0.54, 0.56, 0.60, 0.61, 0.60, 0.58),
-    (0.67, 0.68, 0.68, 0.66, 0.64, 0.62),
-    (0.77, 0.78, 0.78, 0.74, 0.72, 0.70),
-    (0.87, 0.87, 0.87, 0.83, 0.82, 0.80),
-    (0.93, 0.93, 0.92, 0.90, 0.88, 0.86),
-    (0.95, 0.95, 0.94, 0.92, 0.90, 0.88),
-    (0.95, 0.95, 0.94, 0.92, 0.90, 0.88),
+    (0.30, 0.36, 0.45, 0.47, 0.47, 0.48),
+    (0.22, 0.28, 0.35, 0.40, 0.45, 0.51),
+    (0.16, 0.24, 0.33, 0.41, 0.48, 0.53),
+    (0.26, 0.32, 0.42, 0.50, 0.52, 0.56),
+    (0.44, 0.46, 0.53, 0.57, 0.56, 0.57),
+    (0.59, 0.60, 0.62, 0.62, 0.58, 0.57),
+    (0.70, 0.70, 0.71, 0.67, 0.63, 0.60),
+    (0.83, 0.82, 0.82, 0.74, 0.71, 0.68),
+    (0.92, 0.92, 0.91, 0.83, 0.82, 0.78),
+    (0.95, 0.95, 0.94, 0.90, 0.88, 0.84),
+    (0.95, 0.95, 0.94, 0.90, 0.88, 0.86),
 )
-"""Light of a neck, of its face's: the medians of 188 official portraits without a beard, smoothed; below 0.9 eye
-distances, where only wide necklines show skin, they have 1.02 to 1.10, and a shirt's collar shades what it shows."""
+"""Light of a neck, of its face's: the medians of up to 388 of the 539 official portraits, smoothed
+(`python -m tools.measure_necks FOLDER`). Below 0.9 eye distances, where only wide necklines show skin, they have 1.0 to
+1.1, and a shirt's collar shades what it shows."""
 SHADE: Final = (0.65, 1.45)
 """Bounds of what the photo's own light makes of a neck's form, which relighting takes out again."""
 SHADED: Final = 0.6
