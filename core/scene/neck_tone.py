@@ -38,13 +38,18 @@ LIGHT: Final = (
 """Light of a neck, of its face's: the medians of up to 388 of the 539 official portraits, smoothed
 (`python -m tools.measure_necks FOLDER`). Below 0.9 eye distances, where only wide necklines show skin, they have 1.0 to
 1.1, and a shirt's collar shades what it shows."""
+FILL: Final = 0.8
+"""Exponent on that light: a reflector below the chin. Readers named necks of real light dark and grey in four pairs."""
 SHADE: Final = (0.65, 1.45)
 """Bounds of what the photo's own light makes of a neck's form, which relighting takes out again."""
-SHADED: Final = 0.6
+SHADED: Final = 0.4
 """How much of that there is: hard light is not taken out whole."""
+DULLER: Final = 0.4
+"""Exponent on lightness by which skin in the shade is less saturated: real necks have 0.5, and ours looked grey; with
+0.25 the judge found them red."""
 NAPE: Final = 0.4
 """Eye distances below a head, outside its jaw, over which the tone sets in: there a nape is as light as the head."""
-SHADING: Final = 0.2
+SHADING: Final = 0.3
 """Natural logarithm of a neck's light over what is widely around it at which it is halved: a chin's shadow that ends in
 a line and blots lie above, folds and tendons mostly below; by eye on 40 necks."""
 UNEVEN: Final = 0.2
@@ -127,7 +132,7 @@ def tone_of(sitter: Undressed, from_row: int = 0) -> F32:
         np.interp(at, known, np.arange(len(known))).astype(np.float32)
         for at, known in ((rows, BELOW_CHIN), (beside, BESIDE))
     )
-    table = np.array(LIGHT, np.float32)
+    table = np.array(LIGHT, np.float32) ** FILL
     light = cv2.remap(table, np.tile(across, (size[1], 1)), np.tile(down[:, None], (1, size[0])), cv2.INTER_LINEAR)
     normals = cv2.resize(layers.normals[from_row:].astype(np.float32), size, interpolation=cv2.INTER_AREA)
     shade = np.clip(harmonics(normals / np.float32(127)) @ layers.light, *SHADE) ** SHADED
@@ -135,7 +140,7 @@ def tone_of(sitter: Undressed, from_row: int = 0) -> F32:
     lab = cv2.cvtColor(np.array([[sitter.face_colour]], np.float32), cv2.COLOR_RGB2LAB)
     face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])
     grey = cv2.cvtColor(srgb(thrice(np.clip(face * light, 0, 1))), cv2.COLOR_RGB2LAB)
-    dim = np.sqrt(np.minimum(grey[..., 0] / max(float(lab[0, 0, 0]), 1), 1))  # skin in the shade is nearly as saturated
+    dim = np.minimum(grey[..., 0] / max(float(lab[0, 0, 0]), 1), 1) ** DULLER
     grey[..., 1], grey[..., 2] = lab[0, 0, 1] * dim, lab[0, 0, 2] * dim
     return linear(np.clip(cv2.cvtColor(grey, cv2.COLOR_LAB2RGB), 0, 1))
 
