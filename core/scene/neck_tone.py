@@ -23,33 +23,29 @@ BELOW_CHIN: Final = (-0.3, -0.15, 0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05, 1.
 BESIDE: Final = (0.0, 0.3, 0.5, 0.7, 0.9, 1.1)
 """Halves of the neck's width beside its middle, of LIGHT's columns."""
 LIGHT: Final = (
-    (0.30, 0.36, 0.45, 0.47, 0.47, 0.48),
-    (0.22, 0.28, 0.35, 0.40, 0.45, 0.51),
-    (0.16, 0.24, 0.33, 0.41, 0.48, 0.53),
-    (0.26, 0.32, 0.42, 0.50, 0.52, 0.56),
-    (0.44, 0.46, 0.53, 0.57, 0.56, 0.57),
-    (0.59, 0.60, 0.62, 0.62, 0.58, 0.57),
-    (0.70, 0.70, 0.71, 0.67, 0.63, 0.60),
-    (0.83, 0.82, 0.82, 0.74, 0.71, 0.68),
-    (0.92, 0.92, 0.91, 0.83, 0.82, 0.78),
-    (0.95, 0.95, 0.94, 0.90, 0.88, 0.84),
-    (0.95, 0.95, 0.94, 0.90, 0.88, 0.86),
+    (0.26, 0.29, 0.34, 0.41, 0.42, 0.47),
+    (0.20, 0.27, 0.33, 0.40, 0.45, 0.50),
+    (0.20, 0.29, 0.37, 0.46, 0.50, 0.53),
+    (0.37, 0.43, 0.50, 0.55, 0.56, 0.57),
+    (0.54, 0.56, 0.60, 0.61, 0.60, 0.58),
+    (0.67, 0.68, 0.68, 0.66, 0.64, 0.62),
+    (0.77, 0.78, 0.78, 0.74, 0.72, 0.70),
+    (0.87, 0.87, 0.87, 0.83, 0.82, 0.80),
+    (0.93, 0.93, 0.92, 0.90, 0.88, 0.86),
+    (0.95, 0.95, 0.94, 0.92, 0.90, 0.88),
+    (0.95, 0.95, 0.94, 0.92, 0.90, 0.88),
 )
-"""Light of a neck, of its face's: the medians of up to 388 of the 539 official portraits, smoothed
-(`python -m tools.measure_necks FOLDER`). Below 0.9 eye distances, where only wide necklines show skin, they have 1.0 to
-1.1, and a shirt's collar shades what it shows."""
-FILL: Final = 0.8
-"""Exponent on that light: a reflector below the chin. Readers named necks of real light dark and grey in four pairs."""
+"""Light of a neck, of its face's: what up to 388 of the 539 official portraits have in the median 0.075 eye distances
+further down (`python -m tools.measure_necks FOLDER`), smoothed. A reader preferred these to necks of before in 24 pairs
+of 34; lighter, warmer ones lost 16 to 23: the chin's shadow is what parts a jaw from its neck. Below 0.9 eye distances,
+where only wide necklines show skin, portraits have 1.0 to 1.1, and a shirt's collar shades what it shows."""
 SHADE: Final = (0.65, 1.45)
 """Bounds of what the photo's own light makes of a neck's form, which relighting takes out again."""
-SHADED: Final = 0.4
+SHADED: Final = 0.6
 """How much of that there is: hard light is not taken out whole."""
-DULLER: Final = 0.4
-"""Exponent on lightness by which skin in the shade is less saturated: real necks have 0.5, and ours looked grey; with
-0.25 the judge found them red."""
 NAPE: Final = 0.4
 """Eye distances below a head, outside its jaw, over which the tone sets in: there a nape is as light as the head."""
-SHADING: Final = 0.3
+SHADING: Final = 0.2
 """Natural logarithm of a neck's light over what is widely around it at which it is halved: a chin's shadow that ends in
 a line and blots lie above, folds and tendons mostly below; by eye on 40 necks."""
 UNEVEN: Final = 0.2
@@ -132,7 +128,7 @@ def tone_of(sitter: Undressed, from_row: int = 0) -> F32:
         np.interp(at, known, np.arange(len(known))).astype(np.float32)
         for at, known in ((rows, BELOW_CHIN), (beside, BESIDE))
     )
-    table = np.array(LIGHT, np.float32) ** FILL
+    table = np.array(LIGHT, np.float32)
     light = cv2.remap(table, np.tile(across, (size[1], 1)), np.tile(down[:, None], (1, size[0])), cv2.INTER_LINEAR)
     normals = cv2.resize(layers.normals[from_row:].astype(np.float32), size, interpolation=cv2.INTER_AREA)
     shade = np.clip(harmonics(normals / np.float32(127)) @ layers.light, *SHADE) ** SHADED
@@ -140,7 +136,7 @@ def tone_of(sitter: Undressed, from_row: int = 0) -> F32:
     lab = cv2.cvtColor(np.array([[sitter.face_colour]], np.float32), cv2.COLOR_RGB2LAB)
     face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])
     grey = cv2.cvtColor(srgb(thrice(np.clip(face * light, 0, 1))), cv2.COLOR_RGB2LAB)
-    dim = np.minimum(grey[..., 0] / max(float(lab[0, 0, 0]), 1), 1) ** DULLER
+    dim = np.sqrt(np.minimum(grey[..., 0] / max(float(lab[0, 0, 0]), 1), 1))  # skin in the shade is nearly as saturated
     grey[..., 1], grey[..., 2] = lab[0, 0, 1] * dim, lab[0, 0, 2] * dim
     return linear(np.clip(cv2.cvtColor(grey, cv2.COLOR_LAB2RGB), 0, 1))
 

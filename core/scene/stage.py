@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, linear, srgb, to_bytes
+from core.colour import to_bytes
 from core.face.constancy import has_no_colour
 from core.face.landmarks import face_skin, fill
 from core.face.mesh import CHIN, FACE_OVAL
@@ -293,7 +293,7 @@ def _layers(
         window,
         body,
         _lower_face(pixels, points, head),
-        _mean_light(pixels, skin > 0),
+        skin_colour(pixels.astype(np.float32) / 255, skin > 0),
     )
 
 
@@ -335,19 +335,6 @@ def skin_colour(rgb: F32, face: NDArray[np.bool_]) -> Skin:
     The base model's training takes the neck's colour from here too.
     """
     red, green, blue = np.median(rgb[face], axis=0) if face.sum() > 20 else (0.7, 0.55, 0.47)
-    return float(red), float(green), float(blue)
-
-
-def _mean_light(rgb: U8, face: NDArray[np.bool_]) -> Skin:
-    """Return a face's colour (H, W, 3) in its mean light, sRGB 0..1.
-
-    The median of a face that is half in the shade is the shade's. A stand-in where fewer than 20 pixels show it.
-    """
-    colour = skin_colour(rgb.astype(np.float32) / 255, face)
-    light = linear(np.array(colour, np.float32))
-    if face.sum() > 20:
-        light *= (linear(rgb[face]) @ LUMINANCE).mean() / max(float(light @ LUMINANCE), 1e-4)
-    red, green, blue = srgb(np.minimum(light, 1))
     return float(red), float(green), float(blue)
 
 

@@ -54,6 +54,8 @@ OWN_EDGE: Final = 7
 by eye."""
 BEYOND: Final = 0.05
 """Eye distances over which the sitter's own colours are averaged to be carried on beyond their edge."""
+OPEN: Final = ("open", "collar")
+"""Necklines of garments behind which hair goes, inside them."""
 SETS_IN: Final = 0.25
 """Eye distances below the torso's upper edge over which a neck is toned as a whole: above all is as it was."""
 PART_OF: Final[dict[str, Part]] = {
@@ -190,7 +192,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         strands = np.maximum(_lower(layers.regions[..., 0], size), hanging)
         last = float(np.flatnonzero((np.minimum(own + hung, neck) - hanging > 0.5).any(axis=1))[-1:].sum())
         ends = np.clip((last - rows) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)
-        if not setup.bearded:
+        if not setup.bearded and setup.garment is not None and setup.garment.facts.neckline in OPEN:
             ends = np.minimum(ends, behind_collar(strands, layout.rgba[..., 3], last, setup.body, scale))
         # in an open collar hair goes over to skin where the photo ends
         ends = 1 - np.clip(8 * strands, 0, 1) * neck * (1 - ends)
