@@ -45,6 +45,8 @@ SHADED: Final = 0.6
 """How much of that there is: hard light is not taken out whole."""
 NAPE: Final = 0.4
 """Eye distances below a head, outside its jaw, over which the tone sets in: there a nape is as light as the head."""
+FULL_NAPE: Final = 7.5
+"""Degrees of a torso's turn, half its head's, from which the nape is seen beside the jaw; by eye."""
 SHADING: Final = 0.2
 """Natural logarithm of a neck's light over what is widely around it at which it is halved: a chin's shadow that ends in
 a line and blots lie above, folds and tendons mostly below; by eye on 40 necks."""
@@ -85,7 +87,7 @@ def skin_of(sitter: Undressed, neck: F32) -> F32:
     height, width = neck.shape
     hung = np.maximum(sitter.layers.head, sitter.back_hair) / np.float32(255)
     eye = INTEROCULAR_PX * width / PRINT[0]
-    skin = neck * (1 - hung) * _below_nape(hung, sitter.layers.landmarks, eye)
+    skin = neck * (1 - hung) * _below_nape(hung, sitter, eye)
     return skin * _below_beard(sitter, eye, height) if sitter.bearded else skin
 
 
@@ -96,19 +98,21 @@ def _below_beard(sitter: Undressed, eye: float, height: int) -> F32:
     return np.clip((np.arange(height, dtype=np.float32)[:, None] - begin) / (SETS_IN * eye), 0, 1)
 
 
-def _below_nape(head: F32, landmarks: F32, eye: float) -> F32:
-    """Return how much of a tone skin below a head gets: (H, W) 0..1, less right below what is not its jaw.
+def _below_nape(head: F32, sitter: Undressed, eye: float) -> F32:
+    """Return how much of a tone skin below a head gets: (H, W) 0..1, less right below the back of a turned one.
 
-    head: (H, W) float32 matte; landmarks: (478, 3) in its pixels; eye: the eye distance in them.
+    head: (H, W) float32 matte; eye: the eye distance in its pixels. Below a jaw it is all: an old collar lies there.
     """
+    behind = float(np.clip(abs(sitter.turn_deg) / FULL_NAPE, 0, 1))
     small = cv2.resize(head, (head.shape[1] // 4, head.shape[0] // 4), interpolation=cv2.INTER_AREA) > 0.5
-    left, right = np.sort(landmarks[[JAW[0], JAW[-1]], 0]) / 4
-    small[:, max(0, round(float(left))) : max(0, round(float(right)))] = False
-    if not small.any():
+    jaw = np.sort(sitter.layers.landmarks[[JAW[0], JAW[-1]], 0]) / 4
+    columns = np.arange(small.shape[1])
+    small &= (columns < jaw[0]) if sitter.turn_deg > 0 else (columns > jaw[1])
+    if behind == 0 or not small.any():
         return np.ones_like(head)
     away = cv2.distanceTransform((~small).astype(np.uint8), cv2.DIST_L2, 5)
-    weight = np.clip(away * 4 / (NAPE * eye), 0, 1)
-    return cv2.resize(weight, head.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    weight = 1 - behind * (1 - np.clip(away * 4 / (NAPE * eye), 0, 1))
+    return cv2.resize(weight.astype(np.float32), head.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def tone_of(sitter: Undressed, from_row: int = 0) -> F32:

@@ -17,7 +17,6 @@ COLLAR: Final = 0.6
 """Eye distances beside the neck within which a garment is highest; by eye on the photographed garments."""
 FLARE, TRAPEZIUS = 0.6, 1.5
 """Columns by which a neck may grow wider with each row: beside the jaw, and in an open collar; by eye."""
-
 LEAN, UPRIGHT = 1.0, 0.2
 """Columns by which a neck grows wider with each row above a collar's highest points, and its nape does; by eye."""
 FULL_NAPE: Final = 7.5
@@ -34,6 +33,8 @@ SOFT_EDGE: Final = 3.0
 """Print pixels over which a neck's outline fades: a head's own fades over as many, and one of a pixel looks cut out."""
 MOSTLY, BESIDE_JAW = 0.4, 0.1
 """Part of what is around a notch that must be neck or jaw for it to be filled, and neck."""
+LATE: Final = 0.35
+"""Part of what is around by which less is filled right below the torso's upper edge; by eye."""
 TIP_GAP: Final = 0.3
 """Eye distances by which a neck's outline is moved to end at a collar's highest point; by eye on 40 necks."""
 LAPPED: Final = 0.2
@@ -189,7 +190,6 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
     jaw began as a block. Above a collar's ends it is wider by UPRIGHT a row, a turned head's nape by LEAN; what stands
     out further is skin only under hair. What backdrop parts from the neck is none of it, and a slit between it and the
     collar below is.
-
     All (H, W) float32 0..1 of the torso's part or of the whole print. turn_deg: the torso's, to the picture's right.
     scale: these pixels per print pixel.
     """
@@ -296,10 +296,13 @@ def rounded(neck: F32, head: F32, hair: F32, cover: F32, top: int, body: Body, s
     within = np.clip(8 * (cv2.GaussianBlur(bare, (0, 0), sigma) - MOSTLY), 0, 1)
     within *= np.clip(8 * (cv2.GaussianBlur(here, (0, 0), sigma) - BESIDE_JAW), 0, 1)
     within[: max(0, top - box[0].start)] = 0
+    below = np.arange(len(here), dtype=np.float32)[:, None] + box[0].start - top
+    late = LATE * np.clip(1 - below / (2 * sigma), 0, 1)  # a notch that is filled from one row on has a ledge
+    grown = np.clip((smooth - 0.5 - late) * math.sqrt(2 * math.pi) * sigma / wide + 0.5, 0, 1)
     (first, _), (last, _) = _highest(cover, body, scale)
     within[:, : max(0, first + 1 - box[1].start)] = 0
     within[:, max(0, last - box[1].start) :] = 0
-    made = np.maximum(np.minimum(here, np.maximum(outline, others)), np.minimum(outline, within) * (1 - others))
+    made = np.maximum(np.minimum(here, np.maximum(outline, others)), np.minimum(grown, within) * (1 - others))
     whole = neck.copy()
     whole[box] = made
     return whole
@@ -309,8 +312,7 @@ def behind_collar(hair: F32, cover: F32, last: float, body: Body, scale: float) 
     """Return where hair that the photo cuts inside an open collar may be: (H, W) float32 0..1.
 
     From a collar's highest point down it goes behind the cloth, slantwise, all of it at row `last`, where the photo
-    ends: cut off there it was a brush. Hair that ends higher stays, for that end is its own. hair, cover: (H, W) of the
-    torso's part. scale: these pixels per print pixel.
+    ends. Hair that ends higher stays. hair, cover: (H, W) of the torso's part. scale: these pixels per print pixel.
     """
     stay = np.ones_like(hair)
     middle, height = body.neck_x * scale, len(hair)

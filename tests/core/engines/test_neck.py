@@ -298,3 +298,16 @@ def test_hair_that_the_photo_cuts_inside_a_collar_goes_behind_the_cloth() -> Non
     assert 226 <= inner[0] <= 231
     assert stay[160:, 150:255].max() == 0
     assert np.array_equal(behind_collar(0 * hair, cover, 160, BODY, 0.5), np.ones_like(hair))
+
+
+def test_a_notch_below_the_jaw_is_filled_little_by_little_from_the_torso_s_first_row_on() -> None:
+    """Filled from one row on it had a ledge beside the jaw, in the photo's backdrop above."""
+    neck, head, cover = (np.zeros((640, 512), np.float32) for _ in range(3))
+    for row in range(250, 352):  # a jaw that comes in, and a neck that goes out again
+        head[row, 150 + (row - 250) : 362 - (row - 250)] = 1
+    for row in range(340, 450):
+        neck[row, 240 - (row - 340) // 2 : 272 + (row - 340) // 2] = 1
+    cover[450:, 150:362] = 1
+    made = np.maximum(rounded(neck, head, 0 * neck, cover, 340, BODY, 0.5), head)
+    left = (made[300:440] > 0.5).argmax(axis=1)
+    assert np.diff(left[38:]).min() >= -3, "no row stands out by more than three columns beside the one above"

@@ -125,11 +125,14 @@ def test_a_nape_is_as_light_as_the_head_above_it_and_goes_over_to_the_tone() -> 
     head, neck = who.layers.head.copy(), who.layers.neck.copy()
     head[100:CHIN_Y, 362:420] = 255  # an ear and what is behind it, outside the jaw
     neck[CHIN_Y - 40 :, 362:420] = 255
-    skin = skin_of(replace(who, layers=replace(who.layers, head=head, neck=neck)), neck / np.float32(255))
+    who = replace(who, layers=replace(who.layers, head=head, neck=neck), turn_deg=-10.0)
+    skin = skin_of(who, neck / np.float32(255))
     assert skin[CHIN_Y + 3, 390] < 0.2
     assert skin[CHIN_Y + 60, 390] > 0.95
     assert skin[CHIN_Y + 3, 256] > 0.95, "below the jaw it is all"
     assert np.abs(np.diff(skin[CHIN_Y:, 390])).max() < 0.1
+    for turn in (0.0, 10.0):  # a straight head shows no nape, one turned to the other side has it at the left
+        assert skin_of(replace(who, turn_deg=turn), neck / np.float32(255))[CHIN_Y + 3, 390] > 0.95
 
 
 def test_too_small_a_neck_is_left_alone() -> None:
