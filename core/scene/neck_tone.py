@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from core.colour import LUMINANCE, dot, length, linear, normalized_convolution, srgb, thrice, to_bytes
-from core.cutout.body import JAW
 from core.face.landmarks import harmonics
+from core.face.mesh import CHIN
 from core.frame import INTEROCULAR_PX, PRINT
 from core.types import F32, Undressed
 
@@ -44,7 +44,7 @@ SHADE: Final = (0.65, 1.45)
 SHADED: Final = 0.6
 """How much of that there is: hard light is not taken out whole."""
 NAPE: Final = 0.4
-"""Eye distances below a head, outside its jaw, over which the tone sets in: there a nape is as light as the head."""
+"""Eye distances below the near side of a turned head over which the tone sets in: a nape is as light as the head."""
 FULL_NAPE: Final = 7.5
 """Degrees of a torso's turn, half its head's, from which the nape is seen beside the jaw; by eye."""
 SHADING: Final = 0.2
@@ -99,15 +99,14 @@ def _below_beard(sitter: Undressed, eye: float, height: int) -> F32:
 
 
 def _below_nape(head: F32, sitter: Undressed, eye: float) -> F32:
-    """Return how much of a tone skin below a head gets: (H, W) 0..1, less right below the back of a turned one.
+    """Return how much of a tone skin below a head gets: (H, W) 0..1, less right below the near side of a turned one.
 
-    head: (H, W) float32 matte; eye: the eye distance in its pixels. Below a jaw it is all: an old collar lies there.
+    Neck and nape are lit there as the jaw is. head: (H, W) float32 matte; eye: the eye distance in its pixels.
     """
     behind = float(np.clip(abs(sitter.turn_deg) / FULL_NAPE, 0, 1))
     small = cv2.resize(head, (head.shape[1] // 4, head.shape[0] // 4), interpolation=cv2.INTER_AREA) > 0.5
-    jaw = np.sort(sitter.layers.landmarks[[JAW[0], JAW[-1]], 0]) / 4
-    columns = np.arange(small.shape[1])
-    small &= (columns < jaw[0]) if sitter.turn_deg > 0 else (columns > jaw[1])
+    chin, columns = sitter.layers.landmarks[CHIN, 0] / 4, np.arange(small.shape[1])
+    small &= (columns < chin) if sitter.turn_deg > 0 else (columns > chin)
     if behind == 0 or not small.any():
         return np.ones_like(head)
     away = cv2.distanceTransform((~small).astype(np.uint8), cv2.DIST_L2, 5)
