@@ -104,10 +104,12 @@ def _below_nape(head: F32, sitter: Undressed, eye: float) -> F32:
     Neck and nape are lit there as the jaw is. head: (H, W) float32 matte; eye: the eye distance in its pixels.
     """
     behind = float(np.clip(abs(sitter.turn_deg) / FULL_NAPE, 0, 1))
+    if behind == 0 or not len(sitter.layers.landmarks):  # layers of before 2026-12 have no mesh
+        return np.ones_like(head)
     small = cv2.resize(head, (head.shape[1] // 4, head.shape[0] // 4), interpolation=cv2.INTER_AREA) > 0.5
     chin, columns = sitter.layers.landmarks[CHIN, 0] / 4, np.arange(small.shape[1])
     small &= (columns < chin) if sitter.turn_deg > 0 else (columns > chin)
-    if behind == 0 or not small.any():
+    if not small.any():
         return np.ones_like(head)
     away = cv2.distanceTransform((~small).astype(np.uint8), cv2.DIST_L2, 5)
     weight = 1 - behind * (1 - np.clip(away * 4 / (NAPE * eye), 0, 1))

@@ -133,6 +133,8 @@ def test_a_nape_is_as_light_as_the_head_above_it_and_goes_over_to_the_tone() -> 
     assert np.abs(np.diff(skin[CHIN_Y:, 390])).max() < 0.1
     for turn in (0.0, 10.0):  # a straight head shows no nape, one turned to the other side has it at the left
         assert skin_of(replace(who, turn_deg=turn), neck / np.float32(255))[CHIN_Y + 3, 390] > 0.95
+    without = replace(who, layers=replace(who.layers, landmarks=np.zeros((0, 3), np.float32)))
+    assert skin_of(without, neck / np.float32(255))[CHIN_Y + 3, 390] > 0.95, "layers of before have no mesh"
 
 
 def test_too_small_a_neck_is_left_alone() -> None:
