@@ -183,4 +183,4 @@ def _of_other_hue(light: F32, skin: F32) -> F32:
     """Return how surely colours are a beard's and not a skin's in any light: (H, W) 0..1, of (H, W, 3) linear both."""
     own, lit = (cv2.cvtColor(srgb(np.clip(each, 0, 1)), cv2.COLOR_RGB2LAB) for each in (light, skin))
     dim = np.sqrt(np.clip(own[..., 0] / np.maximum(lit[..., 0], 1), 0, 1.5))
-    return np.clip(length(own[..., 1:] - lit[..., 1:] * thrice(dim)[..., :2]) / OTHER_HUE - 1, 0, 1)
+    return np.clip(length(own[..., 1:] - lit[..., 1:] * dim[..., None]) / OTHER_HUE - 1, 0, 1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.frame import INTEROCULAR_PX
+from core.scene.neck_tone import FULL_NAPE
 from core.types import F32, U8, Body
 
 COLLAR: Final = 0.6
@@ -19,8 +20,6 @@ FLARE, TRAPEZIUS = 0.6, 1.5
 """Columns by which a neck may grow wider with each row: beside the jaw, and in an open collar; by eye."""
 LEAN, UPRIGHT = 1.0, 0.2
 """Columns by which a neck grows wider with each row above a collar's highest points, and its nape does; by eye."""
-FULL_NAPE: Final = 7.5
-"""Degrees of a torso's turn, half its head's, from which the nape is seen beside the jaw; by eye."""
 TIP: Final = 6
 """Print pixels below a collar's highest points down to which skin may still stand beside them; by eye."""
 SLIT: Final = 0.15
