@@ -17,7 +17,7 @@ from core.colour import to_bytes
 from core.cutout.body import bare_neck, figure_of
 from core.cutout.decontaminate import decontaminate, in_own_hue, without_backlight
 from core.cutout.foreground import estimate_foreground_ml
-from core.cutout.hair import Hair, layer_hair, shown_window
+from core.cutout.hair import Hair, layer_hair, shown_window, without_fringe
 from core.cutout.parser import Parser
 from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.face.mesh import FACE_OVAL
@@ -55,7 +55,7 @@ class Torso:
 
 def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     """Lift the sitter off their photo at full print size."""
-    parts = parser.parse(face)
+    parts = without_fringe(parser.parse(face))
     picture, valid = frame.framed(face.selfie.rgb, face.transform, *frame.PRINT)
     guide = picture.astype(np.float32) / 255
     figure = figure_of(parts, face.landmarks)

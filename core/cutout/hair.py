@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -34,6 +34,10 @@ BELOW: Final = 6
 """Rows below a column's end at which is looked whether anything hides how it goes on; and columns to both sides."""
 LEAST_LOCK: Final = 0.15
 """Eye distances: narrower groups of columns are not carried on; they would hang down as stripes."""
+FRINGE: Final = 0.25
+"""Eye distances above the photo's lower border over which thin hair fades out; by eye."""
+THIN: Final = (0.4, 0.8)
+"""How much of a pixel is hair where it is thin, and where it is not."""
 CUT: Final = 0.2
 """Eye distances of the head that the photo's border must cut before the print follows it."""
 
@@ -78,6 +82,20 @@ def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32, shaven: b
     hidden = np.maximum(parts.person, 1 - parts.valid) > 0.5
     grown, colours = _carried_on(back, rgb, chin - 0.2 * eye, hidden, figure.neck_x * HALF)
     return Hair(front.astype(np.float32), grown, colours)
+
+
+def without_fringe(parts: Parts) -> Parts:
+    """Let thin hair fade out above the photo's lower border: cut there, a veil of strands ended on a level line."""
+    eye, rows = INTEROCULAR_PX * HALF, np.arange(len(parts.valid), dtype=np.float32)[:, None]
+    reached = parts.valid > 0.5
+    lowest = len(rows) - 1 - np.argmax(reached[::-1], axis=0)
+    cut = reached.any(axis=0) & (lowest < len(rows) - 1)
+    fade = np.where(cut, np.clip((lowest - END - rows) / (FRINGE * eye), 0, 1), 1)
+    gone = parts.hair * (1 - fade) * (1 - np.clip((parts.hair - THIN[0]) / (THIN[1] - THIN[0]), 0, 1))
+    hair, person, head = (
+        np.maximum(part - gone, 0).astype(np.float32) for part in (parts.hair, parts.person, parts.head)
+    )
+    return replace(parts, hair=hair, person=person, head=head)
 
 
 def _beard(hair: F32, landmarks: F32) -> F32:

@@ -53,6 +53,8 @@ a line and blots lie above, folds and tendons mostly below; by eye on 40 necks."
 UNEVEN: Final = 0.2
 """Deviation of the same logarithm, over what is closely around, of which half is kept: pores and folds have 0.02 to
 0.1, a necklace or an old collar 0.5; by eye."""
+FLECK: Final = 0.12
+"""Natural logarithm by which a place may be lighter than what is closely around: an old neckline's rim is; by eye."""
 NEARBY: Final = 0.06
 """Eye distances over which that deviation is measured. Where each pixel's own was taken, islands with hard edges stood
 in the neck."""
@@ -85,7 +87,7 @@ def with_own_neck_toned(sitter: Undressed) -> Undressed:
 def skin_of(sitter: Undressed, neck: F32) -> F32:
     """Return how much of a tone each place of a neck gets: (H, W) float32 0..1, as the matte of the neck."""
     height, width = neck.shape
-    hung = np.maximum(sitter.layers.head, sitter.back_hair) / np.float32(255)
+    hung = cv2.add(sitter.layers.head, sitter.back_hair) / np.float32(255)  # one goes over to the other
     eye = INTEROCULAR_PX * width / PRINT[0]
     skin = neck * (1 - hung) * _below_nape(hung, sitter, eye)
     return skin * _below_beard(sitter, eye, height) if sitter.bearded else skin
@@ -165,7 +167,7 @@ def toned(rgb: F32, skin: F32, tone: F32, bearded: bool = False) -> F32:
     form /= 1 + np.abs(form) / SHADING
     fine = np.log((own + 2e-3) / (near + 2e-3))
     uneven = np.sqrt(cv2.GaussianBlur(fine**2 * there, (0, 0), NEARBY * eye))
-    fine /= 1 + (uneven / UNEVEN) ** 2
+    fine = np.minimum(fine / (1 + (uneven / UNEVEN) ** 2), FLECK)
     gain = dot(aim, LUMINANCE) / far
     detail = np.exp((form + fine) * np.minimum(MOST_GAIN / np.maximum(gain, 1e-3), 1)).astype(np.float32)
     hue = (light + 2e-3) / (around + 2e-3) / thrice((own + 2e-3) / (near + 2e-3))

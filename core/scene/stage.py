@@ -288,7 +288,8 @@ def _layers(
     )
     return (
         layers,
-        to_bytes(back_hair),
+        # both together are rounded, for a 255th of a bright backdrop is seen as a line on dark hair
+        cv2.subtract(to_bytes(head + back_hair), to_bytes(head)),
         to_bytes(place(cutout.backdrop)),
         window,
         body,

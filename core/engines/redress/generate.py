@@ -180,7 +180,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     with ThreadPoolExecutor(1) as beside:  # cloth is drawn on one core, the sitter on the other
         drawing = beside.submit(layout_of, setup, size)
         head, own, hanging = (_lower(part, size) for part in (layers.head, layers.neck, setup.back_hair))
-        hung, shown = np.maximum(head, hanging), np.minimum(own + head + hanging, 1)
+        hung, shown = np.minimum(head + hanging, 1), np.minimum(own + head + hanging, 1)
         bare = near_neck(setup.body, layers.head, layers.neck)
         photo, sitter = layers.sitter[top:].astype(np.float32) / 255, layers.sitter.copy()
         beyond = normalized_convolution(photo, shown, BEYOND * INTEROCULAR_PX * scale)
@@ -245,7 +245,7 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     height, width = bare.shape
     top, scale = height - len(head), width / frame.PRINT[0]
     size = (width, height - top)
-    hung, bare_own = np.maximum(head, hanging), own * bare[top:]
+    hung, bare_own = np.minimum(head + hanging, 1), own * bare[top:]  # one goes over to the other
     backdrop, hair = (_lower(part, size) for part in (setup.backdrop, layers.regions[..., 0]))
     throat = throat_of(body, head, scale) * (1 - backdrop)
     neck = up_to_collar(np.maximum(throat, bare_own), cover, head, body, scale)
@@ -259,7 +259,7 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     whole = np.concatenate([layers.neck[:top] / np.float32(255) * bare[:top], neck])
     if setup.garment is None:
         return whole
-    figure = np.concatenate([np.maximum(layers.head, setup.back_hair)[:top] / np.float32(255), hung])
+    figure = np.concatenate([cv2.add(layers.head, setup.back_hair)[:top] / np.float32(255), hung])
     above = np.zeros((top, width), np.float32)
     whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, cover))
     whole = without_ledges(whole, figure, whole_own, whole_cover, body, turn, scale)

@@ -11,7 +11,7 @@ from core import frame
 from core.cutout.body import figure_of, neck_sides
 from core.cutout.cutout import cut_out, kept_of
 from core.cutout.decontaminate import EDGE_TO, OWN_HUE, at_outline, in_own_hue, without_backlight
-from core.cutout.hair import layer_hair
+from core.cutout.hair import layer_hair, without_fringe
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX, PRINT, framed
@@ -267,6 +267,25 @@ def test_cloth_between_strands_and_a_thin_lock_are_not_carried_on(collins_map: F
     below = layered.back[y + 30 : y + 50]
     assert below[:, 76:86].min() > 0.9
     assert below[:, 95:130].max() < 0.05
+
+
+def test_thin_hair_fades_out_above_the_photo_s_lower_border_and_thick_hair_reaches_it(
+    collins_map: FaceMap, models: Models
+) -> None:
+    parts = models.parser.parse(collins_map)
+    hair, valid, empty = np.zeros_like(parts.hair), np.ones_like(parts.hair), np.zeros_like(parts.hair)
+    hair[300:500, 60:80], hair[300:500, 80:120] = 0.3, 1
+    valid[500:] = 0
+    cut = replace(parts, hair=hair, person=hair, head=hair, valid=valid, hat=empty, skin=empty, clothes=empty)
+    made = without_fringe(cut)
+    for part in (made.hair, made.person, made.head):
+        assert part[490:500, 60:80].max() < 0.1
+        assert np.abs(np.diff(part[:500, 70])).max() < 0.31, "it begins as it did"
+        assert np.abs(np.diff(part[310:500, 70])).max() < 0.03, "no level line"
+        assert (part[300:500, 80:120] == 1).all()
+        assert (part[300:450, 60:80] == hair[300:450, 60:80]).all()
+    whole = replace(cut, valid=np.ones_like(valid))
+    assert np.array_equal(without_fringe(whole).hair, hair), "hair that ends in the photo ends there"
 
 
 @pytest.mark.parametrize("sitter", ["hopper", "collins"])

@@ -77,6 +77,15 @@ def test_another_outfit_is_seen_and_leaves_the_face(collins: Portrait) -> None:
     assert np.abs(after - before)[cloth].mean() > 20
 
 
+def test_head_and_back_hair_are_rounded_together(collins_map: FaceMap, collins_cutout: Cutout) -> None:
+    """A 255th of a white backdrop is seen as a line on black hair."""
+    over = np.broadcast_to(np.linspace(0, 1, len(collins_cutout.head), dtype=np.float32)[:, None], (1280, 1024))
+    hairy = replace(collins_cutout, head=0.9985 * (1 - over), back_hair=0.9985 * over)  # a filter's rounding
+    sitter = undress(replace(collins_map, upscale_factor=1.0), hairy)
+    assert (cv2.add(sitter.layers.head, sitter.back_hair) == 255).all()
+    assert sitter.back_hair[1000].min() > 150 > 100 > sitter.back_hair[300].max()
+
+
 def test_what_is_done_to_face_and_light_lies_over_what_is_put_on_later(collins: Portrait) -> None:
     one, other = (
         changed(collins.layers, edit(collins.recipe, *texts))

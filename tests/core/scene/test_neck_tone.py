@@ -76,6 +76,14 @@ def test_what_is_no_neck_stays() -> None:
     assert (with_own_neck_toned(hanging).layers.sitter == before.layers.sitter)[:, 202:228].all()
 
 
+def test_under_hair_that_goes_over_to_hair_behind_no_neck_is_toned() -> None:
+    who = sitter(even())
+    head, behind = who.layers.head.copy(), np.zeros((HEIGHT, WIDTH), np.uint8)
+    head[CHIN_Y:, 180:230], behind[CHIN_Y:, 180:230] = 127, 128
+    hairy = replace(who, layers=replace(who.layers, head=head), back_hair=behind)
+    assert skin_of(hairy, who.layers.neck / np.float32(255))[CHIN_Y + 60 :, 180:230].max() == 0
+
+
 def test_scraps_bands_and_colours_go_and_pores_stay() -> None:
     pores = 1 + 0.03 * np.random.default_rng(1).standard_normal((HEIGHT, WIDTH, 1)).astype(np.float32)
     skin = even(0.6) * pores
