@@ -17,7 +17,7 @@ from core.colour import to_bytes
 from core.cutout.body import bare_neck, figure_of
 from core.cutout.decontaminate import decontaminate, in_own_hue, without_backlight
 from core.cutout.foreground import estimate_foreground_ml
-from core.cutout.hair import Hair, layer_hair, shown_window, without_fringe
+from core.cutout.hair import Hair, layer_hair, less, shown_window, without_fringe
 from core.cutout.parser import Parser
 from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.face.mesh import FACE_OVAL
@@ -55,7 +55,8 @@ class Torso:
 
 def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     """Lift the sitter off their photo at full print size."""
-    parts = without_fringe(parser.parse(face))
+    seen = parser.parse(face)
+    parts = without_fringe(seen)
     picture, valid = frame.framed(face.selfie.rgb, face.transform, *frame.PRINT)
     guide = picture.astype(np.float32) / 255
     figure = figure_of(parts, face.landmarks)
@@ -67,7 +68,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     rgb = foreground_of(guide, large_kept)
     small = cv2.resize(rgb, PARTS_SIZE, interpolation=cv2.INTER_AREA)
     shaven = face.features is not None and face.features.facial_hair == "none"
-    hair = layer_hair(parts, small, figure, face.landmarks, shaven)
+    hair = less(layer_hair(seen, small, figure, face.landmarks, shaven), seen.hair - parts.hair)
     head = np.clip(parts.head - (parts.hair - hair.front), 0, 1)
     head_large = np.minimum(at_print(head, guide), large_kept)
     back, neck_large = _behind(large_kept, head_large, hair, neck, parts)
@@ -75,7 +76,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     rgb = decontaminate(rgb, guide, hairy, _jaw_edge(parts, face), neck_large, shaven)
     rgb = in_own_hue(rgb, hairy, parts.hair, parts.hat)
     rgb = without_backlight(rgb, head_large, neck_large, face)
-    left, top, right = shown_window(np.maximum(parts.head, parts.hair), parts.valid)
+    left, top, right = shown_window(np.maximum(seen.head, seen.hair), seen.valid)
     return Cutout(
         rgb=_with_grown(rgb, hair, parts),
         matte=whole.astype(np.float32),

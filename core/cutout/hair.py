@@ -91,11 +91,17 @@ def without_fringe(parts: Parts) -> Parts:
     lowest = len(rows) - 1 - np.argmax(reached[::-1], axis=0)
     cut = reached.any(axis=0) & (lowest < len(rows) - 1)
     fade = np.where(cut, np.clip((lowest - END - rows) / (FRINGE * eye), 0, 1), 1)
-    gone = parts.hair * (1 - fade) * (1 - np.clip((parts.hair - THIN[0]) / (THIN[1] - THIN[0]), 0, 1))
+    near = cv2.dilate(parts.hair, np.ones((2 * BELOW + 1, 1), np.uint8))  # at the border itself thick hair is soft too
+    gone = parts.hair * (1 - fade) * (1 - np.clip((near - THIN[0]) / (THIN[1] - THIN[0]), 0, 1))
     hair, person, head = (
         np.maximum(part - gone, 0).astype(np.float32) for part in (parts.hair, parts.person, parts.head)
     )
     return replace(parts, hair=hair, person=person, head=head)
+
+
+def less(hair: Hair, gone: F32) -> Hair:
+    """Take what is gone of a photo's hair (H, W) from both layers of it."""
+    return replace(hair, front=np.maximum(hair.front - gone, 0), back=np.maximum(hair.back - gone, 0))
 
 
 def _beard(hair: F32, landmarks: F32) -> F32:

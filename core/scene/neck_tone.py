@@ -71,6 +71,10 @@ OTHER_HUE: Final = 6.0
 DARK_BEARD, BELOW_BEARD, SETS_IN = 0.5, 0.3, 0.4
 """Light of a bearded chin, of the face's, below which its beard is dark; eye distances below it where the tone sets in
 then, and over which it does."""
+CLOTH: Final = 80
+"""How surely of 255 a place is clothes for them to shine into the skin beside it."""
+SHINES: Final = (0.05, 0.12)
+"""Eye distances over which they do, wholly and at all; by eye."""
 LEAST: Final = 8
 """Pixels of the print below which a neck is too small to be toned."""
 
@@ -80,8 +84,25 @@ def with_own_neck_toned(sitter: Undressed) -> Undressed:
     layers = sitter.layers
     neck, hair = (each.astype(np.float32) / 255 for each in (layers.neck, layers.regions[..., 0]))
     skin = skin_of(sitter, neck * (1 - hair))
-    rgb = toned(layers.sitter.astype(np.float32) / 255, skin, tone_of(sitter), sitter.bearded)
+    rgb = _without_cloth(layers.sitter.astype(np.float32) / 255, neck * (1 - hair), sitter)
+    rgb = toned(rgb, skin, tone_of(sitter), sitter.bearded)
     return replace(sitter, layers=replace(layers, sitter=to_bytes(rgb)))
+
+
+def _without_cloth(rgb: F32, neck: F32, sitter: Undressed) -> F32:
+    """Give a neck beside old clothes the colours of its skin further off: (H, W, 3) float32 sRGB 0..1."""
+    eye = INTEROCULAR_PX * neck.shape[1] / PRINT[0]
+    size = (neck.shape[1] // 4, neck.shape[0] // 4)
+    cloth = cv2.resize(sitter.layers.regions[..., 2], size, interpolation=cv2.INTER_AREA) > CLOTH
+    if not cloth.any():
+        return rgb
+    away = cv2.distanceTransform((~cloth).astype(np.uint8), cv2.DIST_L2, 5) * 4 / eye
+    beside = np.clip((SHINES[1] - away) / (SHINES[1] - SHINES[0]), 0, 1).astype(np.float32)
+    beside = cv2.resize(beside, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    skin = neck * (1 - cv2.add(sitter.layers.head, sitter.back_hair) / np.float32(255))
+    sure = cv2.erode(skin, np.ones((3, 3), np.uint8)) * (1 - beside)
+    further = normalized_convolution(rgb, sure, SHINES[1] * eye)
+    return rgb + (further - rgb) * thrice(beside * skin)
 
 
 def skin_of(sitter: Undressed, neck: F32) -> F32:

@@ -11,7 +11,7 @@ from core import frame
 from core.cutout.body import figure_of, neck_sides
 from core.cutout.cutout import cut_out, kept_of
 from core.cutout.decontaminate import EDGE_TO, OWN_HUE, at_outline, in_own_hue, without_backlight
-from core.cutout.hair import layer_hair, without_fringe
+from core.cutout.hair import Hair, layer_hair, less, without_fringe
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX, PRINT, framed
@@ -284,6 +284,9 @@ def test_thin_hair_fades_out_above_the_photo_s_lower_border_and_thick_hair_reach
         assert np.abs(np.diff(part[310:500, 70])).max() < 0.03, "no level line"
         assert (part[300:500, 80:120] == 1).all()
         assert (part[300:450, 60:80] == hair[300:450, 60:80]).all()
+    layers = less(Hair(0.5 * hair, 0.5 * hair, np.zeros((*hair.shape, 3), np.float32)), hair - made.hair)
+    assert layers.front[490:500, 60:80].max() + layers.back[490:500, 60:80].max() < 0.1
+    assert (layers.front + layers.back)[300:500, 80:120].min() == 1
     whole = replace(cut, valid=np.ones_like(valid))
     assert np.array_equal(without_fringe(whole).hair, hair), "hair that ends in the photo ends there"
 

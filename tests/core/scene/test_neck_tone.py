@@ -84,6 +84,22 @@ def test_under_hair_that_goes_over_to_hair_behind_no_neck_is_toned() -> None:
     assert skin_of(hairy, who.layers.neck / np.float32(255))[CHIN_Y + 60 :, 180:230].max() == 0
 
 
+def test_old_clothes_shine_into_no_neck_beside_them() -> None:
+    stained = even()
+    stained[CHIN_Y:, 316:332] = 0.08, 0.01, 0.01  # a red scarf's colour on the last of the neck
+    who = sitter(stained)
+    regions = who.layers.regions.copy()
+    regions[CHIN_Y + 20 :, 326:420, 2] = 255
+    dressed = replace(who, layers=replace(who.layers, regions=regions))
+
+    def red(each: Undressed) -> float:
+        made = after(each)[CHIN_Y + 40 : CHIN_Y + 120, 322:331]
+        return float((made[..., 0] / made[..., 1]).mean() / (SKIN[0] / SKIN[1]))
+
+    assert red(dressed) == pytest.approx(1, abs=0.06)
+    assert red(who) > 1.2, "without clothes beside it, it is the neck's own"
+
+
 def test_scraps_bands_and_colours_go_and_pores_stay() -> None:
     pores = 1 + 0.03 * np.random.default_rng(1).standard_normal((HEIGHT, WIDTH, 1)).astype(np.float32)
     skin = even(0.6) * pores
