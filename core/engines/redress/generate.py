@@ -20,6 +20,7 @@ from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, wo
 from core.engines.redress.garment import KINDS, Cloth, cloths_of, lay_out
 from core.engines.redress.kept import kept, without_surroundings
 from core.engines.redress.neck import (
+    SLIT,
     TRAPEZIUS,
     behind_collar,
     near_neck,
@@ -251,10 +252,10 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     neck = up_to_collar(np.maximum(throat, bare_own), cover, head, body, scale)
     opening = np.zeros_like(cover) if setup.garment is None else opening_of(cover, body)
     neck = np.maximum(neck, widening(opening, np.maximum(neck, head), TRAPEZIUS))
+    between_locks = backdrop * np.maximum.accumulate(hair, axis=0)  # what is seen there is no neck
     if setup.garment is not None:
-        below_hair = np.maximum.accumulate(hair, axis=0)
         grown = up_to_head(neck, hung, bare_own, cover, body, turn, scale)
-        neck = np.maximum(neck, grown * (1 - backdrop * below_hair))  # what is seen between locks is no neck
+        neck = np.maximum(neck, grown * (1 - between_locks))
     neck *= within_collar(cover, opening, np.maximum(hair, hanging), body, scale)
     whole = np.concatenate([layers.neck[:top] / np.float32(255) * bare[:top], neck])
     if setup.garment is None:
@@ -263,6 +264,8 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     above = np.zeros((top, width), np.float32)
     whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, cover))
     whole = without_ledges(whole, figure, whole_own, whole_cover, body, turn, scale)
+    slit = np.ones((2 * round(SLIT * INTEROCULAR_PX * scale) + 1,) * 2, np.uint8)
+    whole[top:] = np.minimum(whole[top:], np.maximum(neck, 1 - between_locks * (1 - cv2.dilate(cover, slit))))
     whole = up_to_tips(whole, figure, whole_cover, top, body, scale)
     hair = np.maximum(layers.regions[..., 0], setup.back_hair) / np.float32(255)
     return rounded(whole, figure, hair, whole_cover, top, body, scale)
