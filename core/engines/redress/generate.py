@@ -182,12 +182,12 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         drawing = beside.submit(layout_of, setup, size)
         head, own, hanging = (_lower(part, size) for part in (layers.head, layers.neck, setup.back_hair))
         hung, shown = np.minimum(head + hanging, 1), np.minimum(own + head + hanging, 1)
-        bare = near_neck(setup.body, layers.head, layers.neck)
+        near = near_neck(setup.body, layers.head, layers.neck)
         photo, sitter = layers.sitter[top:].astype(np.float32) / 255, layers.sitter.copy()
         beyond = normalized_convolution(photo, shown, BEYOND * INTEROCULAR_PX * scale)
         layout = drawing.result()
         clothing = beside.submit(_cloth, setup, layout, torso, scale)
-        whole_neck = _neck(setup, own, bare, head, hanging, layout.rgba[..., 3])
+        whole_neck = _neck(setup, own, near, head, hanging, layout.rgba[..., 3])
         neck = whole_neck[top:]
         rows = np.arange(size[1])[:, None]
         strands = np.maximum(_lower(layers.regions[..., 0], size), hanging)
@@ -196,12 +196,13 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         if not setup.bearded and setup.garment is not None and setup.garment.facts.neckline in OPEN:
             ends = np.minimum(ends, behind_collar(strands, layout.rgba[..., 3], last, setup.body, scale))
         # in an open collar hair goes over to skin where the photo ends
-        ends = 1 - np.clip(8 * strands, 0, 1) * neck * (1 - ends)
+        bare = neck * (1 - layout.rgba[..., 3])  # hair before cloth has its own colours
+        ends = 1 - np.clip(8 * strands, 0, 1) * bare * (1 - ends)
         sure = cv2.erode(shown, np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck * ends
         # a hair's edge has its own colours too, over drawn skin as much as it covers
         own_hair = np.clip(8 * hung, 0, 1) * ends
         below = np.clip(rows / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)  # above all is as it was
-        own_hair -= (own_hair - hung * ends) * neck * (1 - own) * below
+        own_hair -= (own_hair - hung * ends) * bare * (1 - own) * below
         keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
         photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
         tone = tone_of(setup, top)

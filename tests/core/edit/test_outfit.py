@@ -18,13 +18,13 @@ from core.edit import masks
 from core.edit.outfit import worn_in
 from core.edit.recipe import changed, develop, edit, effective, from_dict, newest, outfit_of, to_dict
 from core.engines.redress.change import in_own_clothes, under_own_clothes
-from core.engines.redress.generate import generate
+from core.engines.redress.generate import generate, wear
 from core.engines.redress.kept import kept, without_surroundings
 from core.engines.redress.nets import Nets
 from core.errors import Refused
 from core.judge.collar import collar_faults, collar_measures
 from core.models import Models
-from core.scene.stage import Choice, set_up, undress
+from core.scene.stage import Choice, garment_of, put_on, set_up, undress
 from core.scene.style import CLOTH_COLOURS, Part, Style, load, wardrobe
 from core.scene.wardrobe import PART_NAMES
 from core.types import F32, Cutout, FaceMap, Layers, Portrait
@@ -84,6 +84,22 @@ def test_head_and_back_hair_are_rounded_together(collins_map: FaceMap, collins_c
     sitter = undress(replace(collins_map, upscale_factor=1.0), hairy)
     assert (cv2.add(sitter.layers.head, sitter.back_hair) == 255).all()
     assert sitter.back_hair[1000].min() > 150 > 100 > sitter.back_hair[300].max()
+
+
+def test_hair_before_cloth_keeps_its_colours_down_to_the_photo_s_end(
+    collins_map: FaceMap, collins_cutout: Cutout, nets: Nets
+) -> None:
+    rgb, head, neck, regions = (getattr(collins_cutout, name).copy() for name in ("rgb", "head", "neck", "regions"))
+    lock = np.s_[800:1270, 430:500]
+    rgb[lock], head[lock], regions[lock] = (0.1, 0.35, 0.05), 1, (255, 0, 0)
+    neck[800:1270, 420:600] = 1  # what the photo shows of her chest beside it
+    haired = replace(collins_cutout, rgb=rgb, head=head, neck=neck, regions=regions)
+    sitter = undress(replace(collins_map, upscale_factor=1.0), haired)
+    dressed = wear(put_on(sitter, garment_of("charcoal_suit"), 5), nets, lambda: False)
+    over_cloth = (dressed.garment[1000:1260, 440:490, 3] == 255) & (dressed.head[1000:1260, 440:490] == 255)
+    assert over_cloth[-40:].all()
+    colours = dressed.sitter[1000:1260, 440:490][over_cloth].astype(int)
+    assert np.abs(colours - np.round(255 * np.array((0.1, 0.35, 0.05)))).max() < 12
 
 
 def test_what_is_done_to_face_and_light_lies_over_what_is_put_on_later(collins: Portrait) -> None:
