@@ -43,6 +43,10 @@ SURE_HAT: Final = (0.5, 0.8)
 asked: on 127 outlined hats mean IoU stays (0.8615 and 0.8619), 11 better and 8 worse, none by more than 0.06."""
 LOBES_AT: Final = (132, 361)
 """Mesh points at the height of the ear lobes."""
+TEMPLES, BROWS = (127, 356), (105, 334)
+"""Mesh points at the temples and in the middle of the brows."""
+FOREHEAD: Final = 0.85
+"""Eye distances above the brows up to which hair lies on the head; by eye on 16 people."""
 LEAST_LOCK: Final = 0.35
 """Squared eye distances below which hair that hangs from nothing above the ear lobes is a fold of cloth; by eye."""
 OTHER: Final = 20.0
@@ -157,6 +161,23 @@ def foreign_in_hair(rgb: U8, person: F32, hair: F32, clothes: F32, valid: F32) -
         found.append(cv2.GaussianBlur(foreign.astype(np.float32), (0, 0), 0.7))
     backdrop, cloth = (cv2.resize(part, PARTS_SIZE, interpolation=cv2.INTER_LINEAR) for part in found)
     return backdrop.astype(np.float32), np.minimum(cloth, 1 - backdrop).astype(np.float32)
+
+
+def over_the_brows(part: F32, person: F32, points: F32) -> F32:
+    """Return what of a part lies between the temples, FOREHEAD above the brows, with no outside beside it.
+
+    There hair lies on the head: what is dark or light in it is a parting, skin or a gloss, and no backdrop. All
+    (640, 512) float32 0..1. Of 257 people 9 lost some so; higher up curls have loops.
+    """
+    left, right = np.sort(points[list(TEMPLES), 0])
+    count, blobs, _, middles = cv2.connectedComponentsWithStats((part > UNSURE).astype(np.uint8))
+    outside = cv2.dilate((person < 0.5).astype(np.uint8), np.ones((THREAD, THREAD), np.uint8)) > 0
+    hangs = np.bincount(blobs[outside], minlength=count) > 0
+    brows = float(points[list(BROWS), 1].mean())
+    inside = ~hangs & (middles[:, 0] > left) & (middles[:, 0] < right) & (middles[:, 1] < brows)
+    inside &= middles[:, 1] > brows - FOREHEAD * INTEROCULAR_PX * HALF
+    inside[0] = False
+    return (part * inside[blobs]).astype(np.float32)
 
 
 def _of_other_colour(lab: F32, own: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.bool_]:

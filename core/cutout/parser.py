@@ -29,6 +29,7 @@ from core.cutout.correct import (
     hanging_loose,
     hats_ended,
     holes_filled,
+    over_the_brows,
     sitter_of,
     unsure_skin,
 )
@@ -108,6 +109,7 @@ class Parser:
         total = np.maximum(hair + skin + clothes + hat, 1e-3)
         hair, skin, clothes, hat = (part / total * person for part in (hair, skin, clothes, hat))
         backdrop, cloth = foreign_in_hair(rgb, person, hair, clothes, valid)
+        backdrop = backdrop - over_the_brows(backdrop, person, points)
         gone, worn = hair * backdrop, hair * cloth
         person, hair, clothes = person - gone, hair - gone - worn, clothes + worn
         oval = _face(points, person, skin)

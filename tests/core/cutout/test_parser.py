@@ -20,6 +20,7 @@ from core.cutout.correct import (
     hanging_at_the_chin,
     hanging_loose,
     hats_ended,
+    over_the_brows,
     sitter_of,
 )
 from core.cutout.nets import CLASSES, INPUTS, SIZE, ParserNet, RefinerNet
@@ -170,6 +171,24 @@ def test_curls_before_a_light_keep_their_strands_and_lose_the_light() -> None:
     assert found[below, 220:235].max() < 0.1
     np.testing.assert_array_equal(found[20:80], person[20:80])
     assert (found <= person).all()
+
+
+def test_a_parting_over_the_brows_is_no_backdrop_and_loops_beside_and_above_are() -> None:
+    points = np.zeros((478, 3), np.float32)
+    points[[127, 356], 0], points[[105, 334], 1] = (180, 330), 300
+    person = np.zeros((PARTS_SIZE[1], PARTS_SIZE[0]), np.float32)
+    person[100:, 120:390] = 1
+    parting, loop, above, edge = (
+        np.s_[250:270, 200:260],
+        np.s_[280:300, 340:360],
+        np.s_[120:140, 240:260],
+        np.s_[240:260, 120:185],
+    )
+    part = np.zeros_like(person)
+    part[parting] = part[loop] = part[above] = part[edge] = 0.9
+    found = over_the_brows(part, person, points)
+    assert (found[parting] == part[parting]).all()
+    assert max(found[each].max() for each in (loop, above, edge)) == 0
 
 
 def test_where_hair_and_backdrop_are_alike_the_nets_are_believed() -> None:
