@@ -167,7 +167,7 @@ def over_the_brows(part: F32, person: F32, points: F32) -> F32:
     """Return what of a part lies between the temples, FOREHEAD above the brows, with no outside beside it.
 
     There hair lies on the head: what is dark or light in it is a parting, skin or a gloss, and no backdrop. All
-    (640, 512) float32 0..1. Of 257 people 9 lost some so; higher up curls have loops.
+    (640, 512) float32 0..1. Of 257 people 10 lost some so; higher up curls have loops.
     """
     left, right = np.sort(points[list(TEMPLES), 0])
     count, blobs, _, middles = cv2.connectedComponentsWithStats((part > UNSURE).astype(np.uint8))

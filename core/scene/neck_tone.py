@@ -75,6 +75,8 @@ CLOTH: Final = 80
 """How surely of 255 a place is clothes for them to shine into the skin beside it."""
 SHINES: Final = (0.05, 0.12)
 """Eye distances over which they do, wholly and at all; by eye."""
+KNOWN: Final = 0.02
+"""Part of what is widely around that must be skin further off for its colours to be known."""
 LEAST: Final = 8
 """Pixels of the print below which a neck is too small to be toned."""
 
@@ -101,8 +103,10 @@ def _without_cloth(rgb: F32, neck: F32, sitter: Undressed) -> F32:
     beside = cv2.resize(beside, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     skin = neck * (1 - cv2.add(sitter.layers.head, sitter.back_hair) / np.float32(255))
     sure = cv2.erode(skin, np.ones((3, 3), np.uint8)) * (1 - beside)
+    known = cv2.GaussianBlur(cv2.resize(sure, size, interpolation=cv2.INTER_AREA), (0, 0), SHINES[1] * eye)
+    known = cv2.resize(np.minimum(known / KNOWN, 1), rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     further = normalized_convolution(rgb, sure, SHINES[1] * eye)
-    return rgb + (further - rgb) * thrice(beside * skin)
+    return rgb + (further - rgb) * thrice(beside * skin * known)
 
 
 def skin_of(sitter: Undressed, neck: F32) -> F32:

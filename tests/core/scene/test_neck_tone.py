@@ -100,6 +100,17 @@ def test_old_clothes_shine_into_no_neck_beside_them() -> None:
     assert red(who) > 1.2, "without clothes beside it, it is the neck's own"
 
 
+def test_a_strip_of_neck_between_clothes_has_no_skin_further_off_and_keeps_its_colours() -> None:
+    who = sitter(even())
+    patch = np.s_[CHIN_Y : CHIN_Y + 3, 300:303]
+    neck, regions = np.zeros_like(who.layers.neck), who.layers.regions.copy()
+    neck[patch], regions[..., 2] = 255, 255
+    regions[..., 2][patch] = 0
+    narrow = replace(who, layers=replace(who.layers, neck=neck, regions=regions), turn_deg=-10.0)
+    made = with_own_neck_toned(narrow).layers.sitter[patch]
+    assert made.max() < 160, "nothing is known there: what was made up was white"
+
+
 def test_scraps_bands_and_colours_go_and_pores_stay() -> None:
     pores = 1 + 0.03 * np.random.default_rng(1).standard_normal((HEIGHT, WIDTH, 1)).astype(np.float32)
     skin = even(0.6) * pores
