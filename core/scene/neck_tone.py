@@ -85,9 +85,9 @@ def with_own_neck_toned(sitter: Undressed) -> Undressed:
     """Give the neck that the photo shows the tone of a studio's portrait; hair, a beard and a nape's upper end stay."""
     layers = sitter.layers
     neck, hair = (each.astype(np.float32) / 255 for each in (layers.neck, layers.regions[..., 0]))
-    skin = skin_of(sitter, neck * (1 - hair))
-    rgb = _without_cloth(layers.sitter.astype(np.float32) / 255, neck * (1 - hair), sitter)
-    rgb = toned(rgb, skin, tone_of(sitter), sitter.bearded)
+    neck *= 1 - hair
+    rgb = _without_cloth(layers.sitter.astype(np.float32) / 255, neck, sitter)
+    rgb = toned(rgb, skin_of(sitter, neck), tone_of(sitter), sitter.bearded)
     return replace(sitter, layers=replace(layers, sitter=to_bytes(rgb)))
 
 
@@ -101,7 +101,7 @@ def _without_cloth(rgb: F32, neck: F32, sitter: Undressed) -> F32:
     away = cv2.distanceTransform((~cloth).astype(np.uint8), cv2.DIST_L2, 5) * 4 / eye
     beside = np.clip((SHINES[1] - away) / (SHINES[1] - SHINES[0]), 0, 1).astype(np.float32)
     beside = cv2.resize(beside, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    skin = neck * (1 - cv2.add(sitter.layers.head, sitter.back_hair) / np.float32(255))
+    skin = neck * (1 - _hung(sitter))
     sure = cv2.erode(skin, np.ones((3, 3), np.uint8)) * (1 - beside)
     known = cv2.GaussianBlur(cv2.resize(sure, size, interpolation=cv2.INTER_AREA), (0, 0), SHINES[1] * eye)
     known = cv2.resize(np.minimum(known / KNOWN, 1), rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
@@ -112,10 +112,15 @@ def _without_cloth(rgb: F32, neck: F32, sitter: Undressed) -> F32:
 def skin_of(sitter: Undressed, neck: F32) -> F32:
     """Return how much of a tone each place of a neck gets: (H, W) float32 0..1, as the matte of the neck."""
     height, width = neck.shape
-    hung = cv2.add(sitter.layers.head, sitter.back_hair) / np.float32(255)  # one goes over to the other
+    hung = _hung(sitter)
     eye = INTEROCULAR_PX * width / PRINT[0]
     skin = neck * (1 - hung) * _below_nape(hung, sitter, eye)
     return skin * _below_beard(sitter, eye, height) if sitter.bearded else skin
+
+
+def _hung(sitter: Undressed) -> F32:
+    """Return the matte of a head and the hair behind it, of which one goes over to the other: (H, W) 0..1."""
+    return cv2.add(sitter.layers.head, sitter.back_hair) / np.float32(255)
 
 
 def _below_beard(sitter: Undressed, eye: float, height: int) -> F32:

@@ -261,7 +261,7 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     whole = np.concatenate([layers.neck[:top] / np.float32(255) * bare[:top], neck])
     if setup.garment is None:
         return whole
-    figure = np.concatenate([cv2.add(layers.head, setup.back_hair)[:top] / np.float32(255), hung])
+    figure = np.concatenate([cv2.add(layers.head[:top], setup.back_hair[:top]) / np.float32(255), hung])
     above = np.zeros((top, width), np.float32)
     whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, cover))
     whole = without_ledges(whole, figure, whole_own, whole_cover, body, turn, scale)
