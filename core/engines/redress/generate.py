@@ -263,10 +263,15 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
         return whole
     figure = np.concatenate([cv2.add(layers.head[:top], setup.back_hair[:top]) / np.float32(255), hung])
     above = np.zeros((top, width), np.float32)
-    whole_own, whole_cover = (np.concatenate([above, part]) for part in (bare_own, cover))
-    whole = without_ledges(whole, figure, whole_own, whole_cover, body, turn, scale)
+    clothes = _lower(layers.regions[..., 2], size)
+    seen = backdrop + clothes + own + 0.05
+    whole_own, whole_cover, behind, worn = (
+        np.concatenate([above, part]) for part in (bare_own, cover, backdrop / seen, clothes / seen)
+    )
+    whole = without_ledges(whole, figure, whole_own, whole_cover, behind, worn, body, turn, scale)
     slit = np.ones((2 * round(SLIT * INTEROCULAR_PX * scale) + 1,) * 2, np.uint8)
-    whole[top:] = np.minimum(whole[top:], np.maximum(neck, 1 - between_locks * (1 - cv2.dilate(cover, slit))))
+    surely = np.clip(4 * between_locks - 3, 0, 1) * (1 - cv2.dilate(cover, slit))
+    whole[top:] = np.minimum(whole[top:], np.maximum(neck, 1 - surely))
     whole = up_to_tips(whole, figure, whole_cover, top, body, scale)
     hair = np.maximum(layers.regions[..., 0], setup.back_hair) / np.float32(255)
     return rounded(whole, figure, hair, whole_cover, top, body, scale)

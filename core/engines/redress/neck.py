@@ -39,8 +39,7 @@ TIP_GAP: Final = 0.3
 LAPPED: Final = 0.2
 """Eye distances of cloth inwards of a collar's highest point within which its inner edge lies; a roll neck has none."""
 BOW, HOLLOW = 0.03, 0.2
-"""Eye distances by which an outline may lie outside and inside the straight line from jaw to collar: a neck is hollow
-there, and what stands out is a shoulder or an old collar; by eye."""
+"""Eye distances by which an outline may lie outside and inside the straight line from jaw to collar; by eye."""
 REACH: Final = 0.9
 """Eye distances above a collar up to which a neck is carried on to the head; by eye."""
 
@@ -166,8 +165,9 @@ def up_to_head(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg:
         int(np.clip(max(tops) + 4 * scale + 1, 1, len(neck))),
     )
     rows = np.arange(seen.start, seen.stop, dtype=np.float32)[:, None]
-    # an edge that is seen through would be carried down as a stripe
-    below_head, below_own = (np.clip(2 * _from_above(figure, seen) - 1, 0, 1) for figure in (head, own))
+    below_head, below_own = (
+        np.clip(2 * _from_above(figure, seen) - 1, 0, 1) for figure in (head, own)
+    )  # no stripe below an edge
     whole, filled = neck.copy(), neck[seen]
     for way, (x, y) in zip((1, -1), ends, strict=True):
         behind = float(np.clip(way * turn_deg / FULL_NAPE, 0, 1))
@@ -181,16 +181,17 @@ def up_to_head(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg:
     return whole
 
 
-def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg: float, scale: float) -> F32:
+def without_ledges(
+    neck: F32, head: F32, own: F32, cover: F32, backdrop: F32, clothes: F32, body: Body, turn_deg: float, scale: float
+) -> F32:
     """Let a neck's outline above a collar run slantwise: no skin stands out beside the jaw, none ends in the air.
 
     The sitter's own neck comes in by FLARE columns a row at most: where old clothes cut it off beside the jaw, it goes
-    on to the collar. Going down, skin comes out from the head by as much at most: a shoulder of the photo beside the
-    jaw began as a block. Above a collar's ends it is wider by UPRIGHT a row, a turned head's nape by LEAN; what stands
-    out further is skin only under hair. What backdrop parts from the neck is none of it, and a slit between it and the
-    collar below is.
-    All (H, W) float32 0..1 of the torso's part or of the whole print. turn_deg: the torso's, to the picture's right.
-    scale: these pixels per print pixel.
+    on to the collar. Going down, skin comes out from the head by as much at most. Above a collar's ends it is wider by
+    UPRIGHT a row, a turned head's nape by LEAN; what stands out further is skin only under hair. What backdrop parts
+    from the neck is none of it; a slit between it and the collar below, or of clothes between it and hair, is.
+    All (H, W) float32 0..1 of the torso's part or of the whole print; backdrop, clothes: the photo's, behind hair.
+    turn_deg: the torso's, to the picture's right. scale: these pixels per print pixel.
     """
     columns, rows = np.arange(neck.shape[1], dtype=np.float32), np.arange(len(neck), dtype=np.float32)
     middle, fallen = body.neck_x * scale, FLARE * rows
@@ -202,6 +203,7 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
     solid = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8))  # a thin row bare of hair is no end
     above = slice(box[0].start, int(np.clip(math.ceil(max(feet)), box[0].start + 1, box[0].stop))), box[1]
     made, hung, fallen_there = neck[above], head[above], fallen[above[0]]
+    hiding = np.clip(4 * hung - 3, 0, 1)  # skin under half-seen hair would end as a block
     for way, (x, y), foot in zip((-1, 1), ends, feet, strict=True):
         away = way * (columns - middle)
         beside = (away >= 0) & (rows[:, None] < foot)
@@ -217,7 +219,9 @@ def without_ledges(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_
         out = np.minimum(fallen_there + out, widest)
         slanting = np.clip(out[:, None] - away + 1.5, 0, 1)
         narrow = np.minimum(filled, np.clip(most[:, None] - away + 1.5, 0, 1))
-        under = cv2.morphologyEx(np.maximum(narrow, hung), cv2.MORPH_CLOSE, between)
+        near, under = (cv2.morphologyEx(np.maximum(narrow, hiding), cv2.MORPH_CLOSE, k) for k in (slit.T, between))
+        near = np.maximum(narrow, near * (1 - backdrop[above]))
+        under = np.maximum(near, under * (1 - backdrop[above] - clothes[above]))
         kept = np.minimum(filled, np.minimum(slanting, under))
         made = np.where(beside, np.minimum(kept, _from_the_middle(np.maximum(kept, hung), away)), made)
     whole, hung, across = neck[box].copy(), head[box], columns[box[1]]
@@ -379,8 +383,8 @@ def within_collar(cover: F32, opening: F32, hair: F32, body: Body, scale: float)
     """Return the columns between a garment's highest points on both sides of the neck: (H, W) float32 0..1.
 
     Cloth covers a body outside its collar: skin seen there is a shoulder of the photo, or what was mistaken for skin.
-    Above those points a neck and what hangs from the head may be wider, by LEAN columns a row.
-    A collar may be wider below its highest points: its opening has skin to both its sides.
+    Above those points a neck and what hangs from the head may be wider, by LEAN columns a row; below them its opening
+    has skin to both its sides.
     Between a neck and the hair beside it there is no backdrop, so that rows with hair further out keep what they have.
     cover, opening, hair: (H, W) float32 0..1 of the torso's part. scale: these pixels per print pixel.
     """

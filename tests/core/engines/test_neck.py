@@ -24,6 +24,7 @@ from core.types import Body
 
 BODY = Body(neck_x=512, neck_width=230, collar_y=800, chin_y=730, shoulder_y=780, left=60, right=960)
 SKIN = np.array([0.75, 0.55, 0.45], np.float32)
+NOTHING = np.zeros((288, 512), np.float32)
 
 
 def shaded_neck() -> np.ndarray:
@@ -179,13 +180,13 @@ def test_a_shoulder_of_the_photo_does_not_begin_as_a_block_beside_the_jaw(turn: 
     block = neck.copy()
     block[70:110, 302:330] = 1
     given = block if side > 0 else block[:, ::-1].copy()
-    made = without_ledges(given, head, given, collared(), BODY, turn, 0.5)
+    made = without_ledges(given, head, given, collared(), NOTHING, NOTHING, BODY, turn, 0.5)
     reach = (made[60:109, 256:] if side > 0 else made[60:109, 255::-1]).sum(axis=1)
     assert np.diff(reach).max() < 1.2, "it comes out slantwise, by whole pixels"
     assert reach[-1] < 56, "and ends at the collar"
     assert reach.min() >= 45, "the neck itself is as broad as it was"
     head[:110, 330:340] = head[:110, 172:182] = 1
-    beside = without_ledges(given, head, given, collared(), BODY, turn, 0.5)
+    beside = without_ledges(given, head, given, collared(), NOTHING, NOTHING, BODY, turn, 0.5)
     assert (given[60:109] - beside[60:109]).max() < 1e-3, "no backdrop shows between a neck and hair further out"
 
 
@@ -196,7 +197,7 @@ def test_an_own_neck_cut_off_beside_the_jaw_does_not_end_in_the_air() -> None:
     own[40:80, 280:306] = 1
     neck[40:110, 220:290] = 1
     before = np.maximum(neck, own)
-    made = without_ledges(before, head, own, collared(), BODY, 0.0, 0.5)
+    made = without_ledges(before, head, own, collared(), NOTHING, NOTHING, BODY, 0.0, 0.5)
     edges = [(256 + each[44:109, 256:].sum(axis=1)) for each in (before, made)]
     assert np.diff(edges[0]).min() < -10
     assert np.diff(edges[1]).min() >= -1, "a column a row at most, of whole pixels"
@@ -210,7 +211,7 @@ def test_old_cloth_that_was_taken_for_neck_does_not_stand_beside_the_jaw() -> No
     neck[60:110, 220:292] = 1
     scarf = neck.copy()
     scarf[10:60, 302:350] = 1
-    made = without_ledges(scarf, head, scarf, collared(), BODY, 0.0, 0.5)
+    made = without_ledges(scarf, head, scarf, collared(), NOTHING, NOTHING, BODY, 0.0, 0.5)
     reach = np.maximum(made, head)[:110, 256:].sum(axis=1)
     assert reach[:60].max() < 308 - 256 + 0.2 * 110 + 2, "no further out than a neck that comes up from the collar"
     assert np.abs(np.diff(reach)).max() < 1.3, "and without a step"
@@ -223,12 +224,34 @@ def test_a_line_that_stands_apart_from_the_neck_is_no_skin() -> None:
     neck[60:110, 220:292] = 1
     lined = neck.copy()
     lined[60:100, 296:299] = 0.8
-    made = without_ledges(lined, head, neck, collared(), BODY, 0.0, 0.5)
+    made = without_ledges(lined, head, neck, collared(), NOTHING, NOTHING, BODY, 0.0, 0.5)
     assert made[65:100, 294:300].max() < 0.01
     under_hair = head.copy()
     under_hair[60:100, 291:305] = 1
-    kept = without_ledges(lined, under_hair, neck, collared(), BODY, 0.0, 0.5)
+    kept = without_ledges(lined, under_hair, neck, collared(), NOTHING, NOTHING, BODY, 0.0, 0.5)
     assert kept[65:90, 296:299].min() > 0.79, "under hair it is not seen, and no backdrop may shine through"
+
+
+def test_what_the_photo_has_of_clothes_and_backdrop_beside_a_neck_is_no_skin_under_hair() -> None:
+    """Drawn skin ended as a block beside the collar, behind hair that is seen through."""
+    head, neck = (np.zeros((288, 512), np.float32) for _ in range(2))
+    head[:60, 210:302] = 1
+    neck[60:110, 220:292] = 1
+    shoulder = neck.copy()
+    shoulder[60:110, 292:340] = 1
+
+    def beside(hair: float, clothes: np.ndarray, backdrop: np.ndarray, lock: int = 336) -> np.ndarray:
+        hung = head.copy()
+        hung[:110, 318:lock] = np.maximum(hung[:110, 318:lock], hair)
+        hung[:110, lock : lock + 10] = 1
+        return without_ledges(shoulder, hung, neck, collared(), backdrop, clothes, BODY, 0.0, 0.5)[65:100]
+
+    coat = NOTHING.copy()
+    coat[60:, 302:] = 1
+    assert beside(0.5, NOTHING, NOTHING)[:, 320:332].min() > 0.9, "with nothing known of it, it is skin"
+    assert beside(0.5, coat, NOTHING)[:, 320:332].max() < 0.01, "the old coat was seen through the hair"
+    assert beside(0.0, coat, NOTHING, 326)[:, 321:325].min() > 0.9, "a slit of it between neck and hair is filled"
+    assert beside(0.0, NOTHING, coat, 326)[:, 321:325].max() < 0.01, "one of backdrop is seen"
 
 
 def test_a_slit_between_neck_and_collar_is_filled() -> None:
@@ -237,11 +260,13 @@ def test_a_slit_between_neck_and_collar_is_filled() -> None:
     neck[60:102, 210:302] = 1
     cover[110:, 150:362] = 1
     own = np.zeros_like(neck)
-    made = without_ledges(neck, head, own, cover, BODY, 0.0, 0.5)
+    made = without_ledges(neck, head, own, cover, NOTHING, NOTHING, BODY, 0.0, 0.5)
     assert np.maximum(made, cover)[60:, 230:282].min() == 1
     short = neck.copy()
     short[80:] = 0
-    assert without_ledges(short, head, own, cover, BODY, 0.0, 0.5)[90, 256] == 0, "a wide gap is the judge's to see"
+    assert without_ledges(short, head, own, cover, NOTHING, NOTHING, BODY, 0.0, 0.5)[90, 256] == 0, (
+        "a wide gap is the judge's to see"
+    )
 
 
 def test_drawn_skin_has_no_stripes() -> None:

@@ -40,7 +40,7 @@ def test_grown_skin_is_drawn_beside_any_bare_skin(sure: Mask, head: Mask) -> Non
     window = within_collar(sure, throat * (sure < 0.5), head, BODY, SCALE)
     assert 0 <= window.min() <= window.max() <= 1
     for turn in (-9.0, 0.0):
-        even = without_ledges(neck, head, throat, sure, BODY, turn, SCALE)
+        even = without_ledges(neck, head, throat, sure, sure * 0.5, head * 0.5, BODY, turn, SCALE)
         assert even.shape == neck.shape
         assert 0 <= even.min() <= even.max() <= 1
 
