@@ -16,10 +16,9 @@ from core.types import F32, U8, Body
 
 COLLAR: Final = 0.6
 """Eye distances beside the neck within which a garment is highest; by eye on the photographed garments."""
-FLARE, TRAPEZIUS = 0.6, 1.5
-"""Columns by which a neck may grow wider with each row: beside the jaw, and in an open collar; by eye."""
-LEAN, UPRIGHT = 1.0, 0.2
-"""Columns by which a neck grows wider with each row above a collar's highest points, and its nape does; by eye."""
+FLARE, TRAPEZIUS, LEAN, UPRIGHT = 0.6, 1.5, 1.0, 0.2
+"""Columns by which a neck may grow wider with each row: beside the jaw, in an open collar, above a collar's highest
+points, and its nape there; by eye."""
 TIP: Final = 6
 """Print pixels below a collar's highest points down to which skin may still stand beside them; by eye."""
 SLIT: Final = 0.15
@@ -165,9 +164,8 @@ def up_to_head(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg:
         int(np.clip(max(tops) + 4 * scale + 1, 1, len(neck))),
     )
     rows = np.arange(seen.start, seen.stop, dtype=np.float32)[:, None]
-    below_head, below_own = (
-        np.clip(2 * _from_above(figure, seen) - 1, 0, 1) for figure in (head, own)
-    )  # no stripe below an edge
+    # an edge that is seen through would be carried down as a stripe
+    below_head, below_own = (np.clip(2 * _from_above(figure, seen) - 1, 0, 1) for figure in (head, own))
     whole, filled = neck.copy(), neck[seen]
     for way, (x, y) in zip((1, -1), ends, strict=True):
         behind = float(np.clip(way * turn_deg / FULL_NAPE, 0, 1))
