@@ -14,6 +14,7 @@ import numpy as np
 
 from core import frame
 from core.colour import to_bytes
+from core.cutout.beard import beard_of, with_beard
 from core.cutout.body import bare_neck, figure_of
 from core.cutout.decontaminate import decontaminate, in_own_hue, without_backlight
 from core.cutout.foreground import estimate_foreground_ml
@@ -55,11 +56,14 @@ class Torso:
 
 def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     """Lift the sitter off their photo at full print size."""
-    seen = parser.parse(face)
+    told = parser.parse(face)
+    figure = figure_of(without_fringe(told), face.landmarks)  # a neck stands where a beard hangs before it
+    shaven = face.features is not None and face.features.facial_hair in ("none", "moustache")
+    beard = np.zeros_like(told.skin) if shaven else beard_of(told, face.landmarks)
+    seen = with_beard(told, beard)
     parts = without_fringe(seen)
     picture, valid = frame.framed(face.selfie.rgb, face.transform, *frame.PRINT)
     guide = picture.astype(np.float32) / 255
-    figure = figure_of(parts, face.landmarks)
     kept = kept_of(parts)
     neck = kept - parts.head
     whole, large_kept = np.moveaxis(at_print(np.dstack([parts.person, kept]), guide), -1, 0)
@@ -67,13 +71,13 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     large_kept = np.minimum(large_kept, whole)
     rgb = foreground_of(guide, large_kept)
     small = cv2.resize(rgb, PARTS_SIZE, interpolation=cv2.INTER_AREA)
-    shaven = face.features is not None and face.features.facial_hair == "none"
-    hair = less(layer_hair(seen, small, figure, face.landmarks, shaven), seen.hair - parts.hair)
+    bare = face.features is not None and face.features.facial_hair == "none"
+    hair = less(layer_hair(seen, small, figure, face.landmarks, beard, bare), seen.hair - parts.hair)
     head = np.clip(parts.head - (parts.hair - hair.front), 0, 1)
     head_large = np.minimum(at_print(head, guide), large_kept)
     back, neck_large = _behind(large_kept, head_large, hair, neck, parts)
     hairy = np.minimum(head_large + back, large_kept)
-    rgb = decontaminate(rgb, guide, hairy, _jaw_edge(parts, face), neck_large, shaven)
+    rgb = decontaminate(rgb, guide, hairy, _jaw_edge(parts, face), neck_large, bare)
     rgb = in_own_hue(rgb, hairy, parts.hair, parts.hat)
     rgb = without_backlight(rgb, head_large, neck_large, face)
     left, top, right = shown_window(np.maximum(seen.head, seen.hair), seen.valid)

@@ -54,7 +54,7 @@ class Hair:
     rgb: F32
 
 
-def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32, shaven: bool = False) -> Hair:
+def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32, beard: F32, shaven: bool = False) -> Hair:
     """Tell hair in front of the clothes from hair behind them, each side of the neck for itself.
 
     rgb: (640, 512, 3) float32 0..1, the sitter's own colours. Hair that ends near the shoulder line, or that the
@@ -68,7 +68,7 @@ def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32, shaven: b
     below = np.clip((rows - (chin - 0.5 * eye)) / (0.3 * eye), 0, 1) * (1 - np.clip(4 * parts.oval, 0, 1))
     back = np.zeros_like(parts.hair)
     for side in (columns < figure.neck_x * HALF, columns >= figure.neck_x * HALF):
-        hanging = parts.hair * side * below
+        hanging = parts.hair * (1 - beard) * side * below
         solid = (hanging > 0.5) & (rows > chin - 0.2 * eye)
         ends = np.flatnonzero(solid.sum(axis=1) > 0.12 * eye)
         if not len(ends):

@@ -223,13 +223,12 @@ def test_a_beard_lies_over_the_garment_and_hair_beside_it_hangs_behind(collins_m
     bearded, beside = np.s_[int(y) : int(y) + 22, int(left) : int(right)], np.s_[int(y) - 80 : int(y) + 22, 60:90]
     hair[bearded] = hair[beside] = 1
     rgb = parts.rgb.astype(np.float32) / 255
-    layered = layer_hair(replace(parts, hair=hair), rgb, figure_of(parts, collins_map.landmarks), collins_map.landmarks)
+    figure, none = figure_of(parts, collins_map.landmarks), np.zeros_like(hair)
+    layered = layer_hair(replace(parts, hair=hair), rgb, figure, collins_map.landmarks, none)
     assert layered.front[bearded].min() > 0.9
     assert layered.back[:, int(x) - 20 : int(x) + 20].max() < 0.05, "nothing of it is carried on as a throat"
     assert layered.back[int(y) : int(y) + 20, 70:80].min() > 0.95
-    shaven = layer_hair(
-        replace(parts, hair=hair), rgb, figure_of(parts, collins_map.landmarks), collins_map.landmarks, shaven=True
-    )
+    shaven = layer_hair(replace(parts, hair=hair), rgb, figure, collins_map.landmarks, none, shaven=True)
     assert shaven.front[bearded][5:].max() < 0.05, "on a face without a beard it is hair behind the neck: a block else"
 
 
@@ -246,6 +245,7 @@ def test_hair_is_carried_on_only_below_what_hides_its_end(hidden: bool, collins_
         rgb,
         figure,
         collins_map.landmarks,
+        np.zeros_like(hair),
     )
     below = layered.back[y + 30 : y + 50, 76:100]
     assert below.min() > 0.9 if hidden else below.max() < 0.05
@@ -263,6 +263,7 @@ def test_cloth_between_strands_and_a_thin_lock_are_not_carried_on(collins_map: F
         rgb,
         figure_of(parts, collins_map.landmarks),
         collins_map.landmarks,
+        np.zeros_like(hair),
     )
     below = layered.back[y + 30 : y + 50]
     assert below[:, 76:86].min() > 0.9
