@@ -253,7 +253,8 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     neck = up_to_collar(np.maximum(throat, bare_own), cover, head, body, scale)
     opening = np.zeros_like(cover) if setup.garment is None else opening_of(cover, body)
     neck = np.maximum(neck, widening(opening, np.maximum(neck, head), TRAPEZIUS))
-    between_locks = backdrop * np.maximum.accumulate(hair, axis=0)  # what is seen there is no neck
+    below_hair = np.maximum.accumulate(hair, axis=0)
+    between_locks = backdrop * below_hair  # what is seen there is no neck
     if setup.garment is not None:
         grown = up_to_head(neck, hung, bare_own, cover, body, turn, scale)
         neck = np.maximum(neck, grown * (1 - between_locks))
@@ -270,7 +271,7 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     )
     whole = without_ledges(whole, figure, whole_own, whole_cover, behind, worn, body, turn, scale)
     slit = np.ones((2 * round(SLIT * INTEROCULAR_PX * scale) + 1,) * 2, np.uint8)
-    surely = np.clip(4 * between_locks - 3, 0, 1) * (1 - cv2.dilate(cover, slit))
+    surely = np.clip(4 * backdrop - 3, 0, 1) * np.clip(2 * below_hair, 0, 1) * (1 - cv2.dilate(cover, slit))
     whole[top:] = np.minimum(whole[top:], np.maximum(neck, 1 - surely))
     whole = up_to_tips(whole, figure, whole_cover, top, body, scale)
     hair = np.maximum(layers.regions[..., 0], setup.back_hair) / np.float32(255)

@@ -46,8 +46,8 @@ REACH: Final = 0.9
 def throat_of(body: Body, head: F32, scale: float) -> F32:
     """Return where the neck is, below and behind the jaw: (H, W) float32 for a head matte of the torso's part.
 
-    A column that begins narrower behind the jaw and is a quarter wider at its foot, never wider than
-    the head is there: nothing may stand out beside a turned face. scale: these pixels per print pixel.
+    A column that begins narrower behind the jaw and is a quarter wider at its foot, never wider than the head is there.
+    scale: these pixels per print pixel.
     """
     rows, columns = (np.arange(side, dtype=np.float32) / scale for side in head.shape)
     rows = rows[:, None] + frame.GARMENT_TOP * frame.PRINT[1]
@@ -238,8 +238,8 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
     """Let a neck's outline run smoothly from the head to the highest points of a collar.
 
     A collar that stands off was a horn, skin outside it an old collar's. What is seen beside the head is smoothed, ends
-    at the collar's point, and keeps to the straight line between (BOW, HOLLOW). An end further off than TIP_GAP stays;
-    a closed collar takes nothing away.
+    at the collar's point, and keeps to the straight line between (BOW, HOLLOW). An end further off than TIP_GAP, or
+    than FLARE columns a row, stays: it came in as a bite above the collar. A closed collar takes nothing away.
     Nothing is added above row `top`, for above it the photo has no skin there, and FLARE columns a row below it at
     most. All (H, W) float32 0..1 of the torso's part or of the whole print. scale: these pixels per print pixel.
     """
@@ -258,7 +258,8 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
         at = min(y - tall.start, len(reach) - 1)
         covered = np.flatnonzero(reach[:at] <= hung[:at] + 1)  # no skin is seen beside the head
         first = int(covered[-1]) + 1 if len(covered) else 0
-        if at - first < 3 or not np.isfinite(reach[first:at]).all() or abs(tip - reach[at - 1]) > TIP_GAP * eye:
+        most = min(TIP_GAP * eye, FLARE * (at - first))
+        if at - first < 3 or not np.isfinite(reach[first:at]).all() or abs(tip - reach[at - 1]) > most:
             continue
         seen = reach[first:at]
         smooth = cv2.GaussianBlur(seen[:, None], (1, 0), ROUND * eye, borderType=cv2.BORDER_REPLICATE)[:, 0]
@@ -281,9 +282,8 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
 def rounded(neck: F32, head: F32, hair: F32, cover: F32, top: int, body: Body, scale: float) -> F32:
     """Round the corners of a neck's outline, and fill its notches: rules meet in angles, a neck does not.
 
-    What is filled lies in the torso's part, from row `top` on, for above it the photo has no skin there, and within the
-    collar: beside it is no neck. Head and garment stay. All (H, W) float32 0..1 of the print. scale: these pixels per
-    print pixel.
+    What is filled lies in the torso's part, from row `top` on, or where the photo has some skin, and within the collar.
+    Head and garment stay. All (H, W) float32 0..1 of the print. scale: these pixels per print pixel.
     """
     sigma = ROUND * INTEROCULAR_PX * scale
     reach = math.ceil(3 * sigma)
@@ -296,9 +296,9 @@ def rounded(neck: F32, head: F32, hair: F32, cover: F32, top: int, body: Body, s
     bare = here + head[box] * (1 - hair[box]) * (1 - here)  # no web between it and hair or cloth
     within = np.clip(8 * (cv2.GaussianBlur(bare, (0, 0), sigma) - MOSTLY), 0, 1)
     within *= np.clip(8 * (cv2.GaussianBlur(here, (0, 0), sigma) - BESIDE_JAW), 0, 1)
-    within[: max(0, top - box[0].start)] = 0
     below = np.arange(len(here), dtype=np.float32)[:, None] + box[0].start - top
-    late = LATE * np.clip(1 - below / (2 * sigma), 0, 1)  # a notch that is filled from one row on has a ledge
+    within *= np.where(below < 0, np.clip(3 * here, 0, 1), 1)  # above, the photo's own is made firm and no more
+    late = np.where(below < 0, 0, LATE * np.clip(1 - below / (2 * sigma), 0, 1))  # filled from one row on it is a ledge
     grown = np.clip((smooth - 0.5 - late) * math.sqrt(2 * math.pi) * sigma / wide + 0.5, 0, 1)
     (first, _), (last, _) = _highest(cover, body, scale)
     within[:, : max(0, first + 1 - box[1].start)] = 0

@@ -104,6 +104,25 @@ def test_a_neck_touches_the_tips_of_a_collar_that_stands_off_it(gap: int, touche
     assert 199 <= left[0] <= 202, "nothing is added in the first row in which it may be"
 
 
+def test_a_neck_that_is_seen_in_few_rows_does_not_come_in_to_a_collar_as_a_bite() -> None:
+    neck, head, cover = beside_tips(-12)
+    assert up_to_tips(neck, head, cover, 340, BODY, 0.5)[395, 202] < 0.5, "from a jaw further up it comes in slantwise"
+    head[:390, 180:330] = 1
+    assert np.array_equal(up_to_tips(neck, head, cover, 340, BODY, 0.5), neck)
+
+
+def test_a_neck_half_seen_above_the_torso_s_part_is_made_firm_beside_a_whole_one_below() -> None:
+    """Its soft edge ended there on a level line: a grey box beside the jaw."""
+    neck, head, cover = (np.zeros((640, 512), np.float32) for _ in range(3))
+    neck[280:480, 200:312] = 1
+    neck[:340, 200:206] = 0.4
+    head[:290, 206:330] = 1
+    cover[400:, 150:362] = 1
+    made = rounded(neck, head, 0 * neck, cover, 340, BODY, 0.5)
+    assert made[332:338, 203:206].min() > 0.6
+    assert made[325:338, :199].max() == 0, "where the photo has none of it there is none"
+
+
 def test_what_stands_out_above_a_collar_s_tips_is_an_old_collar_and_goes() -> None:
     neck, head, cover = beside_tips(0)
     neck[320:400, 312:330] = 1  # an old collar beside the neck, a block above the new one
