@@ -55,6 +55,8 @@ OWN_EDGE: Final = 7
 by eye."""
 BEYOND: Final = 0.05
 """Eye distances over which the sitter's own colours are averaged to be carried on beyond their edge."""
+UNDER_HAIR: Final = 0.09
+"""Eye distances, as a Gaussian's deviation, over which a neck ends under hair; by eye on 52 people."""
 OPEN: Final = ("open", "collar")
 """Necklines of garments behind which hair goes, inside them."""
 SETS_IN: Final = 0.25
@@ -224,6 +226,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     behind[top:] *= 1 - cover
     regions = layers.regions.copy()
     regions[..., 0] = np.maximum(regions[..., 0], to_bytes(behind))  # hair that was carried on below its end too
+    whole_neck = soft_under_hair(whole_neck, regions[..., 0] / np.float32(255), scale)
     regions[..., 2] = 0  # the photo's clothes are not worn
     return replace(
         layers,
@@ -271,11 +274,21 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     )
     whole = without_ledges(whole, figure, whole_own, whole_cover, behind, worn, body, turn, scale)
     slit = np.ones((2 * round(SLIT * INTEROCULAR_PX * scale) + 1,) * 2, np.uint8)
-    surely = np.clip(4 * backdrop - 3, 0, 1) * np.clip(2 * below_hair, 0, 1) * (1 - cv2.dilate(cover, slit))
+    surely = np.clip(3 * backdrop - 2, 0, 1) * np.clip(2 * below_hair, 0, 1) * (1 - cv2.dilate(cover, slit))
     whole[top:] = np.minimum(whole[top:], np.maximum(neck, 1 - surely))
     whole = up_to_tips(whole, figure, whole_cover, top, body, scale)
     hair = np.maximum(layers.regions[..., 0], setup.back_hair) / np.float32(255)
     return rounded(whole, figure, hair, whole_cover, top, body, scale)
+
+
+def soft_under_hair(neck: F32, hair: F32, scale: float) -> F32:
+    """Let a neck (H, W) end softly under hair, further out: hair is seen through by a tenth, and shows where one ends.
+
+    hair: (H, W) float32 0..1; scale: these pixels per print pixel.
+    """
+    sigma = UNDER_HAIR * INTEROCULAR_PX * scale
+    wide = cv2.dilate(neck, np.ones((2 * round(2 * sigma) + 1,) * 2, np.uint8))
+    return np.maximum(neck, cv2.GaussianBlur(wide, (0, 0), sigma) * np.clip(2 * hair - 1, 0, 1)).astype(np.float32)
 
 
 def _cloth(setup: Dressing, layout: Layout, torso: F32, scale: float) -> tuple[U8, F32, F32]:

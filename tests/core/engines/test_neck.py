@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.engines.redress.fitting import opening_of
+from core.engines.redress.generate import soft_under_hair
 from core.engines.redress.neck import (
     BOW,
     TRAPEZIUS,
@@ -271,6 +272,20 @@ def test_what_the_photo_has_of_clothes_and_backdrop_beside_a_neck_is_no_skin_und
     assert beside(0.5, coat, NOTHING)[:, 320:332].max() < 0.01, "the old coat was seen through the hair"
     assert beside(0.0, coat, NOTHING, 326)[:, 321:325].min() > 0.9, "a slit of it between neck and hair is filled"
     assert beside(0.0, NOTHING, coat, 326)[:, 321:325].max() < 0.01, "one of backdrop is seen"
+
+
+def test_a_neck_ends_softly_under_hair_and_as_it_was_beside_it() -> None:
+    """Hair is seen through by a tenth: where skin ended under it a box was seen."""
+    neck, hair = (np.zeros((288, 512), np.float32) for _ in range(2))
+    neck[60:200, 220:292] = 1
+    hair[:130, 250:400] = 0.9
+    made = soft_under_hair(neck, hair, 0.5)
+    under, beside = made[100, 285:330], made[160]
+    assert (made >= neck).all(), "nothing is lost: a gap beside the jaw would show the backdrop"
+    assert under[:7].min() == 1
+    assert np.abs(np.diff(under)).max() < 0.25 < np.abs(np.diff(neck[100])).max()
+    assert under[-1] < 0.05
+    assert np.array_equal(beside, neck[160])
 
 
 def test_a_slit_between_neck_and_collar_is_filled() -> None:
