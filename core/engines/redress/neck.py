@@ -273,7 +273,7 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
         outline[:first] = reach[:first]
         edge = np.clip(outline[:, None] - away + 0.5, 0, 1) * (away >= 0)
         cut = (rows[tall, None] < y) & (away >= 0)  # below, within_collar has cut it
-        bare = ((rows[tall] >= top) & np.isfinite(reach))[:, None] * (1 - head[tall])
+        bare = ((rows[tall] >= max(top, tall.start + first)) & np.isfinite(reach))[:, None] * (1 - head[tall])
         added = edge * np.clip(away - reach[:, None] + 2, 0, 1) * bare
         made[tall] = np.maximum(np.where(cut, np.minimum(made[tall], edge), made[tall]), added)
     return made

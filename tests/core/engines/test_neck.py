@@ -112,6 +112,16 @@ def test_a_neck_that_is_seen_in_few_rows_does_not_come_in_to_a_collar_as_a_bite(
     assert np.array_equal(up_to_tips(neck, head, cover, 340, BODY, 0.5), neck)
 
 
+def test_nothing_is_added_along_the_soft_edge_of_a_head_that_covers_the_neck() -> None:
+    neck, head, cover = beside_tips(15)
+    for row in range(290, 370):
+        head[row, 180 - (370 - row) : 330 + (370 - row)] = 1
+    soft = cv2.GaussianBlur(head, (0, 0), 3)
+    made = up_to_tips(neck, soft, cover, 300, BODY, 0.5)
+    assert np.array_equal(made[:360, 320:], neck[:360, 320:])
+    assert np.array_equal(made[:360, :190], neck[:360, :190])
+
+
 def test_a_neck_half_seen_above_the_torso_s_part_is_made_firm_beside_a_whole_one_below() -> None:
     """Its soft edge ended there on a level line: a grey box beside the jaw."""
     neck, head, cover = (np.zeros((640, 512), np.float32) for _ in range(3))
