@@ -238,8 +238,8 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
     """Let a neck's outline run smoothly from the head to the highest points of a collar.
 
     A collar that stands off was a horn, skin outside it an old collar's. What is seen beside the head is smoothed, ends
-    at the collar's point, and keeps to the straight line between (BOW, HOLLOW). An end further off than TIP_GAP, or
-    than FLARE columns a row, stays: it came in as a bite above the collar. A closed collar takes nothing away.
+    at the collar's point, and keeps to the straight line between (BOW, HOLLOW). An end further off than TIP_GAP
+    stays, and one that would come in by more than FLARE columns a row. A closed collar takes nothing away.
     Nothing is added above row `top`, for above it the photo has no skin there, and FLARE columns a row below it at
     most. All (H, W) float32 0..1 of the torso's part or of the whole print. scale: these pixels per print pixel.
     """
@@ -258,10 +258,9 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
         at = min(y - tall.start, len(reach) - 1)
         covered = np.flatnonzero(reach[:at] <= hung[:at] + 1)  # no skin is seen beside the head
         first = int(covered[-1]) + 1 if len(covered) else 0
-        most = min(TIP_GAP * eye, FLARE * (at - first))
-        if at - first < 3 or not np.isfinite(reach[first:at]).all() or abs(tip - reach[at - 1]) > most:
+        seen, off, most = reach[first:at], tip - reach[at - 1], TIP_GAP * eye
+        if len(seen) < 3 or not np.isfinite(seen).all() or off > most or -off > min(most, FLARE * len(seen)):
             continue
-        seen = reach[first:at]
         smooth = cv2.GaussianBlur(seen[:, None], (1, 0), ROUND * eye, borderType=cv2.BORDER_REPLICATE)[:, 0]
         way_down = np.linspace(0, 1, len(seen), dtype=np.float32)
         line = seen[0] + (tip - seen[0]) * way_down
@@ -297,7 +296,8 @@ def rounded(neck: F32, head: F32, hair: F32, cover: F32, top: int, body: Body, s
     within = np.clip(8 * (cv2.GaussianBlur(bare, (0, 0), sigma) - MOSTLY), 0, 1)
     within *= np.clip(8 * (cv2.GaussianBlur(here, (0, 0), sigma) - BESIDE_JAW), 0, 1)
     below = np.arange(len(here), dtype=np.float32)[:, None] + box[0].start - top
-    within *= np.where(below < 0, np.clip(3 * here, 0, 1), 1)  # above, the photo's own is made firm and no more
+    firm = np.clip(1 + below / (2 * sigma), 0, 1) * np.clip(2 * here, 0, 1)
+    within *= np.where(below < 0, firm, 1)  # right above, the photo's own is made firm, and no more
     late = np.where(below < 0, 0, LATE * np.clip(1 - below / (2 * sigma), 0, 1))  # filled from one row on it is a ledge
     grown = np.clip((smooth - 0.5 - late) * math.sqrt(2 * math.pi) * sigma / wide + 0.5, 0, 1)
     (first, _), (last, _) = _highest(cover, body, scale)
