@@ -166,7 +166,7 @@ class Cutout:
     something else than the sitter. figure: the body under the head. shown: left, top and right within which no border
     of the photo cuts the head. regions: (H, W, 3) uint8, how much of each pixel is the sitter's hair, hat and own
     clothes. window: left, top, width and height of what a print of the whole sitter in their own clothes shows
-    (`core.cutout.whole`); None where a garment is to be put on.
+    (`core.cutout.whole`); None where a garment is to be put on. bearded: whether a long beard was found.
     """
 
     rgb: F32
@@ -179,6 +179,7 @@ class Cutout:
     shown: tuple[float, float, float]
     regions: U8
     window: tuple[float, float, float, float] | None = None
+    bearded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

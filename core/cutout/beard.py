@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.colour import LUMINANCE, linear
 from core.cutout.parts import HALF, Parts
-from core.face.mesh import CHIN as CHIN_TIP
+from core.face.mesh import CHIN
 from core.face.worn import CHEEKS, IOD, within
 from core.types import F32
 
@@ -21,7 +21,7 @@ LEAST_SPREAD: Final = (0.003, 0.003, 0.02)
 """Variance that is added to that of the measures, by eye."""
 LIP: Final = 17
 """Mesh point in the middle of the lower lip's rim."""
-CHIN: Final = (0.1, 0.05, 0.45)
+CHIN_AREA: Final = (0.1, 0.05, 0.45)
 """Eye distances below the lower lip, above the chin and beside it within which a face has its beard, if it has one."""
 GRAIN: Final = (0.03, 0.04, 0.06)
 """Eye distances, as Gaussians' deviations, over which colours are averaged, what is finer than which is texture, and
@@ -39,7 +39,7 @@ WIDE: Final = (1.1, 0.12)
 ABOVE: Final = 0.8
 """Eye distances above the chin from which on a beard may stand out beside a face."""
 STRANDS, GAPS = 0.12, 0.18
-"""Eye distances: narrower bits are no beard, and narrower gaps in it are filled."""
+"""Radii in eye distances: bits under twice as wide are no beard, and gaps under twice as wide in it are filled."""
 SOFT: Final = 0.03
 """Eye distances, as a Gaussian's deviation, over which a beard goes over into what is behind it."""
 
@@ -54,35 +54,37 @@ def beard_of(parts: Parts, landmarks: F32) -> F32:
     none = np.zeros_like(parts.skin)
     points = landmarks[:, :2] * np.float32(HALF)
     rows, columns = np.arange(len(none))[:, None], np.arange(none.shape[1])[None]
-    x, y = points[CHIN_TIP]
-    chin = (parts.oval > 0.9) & (np.abs(columns - x) < CHIN[2] * IOD)
-    chin &= (rows > points[LIP, 1] + CHIN[0] * IOD) & (rows < y - CHIN[1] * IOD)
+    x, y = points[CHIN]
+    chin = (parts.oval > 0.9) & (np.abs(columns - x) < CHIN_AREA[2] * IOD)
+    chin &= (rows > points[LIP, 1] + CHIN_AREA[0] * IOD) & (rows < y - CHIN_AREA[1] * IOD)
     cheeks = within(points, *CHEEKS) & (parts.oval > 0.9)
-    bare = parts.skin + parts.hair  # the nets call a beard either
+    _, locks = cv2.connectedComponents((parts.hair > 0.3).astype(np.uint8))
+    on_head = np.isin(locks, np.unique(locks[: max(0, round(y - ABOVE * IOD))])) & (locks > 0)
+    own = parts.skin + parts.hair * ~on_head  # the nets call a beard either
     looks = _like_the_chin(_measures(parts), chin, cheeks)
     if looks is None:
         return none
     narrower = WIDE[0] * IOD - WIDE[1] * np.maximum(rows - y, 0)
     may = (np.abs(columns - x) < narrower) & (rows > y - ABOVE * IOD)
-    part = (looks & (bare > 0.5) & may).astype(np.uint8)
+    part = (looks & (own > 0.5) & may).astype(np.uint8)
     part = cv2.morphologyEx(part, cv2.MORPH_OPEN, _disc(STRANDS))
     part = _filled(cv2.morphologyEx(part, cv2.MORPH_CLOSE, _disc(GAPS)))
     _, blobs = cv2.connectedComponents(part)
     seeds = blobs[chin & (part > 0)]
     if not len(seeds):
         return none
-    part = (blobs == np.bincount(seeds).argmax()) & (bare > 0.3)
+    part = (blobs == np.bincount(seeds).argmax()) & (own > 0.3)
     below = part & (rows > y)
     depths = (below & (np.abs(columns - x) < 0.2 * IOD)).sum(axis=0)
     if not depths.any() or np.median(depths[depths > 0]) < LONG * IOD or looks[below].mean() < SOLID:
         return none
     soft = cv2.GaussianBlur(part.astype(np.float32), (0, 0), SOFT * IOD)
-    return (np.clip(bare, 0, 1) * soft * (1 - parts.oval)).astype(np.float32)
+    return (np.clip(own, 0, 1) * soft * (1 - parts.oval)).astype(np.float32)
 
 
 def with_beard(parts: Parts, beard: F32) -> Parts:
-    """Count a beard (640, 512) that was taken for skin to the hair and to the head."""
-    taken = parts.skin * beard
+    """Count a beard (640, 512) to the head, and what of it was taken for skin to the hair."""
+    taken = np.minimum(parts.skin * beard, np.maximum(1 - parts.hair, 0))
     head = np.minimum(np.maximum(parts.head + taken, beard), np.maximum(parts.person, parts.head))
     return replace(parts, hair=parts.hair + taken, skin=parts.skin - taken, head=head)
 

@@ -57,11 +57,14 @@ class Torso:
 def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     """Lift the sitter off their photo at full print size."""
     told = parser.parse(face)
-    figure = figure_of(without_fringe(told), face.landmarks)  # a neck stands where a beard hangs before it
-    shaven = face.features is not None and face.features.facial_hair in ("none", "moustache")
-    beard = np.zeros_like(told.skin) if shaven else beard_of(told, face.landmarks)
-    seen = with_beard(told, beard)
-    parts = without_fringe(seen)
+    facial_hair = face.features.facial_hair if face.features is not None else None
+    beardless, shaven = facial_hair in ("none", "moustache"), facial_hair == "none"
+    beard = np.zeros_like(told.skin) if beardless else beard_of(told, face.landmarks)
+    parts, seen = without_fringe(told), told
+    figure = figure_of(parts, face.landmarks)  # a neck stands where a beard hangs before it
+    if beard.any():
+        seen = with_beard(told, beard)
+        parts = without_fringe(seen)
     picture, valid = frame.framed(face.selfie.rgb, face.transform, *frame.PRINT)
     guide = picture.astype(np.float32) / 255
     kept = kept_of(parts)
@@ -71,13 +74,12 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     large_kept = np.minimum(large_kept, whole)
     rgb = foreground_of(guide, large_kept)
     small = cv2.resize(rgb, PARTS_SIZE, interpolation=cv2.INTER_AREA)
-    bare = face.features is not None and face.features.facial_hair == "none"
-    hair = less(layer_hair(seen, small, figure, face.landmarks, beard, bare), seen.hair - parts.hair)
+    hair = less(layer_hair(seen, small, figure, face.landmarks, beard, shaven), seen.hair - parts.hair)
     head = np.clip(parts.head - (parts.hair - hair.front), 0, 1)
     head_large = np.minimum(at_print(head, guide), large_kept)
     back, neck_large = _behind(large_kept, head_large, hair, neck, parts)
     hairy = np.minimum(head_large + back, large_kept)
-    rgb = decontaminate(rgb, guide, hairy, _jaw_edge(parts, face), neck_large, bare)
+    rgb = decontaminate(rgb, guide, hairy, _jaw_edge(parts, face), neck_large, shaven)
     rgb = in_own_hue(rgb, hairy, parts.hair, parts.hat)
     rgb = without_backlight(rgb, head_large, neck_large, face)
     left, top, right = shown_window(np.maximum(seen.head, seen.hair), seen.valid)
@@ -91,6 +93,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
         figure=figure,
         shown=(left, top, right),
         regions=regions_of(parts),
+        bearded=bool(beard.any()),
     )
 
 

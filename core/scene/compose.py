@@ -69,6 +69,7 @@ def compose(layers: Layers, look: Look) -> U8:
     bare = 1 - garment_matte
     skin = head * bare
     skin += neck
+    np.minimum(skin, 1, out=skin)  # a neck goes on under hair
     with ThreadPoolExecutor(1) as beside:  # the sitter on one core, their garment on the other
         small = len(head) <= frame.PRINT_SIZES[-1][1]  # of a larger print a second core would keep 80 MB
         dressing = beside.submit(_lit_cloth, layers, look, head) if small else None

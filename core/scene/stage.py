@@ -140,7 +140,7 @@ def undress(face: FaceMap, cutout: Cutout, tilt_deg: float = 0.0) -> Undressed:
         cutout.figure.neckline,
         face.upscale_factor * size[0] / frame.PRINT[0],
         torso_turn(face),
-        face.features is not None and face.features.facial_hair == "beard",
+        cutout.bearded or (face.features is not None and face.features.facial_hair == "beard"),
     )
     return with_own_neck_toned(sitter) if cutout.window is None else sitter  # own clothes are worn as photographed
 

@@ -282,7 +282,7 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
 
 
 def soft_under_hair(neck: F32, hair: F32, scale: float) -> F32:
-    """Let a neck (H, W) end softly under hair, further out: hair is seen through by a tenth, and shows where one ends.
+    """Let a neck (H, W) end softly under hair, further on: hair is seen through by a tenth, and showed where it ended.
 
     hair: (H, W) float32 0..1; scale: these pixels per print pixel.
     """

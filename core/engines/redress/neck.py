@@ -188,8 +188,8 @@ def without_ledges(
     on to the collar. Going down, skin comes out from the head by as much at most. Above a collar's ends it is wider by
     UPRIGHT a row, a turned head's nape by LEAN; what stands out further is skin only under hair. What backdrop parts
     from the neck is none of it; a slit between it and the collar below, or of clothes between it and hair, is.
-    All (H, W) float32 0..1 of the torso's part or of the whole print; backdrop, clothes: the photo's, behind hair.
-    turn_deg: the torso's, to the picture's right. scale: these pixels per print pixel.
+    All (H, W) float32 0..1 of the torso's part or of the whole print; backdrop, clothes: shares of what is behind hair,
+    together 1 at most. turn_deg: the torso's, to the picture's right. scale: these pixels per print pixel.
     """
     columns, rows = np.arange(neck.shape[1], dtype=np.float32), np.arange(len(neck), dtype=np.float32)
     middle, fallen = body.neck_x * scale, FLARE * rows
@@ -296,9 +296,9 @@ def rounded(neck: F32, head: F32, hair: F32, cover: F32, top: int, body: Body, s
     within = np.clip(8 * (cv2.GaussianBlur(bare, (0, 0), sigma) - MOSTLY), 0, 1)
     within *= np.clip(8 * (cv2.GaussianBlur(here, (0, 0), sigma) - BESIDE_JAW), 0, 1)
     below = np.arange(len(here), dtype=np.float32)[:, None] + box[0].start - top
-    firm = np.clip(1 + below / (2 * sigma), 0, 1) * np.clip(2 * here, 0, 1)
-    within *= np.where(below < 0, firm, 1)  # right above, the photo's own is made firm, and no more
-    late = np.where(below < 0, 0, LATE * np.clip(1 - below / (2 * sigma), 0, 1))  # filled from one row on it is a ledge
+    some = np.clip(2 * here, 0, 1)
+    within *= np.where(below < 0, np.clip(1 + below / (2 * sigma), 0, 1) * some, 1)  # right above it is made firm alone
+    late = LATE * np.clip(1 - below / (2 * sigma), 0, 1) * (1 - some) * (below >= 0)  # from one row on it is a ledge
     grown = np.clip((smooth - 0.5 - late) * math.sqrt(2 * math.pi) * sigma / wide + 0.5, 0, 1)
     (first, _), (last, _) = _highest(cover, body, scale)
     within[:, : max(0, first + 1 - box[1].start)] = 0

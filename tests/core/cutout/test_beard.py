@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from core.cutout.beard import LONG, beard_of, with_beard
+from core.cutout.body import figure_of
 from core.cutout.cutout import cut_out
+from core.cutout.hair import layer_hair
 from core.cutout.parts import HALF, Parts
 from core.face.features import observe
 from core.face.mesh import CHIN
@@ -54,7 +56,6 @@ def test_a_beard_that_hangs_below_the_chin_is_hair(collins_map: FaceMap, models:
     told = with_beard(long, beard)
     assert told.head[middle].min() > 0.9
     assert told.skin[middle].max() < 0.1
-    assert np.allclose(told.hair + told.skin, long.hair + long.skin, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,43 @@ def test_a_short_beard_and_a_shaded_neck_are_left(
 ) -> None:
     parts, marks = models.parser.parse(collins_map), collins_map.landmarks
     assert not beard_of(bearded(parts, marks, length=length, strands=strands, dark=dark), marks).any()
-    assert not beard_of(parts, marks).any()
+
+
+def test_a_shaven_neck_in_the_shade_of_its_chin_is_no_beard(hopper_map: FaceMap, models: Models) -> None:
+    """Lightness is not looked at: the neck keeps its skin's colour and texture in any shade."""
+    parts, marks = models.parser.parse(hopper_map), hopper_map.landmarks
+    rows = np.arange(len(parts.skin))[:, None, None]
+    for shade in (1.0, 0.6, 0.3):
+        below = np.where(rows > marks[17, 1] * HALF, shade, 1.0)
+        assert not beard_of(replace(parts, rgb=(parts.rgb * below).astype(np.uint8)), marks).any()
+
+
+def test_hair_that_comes_down_from_the_head_beside_a_beard_is_none_of_it(collins_map: FaceMap, models: Models) -> None:
+    long, marks = bearded(models.parser.parse(collins_map), collins_map.landmarks, length=1.0), collins_map.landmarks
+    x, y = (marks[CHIN, :2] * HALF).astype(int)
+    lock = np.s_[y - round(1.2 * IOD) : y + round(0.7 * IOD), x + round(0.7 * IOD) : x + round(1.05 * IOD)]
+    patch = np.s_[y + 10 : y + 20, x - 40 : x + 40]
+    hair, skin, rgb = long.hair.copy(), long.skin.copy(), long.rgb.copy()
+    hair[lock], skin[lock] = 1, 0
+    tall, wide = hair[lock].shape
+    rgb[lock] = np.resize(np.tile(rgb[patch], (tall // 10 + 1, 1, 1))[:tall, :wide], (tall, wide, 3))
+    beard = beard_of(replace(long, hair=hair, skin=skin, rgb=rgb), marks)
+    assert beard[y + 20, x] > 0.9
+    assert beard[lock][:, 4:].max() < 0.05
+
+
+def test_a_beard_wider_than_the_jaw_hangs_in_front_and_the_hair_beside_it_behind(
+    collins_map: FaceMap, models: Models
+) -> None:
+    parts, marks = models.parser.parse(collins_map), collins_map.landmarks
+    y, left = int(marks[CHIN, 1] * HALF), int(marks[172, 0] * HALF)
+    hair, beard = np.zeros_like(parts.hair), np.zeros_like(parts.hair)
+    wide, beside = np.s_[y - 10 : y + 15, left - 40 : left - 15], np.s_[y - 80 : y + 15, left - 90 : left - 50]
+    hair[wide] = hair[beside] = beard[wide] = 1
+    rgb = parts.rgb.astype(np.float32) / 255
+    layered = layer_hair(replace(parts, hair=hair), rgb, figure_of(parts, marks), marks, beard)
+    assert layered.front[wide].min() > 0.95
+    assert np.median(layered.back[beside][80:]) > 0.95
 
 
 def test_a_long_beard_lies_over_clothes_beyond_the_jaw_and_a_shaven_face_has_none(
@@ -80,6 +117,9 @@ def test_a_long_beard_lies_over_clothes_beyond_the_jaw_and_a_shaven_face_has_non
     x, y = collins_map.landmarks[CHIN, :2].astype(int)
     eye = 2 * IOD
     hanging = np.s_[y + 20 : y + round(0.8 * eye), x - round(0.6 * eye) : x + round(0.6 * eye)]
-    for facial_hair, least, most in (("beard", 0.95, 1), ("none", 0, 0.05)):
-        face = replace(collins_map, features=replace(features, facial_hair=facial_hair))
-        assert least <= np.median(cut_out(face, models.parser).head[hanging]) <= most
+    known = {hair: replace(features, facial_hair=hair) for hair in ("beard", None, "moustache", "none")}
+    for hair, told in (*known.items(), ("unseen", None)):
+        cutout = cut_out(replace(collins_map, features=told), models.parser)
+        found = hair in ("beard", None, "unseen")
+        assert cutout.bearded is found
+        assert bool(np.median(cutout.head[hanging]) > 0.95) == found

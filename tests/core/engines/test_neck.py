@@ -131,6 +131,10 @@ def test_a_neck_half_seen_above_the_torso_s_part_is_made_firm_beside_a_whole_one
     cover[400:, 150:362] = 1
     made = rounded(neck, head, 0 * neck, cover, 340, BODY, 0.5)
     assert made[336:340, 203:206].min() > 0.55
+    half = neck.copy()
+    half[:400, 200:206] = 0.5
+    even = rounded(half, head, 0 * neck, cover, 340, BODY, 0.5)[330:390, 204]
+    assert np.diff(even).min() > -0.1, "and one that is half seen on both sides has no ledge there"
     assert made[325:338, :199].max() == 0, "where the photo has none of it there is none"
 
 
@@ -292,7 +296,6 @@ def test_a_neck_ends_softly_under_hair_and_as_it_was_beside_it() -> None:
     made = soft_under_hair(neck, hair, 0.5)
     under, beside = made[100, 285:330], made[160]
     assert (made >= neck).all(), "nothing is lost: a gap beside the jaw would show the backdrop"
-    assert under[:7].min() == 1
     assert np.abs(np.diff(under)).max() < 0.25 < np.abs(np.diff(neck[100])).max()
     assert under[-1] < 0.05
     assert np.array_equal(beside, neck[160])
