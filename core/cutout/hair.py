@@ -59,6 +59,7 @@ def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32, beard: F3
 
     rgb: (640, 512, 3) float32 0..1, the sitter's own colours. Hair that ends near the shoulder line, or that the
     photo's lower border cuts, hangs behind; hair that reaches further lies over the clothes, and a beard does.
+    beard: (640, 512) float32 0..1, where a long one was found (`core.cutout.beard`).
     shaven: the face is known to have no beard, so that dark hair in the shade below its chin is none.
     """
     eye, chin = INTEROCULAR_PX * HALF, float(landmarks[CHIN, 1]) * HALF
