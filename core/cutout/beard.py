@@ -58,12 +58,12 @@ def beard_of(parts: Parts, landmarks: F32) -> F32:
     chin = (parts.oval > 0.9) & (np.abs(columns - x) < CHIN_AREA[2] * IOD)
     chin &= (rows > points[LIP, 1] + CHIN_AREA[0] * IOD) & (rows < y - CHIN_AREA[1] * IOD)
     cheeks = within(points, *CHEEKS) & (parts.oval > 0.9)
-    _, locks = cv2.connectedComponents((parts.hair > 0.3).astype(np.uint8))
-    on_head = np.isin(locks, np.unique(locks[: max(0, round(y - ABOVE * IOD))])) & (locks > 0)
-    own = parts.skin + parts.hair * ~on_head  # the nets call a beard either
     looks = _like_the_chin(_measures(parts), chin, cheeks)
     if looks is None:
         return none
+    _, locks = cv2.connectedComponents((parts.hair > 0.3).astype(np.uint8))
+    on_head = np.isin(locks, np.unique(locks[: max(0, round(y - ABOVE * IOD))])) & (locks > 0)
+    own = parts.skin + parts.hair * ~on_head  # the nets call a beard either
     narrower = WIDE[0] * IOD - WIDE[1] * np.maximum(rows - y, 0)
     may = (np.abs(columns - x) < narrower) & (rows > y - ABOVE * IOD)
     part = (looks & (own > 0.5) & may).astype(np.uint8)

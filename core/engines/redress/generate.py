@@ -287,8 +287,13 @@ def soft_under_hair(neck: F32, hair: F32, scale: float) -> F32:
     hair: (H, W) float32 0..1; scale: these pixels per print pixel.
     """
     sigma = UNDER_HAIR * INTEROCULAR_PX * scale
-    wide = cv2.dilate(neck, np.ones((2 * round(2 * sigma) + 1,) * 2, np.uint8))
-    return np.maximum(neck, cv2.GaussianBlur(wide, (0, 0), sigma) * np.clip(2 * hair - 1, 0, 1)).astype(np.float32)
+    beyond = round(6 * sigma) + 3  # dilated by two deviations, and blurred over four
+    left, top, wide, tall = cv2.boundingRect((neck > 0).astype(np.uint8))
+    box = np.s_[max(0, top - beyond) : top + tall + beyond, max(0, left - beyond) : left + wide + beyond]
+    grown = cv2.dilate(neck[box], np.ones((2 * round(2 * sigma) + 1,) * 2, np.uint8))
+    whole = neck.copy()
+    whole[box] = np.maximum(neck[box], cv2.GaussianBlur(grown, (0, 0), sigma) * np.clip(2 * hair[box] - 1, 0, 1))
+    return whole
 
 
 def _cloth(setup: Dressing, layout: Layout, torso: F32, scale: float) -> tuple[U8, F32, F32]:

@@ -238,11 +238,17 @@ def test_an_own_neck_cut_off_beside_the_jaw_does_not_end_in_the_air() -> None:
     assert np.array_equal(made[:, 180:250], before[:, 180:250]), "the other side is as it was"
 
 
-def test_old_cloth_that_was_taken_for_neck_does_not_stand_beside_the_jaw() -> None:
-    """A scarf beside a jaw stood there as a square: above the torso's part of the print nothing bounded a neck."""
+def below_a_head() -> tuple[np.ndarray, np.ndarray]:
+    """A head of columns 210 to 301 down to row 59 of the torso's part, and a narrower neck below it."""
     head, neck = (np.zeros((288, 512), np.float32) for _ in range(2))
     head[:60, 210:302] = 1
     neck[60:110, 220:292] = 1
+    return head, neck
+
+
+def test_old_cloth_that_was_taken_for_neck_does_not_stand_beside_the_jaw() -> None:
+    """A scarf beside a jaw stood there as a square: above the torso's part of the print nothing bounded a neck."""
+    head, neck = below_a_head()
     scarf = neck.copy()
     scarf[10:60, 302:350] = 1
     made = without_ledges(scarf, head, scarf, collared(), NOTHING, NOTHING, BODY, 0.0, 0.5)
@@ -253,9 +259,7 @@ def test_old_cloth_that_was_taken_for_neck_does_not_stand_beside_the_jaw() -> No
 
 def test_a_line_that_stands_apart_from_the_neck_is_no_skin() -> None:
     """The rim of a shoulder was carried down as a line beside the neck, with backdrop between."""
-    head, neck = (np.zeros((288, 512), np.float32) for _ in range(2))
-    head[:60, 210:302] = 1
-    neck[60:110, 220:292] = 1
+    head, neck = below_a_head()
     lined = neck.copy()
     lined[60:100, 296:299] = 0.8
     made = without_ledges(lined, head, neck, collared(), NOTHING, NOTHING, BODY, 0.0, 0.5)
@@ -268,9 +272,7 @@ def test_a_line_that_stands_apart_from_the_neck_is_no_skin() -> None:
 
 def test_what_the_photo_has_of_clothes_and_backdrop_beside_a_neck_is_no_skin_under_hair() -> None:
     """Drawn skin ended as a block beside the collar, behind hair that is seen through."""
-    head, neck = (np.zeros((288, 512), np.float32) for _ in range(2))
-    head[:60, 210:302] = 1
-    neck[60:110, 220:292] = 1
+    head, neck = below_a_head()
     shoulder = neck.copy()
     shoulder[60:110, 292:340] = 1
 
