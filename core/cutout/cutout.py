@@ -84,7 +84,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     rgb = without_backlight(rgb, head_large, neck_large, face)
     left, top, right = shown_window(np.maximum(seen.head, seen.hair), seen.valid)
     return Cutout(
-        rgb=_with_grown(rgb, hair, parts.hair, kept),
+        rgb=_with_grown(rgb, hair, np.maximum(kept - parts.hair, 0)),
         matte=whole.astype(np.float32),
         head=head_large.astype(np.float32),
         back_hair=back.astype(np.float32),
@@ -190,11 +190,11 @@ def _jaw_edge(parts: Parts, face: FaceMap) -> F32:
     return np.clip(cv2.resize(jaw.astype(np.float32), frame.PRINT, interpolation=cv2.INTER_CUBIC), 0, 1)
 
 
-def _with_grown(rgb: F32, hair: Hair, own: F32, kept: F32) -> F32:
-    """Put the colours of hair that was carried on where the photo shows neither hair nor anything else that is kept."""
-    grown = ((hair.back - own) > 0.05) * (1 - kept)
-    if not grown.any():
+def _with_grown(rgb: F32, hair: Hair, others: F32) -> F32:
+    """Put the colours of hair that was carried on where it was, but on no `others`: what else is kept of the photo."""
+    if not hair.drawn.any():
         return rgb
-    grown = cv2.GaussianBlur(cv2.resize(grown, frame.PRINT, interpolation=cv2.INTER_LINEAR), (0, 0), 2)[..., None]
+    drawn = hair.drawn * (1 - others)
+    drawn = cv2.GaussianBlur(cv2.resize(drawn, frame.PRINT, interpolation=cv2.INTER_LINEAR), (0, 0), 2)[..., None]
     colours = cv2.resize(hair.rgb, frame.PRINT, interpolation=cv2.INTER_CUBIC)
-    return np.clip(rgb + (colours - rgb) * grown, 0, 1).astype(np.float32)
+    return np.clip(rgb + (colours - rgb) * drawn, 0, 1).astype(np.float32)

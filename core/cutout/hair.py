@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import length
+from core.colour import length, normalized_convolution
 from core.cutout.body import JAW_CORNERS
 from core.cutout.correct import OTHER, shaded_lab
 from core.cutout.parts import HALF, Parts
@@ -28,10 +28,17 @@ INWARDS: Final = 0.35
 """Columns by which hair that is carried on comes in from outside with each row; by eye."""
 LEAST_RUN: Final = 0.3
 """Eye distances of hair above its end that a column must show to be carried on: less is a shadow beside the neck."""
-END: Final = 3
-"""Rows at a column's end that clothes below shine into: they are not carried on."""
+END: Final = 0.2
+"""Eye distances at a column's end that what is below shines into, or begins in: its colours go over to those of hair
+further up; by eye."""
+EDGE: Final = 3
+"""Rows at the photo's lower border that are its own no more."""
 BELOW: Final = 6
 """Rows below a column's end at which is looked whether anything hides how it goes on; and columns to both sides."""
+WIDELY: Final = 0.1
+"""Eye distances, as a Gaussian's deviation, over which hair's light is told from its strands; by eye."""
+JOINED: Final = 0.08
+"""Eye distances below a column's end over which its mirror image goes over to strands from further up; by eye."""
 LEAST_LOCK: Final = 0.15
 """Eye distances: narrower groups of columns are not carried on; they would hang down as stripes."""
 FRINGE: Final = 0.25
@@ -46,12 +53,14 @@ CUT: Final = 0.2
 class Hair:
     """Hair in two layers at PARTS_SIZE, (H, W) float32 0..1, and the colours of what was carried on below.
 
-    front: hair that no garment covers. back: hair behind a garment, carried on below its end. rgb: (H, W, 3) float32.
+    front: hair that no garment covers. back: hair behind a garment, carried on below its end. rgb: (H, W, 3) float32;
+    drawn: (H, W), how much of each pixel of `back` has these colours instead of the photo's.
     """
 
     front: F32
     back: F32
     rgb: F32
+    drawn: F32
 
 
 def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32, beard: F32, shaven: bool = False) -> Hair:
@@ -81,23 +90,43 @@ def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32, beard: F3
         back = back * (1 - _beard(parts.hair, landmarks))
     front = np.clip(parts.hair - back, 0, 1)
     hidden = np.maximum(parts.person, 1 - parts.valid) > 0.5
-    grown, colours = _carried_on(back, rgb, chin - 0.2 * eye, hidden, figure.neck_x * HALF)
-    return Hair(front.astype(np.float32), grown, colours)
+    return Hair(front.astype(np.float32), *_carried_on(back, rgb, chin - 0.2 * eye, hidden, figure.neck_x * HALF))
 
 
 def without_fringe(parts: Parts) -> Parts:
-    """Let thin hair fade out above the photo's lower border: cut there, a veil of strands ended on a level line."""
+    """Let hair that cannot be carried on below the photo's lower border end above it, and not on a level line.
+
+    Thin hair fades out over FRINGE. What stands out at the border beside thick hair, a flare or a bit of shoulder,
+    comes in to it slantwise.
+    """
     eye, rows = INTEROCULAR_PX * HALF, np.arange(len(parts.valid), dtype=np.float32)[:, None]
     reached = parts.valid > 0.5
     lowest = len(rows) - 1 - np.argmax(reached[::-1], axis=0)
     cut = reached.any(axis=0) & (lowest < len(rows) - 1)
-    fade = np.where(cut, np.clip((lowest - END - rows) / (FRINGE * eye), 0, 1), 1)
+    fade = np.where(cut, np.clip((lowest - EDGE - rows) / (FRINGE * eye), 0, 1), 1)
     near = cv2.dilate(parts.hair, np.ones((2 * BELOW + 1, 1), np.uint8))  # at the border itself thick hair is soft too
-    gone = parts.hair * (1 - fade) * (1 - np.clip((near - THIN[0]) / (THIN[1] - THIN[0]), 0, 1))
+    thick = np.clip((near - THIN[0]) / (THIN[1] - THIN[0]), 0, 1)
+    beside = np.where(cut, _beside_thick(parts.hair, lowest, round(LEAST_RUN * eye)), 0)
+    slanting = np.where(beside > 0, np.clip((lowest - rows - beside) / EDGE + 1, 0, 1), 1)
+    gone = parts.hair * (1 - fade - (slanting - fade) * thick)
     hair, person, head = (
         np.maximum(part - gone, 0).astype(np.float32) for part in (parts.hair, parts.person, parts.head)
     )
     return replace(parts, hair=hair, person=person, head=head)
+
+
+def _beside_thick(hair: F32, lowest: NDArray[np.intp], least: int) -> F32:
+    """Return how many columns each lies outside of all that have hair in `least` rows above the border: (W,), else 0.
+
+    Only within `least` columns of them. hair: (H, W); lowest: (W,), the photo's last row in each column.
+    """
+    columns = np.arange(hair.shape[1])
+    above = np.clip(lowest[None] - EDGE - np.arange(least)[:, None], 0, None)
+    thick = np.flatnonzero((hair[above, columns[None]] > 0.5).all(axis=0))
+    if not len(thick):
+        return np.zeros(len(columns), np.float32)
+    outside = np.maximum(np.maximum(thick[0] - columns, columns - thick[-1]), 0)
+    return np.where(outside < least, outside, 0).astype(np.float32)
 
 
 def less(hair: Hair, gone: F32) -> Hair:
@@ -116,8 +145,8 @@ def _beard(hair: F32, landmarks: F32) -> F32:
     return np.clip(np.minimum(columns - left, right - columns) / (0.1 * eye) + 1, 0, 1)
 
 
-def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_], middle: float) -> tuple[F32, F32]:
-    """Carry hair on below its lower end, mirrored column by column and fading out: matte and colours.
+def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_], middle: float) -> tuple[F32, F32, F32]:
+    """Carry hair on below its lower end, column by column and fading out: matte, colours, and where these are meant.
 
     Only where clothes or the photo's border hide how it goes on: hair that ends before the backdrop ends there. It
     comes in towards the neck, at x `middle`, as it goes down: straight down it stood off as a block.
@@ -126,37 +155,58 @@ def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_], midd
     eye = INTEROCULAR_PX * HALF
     length = round(GROWN * eye)
     height, width = back.shape
+    columns = np.arange(width)
     solid = back > 0.5
     solid[: max(0, int(top))] = False
     last = np.where(solid.any(axis=0), height - 1 - np.argmax(solid[::-1], axis=0), 0)
     rows = np.arange(height)[:, None]
     above = np.where(rows < last, ~solid, False)  # what interrupts a column's hair above its end
     first = np.where(above.any(axis=0), height - np.argmax(above[::-1], axis=0), 0)
-    run = np.where(last > 0, last - first + 1 - END, 0)
+    run = np.where(last > 0, last - first + 1 - EDGE, 0)
     below = np.minimum(last + BELOW, height - 1)
-    covered = hidden[below, np.arange(width)].astype(np.float32)[None]
+    covered = hidden[below, columns].astype(np.float32)[None]
     covered = cv2.blur(covered, (2 * BELOW + 1, 1))[0] > 0.5
     used = (run > LEAST_RUN * eye) & covered & _of_hair(rgb, solid, last)
     used = _wide(used, round(LEAST_LOCK * eye))
     if not used.any():
-        return back, rgb
+        return back, rgb, np.zeros_like(back)
+    strands = _strands_below(rgb, solid, last, np.clip(run + EDGE - round(END * eye), 1, length))
     over = rows - last[None]
-    inside = used[None] & (over > -END) & (over <= length)
-    period = np.minimum(np.maximum(run, 1), length)[None]
-    away = (over + END - 1) % (2 * period)
-    mirrored = np.minimum(away, 2 * period - 1 - away)  # there and back within the hair's own run
-    source = np.clip(last[None] - END - mirrored, 0, height - 1)
-    filled = np.where(inside[..., None], rgb[source, np.arange(width)[None]], rgb)
     fade = np.clip((length - over) / (0.4 * length), 0, 1)
-    columns = np.arange(width)
     for side in (columns < middle, columns >= middle):
         there = np.flatnonzero(used & side)
         if len(there):
             from_outside = columns - there[0] if side[0] else there[-1] - columns
             fade = np.where(side, np.minimum(fade, np.clip((from_outside - INWARDS * over) / 3 + 1, 0, 1)), fade)
+    inside = used[None] & (over > -EDGE) & (over <= length)
     grown = np.where(inside, np.maximum(back, fade), back).astype(np.float32)
-    soft = cv2.GaussianBlur(grown, (0, 0), 1.0)
-    return np.where(inside, soft, grown).astype(np.float32), filled.astype(np.float32)
+    soft = np.where(inside, cv2.GaussianBlur(grown, (0, 0), 1.0), grown).astype(np.float32)
+    meant = np.where(used, np.clip(over / (END * eye) + 1, 0, 1), 0) * (over <= length) * (soft > 0.05)
+    return soft, strands, meant.astype(np.float32)
+
+
+def _strands_below(rgb: F32, solid: NDArray[np.bool_], last: NDArray[np.intp], run: NDArray[np.intp]) -> F32:
+    """Carry strands on from END above their columns' ends: (H, W, 3) float32, to be used from there on.
+
+    What is fine in them comes from above, in the same order; light and colour stay as they are there. Mirrored,
+    strands met in angles along a level line, and light from further up stood below shade: right at first alone, over
+    JOINED, they are mirrored, so that nothing breaks off.
+    solid: (H, W), where hair hangs. last, run: (W,) rows, each column's end and how much hair is above END.
+    """
+    eye, columns = INTEROCULAR_PX * HALF, np.arange(len(last))
+    first = np.maximum(last - round(END * eye), 0)
+    beyond = np.maximum(np.arange(len(rgb))[:, None] - first[None], 0)
+    wide = normalized_convolution(rgb, solid.astype(np.float32), WIDELY * eye)
+    fine, light = rgb - wide, wide[first, columns]
+
+    def there_and_back(away: NDArray[np.intp]) -> F32:
+        phase = away % (2 * run)
+        above = np.minimum(phase, 2 * run - 1 - phase)
+        return np.asarray(fine[np.maximum(first - above, 0), columns[None]])
+
+    mirrored = np.clip(1 - beyond / (JOINED * eye), 0, 1)[..., None]
+    strands = mirrored * there_and_back(beyond) + (1 - mirrored) * there_and_back(beyond + run)
+    return np.clip(light + strands, 0, 1).astype(np.float32)
 
 
 def _of_hair(rgb: F32, solid: NDArray[np.bool_], last: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -167,14 +217,14 @@ def _of_hair(rgb: F32, solid: NDArray[np.bool_], last: NDArray[np.intp]) -> NDAr
     if not solid.any():
         return np.zeros(len(last), np.bool_)
     lab = shaded_lab(rgb)
-    rows = np.clip(last[None] - END - np.arange(BELOW)[:, None], 0, None)
+    rows = np.clip(last[None] - EDGE - np.arange(BELOW)[:, None], 0, None)
     ends = np.median(lab[rows, np.arange(len(last))[None]], axis=0)
     return np.asarray(length(ends - np.median(lab[solid], axis=0)) < OTHER)
 
 
 def _wide(used: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
     """Drop groups of columns narrower than `least`: (W,)."""
-    opened = cv2.morphologyEx(used.astype(np.uint8)[None], cv2.MORPH_OPEN, np.ones((1, least), np.uint8))
+    opened = cv2.morphologyEx(used.astype(np.uint8)[None], cv2.MORPH_OPEN, np.ones((1, least | 1), np.uint8))
     return opened[0] > 0
 
 

@@ -18,11 +18,18 @@ from core.engines.denoise import denoise
 from core.engines.redress.drape import drape
 from core.engines.redress.fitting import as_sharp, opening_of, trunk_normals, worn
 from core.engines.redress.garment import KINDS, Cloth, cloths_of, lay_out
+from core.engines.redress.hair import (
+    behind_collar,
+    beside_collar,
+    in_shade,
+    inside_collar,
+    outside_throat,
+    soft_under_hair,
+)
 from core.engines.redress.kept import kept, without_surroundings
 from core.engines.redress.neck import (
     SLIT,
     TRAPEZIUS,
-    behind_collar,
     near_neck,
     rounded,
     throat_of,
@@ -55,8 +62,6 @@ OWN_EDGE: Final = 7
 by eye."""
 BEYOND: Final = 0.05
 """Eye distances over which the sitter's own colours are averaged to be carried on beyond their edge."""
-UNDER_HAIR: Final = 0.09
-"""Eye distances, as a Gaussian's deviation, over which a neck ends under hair; by eye on 52 people."""
 OPEN: Final = ("open", "collar")
 """Necklines of garments behind which hair goes, inside them."""
 SETS_IN: Final = 0.25
@@ -183,22 +188,30 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     with ThreadPoolExecutor(1) as beside:  # cloth is drawn on one core, the sitter on the other
         drawing = beside.submit(layout_of, setup, size)
         head, own, hanging = (_lower(part, size) for part in (layers.head, layers.neck, setup.back_hair))
-        hung, shown = np.minimum(head + hanging, 1), np.minimum(own + head + hanging, 1)
         near = near_neck(setup.body, layers.head, layers.neck)
         photo, sitter = layers.sitter[top:].astype(np.float32) / 255, layers.sitter.copy()
-        beyond = normalized_convolution(photo, shown, BEYOND * INTEROCULAR_PX * scale)
         layout = drawing.result()
         clothing = beside.submit(_cloth, setup, layout, torso, scale)
+        strands = _lower(layers.regions[..., 0], size)
+        if setup.garment is not None:
+            hanging = outside_throat(hanging, strands, layout.rgba[..., 3], setup.body, scale)
+            hair, backdrop = np.maximum(strands, hanging), _lower(setup.backdrop, size)
+            gap = beside_collar(hair, head, layout.rgba[..., 3], backdrop, setup.body, scale)
+            photo += (in_shade(photo, hair, scale) - photo) * gap[..., None]
+            hanging = np.maximum(hanging, gap)
+        hung, shown = np.minimum(head + hanging, 1), np.minimum(own + head + hanging, 1)
+        beyond = normalized_convolution(photo, shown, BEYOND * INTEROCULAR_PX * scale)
         whole_neck = _neck(setup, own, near, head, hanging, layout.rgba[..., 3])
         neck = whole_neck[top:]
         rows = np.arange(size[1])[:, None]
-        strands = np.maximum(_lower(layers.regions[..., 0], size), hanging)
+        strands = np.maximum(strands, hanging)
         last = float(np.flatnonzero((np.minimum(own + hung, neck) - hanging > 0.5).any(axis=1))[-1:].sum())
         ends = np.clip((last - rows) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)
         if not setup.bearded and setup.garment is not None and setup.garment.facts.neckline in OPEN:
             ends = np.minimum(ends, behind_collar(strands, layout.rgba[..., 3], last, setup.body, scale))
-        # in an open collar hair goes over to skin where the photo ends
         bare = neck * (1 - layout.rgba[..., 3])  # hair before cloth has its own colours
+        if setup.garment is not None:  # inside a collar hair goes over to skin where the photo ends
+            bare *= inside_collar(layout.rgba[..., 3], setup.body, scale)
         ends = 1 - np.clip(8 * strands, 0, 1) * bare * (1 - ends)
         sure = cv2.erode(shown, np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck * ends
         # a hair's edge has its own colours too, over drawn skin as much as it covers
@@ -223,7 +236,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
     behind = setup.back_hair.astype(np.float32) / 255
     edge = (cover > 0) & (cover < 1)  # hair goes on under it: no backdrop shines through between hair and cloth
     whole_neck[top:] = np.maximum(neck, np.where(edge, hanging, 0))
-    behind[top:] *= 1 - cover
+    behind[top:] = hanging * (1 - cover)
     regions = layers.regions.copy()
     regions[..., 0] = np.maximum(regions[..., 0], to_bytes(behind))  # hair that was carried on below its end too
     whole_neck = soft_under_hair(whole_neck, regions[..., 0] / np.float32(255), scale)
@@ -279,21 +292,6 @@ def _neck(setup: Dressing, own: F32, bare: F32, head: F32, hanging: F32, cover: 
     whole = up_to_tips(whole, figure, whole_cover, top, body, scale)
     hair = np.maximum(layers.regions[..., 0], setup.back_hair) / np.float32(255)
     return rounded(whole, figure, hair, whole_cover, top, body, scale)
-
-
-def soft_under_hair(neck: F32, hair: F32, scale: float) -> F32:
-    """Let a neck (H, W) end softly under hair, further on: hair is seen through by a tenth, and showed where it ended.
-
-    hair: (H, W) float32 0..1; scale: these pixels per print pixel.
-    """
-    sigma = UNDER_HAIR * INTEROCULAR_PX * scale
-    beyond = round(6 * sigma) + 3  # dilated by two deviations, and blurred over four
-    left, top, wide, tall = cv2.boundingRect((neck > 0).astype(np.uint8))
-    box = np.s_[max(0, top - beyond) : top + tall + beyond, max(0, left - beyond) : left + wide + beyond]
-    grown = cv2.dilate(neck[box], np.ones((2 * round(2 * sigma) + 1,) * 2, np.uint8))
-    whole = neck.copy()
-    whole[box] = np.maximum(neck[box], cv2.GaussianBlur(grown, (0, 0), sigma) * np.clip(2 * hair[box] - 1, 0, 1))
-    return whole
 
 
 def _cloth(setup: Dressing, layout: Layout, torso: F32, scale: float) -> tuple[U8, F32, F32]:

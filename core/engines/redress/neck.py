@@ -157,7 +157,7 @@ def up_to_head(neck: F32, head: F32, own: F32, cover: F32, body: Body, turn_deg:
     torso's part. turn_deg: the torso's, to the picture's right. scale: these pixels per print pixel.
     """
     columns = np.arange(neck.shape[1], dtype=np.float32)[None]
-    ends = _highest(cover, body, scale)
+    ends = collar_points(cover, body, scale)
     tops = [y for _, y in ends]
     seen = slice(
         int(np.clip(min(tops) - REACH * INTEROCULAR_PX * scale, 0, len(neck) - 1)),
@@ -195,7 +195,7 @@ def without_ledges(
     middle, fallen = body.neck_x * scale, FLARE * rows
     between = np.ones((1, round(BESIDE_HAIR * INTEROCULAR_PX * scale) | 1), np.uint8)
     slit = np.ones((round(SLIT * INTEROCULAR_PX * scale) | 1, 1), np.uint8)
-    ends = _highest(cover, body, scale)
+    ends = collar_points(cover, body, scale)
     feet = [y + TIP * scale for _, y in ends]
     box = _round(np.maximum(neck, own), middle, max(feet), (2 * len(slit), between.shape[1]))
     solid = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8))  # a thin row bare of hair is no end
@@ -246,7 +246,7 @@ def up_to_tips(neck: F32, head: F32, cover: F32, top: int, body: Body, scale: fl
     eye, middle = INTEROCULAR_PX * scale, body.neck_x * scale
     columns, rows = np.arange(neck.shape[1], dtype=np.float32), np.arange(len(neck), dtype=np.float32)
     made = neck.copy()
-    for way, (x, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
+    for way, (x, y) in zip((-1, 1), collar_points(cover, body, scale), strict=True):
         inwards = cover[min(y + round(2 * TIP * scale), len(cover) - 1)] > 0.5
         open_at = np.flatnonzero(~inwards[x::-way][: round(LAPPED * eye)])  # a jacket's edge is as high as its shirt's
         closed = not len(open_at)
@@ -300,36 +300,13 @@ def rounded(neck: F32, head: F32, hair: F32, cover: F32, top: int, body: Body, s
     within *= np.where(below < 0, np.clip(1 + below / (2 * sigma), 0, 1) * some, 1)  # right above it is made firm alone
     late = LATE * np.clip(1 - below / (2 * sigma), 0, 1) * (1 - some) * (below >= 0)  # from one row on it is a ledge
     grown = np.clip((smooth - 0.5 - late) * math.sqrt(2 * math.pi) * sigma / wide + 0.5, 0, 1)
-    (first, _), (last, _) = _highest(cover, body, scale)
+    (first, _), (last, _) = collar_points(cover, body, scale)
     within[:, : max(0, first + 1 - box[1].start)] = 0
     within[:, max(0, last - box[1].start) :] = 0
     made = np.maximum(np.minimum(here, np.maximum(outline, others)), np.minimum(grown, within) * (1 - others))
     whole = neck.copy()
     whole[box] = made
     return whole
-
-
-def behind_collar(hair: F32, cover: F32, last: float, body: Body, scale: float) -> F32:
-    """Return where hair that the photo cuts inside an open collar may be: (H, W) float32 0..1.
-
-    From a collar's highest point down it goes behind the cloth, slantwise, all of it at row `last`, where the photo
-    ends. Hair that ends higher stays. hair, cover: (H, W) of the torso's part. scale: these pixels per print pixel.
-    """
-    stay = np.ones_like(hair)
-    middle, height = body.neck_x * scale, len(hair)
-    columns, rows = np.arange(hair.shape[1], dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
-    for way, (_, y) in zip((-1, 1), _highest(cover, body, scale), strict=True):
-        away = way * (columns - middle)
-        first, end = int(np.clip(y, 0, height - 1)), int(np.clip(last, 0, height - 1))
-        at_top, at_end = (hair[max(0, row - TIP) : row + 1].max(axis=0) > 0.5 for row in (first, end))
-        cloth = cover[end] > 0.5
-        if end - first < TIP or not (at_top & (away > 0)).any() or not (at_end & (away > 0) & ~cloth).any():
-            continue
-        inner, outer = away[at_top & (away > 0)].min(), away[cloth & (away > 0)].min(initial=float(columns[-1]))
-        slant = np.clip((rows - first) / (end - first), 0, 1)
-        inside = np.clip((away - inner - (outer - inner) * slant) / (SOFT_EDGE * scale) + 1, 0, 1)
-        stay = np.where((away > 0) & (rows > first), np.minimum(stay, inside * (rows < end)), stay)
-    return stay.astype(np.float32)
 
 
 def _round(figure: F32, middle: float, foot: float, margin: tuple[int, int]) -> tuple[slice, slice]:
@@ -365,7 +342,7 @@ def _reach(part: F32, beside: NDArray[np.bool_], away: F32) -> F32:
     return np.where((part > 0.5) & beside, away, -np.inf).max(axis=1).astype(np.float32)
 
 
-def _highest(cover: F32, body: Body, scale: float) -> tuple[tuple[int, int], tuple[int, int]]:
+def collar_points(cover: F32, body: Body, scale: float) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return a garment's highest points left and right of the neck: columns and rows of the torso's part."""
     width = cover.shape[1]
     solid = cover > 0.5
@@ -387,7 +364,7 @@ def within_collar(cover: F32, opening: F32, hair: F32, body: Body, scale: float)
     cover, opening, hair: (H, W) float32 0..1 of the torso's part. scale: these pixels per print pixel.
     """
     width = cover.shape[1]
-    (left, left_top), (right, right_top) = _highest(cover, body, scale)
+    (left, left_top), (right, right_top) = collar_points(cover, body, scale)
     middle = body.neck_x * scale
     columns = np.arange(width, dtype=np.float32)
     rows = np.arange(len(cover), dtype=np.float32)[:, None]

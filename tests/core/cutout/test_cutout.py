@@ -11,7 +11,7 @@ from core import frame
 from core.cutout.body import figure_of, neck_sides
 from core.cutout.cutout import cut_out, kept_of
 from core.cutout.decontaminate import EDGE_TO, OWN_HUE, at_outline, in_own_hue, without_backlight
-from core.cutout.hair import Hair, layer_hair, less, without_fringe
+from core.cutout.hair import layer_hair
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.frame import INTEROCULAR_PX, PRINT, framed
@@ -230,66 +230,6 @@ def test_a_beard_lies_over_the_garment_and_hair_beside_it_hangs_behind(collins_m
     assert layered.back[int(y) : int(y) + 20, 70:80].min() > 0.95
     shaven = layer_hair(replace(parts, hair=hair), rgb, figure, collins_map.landmarks, none, shaven=True)
     assert shaven.front[bearded][5:].max() < 0.05, "on a face without a beard it is hair behind the neck: a block else"
-
-
-@pytest.mark.parametrize("hidden", [True, False])
-def test_hair_is_carried_on_only_below_what_hides_its_end(hidden: bool, collins_map: FaceMap, models: Models) -> None:
-    parts, y = models.parser.parse(collins_map), int(collins_map.landmarks[152, 1] * 0.5)
-    hair = np.zeros_like(parts.hair)
-    hair[y - 80 : y + 20, 60:110] = 1
-    clothes = np.full_like(parts.person, float(hidden))
-    rgb = np.full((*hair.shape, 3), 0.2, np.float32)
-    figure = figure_of(parts, collins_map.landmarks)
-    layered = layer_hair(
-        replace(parts, hair=hair, person=np.maximum(hair, clothes), valid=np.ones_like(hair)),
-        rgb,
-        figure,
-        collins_map.landmarks,
-        np.zeros_like(hair),
-    )
-    below = layered.back[y + 30 : y + 50, 76:100]
-    assert below.min() > 0.9 if hidden else below.max() < 0.05
-    assert layered.back[y + 48, 60:66].max() < 0.05, "its outer side comes in towards the neck"
-
-
-def test_cloth_between_strands_and_a_thin_lock_are_not_carried_on(collins_map: FaceMap, models: Models) -> None:
-    parts, y = models.parser.parse(collins_map), int(collins_map.landmarks[152, 1] * 0.5)
-    hair, rgb = np.zeros_like(parts.hair), np.zeros((*parts.hair.shape, 3), np.float32)
-    hair[y - 80 : y + 20, 60:110] = hair[y - 80 : y + 20, 120:126] = 1
-    rgb[hair > 0] = 0.25, 0.15, 0.1
-    rgb[y - 10 : y + 20, 90:110] = 0.8, 0.3, 0.1
-    layered = layer_hair(
-        replace(parts, hair=hair, person=np.ones_like(hair)),
-        rgb,
-        figure_of(parts, collins_map.landmarks),
-        collins_map.landmarks,
-        np.zeros_like(hair),
-    )
-    below = layered.back[y + 30 : y + 50]
-    assert below[:, 76:86].min() > 0.9
-    assert below[:, 95:130].max() < 0.05
-
-
-def test_thin_hair_fades_out_above_the_photo_s_lower_border_and_thick_hair_reaches_it(
-    collins_map: FaceMap, models: Models
-) -> None:
-    parts = models.parser.parse(collins_map)
-    hair, valid, empty = np.zeros_like(parts.hair), np.ones_like(parts.hair), np.zeros_like(parts.hair)
-    hair[300:500, 60:80], hair[300:500, 80:120] = 0.3, 1
-    valid[500:] = 0
-    cut = replace(parts, hair=hair, person=hair, head=hair, valid=valid, hat=empty, skin=empty, clothes=empty)
-    made = without_fringe(cut)
-    for part in (made.hair, made.person, made.head):
-        assert part[490:500, 60:80].max() < 0.1
-        assert np.abs(np.diff(part[:500, 70])).max() < 0.31, "it begins as it did"
-        assert np.abs(np.diff(part[310:500, 70])).max() < 0.03, "no level line"
-        assert (part[300:500, 80:120] == 1).all()
-        assert (part[300:450, 60:80] == hair[300:450, 60:80]).all()
-    layers = less(Hair(0.5 * hair, 0.5 * hair, np.zeros((*hair.shape, 3), np.float32)), hair - made.hair)
-    assert layers.front[490:500, 60:80].max() + layers.back[490:500, 60:80].max() < 0.1
-    assert (layers.front + layers.back)[300:500, 80:120].min() == 1
-    whole = replace(cut, valid=np.ones_like(valid))
-    assert np.array_equal(without_fringe(whole).hair, hair), "hair that ends in the photo ends there"
 
 
 @pytest.mark.parametrize("sitter", ["hopper", "collins"])

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from core.engines.redress.fitting import opening_of
-from core.engines.redress.generate import soft_under_hair
 from core.engines.redress.neck import (
     BOW,
     TRAPEZIUS,
-    behind_collar,
     rounded,
     up_to_head,
     up_to_tips,
@@ -290,19 +288,6 @@ def test_what_the_photo_has_of_clothes_and_backdrop_beside_a_neck_is_no_skin_und
     assert beside(0.0, NOTHING, coat, 326)[:, 321:325].max() < 0.01, "one of backdrop is seen"
 
 
-def test_a_neck_ends_softly_under_hair_and_as_it_was_beside_it() -> None:
-    """Hair is seen through by a tenth: where skin ended under it a box was seen."""
-    neck, hair = (np.zeros((288, 512), np.float32) for _ in range(2))
-    neck[60:200, 220:292] = 1
-    hair[:130, 250:400] = 0.9
-    made = soft_under_hair(neck, hair, 0.5)
-    under, beside = made[100, 285:330], made[160]
-    assert (made >= neck).all(), "nothing is lost: a gap beside the jaw would show the backdrop"
-    assert np.abs(np.diff(under)).max() < 0.25 < np.abs(np.diff(neck[100])).max()
-    assert under[-1] < 0.05
-    assert np.array_equal(beside, neck[160])
-
-
 def test_a_slit_between_neck_and_collar_is_filled() -> None:
     head, neck, cover = (np.zeros((288, 512), np.float32) for _ in range(3))
     head[:60, 210:302] = 1
@@ -354,24 +339,6 @@ def test_an_opening_is_skin_down_to_its_foot_and_begins_without_a_ledge() -> Non
     assert skin[60:, 110:290].min() == 1
     assert skin[20:, 150:250].min() == 1, "no line where the neck ends"
     assert skin[21, 110:140].max() == 0
-
-
-def test_hair_that_the_photo_cuts_inside_a_collar_goes_behind_the_cloth() -> None:
-    """Cut off above the chest, a lock ended in the air like a brush."""
-    hair, cover = (np.zeros((288, 512), np.float32) for _ in range(2))
-    cover[80:, :200] = cover[80:, 312:] = 1  # two sides of an open collar
-    for row in range(80, 288):  # which come together below
-        cover[row, 200 : 200 + (row - 80) // 4] = 1
-    hair[:160, 150:230] = 1  # a lock at the left down to where the photo ends
-    hair[:110, 300:340] = 1  # one at the right that ends above
-    stay = behind_collar(hair, cover, 160, BODY, 0.5)
-    assert stay[:80].min() == 1, "above the collar all stays"
-    assert stay[:, 256:].min() == 1, "an end of its own stays"
-    inner = [int(np.flatnonzero(stay[row, :256] > 0.5).max()) for row in (90, 120, 150)]
-    assert inner[0] > inner[1] > inner[2], "slantwise"
-    assert 226 <= inner[0] <= 231
-    assert stay[160:, 150:255].max() == 0
-    assert np.array_equal(behind_collar(0 * hair, cover, 160, BODY, 0.5), np.ones_like(hair))
 
 
 def test_a_notch_below_the_jaw_is_filled_little_by_little_from_the_torso_s_first_row_on() -> None:
