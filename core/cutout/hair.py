@@ -39,6 +39,8 @@ WIDELY: Final = 0.1
 """Eye distances, as a Gaussian's deviation, over which hair's light is told from its strands; by eye."""
 JOINED: Final = 0.08
 """Eye distances below a column's end over which its mirror image goes over to strands from further up; by eye."""
+GAP: Final = 0.3
+"""Eye distances between two groups of columns across which hair is carried on; by eye."""
 LEAST_LOCK: Final = 0.15
 """Eye distances: narrower groups of columns are not carried on; they would hang down as stripes."""
 FRINGE: Final = 0.25
@@ -170,7 +172,14 @@ def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_], midd
     used = _wide(used, round(LEAST_LOCK * eye))
     if not used.any():
         return back, rgb, np.zeros_like(back)
-    strands = _strands_below(rgb, solid, last, np.clip(run + EDGE - round(END * eye), 1, length))
+    known = np.flatnonzero(used)
+    after = np.searchsorted(known, columns, side="right").clip(1)
+    like = np.where(columns < middle, known[np.searchsorted(known, columns).clip(0, len(known) - 1)], known[after - 1])
+    aside = np.clip(2 * like - columns, 0, width - 1)  # columns between locks are as those further in
+    like = np.where(used[aside], aside, like)
+    used = cv2.morphologyEx(used.astype(np.uint8)[None], cv2.MORPH_CLOSE, np.ones((1, round(GAP * eye) | 1)))[0] > 0
+    last, run = last[like], np.clip(run[like] + EDGE - round(END * eye), 1, length)
+    strands = _strands_below(rgb[:, like], solid[:, like], last, run)
     over = rows - last[None]
     fade = np.clip((length - over) / (0.4 * length), 0, 1)
     for side in (columns < middle, columns >= middle):

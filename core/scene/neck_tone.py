@@ -87,7 +87,8 @@ def with_own_neck_toned(sitter: Undressed) -> Undressed:
     neck, hair = (each.astype(np.float32) / 255 for each in (layers.neck, layers.regions[..., 0]))
     neck *= 1 - hair
     rgb = _without_cloth(layers.sitter.astype(np.float32) / 255, neck, sitter)
-    rgb = toned(rgb, skin_of(sitter, neck), tone_of(sitter), sitter.bearded)
+    bearded = np.ones((len(neck), 1), np.float32) if sitter.bearded else None
+    rgb = toned(rgb, skin_of(sitter, neck), tone_of(sitter), bearded)
     return replace(sitter, layers=replace(layers, sitter=to_bytes(rgb)))
 
 
@@ -178,11 +179,11 @@ def tone_of(sitter: Undressed, from_row: int = 0) -> F32:
     return linear(np.clip(cv2.cvtColor(grey, cv2.COLOR_LAB2RGB), 0, 1))
 
 
-def toned(rgb: F32, skin: F32, tone: F32, bearded: bool = False) -> F32:
+def toned(rgb: F32, skin: F32, tone: F32, bearded: F32 | None = None) -> F32:
     """Give skin the tone of a neck and keep its own detail: (H, W, 3) float32 sRGB 0..1, both.
 
     skin: (H, W) matte of what is changed. tone: (h, w, 3) linear light, of any size, of the frame's width. bearded:
-    what is as uneven as a beard stays.
+    what is as uneven as a beard stays, and so much (H, 1) 0..1 of what has another hue than skin.
     """
     eye = INTEROCULAR_PX * rgb.shape[1] / PRINT[0]
     left, top, wide, tall = cv2.boundingRect((skin > 0).astype(np.uint8))
@@ -202,9 +203,9 @@ def toned(rgb: F32, skin: F32, tone: F32, bearded: bool = False) -> F32:
     detail = np.exp((form + fine) * np.minimum(MOST_GAIN / np.maximum(gain, 1e-3), 1)).astype(np.float32)
     hue = (light + 2e-3) / (around + 2e-3) / thrice((own + 2e-3) / (near + 2e-3))
     lit = aim * thrice(detail) * np.clip(hue, 0.5, 2) ** OWN_HUE
-    if bearded:
+    if bearded is not None:
         hairy = np.clip((uneven - BEARD[0]) / (BEARD[1] - BEARD[0]), 0, 1)
-        hairy = np.maximum(hairy, _of_other_hue(around, aim))
+        hairy = np.maximum(hairy, _of_other_hue(around, aim) * bearded[top : top + tall])
         there = there * (1 - cv2.GaussianBlur(hairy, (0, 0), REACH[0] * eye))
     out = rgb.copy()
     out[box] += (srgb(np.minimum(lit, 1)) - out[box]) * thrice(there)

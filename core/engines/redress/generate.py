@@ -207,6 +207,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         strands = np.maximum(strands, hanging)
         last = float(np.flatnonzero((np.minimum(own + hung, neck) - hanging > 0.5).any(axis=1))[-1:].sum())
         ends = np.clip((last - rows) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)
+        bearded = ends if setup.bearded else None  # a neck of another hue, taken for a beard, ended on a line
         if not setup.bearded and setup.garment is not None and setup.garment.facts.neckline in OPEN:
             ends = np.minimum(ends, behind_collar(strands, layout.rgba[..., 3], last, setup.body, scale))
         bare = neck * (1 - layout.rgba[..., 3])  # hair before cloth has its own colours
@@ -222,10 +223,13 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
         tone = tone_of(setup, top)
         drawn = drawn_skin(torso, nets, photo, sure * (1 - strands), tone, setup.seed)
-        skin = skin_of(setup, whole_neck)[top:] * (1 - np.maximum(hung, strands) * ends)
+        skin = skin_of(setup, whole_neck)[top:]
+        if bearded is not None:
+            skin = np.maximum(skin, neck * (1 - bearded))
+        skin *= 1 - np.maximum(hung, strands) * ends
         skin *= np.clip(rows / (SETS_IN * INTEROCULAR_PX * scale), 0, 1)
         # once more and together: no line is left where the own neck ends in an old collar's shade
-        sitter[top:] = to_bytes(toned(photo * keep + drawn * (1 - keep), skin, tone, setup.bearded))
+        sitter[top:] = to_bytes(toned(photo * keep + drawn * (1 - keep), skin, tone, bearded))
         cloth, cover, surface = clothing.result()
     garment = np.zeros((height, width, 4), np.uint8)
     garment[top:] = cloth
