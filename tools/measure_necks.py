@@ -1,8 +1,9 @@
-"""Measure the light on the necks of real portraits: python -m tools.measure_necks FOLDER
+"""Measure the light and the hue on the necks of real portraits: python -m tools.measure_necks FOLDER
 
 FOLDER holds portraits that were lit in a studio. Prints, for each place below the chin and beside the neck's middle,
 the median of its light over its face's, with the number of portraits that show skin there: the table LIGHT of
-`core.scene.neck_tone`. Portraits with a beard, or a head turned by more than TURNED degrees, are left out.
+`core.scene.neck_tone`. Then, for each lightness over the face's, the medians of a* and b* over the face's: REDNESS and
+YELLOWNESS there. Portraits with a beard, or a head turned by more than TURNED degrees, are left out.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from rich.table import Table
 from core import studio
 from core.colour import LUMINANCE, linear
 from core.cutout.body import bare_neck, figure_of
-from core.cutout.parts import HALF
+from core.cutout.parts import HALF, Parts
 from core.face.landmarks import face_skin
 from core.face.mesh import CHIN
 from core.frame import INTEROCULAR_PX
 from core.models import Models
-from core.scene.neck_tone import BELOW_CHIN, BESIDE
-from core.types import F32, FaceMap, Selfie
+from core.scene.neck_tone import BELOW_CHIN, BESIDE, LIGHTNESS
+from core.types import F32, U8, FaceMap, Selfie
 
 TURNED: Final = 12.0
 """Degrees of a head's turn beyond which one side of its neck is not seen."""
@@ -41,28 +42,45 @@ EDGE_PX: Final = 5
 
 def main(folder: Path) -> None:
     """Measure every portrait of a folder and print the table."""
-    models, measured = Models(), []
+    models, measured, hues = Models(), [], []
     for path in track(sorted(folder.glob("*.jpg")), "Measuring", console=Console(stderr=True)):
         selfie = studio.look(path.read_bytes(), path.name, models)
         if not isinstance(selfie, Selfie) or abs(selfie.face.yaw_deg) > TURNED:
             continue
         face = studio.map_photo(selfie, models)
         if face.features is None or face.features.facial_hair != "beard":
-            measured.append(light_of(face, models))
+            parts = models.parser.parse(face)
+            measured.append(light_of(face, parts))
+            hues.append(hue_of(face, parts))
     print_table(measured)
+    print_hues(hues)
 
 
-def light_of(face: FaceMap, models: Models) -> F32:
+def light_of(face: FaceMap, parts: Parts) -> F32:
     """Return the light of a portrait's neck over its face's at each place of LIGHT, not a number where none is seen."""
-    parts = models.parser.parse(face)
     rgb, figure, points = linear(parts.rgb), figure_of(parts, face.landmarks), face.landmarks[:, :2] * np.float32(HALF)
-    bare = cv2.erode(bare_neck(parts, face.landmarks).astype(np.uint8), np.ones((EDGE_PX, EDGE_PX), np.uint8))
-    rows, columns = np.nonzero(bare)
-    skin = face_skin(parts.rgb, points) > 0
-    light = (rgb[rows, columns] @ LUMINANCE) / float(np.median(rgb[skin] @ LUMINANCE))
+    rows, columns = np.nonzero(_bare(face, parts))
+    light = (rgb[rows, columns] @ LUMINANCE) / float(np.median(rgb[face_skin(parts.rgb, points) > 0] @ LUMINANCE))
     below = (rows - points[CHIN, 1]) / (INTEROCULAR_PX * HALF)
     beside = np.abs(columns - figure.neck_x * HALF) / (figure.neck_width * HALF / 2)
     return binned(light, below, beside)
+
+
+def hue_of(face: FaceMap, parts: Parts) -> F32:
+    """Return a* and b* of a portrait's neck over its face's at each of LIGHTNESS: (N, 2), no numbers where none is."""
+    lab = cv2.cvtColor(parts.rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    own = np.median(lab[face_skin(parts.rgb, face.landmarks[:, :2] * np.float32(HALF)) > 0], axis=0)
+    neck = lab[_bare(face, parts) > 0] / own
+    at, table = _nearest(neck[:, 0], LIGHTNESS), np.full((len(LIGHTNESS), 2), np.nan, np.float32)
+    for place in range(len(LIGHTNESS)):
+        if (at == place).sum() > LEAST:
+            table[place] = np.median(neck[at == place, 1:], axis=0)
+    return table
+
+
+def _bare(face: FaceMap, parts: Parts) -> U8:
+    """Return where a portrait shows its neck's skin, less its edge: (640, 512) of 0 and 1."""
+    return cv2.erode(bare_neck(parts, face.landmarks).astype(np.uint8), np.ones((EDGE_PX, EDGE_PX), np.uint8))
 
 
 def binned(light: F32, below: F32, beside: F32) -> F32:
@@ -94,6 +112,17 @@ def print_table(measured: list[F32]) -> None:
         table.add_row(
             f"{place:.2f}", *(f"{np.median(each):.2f} ({len(each)})" if len(each) >= FEW else "" for each in seen)
         )
+    Console().print(table)
+
+
+def print_hues(measured: list[F32]) -> None:
+    """Print the medians of a* and b* at each lightness, and how many portraits have skin as light."""
+    table = Table("lightness", "a*", "b*", "portraits")
+    for place, values in zip(LIGHTNESS, np.stack(measured, axis=1), strict=True):
+        seen = values[np.isfinite(values[:, 0])]
+        if len(seen) >= FEW:
+            red, yellow = np.median(seen, axis=0)
+            table.add_row(f"{place:.2f}", f"{red:.2f}", f"{yellow:.2f}", str(len(seen)))
     Console().print(table)
 
 

@@ -127,21 +127,22 @@ def _necks(
 ) -> dict[str, float]:
     """Measure the bare neck against the face, in the portrait alone and less what it is in the photo.
 
-    What brought the neck nearer to the face's hue than it was counts as no move.
+    What brought the neck nearer to the face's hue than it was, or to that of necks as light as it, counts as no move.
     photo: the source in the portrait's place; shown: where it shows what is neck in the portrait.
     """
     now = skin.neck_against_face(rgb, neck, face)
     own = shown & skin.is_skin(photo, face) if face.any() else shown
     seen = skin.light_of(rgb, own)  # as dark as it is looked at: a deep shadow's hue is hardly seen, and noisy
     here, before = skin.neck_against_face(rgb, own, face, seen), skin.neck_against_face(photo, own, face, seen)
-    return {
-        "neck": 0.0 if now is None else float(np.linalg.norm(now)),
-        "neck_moved": 0.0 if here is None or before is None else beside(here, before),
-    }
+    moved = 0.0
+    if seen is not None and here is not None and before is not None:
+        others = skin.neck_like_others(rgb, own, face, seen)
+        moved = min(beside(here, before), beside(here - others, before - others))
+    return {"neck": 0.0 if now is None else float(np.linalg.norm(now)), "neck_moved": moved}
 
 
 def beside(at: F32, start: F32) -> float:
-    """Return how far a neck's hue (2,) lies beside the way from what it was to the face's, the origin.
+    """Return how far a neck's hue (2,) lies beside the way from what it was to the origin, the hue that it may have.
 
     `core.scene.neck_tone` may bring it all the way.
     """

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.colour import LUMINANCE, length, linear, srgb
 from core.face.constancy import beyond_white_light
+from core.scene.neck_tone import hue_at
 from core.types import F32, U8
 
 LEAST_PX: Final = 200
@@ -29,6 +30,19 @@ def neck_against_face(rgb: U8, neck: NDArray[np.bool_], face: NDArray[np.bool_],
     skin, own = (np.median(linear(rgb[part]), axis=0) for part in (face, neck))
     level = skin if at is None else at
     return _chroma(own, level) - _chroma(skin, level)
+
+
+def neck_like_others(rgb: U8, neck: NDArray[np.bool_], face: NDArray[np.bool_], at: F32) -> F32:
+    """Return a* and b* that necks as light as this one have, less the face's, brought to one luminance: (2,).
+
+    As `neck_against_face`, of parts that are seen: skin in the shade is a little less saturated than in the light
+    (`core.scene.neck_tone.hue_at`).
+    """
+    skin, own = (np.median(linear(rgb[part]), axis=0) for part in (face, neck))
+    of_skin, of_neck = (cv2.cvtColor(srgb(each[None, None]), cv2.COLOR_RGB2LAB)[0, 0] for each in (skin, own))
+    of_neck[1:] = of_skin[1:] * hue_at(of_neck[0] / max(float(of_skin[0]), 1), float(of_skin[0]))
+    others = linear(np.clip(cv2.cvtColor(of_neck[None, None], cv2.COLOR_LAB2RGB), 0, 1))[0, 0]
+    return _chroma(others, at) - _chroma(skin, at)
 
 
 def light_of(rgb: U8, part: NDArray[np.bool_]) -> F32 | None:

@@ -39,6 +39,17 @@ LIGHT: Final = (
 further down (`python -m tools.measure_necks FOLDER`), smoothed. A reader preferred these to necks of before in 24 pairs
 of 34; lighter, warmer ones lost 16 to 23: the chin's shadow is what parts a jaw from its neck. Below 0.9 eye distances,
 where only wide necklines show skin, portraits have 1.0 to 1.1, and a shirt's collar shades what it shows."""
+LIGHTNESS: Final = (0.28, 0.43, 0.58, 0.73, 0.88, 1.0)
+"""CIELAB lightness of a neck's skin, of its face's, at which its hue is told."""
+REDNESS: Final = (0.86, 0.92, 0.96, 1.03, 1.0, 0.95)
+YELLOWNESS: Final = (0.78, 0.89, 0.97, 1.08, 1.13, 1.11)
+"""CIELAB a* and b* there, of the face's: medians of 71 to 105 official portraits, those whose necks are bare for 0.75
+eye distances below the chin (`python -m tools.measure_necks FOLDER`). Skin in the shade is nearly as saturated as in
+the light, and a neck is yellower than its face."""
+LIGHT_SKIN: Final = (46.0, 52.0)
+"""CIELAB lightness of a face from which on its neck has that hue, in part and wholly. Of 15 people lighter than that a
+reader preferred it on 13 to saturation that falls with the root of lightness (necks of mauve and grey), of 14 darker
+ones the other on 13 (necks of rust and mustard); only six of the portraits have faces as dark."""
 SHADE: Final = (0.65, 1.45)
 """Bounds of what the photo's own light makes of a neck's form, which relighting takes out again."""
 SHADED: Final = 0.6
@@ -174,9 +185,20 @@ def tone_of(sitter: Undressed, from_row: int = 0) -> F32:
     lab = cv2.cvtColor(np.array([[sitter.face_colour]], np.float32), cv2.COLOR_RGB2LAB)
     face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])
     grey = cv2.cvtColor(srgb(thrice(np.clip(face * light, 0, 1))), cv2.COLOR_RGB2LAB)
-    dim = np.sqrt(np.minimum(grey[..., 0] / max(float(lab[0, 0, 0]), 1), 1))  # skin in the shade is nearly as saturated
-    grey[..., 1], grey[..., 2] = lab[0, 0, 1] * dim, lab[0, 0, 2] * dim
+    grey[..., 1:] = lab[0, 0, 1:] * hue_at(grey[..., 0] / max(float(lab[0, 0, 0]), 1), float(lab[0, 0, 0]))
     return linear(np.clip(cv2.cvtColor(grey, cv2.COLOR_LAB2RGB), 0, 1))
+
+
+def hue_at(lightness: F32, face_lightness: float) -> F32:
+    """Return a* and b* of a neck's skin over its face's (..., 2), for its lightness over the face's (...).
+
+    face_lightness: CIELAB L* of the face.
+    """
+    first, all_of_it = LIGHT_SKIN
+    measured = np.stack([np.interp(lightness, LIGHTNESS, part) for part in (REDNESS, YELLOWNESS)], -1)
+    falling = np.sqrt(np.minimum(lightness, 1))[..., None]
+    share = float(np.clip((face_lightness - first) / (all_of_it - first), 0, 1))
+    return (falling + (measured - falling) * share).astype(np.float32)
 
 
 def toned(rgb: F32, skin: F32, tone: F32, bearded: F32 | None = None) -> F32:

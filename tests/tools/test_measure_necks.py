@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from core.models import Models
-from core.scene.neck_tone import BELOW_CHIN, BESIDE
+from core.scene.neck_tone import BELOW_CHIN, BESIDE, LIGHTNESS
 from core.types import FaceMap
-from tools.measure_necks import LEAST, binned, light_of, print_table
+from tools.measure_necks import FEW, LEAST, binned, hue_of, light_of, print_hues, print_table
 
 
 def test_each_place_has_the_median_light_of_the_pixels_around_it() -> None:
@@ -24,11 +24,22 @@ def test_each_place_has_the_median_light_of_the_pixels_around_it() -> None:
 
 
 def test_a_real_neck_is_darker_below_the_chin(collins_map: FaceMap, models: Models) -> None:
-    table = light_of(collins_map, models)
+    table = light_of(collins_map, models.parser.parse(collins_map))
     seen = table[np.isfinite(table)]
     assert len(seen) > 3
     assert 0.02 < seen.min() < seen.max() < 1.6
     assert np.nanmedian(table[:3]) < 0.8
+
+
+def test_a_real_neck_has_nearly_its_face_s_hue_in_any_light(collins_map: FaceMap, models: Models) -> None:
+    """The hue is told for each lightness by itself, and where skin is as light."""
+    table = hue_of(collins_map, models.parser.parse(collins_map))
+    seen = np.isfinite(table).all(axis=1)
+    assert table.shape == (len(LIGHTNESS), 2)
+    assert seen.any()
+    assert table[seen].min() > 0.25
+    assert table[seen].max() < 1.6
+    print_hues([table] * FEW)
 
 
 def test_an_empty_folder_is_said_to_be_empty() -> None:

@@ -14,7 +14,7 @@ from core.types import F32, Body
 
 UNDER_HAIR: Final = 0.09
 """Eye distances, as a Gaussian's deviation, over which a neck ends under hair; by eye on 52 people."""
-GAP: Final = 0.6
+GAP: Final = 0.3
 """Eye distances between hair and a collar, or between locks beside it, across which there is hair; by eye."""
 SETS_IN: Final = 0.12
 """Eye distances below a collar's highest point over which such hair comes in; by eye."""

@@ -11,7 +11,7 @@ import pytest
 from core.colour import LUMINANCE, linear, srgb, to_bytes
 from core.face.mesh import CHIN
 from core.frame import INTEROCULAR_PX
-from core.scene.neck_tone import LIGHT, skin_of, tone_of, toned, with_own_neck_toned
+from core.scene.neck_tone import LIGHT, LIGHT_SKIN, hue_at, skin_of, tone_of, toned, with_own_neck_toned
 from core.types import F32, Body, Layers, Undressed
 
 HEIGHT, WIDTH = 640, 512
@@ -46,20 +46,38 @@ def even(share: float = 0.5, tint: tuple[float, float, float] = (1, 1, 1)) -> F3
     return np.ones((HEIGHT, WIDTH, 3), np.float32) * SKIN * np.float32(share) * np.array(tint, np.float32)
 
 
+def lab_of(light: F32) -> F32:
+    """CIELAB of linear light (..., 3)."""
+    return cv2.cvtColor(srgb(np.clip(light, 0, 1)).reshape(1, -1, 3), cv2.COLOR_RGB2LAB)[0].reshape(light.shape)
+
+
 def after(who: Undressed) -> F32:
     return linear(with_own_neck_toned(who).layers.sitter)
+
+
+def test_necks_are_nearly_as_saturated_in_the_shade_as_in_the_light_and_dark_ones_less() -> None:
+    """Those of light skin were grey and mauve below the chin; dark ones would be of rust."""
+    shade, light = np.array(0.43, np.float32), np.array(0.88, np.float32)
+    assert (hue_at(shade, 70) > 0.85).all()
+    assert hue_at(light, 70)[1] > 1.1, "a neck is yellower than its face"
+    assert (hue_at(shade, 40) < 0.7).all()
+    assert (hue_at(light, 40) < 1).all()
+    between = hue_at(shade, sum(LIGHT_SKIN) / 2)
+    assert (hue_at(shade, 40) < between).all()
+    assert (between < hue_at(shade, 70)).all()
 
 
 @pytest.mark.parametrize(
     ("share", "tint"), [(0.1, (1, 1, 1)), (0.6, (1, 1, 1)), (1.3, (1, 1, 1)), (0.4, (1.5, 0.8, 0.7))]
 )
-def test_any_neck_gets_the_light_of_real_ones_in_the_face_s_hue(share: float, tint: tuple[float, float, float]) -> None:
-    made = after(sitter(even(share, tint))) / SKIN
-    light = made @ LUMINANCE / LUMINANCE.sum()
+def test_any_neck_gets_the_light_and_the_hue_of_real_ones(share: float, tint: tuple[float, float, float]) -> None:
+    made = after(sitter(even(share, tint)))
+    light = made @ LUMINANCE / (SKIN @ LUMINANCE)
+    face, hues = lab_of(SKIN), lab_of(made[CHIN_Y + 4 : CHIN_Y + 120 : 8, 256])
+    expected = face[1:] * hue_at(hues[:, 0] / face[0], face[0])
+    assert np.abs(hues[:, 1:] - expected).max() < 1.2
     for below, row in ((0.15, 3), (0.45, 5), (0.9, 8)):
         assert abs(light[round(CHIN_Y + below * EYE), 256] - LIGHT[row][0]) < 0.05
-    chest = made[CHIN_Y + 120, 256]
-    assert chest[0] / chest[2] == pytest.approx(1, abs=0.06)
     assert (np.diff(light[CHIN_Y + 4 : CHIN_Y + 90, 256]) > -0.01).all(), "no band lies across it"
 
 
