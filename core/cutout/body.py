@@ -23,6 +23,12 @@ TURNED: Final = (1.6, 12.0)
 """Nose to one ear over nose to the other, of heads turned by 8 and by 28 degrees; the median of 18 faces."""
 NAPE: Final = 0.8
 """Eye distances from the near jaw corner of a head turned by 30 degrees to its nape; by eye on ten faces."""
+UPPER_NECK: Final = (-0.3, 0.3)
+"""Eye distances below the chin between which a neck's width is measured."""
+AWAY: Final = 6
+"""Pixels beside a neck, at half the print, where a backdrop is looked for: its matte's edge is narrower."""
+LEAST_ROWS: Final = 0.25
+"""Part of those rows that must show a backdrop on both sides."""
 SHOULDER_HEIGHT: Final = (-0.2, 0.65)
 """Eye distances below the chin where shoulders stand: 10th to 90th percentile of 90 portraits without long hair."""
 
@@ -34,7 +40,7 @@ def figure_of(parts: Parts, landmarks: F32) -> Figure:
     return Figure(
         neckline,
         neck_x,
-        width,
+        min(width, _before_backdrop(bare, parts.person, landmarks)),
         _shoulders(parts, landmarks),
         _shoulder_line(parts, neck_x, landmarks),
         float(bare.sum() / max(1, bare.any(axis=0).sum())) / (INTEROCULAR_PX * HALF),
@@ -95,6 +101,28 @@ def _neckline(neck: NDArray[np.bool_], landmarks: F32) -> tuple[float, float, fl
     columns = np.flatnonzero(neck[int(reach[int(np.argmax(widths))])])
     width = float(np.clip((columns[-1] - columns[0]) / HALF, 0.6 * jaw, 1.1 * jaw + nape))
     return float(bottom / HALF), float((columns[-1] + columns[0]) / 2 / HALF), width
+
+
+def _before_backdrop(neck: NDArray[np.bool_], person: F32, landmarks: F32) -> float:
+    """Measure the neck's width where a backdrop is seen on both sides of it, in pixels of the full print.
+
+    The least but for a quarter, right below the jaw: further down it goes over to the shoulders, and a garment that is
+    as wide as that makes a child's or a slender neck an athlete's. Infinite where hair or clothes hide a side of it.
+    """
+    chin = landmarks[CHIN] * HALF
+    first, last = (int(np.clip(chin[1] + part * INTEROCULAR_PX * HALF, 0, len(neck))) for part in UPPER_NECK)
+    jaw = float(landmarks[JAW_CORNERS[1], 0] - landmarks[JAW_CORNERS[0], 0])
+    widths = []
+    for row in range(first, last):
+        columns = np.flatnonzero(neck[row])
+        if not len(columns) or columns[0] > chin[0] or columns[-1] < chin[0]:
+            continue
+        sides = person[row, [max(columns[0] - AWAY, 0), min(columns[-1] + AWAY, person.shape[1] - 1)]]
+        if sides.max() < 0.5:
+            widths.append(columns[-1] - columns[0])
+    if len(widths) < LEAST_ROWS * (last - first):
+        return np.inf
+    return max(float(np.percentile(widths, 25)) / HALF, 0.6 * jaw)
 
 
 def _shoulders(parts: Parts, landmarks: F32) -> tuple[float, float] | None:

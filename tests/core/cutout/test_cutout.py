@@ -303,3 +303,19 @@ def test_an_edge_loses_the_lawn_s_green_and_a_hat_keeps_its_red() -> None:
     assert np.abs(made - rgb)[:400, :380].max() < 0.02, "a hat's edge stays"
     light = cv2.cvtColor(made, cv2.COLOR_RGB2LAB)[..., 0] - cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[..., 0]
     assert np.abs(light).max() < 4
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_neck_is_as_wide_as_before_a_backdrop_and_not_as_at_the_shoulders(
+    hidden: bool, collins_map: FaceMap, models: Models
+) -> None:
+    """A child's slender neck was measured where it goes over to the shoulders, and drawn as wide as a garment's."""
+    parts, points = models.parser.parse(collins_map), collins_map.landmarks * np.float32(0.5)
+    eye, (x, y) = INTEROCULAR_PX / 2, points[152, :2]
+    rows, columns = np.mgrid[:640, :512].astype(np.float32)
+    half = 0.6 * eye + 0.9 * np.maximum(rows - (y + 0.15 * eye), 0)
+    neck = ((np.abs(columns - x) < half) & (rows > y - 0.5 * eye) & (rows < y + 0.6 * eye)).astype(np.float32)
+    person = np.maximum(np.maximum(neck, parts.oval), float(hidden))  # hair or clothes on both sides
+    figure = figure_of(replace(parts, skin=np.maximum(neck, parts.oval), person=person), collins_map.landmarks)
+    assert abs(figure.neck_width / INTEROCULAR_PX - 1.2) < 0.1 or hidden
+    assert (figure.neck_width > 1.4 * INTEROCULAR_PX) is hidden
