@@ -3,7 +3,8 @@
 FOLDER holds portraits that were lit in a studio. Prints, for each place below the chin and beside the neck's middle,
 the median of its light over its face's, with the number of portraits that show skin there: the table LIGHT of
 `core.scene.neck_tone`. Then, for each lightness over the face's, the medians of a* and b* over the face's: REDNESS and
-YELLOWNESS there. Portraits with a beard, or a head turned by more than TURNED degrees, are left out.
+YELLOWNESS there, of open necks alone (OPEN_NECK). Portraits with a beard, or a head turned by more than TURNED degrees,
+are left out.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ LEAST: Final = 25
 """Pixels of a place, at half the full print, that one portrait must show."""
 FEW: Final = 5
 """Portraits below which nothing is said of a place."""
+OPEN_NECK: Final = 0.75
+"""Eye distances below the chin that a portrait must show bare for its hue to be measured: a collar and a tie leave what
+is shaded, shaven, or lit by white cloth, and that is greyer (0.68 and 0.49 of the face's at a lightness of 0.43)."""
 EDGE_PX: Final = 5
 """Width of the square that a neck is shrunk by: its edge holds collars and hair."""
 
@@ -51,7 +55,8 @@ def main(folder: Path) -> None:
         if face.features is None or face.features.facial_hair != "beard":
             parts = models.parser.parse(face)
             measured.append(light_of(face, parts))
-            hues.append(hue_of(face, parts))
+            if shown_below(face, parts) >= OPEN_NECK:
+                hues.append(hue_of(face, parts))
     print_table(measured)
     print_hues(hues)
 
@@ -64,6 +69,11 @@ def light_of(face: FaceMap, parts: Parts) -> F32:
     below = (rows - points[CHIN, 1]) / (INTEROCULAR_PX * HALF)
     beside = np.abs(columns - figure.neck_x * HALF) / (figure.neck_width * HALF / 2)
     return binned(light, below, beside)
+
+
+def shown_below(face: FaceMap, parts: Parts) -> float:
+    """Return how far below the chin a portrait shows bare skin, in eye distances."""
+    return float(figure_of(parts, face.landmarks).neckline - face.landmarks[CHIN, 1]) / INTEROCULAR_PX
 
 
 def hue_of(face: FaceMap, parts: Parts) -> F32:

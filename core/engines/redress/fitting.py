@@ -39,6 +39,9 @@ MOST_HUE: Final = 10.0
 INVERTED: Final = 2.5
 """By how much, in natural logarithms of luminance, a cloth must become brighter for its edge to be carried out from
 within: black cloth worn as white has a line of dots where it met a lighter one; others have a shade there; by eye."""
+GRAIN, GRAIN_PX = 0.2, 3
+"""Natural logarithm of luminance below which what differs within some pixels of black cloth is the grain of its
+photograph, and those pixels: worn in grey it looked embossed; folds differ by more; by eye."""
 SEAM: Final = 6.0
 """Blur in pixels of the pictures by which a cloth is carried into its own edge; by eye."""
 PREVIEWED: Final = 0.5
@@ -138,8 +141,11 @@ def recoloured(rgba: F32, part: F32, wanted: tuple[int, int, int]) -> F32:
         cloth = _own_edge(cloth, known)
         light = linear(cloth) @ LUMINANCE + 0.002
     ratio = np.log(light / middle) * (1 - (1 - CONTRAST) * min(brighter, 1.0))
-    ratio = MOST_STOPS * np.tanh(ratio / MOST_STOPS)
+    ratio = (MOST_STOPS * np.tanh(ratio / MOST_STOPS)).astype(np.float32)
+    noisy = float(np.clip(brighter, 0, 1))
+    ratio += noisy * (cv2.ximgproc.guidedFilter(ratio, ratio, GRAIN_PX, GRAIN**2) - ratio)
     lab = cv2.cvtColor(cloth, cv2.COLOR_RGB2LAB)
+    lab[..., 1:] += noisy * (cv2.GaussianBlur(lab[..., 1:], (0, 0), GRAIN_PX) - lab[..., 1:])
     to = cv2.cvtColor(goal, cv2.COLOR_RGB2LAB)[0, 0]
     new = np.empty_like(lab)
     grey = srgb(np.clip(aim * np.exp(ratio) - 0.002, 0, 1))

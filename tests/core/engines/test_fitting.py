@@ -73,6 +73,18 @@ def test_black_cloth_worn_as_white_has_no_dots_where_it_met_a_lighter_one() -> N
     assert made[edge].max() < 0.97
 
 
+def test_the_grain_of_black_cloth_is_not_embossed_on_grey_and_its_folds_stay() -> None:
+    rng, fold = np.random.default_rng(5), np.exp(-(((np.arange(120) - 60) / 5) ** 2)).astype(np.float32)
+    grey = 0.1 * (1 - 0.5 * fold)[None] * np.exp(rng.normal(0, 0.08, (120, 120)).astype(np.float32))
+    rgba = np.dstack([grey, grey, grey, np.ones_like(grey)])
+    part = np.ones_like(grey)
+    black, lighter = (np.log(recoloured(rgba, part, wanted)[..., 1]) for wanted in ((25, 25, 25), (90, 94, 101)))
+    flat = np.s_[:, :40]
+    assert lighter[flat].std() < 0.15 * black[flat].std()
+    depth = [cloth[:, 58:63].mean() - cloth[flat].mean() for cloth in (lighter, black)]
+    assert 0.2 < depth[0] / depth[1] < 1
+
+
 def test_a_photograph_that_ends_too_high_is_stretched_to_the_foot_and_its_neck_is_not() -> None:
     rows = np.repeat(np.arange(-20, 130, dtype=np.float32)[:, None], 4, axis=1)
     made = down_to_the_foot(rows, start=30, last=110)
