@@ -57,6 +57,8 @@ NORMAL: Final = np.float32(1 / 127)
 
 CORES: Final = 2
 """Cores that a print's rows are shared out to: as many as the smallest machine has (docs/performance.md)."""
+OCCLUDED, OCCLUSION = 0.06, 0.5
+"""Eye distances, as a Gaussian's deviation, over which cloth darkens what goes behind it, and how much; by eye."""
 CLOTH: Final = 1.7
 """Exponent on the light of cloth, which scatters more than it mirrors; by eye."""
 
@@ -75,6 +77,7 @@ def compose(layers: Layers, look: Look) -> U8:
         dressing = beside.submit(_lit_cloth, layers, look, head) if small else None
         sitter = relight(retouch(_matte(layers.sitter), skin, layers, look.retouch), layers, look.rig, seen)
         sitter[seen] *= np.float32(layers.gain)
+        _occlude(sitter, layers, head, neck, bare)
         picture = _behind(look, layers).copy()
         _lay_over(picture, sitter, neck, _seen(layers.neck))
         cloth, below = dressing.result() if dressing else _lit_cloth(layers, look, head)
@@ -170,6 +173,23 @@ def _contact_shadow(head: F32, layers: Layers, below: slice) -> F32:
     rows = np.arange(len(head), dtype=np.float32)[below, None]
     fade = np.clip(1 - (rows - layers.chin) / (1.2 * eye), 0, 1)
     return 1 - CONTACT * soft * fade
+
+
+def _occlude(sitter: F32, layers: Layers, head: F32, neck: F32, bare: F32) -> None:
+    """Darken neck and hair right beside the cloth that they go behind; `sitter`, linear light, is changed.
+
+    Without it a collar seemed laid on a neck, and long hair cut off along the shoulders. bare: (H, W), 1 where no
+    garment is: hair before it stays.
+    """
+    rows, columns = _seen(layers.garment[..., 3])
+    if rows.start == rows.stop:
+        return
+    beyond = round(3 * OCCLUDED * frame.EYE_DISTANCE * layers.unit)
+    there = slice(max(0, rows.start - beyond), rows.stop), columns
+    cloth = blurred(1 - bare[there], OCCLUDED * frame.EYE_DISTANCE * layers.unit)
+    hair = layers.regions[there][..., 0] / np.float32(255) if layers.regions.size else np.zeros_like(cloth)
+    behind = np.maximum(neck[there] * (1 - head[there]), np.minimum(hair, head[there])) * bare[there]
+    sitter[there] *= thrice(1 - OCCLUSION * cloth * behind)
 
 
 def _figure_normals(normals: F32, head: F32, garment: F32) -> F32:

@@ -13,6 +13,7 @@ from core.deliver.layers import load_layers, save_layers
 from core.edit.crops import CROPS, crop
 from core.edit.recipe import develop, edit
 from core.errors import StyleWrong
+from core.frame import EYE_DISTANCE
 from core.scene.backdrop import KINDS, Backdrop, draw_backdrop
 from core.scene.compose import retouch
 from core.scene.sources import PER_SOURCE, select_sources
@@ -71,6 +72,30 @@ def test_a_backdrop_colour_is_obeyed_and_the_head_untouched(setup: Setup, recipe
     inside = (setup.layers.head == 255) & (np.roll(setup.layers.head, 25, axis=1) == 255)
     inside &= np.roll(setup.layers.head, -25, axis=1) == 255
     assert np.abs(plain[inside].astype(int) - red[inside]).max() <= 1
+
+
+def test_neck_and_hair_are_darker_right_beside_the_cloth_that_they_go_behind(setup: Setup, recipe: Recipe) -> None:
+    """A collar seemed laid on a neck, and long hair cut off along the shoulders."""
+    layers, (height, width) = setup.layers, setup.layers.head.shape
+    even = np.full((height, width, 3), 150, np.uint8)
+    head, neck, regions = (np.zeros_like(layer) for layer in (layers.head, layers.neck, layers.regions))
+    neck[height // 2 :, width // 3 : -width // 3] = 255
+    head[height // 4 :, : width // 4] = regions[height // 4 :, : width // 4, 0] = 255  # hair behind cloth
+    head[height // 4 :, -width // 4 :] = 255  # a face beside it
+    garment = np.zeros_like(layers.garment)
+    garment[3 * height // 4 :] = 255
+    bare = replace(layers, sitter=even, head=head, neck=neck, regions=regions)
+    behind = regions[..., 0] > 0
+    head[3 * height // 4 :][behind[3 * height // 4 :]] = 0
+    dressed = replace(bare, garment=garment)
+    ratio = develop(dressed, recipe).astype(np.float32) / np.maximum(develop(bare, recipe), 1)
+    edge, further = 3 * height // 4 - 4, 3 * height // 4 - round(0.3 * EYE_DISTANCE * width)
+    middle, lock, cheek = width // 2, width // 8, width - width // 8
+    assert ratio[edge, middle].mean() < 0.95
+    assert ratio[edge, lock].mean() < 0.95
+    for column in (middle, lock, cheek):
+        assert ratio[further, column].mean() == pytest.approx(1, abs=0.02)
+    assert ratio[edge, cheek].mean() == pytest.approx(1, abs=0.03), "a face stands before it"
 
 
 def test_retouch_evens_blotches_and_keeps_texture(setup: Setup) -> None:
