@@ -41,9 +41,9 @@ of 34; lighter, warmer ones lost 16 to 23: the chin's shadow is what parts a jaw
 where only wide necklines show skin, portraits have 1.0 to 1.1, and a shirt's collar shades what it shows."""
 LIGHTNESS: Final = (0.28, 0.43, 0.58, 0.73, 0.88, 1.0)
 """CIELAB lightness of a neck's skin, of its face's, at which its hue is told."""
-REDNESS: Final = (0.86, 0.92, 0.96, 1.03, 1.0, 0.95)
-YELLOWNESS: Final = (0.78, 0.89, 0.97, 1.08, 1.13, 1.11)
-"""CIELAB a* and b* there, of the face's: medians of 71 to 105 official portraits, those whose necks are bare for 0.75
+REDNESS: Final = (0.89, 0.92, 0.95, 1.04, 1.04, 0.93)
+YELLOWNESS: Final = (0.82, 0.87, 0.97, 1.09, 1.14, 1.10)
+"""CIELAB a* and b* there, of the face's: medians of 83 to 108 official portraits, those whose necks are bare for 0.75
 eye distances below the chin (`python -m tools.measure_necks FOLDER`). Skin in the shade is nearly as saturated as in
 the light, and a neck is yellower than its face."""
 LIGHT_SKIN: Final = (46.0, 52.0)

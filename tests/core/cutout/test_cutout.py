@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core import frame
 from core.cutout.body import figure_of, neck_sides
 from core.cutout.cutout import cut_out, kept_of
-from core.cutout.decontaminate import EDGE_TO, OWN_HUE, at_outline, in_own_hue, without_backlight
+from core.cutout.decontaminate import EDGE_TO, OWN_HUE, at_outline, in_own_hue, without_backlight, without_rim_light
 from core.cutout.hair import layer_hair
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
@@ -303,6 +303,25 @@ def test_an_edge_loses_the_lawn_s_green_and_a_hat_keeps_its_red() -> None:
     assert np.abs(made - rgb)[:400, :380].max() < 0.02, "a hat's edge stays"
     light = cv2.cvtColor(made, cv2.COLOR_RGB2LAB)[..., 0] - cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[..., 0]
     assert np.abs(light).max() < 4
+
+
+def test_a_rim_of_hair_lit_from_behind_has_the_light_and_hue_of_the_hair_further_in() -> None:
+    """A low sun's gold round dark hair glowed in a room without a sun; light strands further in stay."""
+    head, hair, hat = np.zeros((1280, 1024), np.float32), np.zeros((640, 512), np.float32), np.zeros((640, 512))
+    head[200:900, 200:800], hair[100:450, 100:400] = 1, 1
+    rgb = np.full((1280, 1024, 3), (0.2, 0.15, 0.12), np.float32)
+    rgb[200:900, 200:225] = 0.9, 0.7, 0.3
+    rgb[500:520, 400:600] = 0.8, 0.6, 0.5  # a light strand
+    rgb[200:900, 780:800] = 0.24, 0.18, 0.14  # a rim that is hardly lighter
+    made = without_rim_light(rgb, head, hair, hat.astype(np.float32))
+    rim, was = made[400:700, 205:220], rgb[400:700, 205:220]
+    assert rim.mean() < 0.6 * was.mean()
+    assert rim.mean() > 0.2, "a part of it is left"
+    assert rim[..., 0].mean() / rim[..., 2].mean() < 0.75 * was[..., 0].mean() / was[..., 2].mean()
+    for own in (np.s_[500:520, 450:550], np.s_[400:700, 785:800], np.s_[600:800, 450:700]):
+        assert np.abs(made[own] - rgb[own]).max() < 0.02
+    worn = without_rim_light(rgb, head, hair, hair)
+    assert np.array_equal(worn, rgb), "a hat has what light it has"
 
 
 @pytest.mark.parametrize("hidden", [False, True])
