@@ -190,6 +190,16 @@ def test_a_photo_without_colours_gives_a_picture_without_any(setup: Setup, recip
     assert np.ptp(develop(setup.layers, recipe), axis=-1).max() > 20
 
 
+@pytest.mark.parametrize(("lab", "faded"), [((75, 3, 2), True), ((75, 6, 5), False), ((30, 2, 3), False)])
+def test_a_face_that_a_filter_made_grey_is_printed_in_black_and_white(
+    lab: tuple[float, float, float], faded: bool, collins_map: FaceMap, collins_cutout: Cutout
+) -> None:
+    """Grey over a coloured garment it looked dead; dark skin has little chroma by nature."""
+    face = replace(collins_map, skin_lab=lab)
+    made = set_up(face, collins_cutout, load("office"), Choice(), 0, 5, 0.3)
+    assert made.settings["black_and_white"] is faded
+
+
 def test_a_recipe_of_before_has_colours(setup: Setup, recipe: Recipe) -> None:
     old = {name: value for name, value in recipe.settings.items() if name != "black_and_white"}
     assert np.array_equal(develop(setup.layers, replace(recipe, settings=old)), develop(setup.layers, recipe))
