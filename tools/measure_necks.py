@@ -127,6 +127,9 @@ def print_table(measured: list[F32]) -> None:
 
 def print_hues(measured: list[F32]) -> None:
     """Print the medians of a* and b* at each lightness, and how many portraits have skin as light."""
+    if not measured:
+        Console().print("no portrait shows an open neck")
+        return
     table = Table("lightness", "a*", "b*", "portraits")
     for place, values in zip(LIGHTNESS, np.stack(measured, axis=1), strict=True):
         seen = values[np.isfinite(values[:, 0])]

@@ -40,7 +40,7 @@ def figure_of(parts: Parts, landmarks: F32) -> Figure:
     return Figure(
         neckline,
         neck_x,
-        min(width, _before_backdrop(bare, parts.person, landmarks)),
+        min(width, _before_backdrop(bare, np.maximum(parts.person, 1 - parts.valid), landmarks)),
         _shoulders(parts, landmarks),
         _shoulder_line(parts, neck_x, landmarks),
         float(bare.sum() / max(1, bare.any(axis=0).sum())) / (INTEROCULAR_PX * HALF),
@@ -106,8 +106,9 @@ def _neckline(neck: NDArray[np.bool_], landmarks: F32) -> tuple[float, float, fl
 def _before_backdrop(neck: NDArray[np.bool_], person: F32, landmarks: F32) -> float:
     """Measure the neck's width where a backdrop is seen on both sides of it, in pixels of the full print.
 
-    The least but for a quarter, right below the jaw: further down it goes over to the shoulders, and a garment that is
-    as wide as that makes a child's or a slender neck an athlete's. Infinite where hair or clothes hide a side of it.
+    The lower quartile, right below the jaw: further down it goes over to the shoulders, and a garment that is as wide
+    as that makes a child's or a slender neck an athlete's. Infinite where hair, clothes or the photo's border hide a
+    side of it. person: (640, 512), 1 too where the photo does not reach.
     """
     chin = landmarks[CHIN] * HALF
     first, last = (int(np.clip(chin[1] + part * INTEROCULAR_PX * HALF, 0, len(neck))) for part in UPPER_NECK)
@@ -120,7 +121,7 @@ def _before_backdrop(neck: NDArray[np.bool_], person: F32, landmarks: F32) -> fl
         sides = person[row, [max(columns[0] - AWAY, 0), min(columns[-1] + AWAY, person.shape[1] - 1)]]
         if sides.max() < 0.5:
             widths.append(columns[-1] - columns[0])
-    if len(widths) < LEAST_ROWS * (last - first):
+    if not widths or len(widths) < LEAST_ROWS * (last - first):
         return np.inf
     return max(float(np.percentile(widths, 25)) / HALF, 0.6 * jaw)
 

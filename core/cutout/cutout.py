@@ -6,7 +6,7 @@ the old surroundings are taken out of its edge, and hair, head and neck become l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -82,7 +82,10 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     rgb = decontaminate(rgb, guide, hairy, _jaw_edge(parts, face), neck_large, shaven)
     rgb = in_own_hue(rgb, hairy, parts.hair, parts.hat)
     rgb = without_backlight(rgb, head_large, neck_large, face)
-    rgb = without_rim_light(rgb, hairy, parts.hair, parts.hat)
+    rgb = without_rim_light(rgb, hairy, parts.hair, parts.hat, parts.valid)
+    if hair.drawn.any():  # in the colours that hair has now
+        small = cv2.resize(rgb, PARTS_SIZE, interpolation=cv2.INTER_AREA)
+        hair = replace(hair, rgb=layer_hair(seen, small, figure, face.landmarks, beard, shaven).rgb)
     left, top, right = shown_window(np.maximum(seen.head, seen.hair), seen.valid)
     return Cutout(
         rgb=_with_grown(rgb, hair, np.maximum(kept - parts.hair, 0)),

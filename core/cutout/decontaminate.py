@@ -142,16 +142,17 @@ def without_backlight(rgb: F32, head: F32, neck: F32, face: FaceMap) -> F32:
     return np.clip(rgb + change, 0, 1).astype(np.float32)
 
 
-def without_rim_light(rgb: F32, head: F32, hair: F32, hat: F32) -> F32:
+def without_rim_light(rgb: F32, head: F32, hair: F32, hat: F32, valid: F32) -> F32:
     """Give the rim of hair that a sun or a lamp from behind lights the light of the hair further in, all but a part.
 
-    rgb (1280, 1024, 3) float32 sRGB 0..1, head (1280, 1024); hair, hat (640, 512). In a room without that lamp a
-    glowing rim looks cut out. What is RIM_LIT times as light keeps LEFT of the rest, as a power, and
-    little of its hue (HUE_OUT).
+    rgb (1280, 1024, 3) float32 sRGB 0..1, head (1280, 1024); hair, hat, valid (640, 512). In a room without that lamp
+    a glowing rim looks cut out. Where the photo ends is no rim. What is RIM_LIT times as light keeps LEFT of the rest,
+    as a power, and little of its hue (HUE_OUT).
     """
     small, matte = (cv2.resize(part, WORK, interpolation=cv2.INTER_AREA) for part in (rgb, head))
     eye = frame.INTEROCULAR_PX * WORK[0] / frame.PRINT[0]
-    depth = cv2.distanceTransform((np.maximum(matte, hair) > 0.5).astype(np.uint8), cv2.DIST_L2, 5) / eye
+    figure = np.maximum(np.maximum(matte, hair), 1 - valid) > 0.5
+    depth = cv2.distanceTransform(figure.astype(np.uint8), cv2.DIST_L2, 5) / np.float32(eye)
     own = hair * (1 - hat)
     deep = ((own > 0.6) & (depth > RIM_DEPTH[0])).astype(np.float32)
     if deep.sum() < LEAST_DEEP * eye**2:
@@ -159,7 +160,7 @@ def without_rim_light(rgb: F32, head: F32, hair: F32, hat: F32) -> F32:
     lit = linear(small)
     light = np.log(cv2.GaussianBlur(lit @ LUMINANCE, (0, 0), 2) + 4e-3)
     inner, colour = (normalized_convolution(each, deep, RIM_DEPTH[1] * eye) for each in (cv2.merge((light,) * 3), lit))
-    over = np.maximum(light - inner[..., 0] - np.log(RIM_LIT), 0)
+    over = np.maximum(light - inner[..., 0] - np.float32(np.log(RIM_LIT)), 0)
     over *= own * np.clip((RIM_DEPTH[1] - depth) / (RIM_DEPTH[1] - RIM_DEPTH[0]), 0, 1)
     over = cv2.GaussianBlur(over, (0, 0), 2)
     if over.max() < 0.1:

@@ -38,7 +38,8 @@ BELOW: Final = 6
 WIDELY: Final = 0.1
 """Eye distances, as a Gaussian's deviation, over which hair's light is told from its strands; by eye."""
 JOINED: Final = 0.08
-"""Eye distances below a column's end over which its mirror image goes over to strands from further up; by eye."""
+"""Eye distances, from END above a column's end on, over which its mirror image goes over to strands from further up; by
+eye."""
 GAP: Final = 0.3
 """Eye distances between two groups of columns across which hair is carried on; by eye."""
 LEAST_LOCK: Final = 0.15
@@ -118,9 +119,9 @@ def without_fringe(parts: Parts) -> Parts:
 
 
 def _beside_thick(hair: F32, lowest: NDArray[np.intp], least: int) -> F32:
-    """Return how many columns each lies outside of all that have hair in `least` rows above the border: (W,), else 0.
+    """Return how many columns each lies outside of all that have hair in `least` rows above the border: (W,).
 
-    Only within `least` columns of them. hair: (H, W); lowest: (W,), the photo's last row in each column.
+    At most `least`, and 0 where there are none. hair: (H, W); lowest: (W,), the photo's last row in each column.
     """
     columns = np.arange(hair.shape[1])
     above = np.clip(lowest[None] - EDGE - np.arange(least)[:, None], 0, None)
@@ -128,7 +129,7 @@ def _beside_thick(hair: F32, lowest: NDArray[np.intp], least: int) -> F32:
     if not len(thick):
         return np.zeros(len(columns), np.float32)
     outside = np.maximum(np.maximum(thick[0] - columns, columns - thick[-1]), 0)
-    return np.where(outside < least, outside, 0).astype(np.float32)
+    return np.minimum(outside, least).astype(np.float32)
 
 
 def less(hair: Hair, gone: F32) -> Hair:
@@ -168,6 +169,7 @@ def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_], midd
     below = np.minimum(last + BELOW, height - 1)
     covered = hidden[below, columns].astype(np.float32)[None]
     covered = cv2.blur(covered, (2 * BELOW + 1, 1))[0] > 0.5
+    covered_between = hidden[np.minimum(last.max() + BELOW, height - 1)] | covered  # a gap has no end of its own
     used = (run > LEAST_RUN * eye) & covered & _of_hair(rgb, solid, last)
     used = _wide(used, round(LEAST_LOCK * eye))
     if not used.any():
@@ -177,7 +179,8 @@ def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_], midd
     like = np.where(columns < middle, known[np.searchsorted(known, columns).clip(0, len(known) - 1)], known[after - 1])
     aside = np.clip(2 * like - columns, 0, width - 1)  # columns between locks are as those further in
     like = np.where(used[aside], aside, like)
-    used = cv2.morphologyEx(used.astype(np.uint8)[None], cv2.MORPH_CLOSE, np.ones((1, round(GAP * eye) | 1)))[0] > 0
+    closed = cv2.morphologyEx(used.astype(np.uint8)[None], cv2.MORPH_CLOSE, np.ones((1, round(GAP * eye) | 1)))[0] > 0
+    used |= closed & covered_between & (columns > known[0]) & (columns < known[-1])
     last, run = last[like], np.clip(run[like] + EDGE - round(END * eye), 1, length)
     strands = _strands_below(rgb[:, like], solid[:, like], last, run)
     over = rows - last[None]

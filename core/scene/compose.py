@@ -59,6 +59,8 @@ CORES: Final = 2
 """Cores that a print's rows are shared out to: as many as the smallest machine has (docs/performance.md)."""
 OCCLUDED, OCCLUSION = 0.06, 0.5
 """Eye distances, as a Gaussian's deviation, over which cloth darkens what goes behind it, and how much; by eye."""
+BEFORE: Final = 0.15
+"""The same over which hair before cloth is told from hair behind it."""
 CLOTH: Final = 1.7
 """Exponent on the light of cloth, which scatters more than it mirrors; by eye."""
 
@@ -179,7 +181,7 @@ def _occlude(sitter: F32, layers: Layers, head: F32, neck: F32, bare: F32) -> No
     """Darken neck and hair right beside the cloth that they go behind; `sitter`, linear light, is changed.
 
     Without it a collar seemed laid on a neck, and long hair cut off along the shoulders. bare: (H, W), 1 where no
-    garment is: hair before it stays.
+    garment is. Hair that hangs before it, and what is beside such hair, stays.
     """
     rows, columns = _seen(layers.garment[..., 3])
     if rows.start == rows.stop:
@@ -188,7 +190,9 @@ def _occlude(sitter: F32, layers: Layers, head: F32, neck: F32, bare: F32) -> No
     there = slice(max(0, rows.start - beyond), rows.stop), columns
     cloth = blurred(1 - bare[there], OCCLUDED * frame.EYE_DISTANCE * layers.unit)
     hair = layers.regions[there][..., 0] / np.float32(255) if layers.regions.size else np.zeros_like(cloth)
-    behind = np.maximum(neck[there] * (1 - head[there]), np.minimum(hair, head[there])) * bare[there]
+    before = blurred(head[there] * (1 - bare[there]), BEFORE * frame.EYE_DISTANCE * layers.unit)
+    hanging = np.minimum(hair, head[there]) * np.clip(1 - 4 * before, 0, 1)
+    behind = np.maximum(neck[there] * (1 - head[there]), hanging) * bare[there]
     sitter[there] *= thrice(1 - OCCLUSION * cloth * behind)
 
 

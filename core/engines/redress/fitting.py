@@ -143,9 +143,13 @@ def recoloured(rgba: F32, part: F32, wanted: tuple[int, int, int]) -> F32:
     ratio = np.log(light / middle) * (1 - (1 - CONTRAST) * min(brighter, 1.0))
     ratio = (MOST_STOPS * np.tanh(ratio / MOST_STOPS)).astype(np.float32)
     noisy = float(np.clip(brighter, 0, 1))
-    ratio += noisy * (cv2.ximgproc.guidedFilter(ratio, ratio, GRAIN_PX, GRAIN**2) - ratio)
     lab = cv2.cvtColor(cloth, cv2.COLOR_RGB2LAB)
-    lab[..., 1:] += noisy * (cv2.GaussianBlur(lab[..., 1:], (0, 0), GRAIN_PX) - lab[..., 1:])
+    if noisy:
+        ratio += noisy * (cv2.ximgproc.guidedFilter(ratio, ratio, GRAIN_PX, GRAIN**2) - ratio)
+        inside = known.astype(np.float32)
+        hue = cv2.merge((lab[..., 1] * inside, lab[..., 2] * inside, inside))
+        hue = cv2.GaussianBlur(hue, (0, 0), GRAIN_PX)
+        lab[..., 1:] += noisy * thrice(inside)[..., :2] * (hue[..., :2] / np.maximum(hue[..., 2:], 1e-3) - lab[..., 1:])
     to = cv2.cvtColor(goal, cv2.COLOR_RGB2LAB)[0, 0]
     new = np.empty_like(lab)
     grey = srgb(np.clip(aim * np.exp(ratio) - 0.002, 0, 1))

@@ -197,13 +197,17 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
             hanging = outside_throat(hanging, strands, layout.rgba[..., 3], setup.body, scale)
             hair, backdrop = np.maximum(strands, hanging), _lower(setup.backdrop, size)
             gap = beside_collar(hair, head, layout.rgba[..., 3], backdrop, setup.body, scale)
-            photo += (in_shade(photo, hair, scale) - photo) * gap[..., None]
+            if gap.any():
+                photo += (in_shade(photo, hair, scale) - photo) * thrice(gap)
             hanging = np.maximum(hanging, gap)
+            back_hair = setup.back_hair.copy()
+            back_hair[top:] = to_bytes(hanging)
+            setup = replace(setup, back_hair=back_hair)
         hung, shown = np.minimum(head + hanging, 1), np.minimum(own + head + hanging, 1)
         beyond = normalized_convolution(photo, shown, BEYOND * INTEROCULAR_PX * scale)
         whole_neck = _neck(setup, own, near, head, hanging, layout.rgba[..., 3])
         neck = whole_neck[top:]
-        rows = np.arange(size[1])[:, None]
+        rows = np.arange(size[1], dtype=np.float32)[:, None]
         strands = np.maximum(strands, hanging)
         last = float(np.flatnonzero((np.minimum(own + hung, neck) - hanging > 0.5).any(axis=1))[-1:].sum())
         ends = np.clip((last - rows) / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)

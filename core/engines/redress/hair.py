@@ -46,7 +46,7 @@ def behind_collar(hair: F32, cover: F32, last: float, body: Body, scale: float) 
         hangs = np.isfinite(inner[first : end - TIP + 1]).all() and (at_end & (away > 0) & ~cloth).any()
         if end - first < TIP or not hangs:
             continue
-        inner[end - TIP :] = inner[end - TIP]  # the last rows are ragged
+        inner[:first], inner[end - TIP :] = inner[first], inner[end - TIP]  # the last rows are ragged
         smooth = cv2.GaussianBlur(inner[first:, None], (1, 0), TIP * scale, borderType=cv2.BORDER_REPLICATE)
         inner[first:] = smooth[:, 0]
         outer = away[cloth & (away > 0)].min(initial=float(columns[-1]))
@@ -73,8 +73,8 @@ def outside_throat(hanging: F32, own: F32, cover: F32, body: Body, scale: float)
     part. scale: these pixels per print pixel.
     """
     top = min(y for _, y in collar_points(cover, body, scale))
-    below = np.arange(len(hanging))[:, None] >= top
-    return hanging - np.maximum(hanging - own, 0) * inside_collar(cover, body, scale) * below
+    below = (np.arange(len(hanging), dtype=np.float32)[:, None] - top) / (SETS_IN * INTEROCULAR_PX * scale)
+    return hanging - np.maximum(hanging - own, 0) * inside_collar(cover, body, scale) * np.clip(below, 0, 1)
 
 
 def beside_collar(hair: F32, head: F32, cover: F32, backdrop: F32, body: Body, scale: float) -> F32:

@@ -14,7 +14,8 @@ from core.scene.neck_tone import toned
 from core.types import F32
 
 PORES: Final = 0.02
-"""The most contrast that grown skin gets. Necks had 0.01 to 0.09 on fourteen sitters, most of it stubble."""
+"""The most contrast that grown skin gets. Necks had 0.01 to 0.09 on fourteen sitters, most of it stubble; more looked
+like orange peel; by eye."""
 FOLDS: Final = 0.35
 """Part of the net's own folds that drawn skin keeps: a shadow where the sitter's neck ends would be seen as a line; by
 eye on a dozen necks."""

@@ -313,14 +313,14 @@ def test_a_rim_of_hair_lit_from_behind_has_the_light_and_hue_of_the_hair_further
     rgb[200:900, 200:225] = 0.9, 0.7, 0.3
     rgb[500:520, 400:600] = 0.8, 0.6, 0.5  # a light strand
     rgb[200:900, 780:800] = 0.24, 0.18, 0.14  # a rim that is hardly lighter
-    made = without_rim_light(rgb, head, hair, hat.astype(np.float32))
+    made = without_rim_light(rgb, head, hair, hat.astype(np.float32), np.ones_like(hair))
     rim, was = made[400:700, 205:220], rgb[400:700, 205:220]
     assert rim.mean() < 0.75 * was.mean()
     assert rim.mean() > 0.2, "a part of it is left"
     assert rim[..., 0].mean() / rim[..., 2].mean() < 0.9 * was[..., 0].mean() / was[..., 2].mean()
     for own in (np.s_[500:520, 450:550], np.s_[400:700, 785:800], np.s_[600:800, 450:700]):
         assert np.abs(made[own] - rgb[own]).max() < 0.02
-    worn = without_rim_light(rgb, head, hair, hair)
+    worn = without_rim_light(rgb, head, hair, hair, np.ones_like(hair))
     assert np.array_equal(worn, rgb), "a hat has what light it has"
 
 

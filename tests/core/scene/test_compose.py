@@ -87,6 +87,8 @@ def test_neck_and_hair_are_darker_right_beside_the_cloth_that_they_go_behind(set
     bare = replace(layers, sitter=even, head=head, neck=neck, regions=regions)
     behind = regions[..., 0] > 0
     head[3 * height // 4 :][behind[3 * height // 4 :]] = 0
+    front = np.s_[height // 4 :, width // 4 + 6 : width // 3 - 6]  # a lock that hangs before the cloth
+    head[front], regions[front] = 255, (255, 0, 0)
     dressed = replace(bare, garment=garment)
     ratio = develop(dressed, recipe).astype(np.float32) / np.maximum(develop(bare, recipe), 1)
     edge, further = 3 * height // 4 - 4, 3 * height // 4 - round(0.3 * EYE_DISTANCE * width)
@@ -96,6 +98,8 @@ def test_neck_and_hair_are_darker_right_beside_the_cloth_that_they_go_behind(set
     for column in (middle, lock, cheek):
         assert ratio[further, column].mean() == pytest.approx(1, abs=0.02)
     assert ratio[edge, cheek].mean() == pytest.approx(1, abs=0.03), "a face stands before it"
+    hanging = (width // 4 + width // 3) // 2
+    assert ratio[edge - 2 : edge + 8, hanging].mean(axis=-1).min() > 0.97, "no line lies across it"
 
 
 def test_retouch_evens_blotches_and_keeps_texture(setup: Setup) -> None:
