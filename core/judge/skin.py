@@ -40,7 +40,7 @@ def neck_like_others(rgb: U8, neck: NDArray[np.bool_], face: NDArray[np.bool_], 
     """
     skin, own = (np.median(linear(rgb[part]), axis=0) for part in (face, neck))
     of_skin, of_neck = (cv2.cvtColor(srgb(each[None, None]), cv2.COLOR_RGB2LAB)[0, 0] for each in (skin, own))
-    of_neck[1:] = of_skin[1:] * hue_at(of_neck[0] / max(float(of_skin[0]), 1), float(of_skin[0]))
+    of_neck[1:] = of_skin[1:] * hue_at(of_neck[0] / max(float(of_skin[0]), 1), of_skin)
     others = linear(np.clip(cv2.cvtColor(of_neck[None, None], cv2.COLOR_LAB2RGB), 0, 1))[0, 0]
     return _chroma(others, at) - _chroma(skin, at)
 

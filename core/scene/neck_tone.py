@@ -50,6 +50,9 @@ LIGHT_SKIN: Final = (46.0, 52.0)
 """CIELAB lightness of a face from which on its neck has that hue, in part and wholly. Of 15 people lighter than that a
 reader preferred it on 13 to saturation that falls with the root of lightness (necks of mauve and grey), of 14 darker
 ones the other on 13 (necks of rust and mustard); only six of the portraits have faces as dark."""
+RUDDY: Final = (32.0, 36.0)
+"""CIELAB chroma of a face up to which it has, and from which on it has none of it: a neck below a face as saturated
+as an old print's would be orange. One of the 15 had 36, and another 32, on which it was preferred."""
 SHADE: Final = (0.65, 1.45)
 """Bounds of what the photo's own light makes of a neck's form, which relighting takes out again."""
 SHADED: Final = 0.6
@@ -185,19 +188,20 @@ def tone_of(sitter: Undressed, from_row: int = 0) -> F32:
     lab = cv2.cvtColor(np.array([[sitter.face_colour]], np.float32), cv2.COLOR_RGB2LAB)
     face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])
     grey = cv2.cvtColor(srgb(thrice(np.clip(face * light, 0, 1))), cv2.COLOR_RGB2LAB)
-    grey[..., 1:] = lab[0, 0, 1:] * hue_at(grey[..., 0] / max(float(lab[0, 0, 0]), 1), float(lab[0, 0, 0]))
+    grey[..., 1:] = lab[0, 0, 1:] * hue_at(grey[..., 0] / max(float(lab[0, 0, 0]), 1), lab[0, 0])
     return linear(np.clip(cv2.cvtColor(grey, cv2.COLOR_LAB2RGB), 0, 1))
 
 
-def hue_at(lightness: F32, face_lightness: float) -> F32:
+def hue_at(lightness: F32, face: F32) -> F32:
     """Return a* and b* of a neck's skin over its face's (..., 2), for its lightness over the face's (...).
 
-    face_lightness: CIELAB L* of the face.
+    face: (3,) CIELAB.
     """
     first, all_of_it = LIGHT_SKIN
     measured = np.stack([np.interp(lightness, LIGHTNESS, part) for part in (REDNESS, YELLOWNESS)], -1)
     falling = np.sqrt(np.minimum(lightness, 1))[..., None]
-    share = float(np.clip((face_lightness - first) / (all_of_it - first), 0, 1))
+    share = float(np.clip((face[0] - first) / (all_of_it - first), 0, 1))
+    share *= float(np.clip((RUDDY[1] - np.hypot(face[1], face[2])) / (RUDDY[1] - RUDDY[0]), 0, 1))
     return (falling + (measured - falling) * share).astype(np.float32)
 
 

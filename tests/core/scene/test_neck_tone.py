@@ -19,6 +19,7 @@ EYE = INTEROCULAR_PX / 2
 CHIN_Y = 340
 FACE = (0.8, 0.6, 0.5)
 SKIN = linear(np.array(FACE, np.float32))
+PALE, DARK = (np.array((lightness, 15, 18), np.float32) for lightness in (70, 40))
 EVEN = np.array([1, 0, 0, 0, 0, 0, 0, 0, 0], np.float32)
 
 
@@ -58,13 +59,14 @@ def after(who: Undressed) -> F32:
 def test_necks_are_nearly_as_saturated_in_the_shade_as_in_the_light_and_dark_ones_less() -> None:
     """Those of light skin were grey and mauve below the chin; dark ones would be of rust."""
     shade, light = np.array(0.43, np.float32), np.array(0.88, np.float32)
-    assert (hue_at(shade, 70) > 0.85).all()
-    assert hue_at(light, 70)[1] > 1.1, "a neck is yellower than its face"
-    assert (hue_at(shade, 40) < 0.7).all()
-    assert (hue_at(light, 40) < 1).all()
-    between = hue_at(shade, sum(LIGHT_SKIN) / 2)
-    assert (hue_at(shade, 40) < between).all()
-    assert (between < hue_at(shade, 70)).all()
+    assert (hue_at(shade, PALE) > 0.85).all()
+    assert hue_at(light, PALE)[1] > 1.1, "a neck is yellower than its face"
+    assert (hue_at(shade, DARK) < 0.7).all()
+    assert (hue_at(light, DARK) < 1).all()
+    between = hue_at(shade, np.array((sum(LIGHT_SKIN) / 2, 15, 18), np.float32))
+    assert (hue_at(shade, DARK) < between).all()
+    assert (between < hue_at(shade, PALE)).all()
+    assert np.array_equal(hue_at(shade, np.array((60, 25, 28), np.float32)), hue_at(shade, DARK)), "an orange face"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_any_neck_gets_the_light_and_the_hue_of_real_ones(share: float, tint: tu
     made = after(sitter(even(share, tint)))
     light = made @ LUMINANCE / (SKIN @ LUMINANCE)
     face, hues = lab_of(SKIN), lab_of(made[CHIN_Y + 4 : CHIN_Y + 120 : 8, 256])
-    expected = face[1:] * hue_at(hues[:, 0] / face[0], face[0])
+    expected = face[1:] * hue_at(hues[:, 0] / face[0], face)
     assert np.abs(hues[:, 1:] - expected).max() < 1.2
     for below, row in ((0.15, 3), (0.45, 5), (0.9, 8)):
         assert abs(light[round(CHIN_Y + below * EYE), 256] - LIGHT[row][0]) < 0.05
