@@ -21,7 +21,7 @@ from core import frame
 from core.colour import LUMINANCE, length, linear, normalized_convolution, srgb, to_bytes
 from core.face.landmarks import fill
 from core.face.mesh import BROWS, EYES, FACE_OVAL, LIPS, NOSE, NOSTRILS
-from core.types import F32, Selfie
+from core.types import F32, FaceMap, Selfie
 
 CENTRE: Final = np.array([0.66, -0.38], np.float32)
 """Log R/G and log B/G of skin in white light, linear: the mean of 446 official portraits is 0.65, -0.31, and that of
@@ -33,6 +33,9 @@ REACH: Final = np.array([0.5, 0.2], np.float32)
 the other set."""
 PALEST: Final = 0.2
 """Part of CENTRE's chroma down to which a face is pale and not lit in colour: make-up, faded prints."""
+FADED: Final = (45.0, 5.5)
+"""CIELAB lightness of a face above which it has no colour, and chroma below which: of 230 people five, all of them grey
+by a filter; the next has 6.8. Dark skin has less by nature."""
 LOCAL: Final = 0.75
 """Part of REACH that one face's skin may differ by from place to place: cheeks and nose are redder than a forehead."""
 SUREST: Final = 0.3
@@ -74,6 +77,16 @@ class Correction:
 def has_no_colour(selfie: Selfie) -> bool:
     """Say whether a photo is black and white or tinted in one colour, as intake noted."""
     return bool({"colourless", "toned"} & set(selfie.notes))
+
+
+def is_colourless(face: FaceMap) -> bool:
+    """Say whether a photo has no colour, or a filter took nearly all of it out of the face.
+
+    Grey over a coloured garment a face looks dead: it is printed in black and white, and is the last choice among
+    photos in colour.
+    """
+    lightness, red, yellow = face.skin_lab
+    return has_no_colour(face.selfie) or (lightness > FADED[0] and float(np.hypot(red, yellow)) < FADED[1])
 
 
 def in_white_light(selfie: Selfie) -> Selfie:

@@ -11,7 +11,7 @@ import numpy as np
 from core import frame
 from core.cutout.parts import MOST_UNSURE
 from core.errors import Refused
-from core.face.constancy import has_no_colour
+from core.face.constancy import is_colourless
 from core.scene.stage import ENLARGE_LIMIT, Choice, window_of
 from core.scene.style import OWN, Style
 from core.types import FaceMap
@@ -53,7 +53,7 @@ def select_sources(maps: Sequence[FaceMap], style: Style, choice: Choice, count:
         maps = [face for face in maps if face.features and face.features.own_clothes is not None]
         if not maps:
             raise Refused("own_clothes", NO_OWN_CLOTHES)
-    in_colour = any(not has_no_colour(face.selfie) for face in maps)
+    in_colour = any(not is_colourless(face) for face in maps)
     ordered = sorted(maps, key=lambda face: suits(face, style, choice), reverse=True)
     ordered.sort(key=lambda face: len(faults_of(face, in_colour)))
     good = [face for face in ordered if not faults_of(face, in_colour)]
@@ -72,7 +72,7 @@ def faults_of(face: FaceMap, others_in_colour: bool) -> tuple[str, ...]:
     found: list[str] = [word for word in UNWANTED if word in face.expression]
     if _free_standing_cut(face):
         found.append("head_cut")
-    if others_in_colour and has_no_colour(face.selfie):
+    if others_in_colour and is_colourless(face):
         found.append("no_colour")
     if face.unsure > MOST_UNSURE:
         found.append("unsure")

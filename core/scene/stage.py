@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.colour import to_bytes
-from core.face.constancy import has_no_colour
+from core.face.constancy import is_colourless
 from core.face.landmarks import face_skin, fill
 from core.face.mesh import CHIN, FACE_OVAL
 from core.frame import INTEROCULAR_PX
@@ -37,9 +37,6 @@ TORSO_TURN: Final = 0.5
 """How much of a head's turn shoulders make with it; by eye."""
 MOST_TURN: Final = 15.0
 """Degrees to which a garment may be turned: beyond, its far side would have to be invented."""
-FADED: Final = (45.0, 5.5)
-"""CIELAB lightness of a face above which it is printed in black and white, and chroma below which: of 230 people five,
-all of them grey by a filter; the next has 6.8. Dark skin has less by nature."""
 Skin = tuple[float, float, float]
 Window = tuple[float, float, float, float]
 
@@ -113,7 +110,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "relight": 1.0,
         "tilt_deg": round(tilt, 2),
         "take": take,
-        "black_and_white": style.black_and_white or has_no_colour(face.selfie) or is_faded(face),
+        "black_and_white": style.black_and_white or is_colourless(face),
         "stops": 0.0,
         "warmth": 0.0,
         "retouch": retouch,
@@ -198,12 +195,6 @@ def look_of(settings: Mapping[str, Any], seed: int) -> Look:
         retouch=float(settings["retouch"]),
         backdrop_blur=float(settings.get("backdrop_blur", 0.0)),
     )
-
-
-def is_faded(face: FaceMap) -> bool:
-    """Say whether a filter took nearly all colour out of a face: grey over a coloured garment it looks dead."""
-    lightness, red, yellow = face.skin_lab
-    return lightness > FADED[0] and float(np.hypot(red, yellow)) < FADED[1]
 
 
 def _key_side(face: FaceMap, light: str, take: int) -> float:

@@ -40,6 +40,7 @@ def picked(maps: list[FaceMap], count: int) -> Sources:
         {"shown": HALF_A_HEAD},
         {"notes": ("colourless",)},
         {"notes": ("toned",)},
+        {"skin_lab": (75.0, 3.0, 2.0)},
     ],
 )
 def test_a_bad_photo_serves_only_after_every_take_of_the_good_ones(collins_map: FaceMap, bad: dict[str, Any]) -> None:
