@@ -146,10 +146,8 @@ def recoloured(rgba: F32, part: F32, wanted: tuple[int, int, int]) -> F32:
     lab = cv2.cvtColor(cloth, cv2.COLOR_RGB2LAB)
     if noisy:
         ratio += noisy * (cv2.ximgproc.guidedFilter(ratio, ratio, GRAIN_PX, GRAIN**2) - ratio)
-        inside = known.astype(np.float32)
-        hue = cv2.merge((lab[..., 1] * inside, lab[..., 2] * inside, inside))
-        hue = cv2.GaussianBlur(hue, (0, 0), GRAIN_PX)
-        lab[..., 1:] += noisy * thrice(inside)[..., :2] * (hue[..., :2] / np.maximum(hue[..., 2:], 1e-3) - lab[..., 1:])
+        smooth = normalized_convolution(lab, known.astype(np.float32), GRAIN_PX)
+        lab[known, 1:] += noisy * (smooth - lab)[known, 1:]
     to = cv2.cvtColor(goal, cv2.COLOR_RGB2LAB)[0, 0]
     new = np.empty_like(lab)
     grey = srgb(np.clip(aim * np.exp(ratio) - 0.002, 0, 1))
