@@ -6,7 +6,7 @@ the old surroundings are taken out of its edge, and hair, head and neck become l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -18,7 +18,7 @@ from core.cutout.beard import beard_of, with_beard
 from core.cutout.body import bare_neck, figure_of
 from core.cutout.decontaminate import decontaminate, in_own_hue, without_backlight, without_rim_light
 from core.cutout.foreground import estimate_foreground_ml
-from core.cutout.hair import Hair, layer_hair, less, shown_window, strands_below, without_fringe
+from core.cutout.hair import Hair, layer_hair, less, shown_window, without_fringe
 from core.cutout.parser import Parser
 from core.cutout.parts import HALF, PARTS_SIZE, Parts
 from core.face.mesh import FACE_OVAL
@@ -83,6 +83,9 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     rgb = in_own_hue(rgb, hairy, parts.hair, parts.hat)
     rgb = without_backlight(rgb, head_large, neck_large, face)
     rgb = without_rim_light(rgb, hairy, parts.hair, parts.hat, parts.valid)
+    if hair.drawn.any():  # in the colours that hair has now
+        small = cv2.resize(rgb, PARTS_SIZE, interpolation=cv2.INTER_AREA)
+        hair = replace(hair, rgb=layer_hair(seen, small, figure, face.landmarks, beard, shaven).rgb)
     left, top, right = shown_window(np.maximum(seen.head, seen.hair), seen.valid)
     return Cutout(
         rgb=_with_grown(rgb, hair, np.maximum(kept - parts.hair, 0)),
@@ -193,10 +196,9 @@ def _jaw_edge(parts: Parts, face: FaceMap) -> F32:
 
 def _with_grown(rgb: F32, hair: Hair, others: F32) -> F32:
     """Put the colours of hair that was carried on where it was, but on no `others`: what else is kept of the photo."""
-    if hair.ends is None:
+    if not hair.drawn.any():
         return rgb
     drawn = hair.drawn * (1 - others)
     drawn = cv2.GaussianBlur(cv2.resize(drawn, frame.PRINT, interpolation=cv2.INTER_LINEAR), (0, 0), 2)[..., None]
-    colours = strands_below(cv2.resize(rgb, PARTS_SIZE, interpolation=cv2.INTER_AREA), hair.ends)
-    colours = cv2.resize(colours, frame.PRINT, interpolation=cv2.INTER_CUBIC)
+    colours = cv2.resize(hair.rgb, frame.PRINT, interpolation=cv2.INTER_CUBIC)
     return np.clip(rgb + (colours - rgb) * drawn, 0, 1).astype(np.float32)

@@ -53,30 +53,17 @@ CUT: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ends:
-    """Where hair ends, column by column, and as which other column each goes on below (W,).
-
-    solid: (H, W), where hair hangs. last, run: rows, each column's end and how much hair is above END.
-    """
-
-    solid: NDArray[np.bool_]
-    like: NDArray[np.intp]
-    last: NDArray[np.intp]
-    run: NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Hair:
-    """Hair in two layers at PARTS_SIZE, (H, W) float32 0..1.
+    """Hair in two layers at PARTS_SIZE, (H, W) float32 0..1, and the colours of what was carried on below.
 
-    front: hair that no garment covers. back: hair behind a garment, carried on below its end. drawn: how much of each
-    pixel of `back` has the colours of `strands_below` instead of the photo's. ends: None where none was carried on.
+    front: hair that no garment covers. back: hair behind a garment, carried on below its end. rgb: (H, W, 3) float32;
+    drawn: (H, W), how much of each pixel of `back` has these colours instead of the photo's.
     """
 
     front: F32
     back: F32
+    rgb: F32
     drawn: F32
-    ends: Ends | None
 
 
 def layer_hair(parts: Parts, rgb: F32, figure: Figure, landmarks: F32, beard: F32, shaven: bool = False) -> Hair:
@@ -161,10 +148,8 @@ def _beard(hair: F32, landmarks: F32) -> F32:
     return np.clip(np.minimum(columns - left, right - columns) / (0.1 * eye) + 1, 0, 1)
 
 
-def _carried_on(
-    back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_], middle: float
-) -> tuple[F32, F32, Ends | None]:
-    """Carry hair on below its lower end, column by column and fading out: matte, what of it is drawn, and its ends.
+def _carried_on(back: F32, rgb: F32, top: float, hidden: NDArray[np.bool_], middle: float) -> tuple[F32, F32, F32]:
+    """Carry hair on below its lower end, column by column and fading out: matte, colours, and where these are meant.
 
     Only where clothes or the photo's border hide how it goes on: hair that ends before the backdrop ends there. It
     comes in towards the neck, at x `middle`, as it goes down: straight down it stood off as a block.
@@ -188,7 +173,7 @@ def _carried_on(
     used = (run > LEAST_RUN * eye) & covered & _of_hair(rgb, solid, last)
     used = _wide(used, round(LEAST_LOCK * eye))
     if not used.any():
-        return back, np.zeros_like(back), None
+        return back, rgb, np.zeros_like(back)
     known = np.flatnonzero(used)
     after = np.searchsorted(known, columns, side="right").clip(1)
     like = np.where(columns < middle, known[np.searchsorted(known, columns).clip(0, len(known) - 1)], known[after - 1])
@@ -197,6 +182,7 @@ def _carried_on(
     closed = cv2.morphologyEx(used.astype(np.uint8)[None], cv2.MORPH_CLOSE, np.ones((1, round(GAP * eye) | 1)))[0] > 0
     used |= closed & covered_between & (columns > known[0]) & (columns < known[-1])
     last, run = last[like], np.clip(run[like] + EDGE - round(END * eye), 1, length)
+    strands = _strands_below(rgb[:, like], solid[:, like], last, run)
     over = rows - last[None]
     fade = np.clip((length - over) / (0.4 * length), 0, 1)
     for side in (columns < middle, columns >= middle):
@@ -208,21 +194,21 @@ def _carried_on(
     grown = np.where(inside, np.maximum(back, fade), back).astype(np.float32)
     soft = np.where(inside, cv2.GaussianBlur(grown, (0, 0), 1.0), grown).astype(np.float32)
     meant = np.where(used, np.clip(over / (END * eye) + 1, 0, 1), 0) * (over <= length) * (soft > 0.05)
-    return soft, meant.astype(np.float32), Ends(solid, like, last, run)
+    return soft, strands, meant.astype(np.float32)
 
 
-def strands_below(rgb: F32, ends: Ends) -> F32:
+def _strands_below(rgb: F32, solid: NDArray[np.bool_], last: NDArray[np.intp], run: NDArray[np.intp]) -> F32:
     """Carry strands on from END above their columns' ends: (H, W, 3) float32, to be used from there on.
 
     What is fine in them comes from above, in the same order; light and colour stay as they are there. Mirrored,
     strands met in angles along a level line, and light from further up stood below shade: right at first alone, over
-    JOINED, they are mirrored, so that nothing breaks off. rgb: (H, W, 3) float32 0..1, the sitter's own colours.
+    JOINED, they are mirrored, so that nothing breaks off.
+    solid: (H, W), where hair hangs. last, run: (W,) rows, each column's end and how much hair is above END.
     """
-    eye, columns, run = INTEROCULAR_PX * HALF, np.arange(len(ends.last)), ends.run
-    first = np.maximum(ends.last - round(END * eye), 0)
+    eye, columns = INTEROCULAR_PX * HALF, np.arange(len(last))
+    first = np.maximum(last - round(END * eye), 0)
     beyond = np.maximum(np.arange(len(rgb))[:, None] - first[None], 0)
-    rgb = rgb[:, ends.like]
-    wide = normalized_convolution(rgb, ends.solid[:, ends.like].astype(np.float32), WIDELY * eye)
+    wide = normalized_convolution(rgb, solid.astype(np.float32), WIDELY * eye)
     fine, light = rgb - wide, wide[first, columns]
 
     def there_and_back(away: NDArray[np.intp]) -> F32:

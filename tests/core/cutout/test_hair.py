@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.cutout.body import figure_of
-from core.cutout.hair import Hair, layer_hair, less, strands_below, without_fringe
+from core.cutout.hair import Hair, layer_hair, less, without_fringe
 from core.models import Models
 from core.types import F32, FaceMap
 
@@ -66,20 +66,20 @@ def test_thin_hair_fades_out_above_the_photo_s_lower_border_and_thick_hair_reach
         assert np.abs(np.diff(part[310:500, 70])).max() < 0.03, "no level line"
         assert (part[300:500, 80:120] == 1).all()
         assert (part[300:450, 60:80] == hair[300:450, 60:80]).all()
-    layers = less(Hair(0.5 * hair, 0.5 * hair, np.zeros_like(hair), None), hair - made.hair)
+    layers = less(
+        Hair(0.5 * hair, 0.5 * hair, np.zeros((*hair.shape, 3), np.float32), np.zeros_like(hair)), hair - made.hair
+    )
     assert layers.front[490:500, 60:80].max() + layers.back[490:500, 60:80].max() < 0.1
     assert (layers.front + layers.back)[300:500, 80:120].min() == 1
     whole = replace(cut, valid=np.ones_like(valid))
     assert np.array_equal(without_fringe(whole).hair, hair), "hair that ends in the photo ends there"
 
 
-def carried(rgb: F32, hair: F32, face: FaceMap, models: Models) -> tuple[F32, F32]:
-    """Layer hair (640, 512) of these colours over a body that hides how it goes on: what is drawn, and its colours."""
+def carried(rgb: F32, hair: F32, face: FaceMap, models: Models) -> Hair:
+    """Layer hair (640, 512) of these colours over a body that hides how it goes on."""
     parts, none = models.parser.parse(face), np.zeros_like(hair)
     whole = replace(parts, hair=hair, person=np.ones_like(hair), valid=np.ones_like(hair))
-    layered = layer_hair(whole, rgb, figure_of(parts, face.landmarks), face.landmarks, none)
-    assert layered.ends is not None
-    return layered.drawn, strands_below(rgb, layered.ends)
+    return layer_hair(whole, rgb, figure_of(parts, face.landmarks), face.landmarks, none)
 
 
 def test_hair_is_carried_on_in_the_light_that_it_has_at_its_end(collins_map: FaceMap, models: Models) -> None:
@@ -89,8 +89,8 @@ def test_hair_is_carried_on_in_the_light_that_it_has_at_its_end(collins_map: Fac
     hair[y - 80 : y + 20, 60:110] = 1
     rgb[...] = (0.25 + 0.5 * np.clip((y - np.arange(640)) / 40, 0, 1))[:, None, None]  # it comes into shade downwards
     rgb[:, 60:110] += rng.normal(0, 0.03, (640, 50, 1)).astype(np.float32)
-    _, colours = carried(rgb, hair, collins_map, models)
-    below, end = colours[y + 24 : y + 60, 76:100], rgb[y - 8 : y + 8, 76:100]
+    made = carried(rgb, hair, collins_map, models)
+    below, end = made.rgb[y + 24 : y + 60, 76:100], rgb[y - 8 : y + 8, 76:100]
     assert abs(float(below.mean() - end.mean())) < 0.06
     assert 0.5 < float(below.std() / end.std()) < 1.5, "its strands are there"
     assert np.abs(np.diff(below.mean(axis=(1, 2)))).max() < 0.03, "no level line"
@@ -102,10 +102,10 @@ def test_what_shines_into_the_end_of_hair_goes_over_to_its_own_colours(collins_m
     hair, rgb = np.zeros((640, 512), np.float32), np.full((640, 512, 3), (0.5, 0.2, 0.1), np.float32)
     hair[y - 80 : y + 20, 60:110] = 1
     rgb[y + 15 : y + 20] = 0.6, 0.3, 0.2
-    drawn, colours = carried(rgb, hair, collins_map, models)
-    assert drawn[y + 18 : y + 40, 76:100].min() > 0.8
-    assert drawn[: y - 2].max() == 0
-    assert np.abs(colours[y + 16 : y + 40, 76:100] - (0.5, 0.2, 0.1)).max() < 0.04
+    made = carried(rgb, hair, collins_map, models)
+    assert made.drawn[y + 18 : y + 40, 76:100].min() > 0.8
+    assert made.drawn[: y - 2].max() == 0
+    assert np.abs(made.rgb[y + 16 : y + 40, 76:100] - (0.5, 0.2, 0.1)).max() < 0.04
 
 
 def test_what_stands_out_beside_thick_hair_at_the_border_comes_in_to_it(collins_map: FaceMap, models: Models) -> None:
