@@ -63,7 +63,7 @@ def test_a_neck_that_the_photo_does_not_show_is_covered(collins_map: FaceMap, co
     assert outfit_within("navy_open", look, face, seen, 1) == "navy_open"
     hidden = replace(figure, bare=0.05)
     worn = outfit_within("navy_open", look, face, hidden, 1)
-    assert worn == "grey_turtleneck", "of what the look offers"
+    assert worn == "black_turtleneck", "of what the look offers"
     assert outfit_within("navy_open", load("weekend"), face, hidden, 1) == CLOSED_KNIT, "where it offers nothing closed"
     assert outfit_within("navy_suit", load("office"), wearing(collins_map, True), hidden, 1) == "navy_suit"
 
