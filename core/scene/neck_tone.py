@@ -163,33 +163,46 @@ def _below_nape(head: F32, sitter: Undressed, eye: float) -> F32:
     return cv2.resize(weight.astype(np.float32), head.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def tone_of(sitter: Undressed, from_row: int = 0) -> F32:
+def tone_size(sitter: Undressed, from_row: int = 0) -> tuple[int, int]:
+    """Return the width and height of what `tone_of` returns."""
+    height, width = sitter.layers.head.shape
+    return -(-width // 4), -(-(height - from_row) // 4)
+
+
+def tone_of(sitter: Undressed, from_row: int = 0, relief: F32 | None = None) -> F32:
     """Return the colour that skin of a neck is to have all over a print, from a row on: linear light.
 
     It is in the photo's light, as the face is: relighting takes that out of both. from_row: a multiple of 4; what the
-    sitter's layers hold above it is not looked at. Returns ((H - from_row)/4, W/4, 3) float32.
+    sitter's layers hold above it is not looked at. relief: factors of light of a neck's form, of that size. Returns
+    ((H - from_row)/4, W/4, 3) float32.
     """
     layers = sitter.layers
-    height, width = layers.head.shape
-    size = (-(-width // 4), -(-(height - from_row) // 4))
+    width, size = layers.head.shape[1], tone_size(sitter, from_row)
     eye = INTEROCULAR_PX * width / PRINT[0]
     rows = (np.arange(size[1], dtype=np.float32) * 4 + 2 + from_row - layers.chin) / eye
     beside = (np.arange(size[0], dtype=np.float32) * 4 + 2) * PRINT[0] / width - sitter.body.neck_x
     beside = np.abs(beside) / (sitter.body.neck_width / 2)
-    down, across = (
-        np.interp(at, known, np.arange(len(known))).astype(np.float32)
-        for at, known in ((rows, BELOW_CHIN), (beside, BESIDE))
-    )
-    table = np.array(LIGHT, np.float32)
-    light = cv2.remap(table, np.tile(across, (size[1], 1)), np.tile(down[:, None], (1, size[0])), cv2.INTER_LINEAR)
+    light = light_at(rows, beside)
     normals = cv2.resize(layers.normals[from_row:].astype(np.float32), size, interpolation=cv2.INTER_AREA)
     shade = np.clip(harmonics(normals / np.float32(127)) @ layers.light, *SHADE) ** SHADED
     light = cv2.GaussianBlur(light * shade, (0, 0), 0.04 * eye / 4)
+    light = light if relief is None else light * relief
     lab = cv2.cvtColor(np.array([[sitter.face_colour]], np.float32), cv2.COLOR_RGB2LAB)
     face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])
     grey = cv2.cvtColor(srgb(thrice(np.clip(face * light, 0, 1))), cv2.COLOR_RGB2LAB)
     grey[..., 1:] = lab[0, 0, 1:] * hue_at(grey[..., 0] / max(float(lab[0, 0, 0]), 1), lab[0, 0])
     return linear(np.clip(cv2.cvtColor(grey, cv2.COLOR_LAB2RGB), 0, 1))
+
+
+def light_at(below: F32, beside: F32) -> F32:
+    """Return LIGHT in rows that lie below the chin (h,), in eye distances, and columns beside a neck's middle (w,), in
+    halves of its width: (h, w) float32."""
+    down, across = (
+        np.interp(at, known, np.arange(len(known))).astype(np.float32)
+        for at, known in ((below, BELOW_CHIN), (beside, BESIDE))
+    )
+    table, size = np.array(LIGHT, np.float32), (len(across), len(down))
+    return cv2.remap(table, np.tile(across, (size[1], 1)), np.tile(down[:, None], (1, size[0])), cv2.INTER_LINEAR)
 
 
 def hue_at(lightness: F32, face: F32) -> F32:

@@ -45,7 +45,8 @@ from core.engines.redress.paint import Layout
 from core.engines.redress.skin import drawn_skin
 from core.frame import INTEROCULAR_PX
 from core.scene.compose import compose
-from core.scene.neck_tone import skin_of, tone_of, toned
+from core.scene.neck_relief import relief_of
+from core.scene.neck_tone import skin_of, tone_of, tone_size, toned
 from core.scene.stage import Dressing, Setup, Window, look_of
 from core.scene.style import DRAWN_AS, OWN, DrawnKind, Part, rgb_of
 from core.scene.wardrobe import PART_NAMES
@@ -64,6 +65,8 @@ BEYOND: Final = 0.05
 """Eye distances over which the sitter's own colours are averaged to be carried on beyond their edge."""
 OPEN: Final = ("open", "collar")
 """Necklines of garments behind which hair goes, inside them."""
+KEPT_FADES: Final = 0.08
+"""Eye distances, as a Gaussian's deviation, over which an own neck goes over to drawn skin: over 0.03 it was a line."""
 SETS_IN: Final = 0.25
 """Eye distances below the torso's upper edge over which a neck is toned as a whole: above all is as it was."""
 PART_OF: Final[dict[str, Part]] = {
@@ -223,10 +226,12 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         own_hair = np.clip(8 * hung, 0, 1) * ends
         below = np.clip(rows / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)  # above all is as it was
         own_hair -= (own_hair - hung * ends) * bare * (1 - own) * below
-        keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
+        keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), KEPT_FADES * INTEROCULAR_PX * scale), own_hair))
         photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
-        tone = tone_of(setup, top)
-        drawn = drawn_skin(torso, nets, photo, sure * (1 - strands), tone, setup.seed)
+        relief = relief_of(setup, tone_size(setup, top), top)
+        drawn = drawn_skin(torso, nets, photo, sure * (1 - strands), tone_of(setup, top, relief), setup.seed)
+        shown = cv2.resize(keep[..., 0], relief.shape[::-1], interpolation=cv2.INTER_AREA)
+        tone = tone_of(setup, top, relief ** (1 - shown))  # what is shown has a form of its own
         skin = skin_of(setup, whole_neck)[top:]
         if bearded is not None:
             skin = np.maximum(skin, neck * (1 - bearded))

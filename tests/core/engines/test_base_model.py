@@ -14,8 +14,10 @@ import torch
 from diffusers import UNet2DModel
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from core.colour import LUMINANCE, linear
 from core.cutout.parser import Parser
 from core.engines.denoise import denoise
+from core.engines.redress import generate as generation
 from core.engines.redress import repair
 from core.engines.redress.garment import KINDS, TIE, Cloth, cloths_of, lay_out
 from core.engines.redress.generate import conditioning, draw_torso, dress, generate
@@ -98,6 +100,25 @@ def test_a_grown_neck_is_neither_smoother_than_plastic_nor_rougher_than_the_own_
     grown = cv2.erode((bare & (founder.layers.neck == 0)).astype(np.uint8), np.ones((9, 9))) > 0
     assert grown.sum() > 2000
     assert 0.3 < np.abs(uneven[grown]).mean() / np.abs(uneven[own]).mean() < 1
+
+
+def test_a_grown_neck_has_the_form_of_a_real_one_and_the_own_keeps_its_own(
+    nets: Nets, setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    founder = replace(
+        setup, outfit=Outfit(title="Open", kind="suit_open", jacket="#303439", shirt="#edf1f7", tie="#303439")
+    )
+    torso = drawn(nets, founder, founder.outfit)
+    formed = dress(founder, torso, nets)
+    monkeypatch.setattr(generation, "relief_of", lambda _, size, row: np.ones(size[::-1], np.float32))
+    flat = dress(founder, torso, nets)
+    change = np.log((linear(formed.sitter) @ LUMINANCE + 1e-3) / (linear(flat.sitter) @ LUMINANCE + 1e-3))
+    bare = (formed.neck > 250) & (formed.garment[..., 3] == 0) & (formed.head == 0)
+    kept = cv2.erode(cv2.copyMakeBorder(founder.layers.neck, 1, 1, 1, 1, cv2.BORDER_CONSTANT), np.ones((3, 3)))
+    depth = cv2.distanceTransform((kept > 250).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    own = depth > 0.9 * depth.max()  # the middle of what the photo shows
+    assert np.ptp(np.percentile(change[bare & (founder.layers.neck == 0)], (5, 95))) > 0.15
+    assert np.abs(change[own]).mean() < 0.03, depth.max()
 
 
 def test_nearest_named_colour_of_the_drawn_jacket_is_the_asked_one(in_suit: Callable[[str], F32]) -> None:

@@ -1,0 +1,63 @@
+"""The light that a neck's form makes: its tendons, its throat, and what the chin's shadow is not spread over.
+
+`core.scene.neck_tone.LIGHT` is a median of many portraits, in which all of these lie elsewhere: a neck that is drawn in
+that light alone is as flat as a sleeve. Here is one real neck's, over LIGHT's, for what the photo does not show.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core.frame import INTEROCULAR_PX, PRINT
+from core.types import F32, Undressed
+
+PICTURE: Final = Path(__file__).with_suffix(".png")
+"""One official portrait's neck, W000822, a work of the US government in the public domain; `tools.make_neck_relief`
+makes it. Of five it is the one with tendons, a throat and a bare chest, no chain, and hair beside it on one side alone.
+"""
+ACROSS: Final = (-1.4, 1.4)
+"""Halves of a neck's width from its middle to the right, of the picture's first and last column."""
+BELOW_CHIN: Final = (-0.4, 1.7)
+"""Eye distances below the chin of its first and last row."""
+MOST: Final = 0.6
+"""Natural logarithm of light over LIGHT's at the picture's white; its black is as much below."""
+STRENGTH: Final = 0.7
+"""Part of it that a neck gets; by eye on 24 necks: all of it was a lamp's on light skin."""
+
+
+def relief_of(sitter: Undressed, size: tuple[int, int], from_row: int) -> F32:
+    """Return factors of light on a neck's form all over a print, from a row on: (h, w) float32 for a size (w, h).
+
+    A head that is turned shows the tendon of the other side: the picture is mirrored for one that is turned to the
+    picture's right.
+    """
+    width, height = size
+    unit = PRINT[0] / width
+    chin = sitter.layers.chin * PRINT[0] / sitter.layers.head.shape[1]
+    top = from_row * PRINT[0] / sitter.layers.head.shape[1]
+    across = ((np.arange(width) + 0.5) * unit - sitter.body.neck_x) / (sitter.body.neck_width / 2)
+    below = (top + (np.arange(height) + 0.5) * unit - chin) / INTEROCULAR_PX
+    picture = _picture()
+    columns, rows = (
+        np.interp(at, span, (0, count - 1)).astype(np.float32)
+        for at, span, count in (
+            (-across if sitter.turn_deg > 0 else across, ACROSS, picture.shape[1]),
+            (below, BELOW_CHIN, picture.shape[0]),
+        )
+    )
+    there = cv2.remap(picture, np.tile(columns, (height, 1)), np.tile(rows[:, None], (1, width)), cv2.INTER_CUBIC)
+    return np.exp(STRENGTH * there).astype(np.float32)
+
+
+@cache
+def _picture() -> F32:
+    """Return the natural logarithm of a neck's light over LIGHT's: (H, W) float32; not to be changed."""
+    grey = cv2.imread(str(PICTURE), cv2.IMREAD_GRAYSCALE)
+    if grey is None:
+        raise FileNotFoundError(PICTURE)
+    return ((grey.astype(np.float32) - 128) * (MOST / 127)).astype(np.float32)
