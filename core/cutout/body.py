@@ -29,6 +29,9 @@ AWAY: Final = 6
 """Pixels beside a neck, at half the print, where a backdrop is looked for: its matte's edge is narrower."""
 LEAST_ROWS: Final = 0.25
 """Part of those rows that must show a backdrop on both sides."""
+LIKELY: Final = 0.83
+"""Width of a neck, of its jaw's: the lower quartile of 40 straight heads whose neck is seen before a backdrop, whose
+median is 0.89. Between an old collar's sides 72 of 314 people's seemed to be narrower than 0.75 of it."""
 SHOULDER_HEIGHT: Final = (-0.2, 0.65)
 """Eye distances below the chin where shoulders stand: 10th to 90th percentile of 90 portraits without long hair."""
 
@@ -83,7 +86,8 @@ def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _neckline(neck: NDArray[np.bool_], landmarks: F32) -> tuple[float, float, float]:
     """Measure the bare neck: y where clothes begin, x and width where it is widest, in pixels of the full print.
 
-    Where no neck is bare, stand-ins: 0.35 eye distances below the chin and 80 % of the jaw's width, half the nape more.
+    Where no neck is bare, stand-ins: 0.35 eye distances below the chin and LIKELY of the jaw's width, half the nape
+    more. A neck that hair or a collar hides at its sides is as wide at the least.
     """
     chin = landmarks[CHIN]
     jaw = float(landmarks[JAW_CORNERS[1], 0] - landmarks[JAW_CORNERS[0], 0])
@@ -96,10 +100,10 @@ def _neckline(neck: NDArray[np.bool_], landmarks: F32) -> tuple[float, float, fl
     reach = np.flatnonzero((level > chin[1] - 0.3 * INTEROCULAR_PX) & (level < chin[1] + 0.4 * INTEROCULAR_PX))
     widths = neck[reach].sum(axis=1) if len(reach) else np.zeros(1)
     if len(rows) < 8 or widths.max() / HALF < 0.5 * jaw:
-        return float(chin[1] + 0.35 * INTEROCULAR_PX), middle_x, 0.8 * jaw + 0.5 * nape
+        return float(chin[1] + 0.35 * INTEROCULAR_PX), middle_x, LIKELY * jaw + 0.5 * nape
     bottom = rows[0] + int(np.argmax(np.append(np.diff(rows) > 1, True)))
     columns = np.flatnonzero(neck[int(reach[int(np.argmax(widths))])])
-    width = float(np.clip((columns[-1] - columns[0]) / HALF, 0.6 * jaw, 1.1 * jaw + nape))
+    width = float(np.clip((columns[-1] - columns[0]) / HALF, LIKELY * jaw, 1.1 * jaw + nape))
     return float(bottom / HALF), float((columns[-1] + columns[0]) / 2 / HALF), width
 
 

@@ -42,7 +42,7 @@ from core.engines.redress.neck import (
 )
 from core.engines.redress.nets import ENGINE, SIZE, TORSO_CHANNELS, Nets, pack_conditioning, predict_torso
 from core.engines.redress.paint import Layout
-from core.engines.redress.skin import drawn_skin
+from core.engines.redress.skin import drawn_skin, surely_own
 from core.frame import INTEROCULAR_PX
 from core.scene.compose import compose
 from core.scene.neck_relief import relief_of
@@ -58,15 +58,10 @@ SHADE: Final = 0.11
 """How far the net's folds may lighten or darken cloth, as a part of its sRGB value; by eye on the demo sitters."""
 HAIR_FADES: Final = 0.3
 """Eye distances below the torso's upper edge over which thin hair goes over to the skin drawn under it; by eye."""
-OWN_EDGE: Final = 7
-"""Pixels of the full print by which the sitter's own neck is trusted less at its edge, where old clothes shine into it;
-by eye."""
 BEYOND: Final = 0.05
 """Eye distances over which the sitter's own colours are averaged to be carried on beyond their edge."""
 OPEN: Final = ("open", "collar")
 """Necklines of garments behind which hair goes, inside them."""
-KEPT_FADES: Final = 0.08
-"""Eye distances, as a Gaussian's deviation, over which an own neck goes over to drawn skin: over 0.03 it was a line."""
 SETS_IN: Final = 0.25
 """Eye distances below the torso's upper edge over which a neck is toned as a whole: above all is as it was."""
 PART_OF: Final[dict[str, Part]] = {
@@ -221,12 +216,12 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         if setup.garment is not None:  # inside a collar hair goes over to skin where the photo ends
             bare *= inside_collar(layout.rgba[..., 3], setup.body, scale)
         ends = 1 - np.clip(8 * strands, 0, 1) * bare * (1 - ends)
-        sure = cv2.erode(shown, np.ones((round(OWN_EDGE * scale) | 1,) * 2)) * neck * ends
+        sure = surely_own(shown, scale) * neck * ends
         # a hair's edge has its own colours too, over drawn skin as much as it covers
         own_hair = np.clip(8 * hung, 0, 1) * ends
         below = np.clip(rows / (HAIR_FADES * INTEROCULAR_PX * scale), 0, 1)  # above all is as it was
         own_hair -= (own_hair - hung * ends) * bare * (1 - own) * below
-        keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), KEPT_FADES * INTEROCULAR_PX * scale), own_hair))
+        keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
         photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
         relief = relief_of(setup, tone_size(setup, top), top)
         drawn = drawn_skin(torso, nets, photo, sure * (1 - strands), tone_of(setup, top, relief), setup.seed)

@@ -186,8 +186,9 @@ def without_ledges(
 
     The sitter's own neck comes in by FLARE columns a row at most: where old clothes cut it off beside the jaw, it goes
     on to the collar. Going down, skin comes out from the head by as much at most. Above a collar's ends it is wider by
-    UPRIGHT a row, a turned head's nape by LEAN; what stands out further is skin only under hair. What backdrop parts
-    from the neck is none of it; a slit between it and the collar below, or of clothes between it and hair, is.
+    UPRIGHT a row, a turned head's nape by LEAN; what stands out further is skin only under hair, and comes in to what
+    is below by LEAN a row. What backdrop parts from the neck is none of it; a slit between it and the collar below, or
+    of clothes between it and hair, is.
     All (H, W) float32 0..1 of the torso's part or of the whole print; backdrop, clothes: shares of what is behind hair,
     together 1 at most. turn_deg: the torso's, to the picture's right. scale: these pixels per print pixel.
     """
@@ -201,6 +202,7 @@ def without_ledges(
     solid = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((9, 1), np.uint8))  # a thin row bare of hair is no end
     above = slice(box[0].start, int(np.clip(math.ceil(max(feet)), box[0].start + 1, box[0].stop))), box[1]
     made, hung, fallen_there = neck[above], head[above], fallen[above[0]]
+    cloth = cv2.dilate(cover, slit, anchor=(0, 0))[above]  # and right above it
     hiding = np.clip(4 * hung - 3, 0, 1)  # skin under half-seen hair would end as a block
     for way, (x, y), foot in zip((-1, 1), ends, feet, strict=True):
         away = way * (columns - middle)
@@ -221,7 +223,11 @@ def without_ledges(
         near = np.maximum(narrow, near * (1 - backdrop[above]))
         under = np.maximum(near, under * (1 - backdrop[above] - clothes[above]))
         kept = np.minimum(filled, np.minimum(slanting, under))
-        made = np.where(beside, np.minimum(kept, _from_the_middle(np.maximum(kept, hung), away)), made)
+        kept = np.minimum(kept, _from_the_middle(np.maximum(kept, hung), away))
+        low = _reach(np.maximum(kept, np.maximum(hung, cloth)), beside, away) + LEAN * rows[above[0]]
+        low = np.minimum.accumulate(np.where(np.isfinite(low), low, np.inf)[::-1])[::-1] - LEAN * rows[above[0]]
+        ended = np.clip(low[:, None] - away + 1.5, 0, 1)  # what fills up to hair ends with it, if not on cloth
+        made = np.where(beside, np.minimum(kept, np.maximum(ended, hung)), made)
     whole, hung, across = neck[box].copy(), head[box], columns[box[1]]
     whole[: len(made)] = made
     made = cv2.morphologyEx(whole, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))  # no row between two rules is left out

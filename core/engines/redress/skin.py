@@ -10,6 +10,7 @@ import numpy as np
 from core import frame
 from core.colour import LUMINANCE, normalized_convolution, thrice
 from core.engines.redress.nets import Nets
+from core.frame import INTEROCULAR_PX
 from core.scene.neck_tone import toned
 from core.types import F32
 
@@ -19,6 +20,21 @@ like orange peel; by eye."""
 FOLDS: Final = 0.35
 """Part of the net's own folds that drawn skin keeps: a shadow where the sitter's neck ends would be seen as a line; by
 eye on a dozen necks."""
+
+OWN_EDGE: Final = 3.5
+"""Print pixels inwards of its edge by which a sitter's own neck is not trusted: old clothes shine into it; by eye."""
+OWN_FADES: Final = 0.2
+"""Eye distances further inwards over which it goes over to drawn skin: over less a line was seen; by eye on 40."""
+
+
+def surely_own(shown: F32, scale: float) -> F32:
+    """Return how surely what a photo shows of a sitter is theirs: (H, W) float32 0..1, growing inwards from its edge.
+
+    shown: (H, W) float32 0..1. scale: these pixels per print pixel.
+    """
+    fades = OWN_FADES * INTEROCULAR_PX * scale
+    depth = cv2.distanceTransform((shown > 0.5).astype(np.uint8), cv2.DIST_L2, 5)  # without an edge it has no bound
+    return np.clip(np.minimum(depth - OWN_EDGE * scale, fades) / fades, 0, 1)
 
 
 def drawn_skin(torso: F32, nets: Nets, own: F32, sure: F32, tone: F32, seed: int) -> F32:

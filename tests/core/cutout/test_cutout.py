@@ -338,3 +338,17 @@ def test_a_neck_is_as_wide_as_before_a_backdrop_and_not_as_at_the_shoulders(
     figure = figure_of(replace(parts, skin=np.maximum(neck, parts.oval), person=person), collins_map.landmarks)
     assert abs(figure.neck_width / INTEROCULAR_PX - 1.2) < 0.1 or hidden
     assert (figure.neck_width > 1.4 * INTEROCULAR_PX) is hidden
+
+
+def test_a_neck_between_an_old_collars_sides_is_no_narrower_than_necks_are(
+    collins_map: FaceMap, models: Models
+) -> None:
+    """What a roll neck or a shirt leaves of a man's neck was taken for all of it: a head on a stalk."""
+    parts, points = models.parser.parse(collins_map), collins_map.landmarks * np.float32(0.5)
+    eye, (x, y) = INTEROCULAR_PX / 2, points[152, :2]
+    rows, columns = np.mgrid[:640, :512].astype(np.float32)
+    jaw = float(collins_map.landmarks[397, 0] - collins_map.landmarks[172, 0])
+    neck = (np.abs(columns - x) < 0.15 * jaw) & (rows > y - 0.5 * eye) & (rows < y + 0.3 * eye)
+    skin = np.maximum(neck.astype(np.float32), parts.oval)
+    figure = figure_of(replace(parts, skin=skin, person=np.ones_like(skin)), collins_map.landmarks)
+    assert 0.8 * jaw < figure.neck_width < 1.1 * jaw

@@ -17,7 +17,7 @@ from core.engines.redress.neck import (
     within_collar,
     without_ledges,
 )
-from core.engines.redress.skin import FOLDS, pores, skin_only
+from core.engines.redress.skin import FOLDS, pores, skin_only, surely_own
 from core.frame import INTEROCULAR_PX
 from core.types import Body
 
@@ -286,6 +286,33 @@ def test_what_the_photo_has_of_clothes_and_backdrop_beside_a_neck_is_no_skin_und
     assert beside(0.5, coat, NOTHING)[:, 320:332].max() < 0.01, "the old coat was seen through the hair"
     assert beside(0.0, coat, NOTHING, 326)[:, 321:325].min() > 0.9, "a slit of it between neck and hair is filled"
     assert beside(0.0, NOTHING, coat, 326)[:, 321:325].max() < 0.01, "one of backdrop is seen"
+
+
+def test_skin_between_a_neck_and_hair_ends_slantwise_where_the_hair_ends_above_cloth() -> None:
+    """It ended as a ledge with a level lower edge; where hair goes on to the cloth there is no backdrop."""
+    head, neck = below_a_head()
+    filled = neck.copy()
+    filled[60:85, 292:316] = 1
+    ends = []
+    for last in (86, 140):
+        hung = head.copy()
+        hung[:last, 316:324] = 1
+        made = without_ledges(filled, hung, neck, collared(), NOTHING, NOTHING, BODY, 0.0, 0.5)
+        ends.append(made[58:84, 292:316].sum(axis=1))
+    short, long = ends
+    assert np.abs(np.diff(short[-20:])).max() <= 1.5, "a column a row"
+    assert short[-1] < 5 < 20 < long[-1]
+
+
+def test_what_a_photo_shows_of_a_neck_is_surer_further_inwards() -> None:
+    shown = np.zeros((200, 300), np.float32)
+    shown[:120, 40:260] = 1
+    sure = surely_own(shown, 0.5)
+    down = sure[:, 150]
+    assert down[119] == 0 == sure[60, 40]
+    assert down[40] == 1
+    assert 0 < np.abs(np.diff(down)).max() < 0.1, "no line"
+    assert surely_own(np.ones((200, 300), np.float32), 0.5).min() == 1, "without an edge all is theirs"
 
 
 def test_a_slit_between_neck_and_collar_is_filled() -> None:
