@@ -271,6 +271,14 @@ def test_odd_colours_are_kept_and_told() -> None:
     assert told(sitters.exposed(hopper(), -1.5)) == ()
 
 
+def test_an_old_print_whose_tint_is_uneven_is_told_too() -> None:
+    """A sepia face stood in a blue jacket."""
+    grey = cv2.cvtColor(hopper(), cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
+    across = np.abs(np.mod(np.linspace(0, 8, grey.shape[1], dtype=np.float32), 2) - 1)[None, :, None]
+    uneven = grey * ((1.07, 0.95, 0.78) + across * np.array((-0.03, 0.02, 0.08), np.float32))
+    assert kept(np.clip(uneven, 0, 255).astype(np.uint8)).notes == ("toned",)
+
+
 @pytest.mark.parametrize("lean", [-40, -25, 25, 40])
 def test_a_leaning_head_is_as_like_itself_as_an_upright_one(lean: int) -> None:
     photo = np.pad(hopper(), ((150, 150), (200, 200), (0, 0)), mode="edge")
