@@ -84,6 +84,7 @@ def test_both_sitters_are_kept_as_they_are() -> None:
         ("turned_away", lambda: sitters.turned(collins(), 75)),
         ("tilted", lambda: sitters.turned(hopper(), 0, -50)),
         ("tilted", lambda: sitters.turned(collins(), 0, 45)),
+        ("tilted", lambda: sitters.turned(collins(), 0, 35)),
         ("covered", lambda: sitters.wearing_mask(hopper(), (150, 190, 215))),
         ("covered", lambda: sitters.wearing_mask(collins(), (225, 225, 222))),
         ("covered", lambda: sitters.wearing_mask(collins(), (30, 30, 33))),
