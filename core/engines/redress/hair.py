@@ -16,6 +16,9 @@ UNDER_HAIR: Final = 0.09
 """Eye distances, as a Gaussian's deviation, over which a neck ends under hair; by eye on 52 people."""
 GAP: Final = 0.3
 """Eye distances between hair and a collar, or between locks beside it, across which there is hair; by eye."""
+LOCK: Final = 0.15
+"""Eye distances that hair is wide and long at the least beside which there is more, and that this is long: a ragged end
+made bars and triangles; by eye."""
 SETS_IN: Final = 0.12
 """Eye distances below a collar's highest point over which such hair comes in; by eye."""
 SOLID: Final = 0.9
@@ -89,6 +92,8 @@ def beside_collar(hair: F32, head: F32, cover: F32, backdrop: F32, body: Body, s
     columns, rows = np.arange(hair.shape[1], dtype=np.float32)[None], np.arange(len(hair), dtype=np.float32)[:, None]
     middle = body.neck_x * scale
     solid, others = ((part > SOLID).astype(np.uint8) for part in (hair, np.max((hair, head, cover), axis=0)))
+    lock = round(LOCK * INTEROCULAR_PX * scale) | 1
+    solid = cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((lock, lock), np.uint8))
     if not solid.any():
         return np.zeros_like(hair)
     kernel, beside = np.ones((1, width), np.uint8), np.zeros_like(hair)
@@ -96,10 +101,9 @@ def beside_collar(hair: F32, head: F32, cover: F32, backdrop: F32, body: Body, s
         left, right = (0, 0), (width - 1, 0)
         further_out, inwards = (left, right) if way > 0 else (right, left)
         between = cv2.dilate(solid, kernel, anchor=further_out) & cv2.dilate(others, kernel, anchor=inwards)
+        between = cv2.morphologyEx(between * (1 - others), cv2.MORPH_OPEN, np.ones((lock, 1), np.uint8))
         outside = (way * (columns - middle) >= 0) & (way * (columns - x) > 0)
-        beside = np.maximum(
-            beside, between * (1 - others) * outside * np.clip((rows - y) / (SETS_IN * INTEROCULAR_PX * scale), 0, 1)
-        )
+        beside = np.maximum(beside, between * outside * np.clip((rows - y) / (SETS_IN * INTEROCULAR_PX * scale), 0, 1))
     soft = cv2.GaussianBlur(cv2.dilate(beside, np.ones((5, 5), np.uint8)), (0, 0), 1.0)
     return np.minimum(soft * (1 - backdrop), 1 - np.maximum(head - hair, 0)).astype(np.float32)
 

@@ -55,6 +55,17 @@ def test_hair_that_the_photo_cuts_inside_a_collar_goes_behind_the_cloth() -> Non
     assert np.array_equal(behind_collar(0 * hair, cover, 160, BODY, 0.5), np.ones_like(hair))
 
 
+def test_the_ragged_end_of_hair_does_not_go_on_to_a_collar_as_a_bar() -> None:
+    """A spike and the last rows of a lock had bars and triangles of hair beside them, in the air."""
+    cover, nothing = roll_neck(), np.zeros((288, 512), np.float32)
+    hair = nothing.copy()
+    hair[:90, 330:420] = 1  # a lock that ends right below the collar's points
+    hair[90:140, 352:360] = 1  # and a spike of it that goes on
+    assert beside_collar(hair, nothing, cover, nothing, BODY, 0.5).max() < 0.05
+    hair[90:150] = hair[60]
+    assert beside_collar(hair, nothing, cover, nothing, BODY, 0.5)[120:140, 314:328].min() > 0.9, "a long one does"
+
+
 @pytest.mark.parametrize("way", [1, -1])
 def test_between_a_closed_collar_and_the_hair_beside_it_there_is_hair(way: int) -> None:
     """Backdrop, or a strip of skin, stood beside the collar where the photo ends above the shoulders."""
