@@ -33,7 +33,9 @@ EDGE_PX: Final = 7
 AROUND: Final = (6.0, 25.0)
 """Pixels of the picture over which what is not shown is averaged, beside what is, and further off."""
 SPECKS: Final = 1.0
-"""Pixels of the picture over which it is smoothed: moles and pores are the portrait's own person's."""
+"""Pixels of the picture over which it is smoothed, at a quarter of its size: moles and pores are somebody's own."""
+SIDE: Final = 25.0
+"""Pixels of the picture over which what is lighter on one side is the lamp's, and is shared by both."""
 DARK: Final = 0.02
 """Light over the face's below which it is the photo's noise."""
 
@@ -52,12 +54,12 @@ def main(photo: Path) -> None:
     across, below = (np.linspace(*span, count) for span, count in zip((ACROSS, BELOW_CHIN), SIZE, strict=True))
     columns = np.tile(HALF * (figure.neck_x + across * figure.neck_width / 2), (SIZE[1], 1)).astype(np.float32)
     rows = np.tile((points[CHIN, 1] + below * INTEROCULAR_PX * HALF)[:, None], (1, SIZE[0])).astype(np.float32)
-    bare = (bare_neck(parts, face.landmarks) > 0.8).astype(np.float32)
+    bare = bare_neck(parts, face.landmarks).astype(np.float32)
     there, shown = (cv2.remap(layer, columns, rows, cv2.INTER_LINEAR) for layer in (light.astype(np.float32), bare))
     shown = cv2.erode((shown > 0.99).astype(np.float32), np.ones((EDGE_PX, EDGE_PX)))
     over = np.log(np.maximum(there, DARK) / light_at(below.astype(np.float32), np.abs(across).astype(np.float32)))
-    relief = np.clip(filled(over.astype(np.float32), shown) / MOST, -1, 1)
-    cv2.imwrite(str(PICTURE), np.round(128 + 127 * relief).astype(np.uint8))
+    relief = without_side(filled(over.astype(np.float32), shown)) / MOST
+    cv2.imwrite(str(PICTURE), np.round(128 + 127 * np.clip(relief, -1, 1)).astype(np.uint8))
     print(f"{PICTURE.name}: {100 * float(shown.mean()):.0f} % of it are shown")
 
 
@@ -67,7 +69,13 @@ def filled(values: F32, shown: F32) -> F32:
     sure = cv2.GaussianBlur(shown, (0, 0), AROUND[0] / 2)
     known = np.clip(cv2.GaussianBlur(shown, (0, 0), AROUND[0]) * 4, 0, 1)
     beyond = far + (near - far) * known
-    return (beyond + (smooth - beyond) * shown * sure).astype(np.float32)
+    return (beyond + (smooth - beyond) * np.clip(2 * sure - 1, 0, 1)).astype(np.float32)
+
+
+def without_side(values: F32) -> F32:
+    """Return values (H, W) whose wide part is the same on both sides: (H, W) float32."""
+    wide = cv2.GaussianBlur(values, (0, 0), SIDE)
+    return (values + (wide[:, ::-1] - wide) / 2).astype(np.float32)
 
 
 if __name__ == "__main__":

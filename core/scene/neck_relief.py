@@ -26,8 +26,6 @@ BELOW_CHIN: Final = (-0.4, 1.7)
 """Eye distances below the chin of its first and last row."""
 MOST: Final = 0.6
 """Natural logarithm of light over LIGHT's at the picture's white; its black is as much below."""
-STRENGTH: Final = 0.7
-"""Part of it that a neck gets; by eye on 24 necks: all of it was a lamp's on light skin."""
 
 
 def relief_of(sitter: Undressed, size: tuple[int, int], from_row: int) -> F32:
@@ -51,7 +49,7 @@ def relief_of(sitter: Undressed, size: tuple[int, int], from_row: int) -> F32:
         )
     )
     there = cv2.remap(picture, np.tile(columns, (height, 1)), np.tile(rows[:, None], (1, width)), cv2.INTER_CUBIC)
-    return np.exp(STRENGTH * there).astype(np.float32)
+    return np.exp(there).astype(np.float32)
 
 
 @cache

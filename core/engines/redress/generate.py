@@ -224,7 +224,7 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
         photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
         relief = relief_of(setup, tone_size(setup, top), top)
-        drawn = drawn_skin(torso, nets, photo, sure * (1 - strands), tone_of(setup, top, relief), setup.seed)
+        drawn = drawn_skin(torso, nets, photo, sure * (1 - strands), tone_of(setup, top), setup.seed)
         shown = cv2.resize(keep[..., 0], relief.shape[::-1], interpolation=cv2.INTER_AREA)
         tone = tone_of(setup, top, relief ** (1 - shown))  # what is shown has a form of its own
         skin = skin_of(setup, whole_neck)[top:]

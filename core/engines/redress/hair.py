@@ -17,8 +17,8 @@ UNDER_HAIR: Final = 0.09
 GAP: Final = 0.3
 """Eye distances between hair and a collar, or between locks beside it, across which there is hair; by eye."""
 LOCK: Final = 0.15
-"""Eye distances that hair is wide and long at the least beside which there is more, and that this is long: a ragged end
-made bars and triangles; by eye."""
+"""Eye distances in width and height of the least lock beside which there is hair, and in height of what is filled,
+cloth below it included: a lock's ragged end made bars and triangles; by eye."""
 SETS_IN: Final = 0.12
 """Eye distances below a collar's highest point over which such hair comes in; by eye."""
 SOLID: Final = 0.9
@@ -85,13 +85,15 @@ def beside_collar(hair: F32, head: F32, cover: F32, backdrop: F32, body: Body, s
 
     Hair that hangs on both sides of a neck hangs behind it too; where the photo ends, or has old clothes, nothing of
     that is seen, and backdrop or a strip of skin stood beside the collar. From a collar's highest points down, outside
-    them, over GAP at most, and not where the photo has a backdrop. hair: all that hangs, head: the face too; all (H, W)
-    float32 0..1 of the torso's part. scale: these pixels per print pixel.
+    them, over GAP at most, beside a LOCK, and not where the photo has a backdrop. hair: all that hangs, head: the face
+    too; all (H, W) float32 0..1 of the torso's part. scale: these pixels per print pixel.
     """
     width = round(GAP * INTEROCULAR_PX * scale)
     columns, rows = np.arange(hair.shape[1], dtype=np.float32)[None], np.arange(len(hair), dtype=np.float32)[:, None]
     middle = body.neck_x * scale
-    solid, others = ((part > SOLID).astype(np.uint8) for part in (hair, np.max((hair, head, cover), axis=0)))
+    solid, cloth, others = (
+        (part > SOLID).astype(np.uint8) for part in (hair, cover, np.max((hair, head, cover), axis=0))
+    )
     lock = round(LOCK * INTEROCULAR_PX * scale) | 1
     solid = cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((lock, lock), np.uint8))
     if not solid.any():
@@ -101,7 +103,8 @@ def beside_collar(hair: F32, head: F32, cover: F32, backdrop: F32, body: Body, s
         left, right = (0, 0), (width - 1, 0)
         further_out, inwards = (left, right) if way > 0 else (right, left)
         between = cv2.dilate(solid, kernel, anchor=further_out) & cv2.dilate(others, kernel, anchor=inwards)
-        between = cv2.morphologyEx(between * (1 - others), cv2.MORPH_OPEN, np.ones((lock, 1), np.uint8))
+        between *= 1 - others
+        between &= cv2.morphologyEx(between | cloth, cv2.MORPH_OPEN, np.ones((lock, 1), np.uint8))
         outside = (way * (columns - middle) >= 0) & (way * (columns - x) > 0)
         beside = np.maximum(beside, between * outside * np.clip((rows - y) / (SETS_IN * INTEROCULAR_PX * scale), 0, 1))
     soft = cv2.GaussianBlur(cv2.dilate(beside, np.ones((5, 5), np.uint8)), (0, 0), 1.0)

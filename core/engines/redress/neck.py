@@ -224,7 +224,7 @@ def without_ledges(
         under = np.maximum(near, under * (1 - backdrop[above] - clothes[above]))
         kept = np.minimum(filled, np.minimum(slanting, under))
         kept = np.minimum(kept, _from_the_middle(np.maximum(kept, hung), away))
-        low = _reach(np.maximum(kept, np.maximum(hung, cloth)), beside, away) + LEAN * rows[above[0]]
+        low = _reach(np.maximum(kept, np.maximum(solid[above], cloth)), beside, away) + LEAN * rows[above[0]]
         low = np.minimum.accumulate(np.where(np.isfinite(low), low, np.inf)[::-1])[::-1] - LEAN * rows[above[0]]
         ended = np.clip(low[:, None] - away + 1.5, 0, 1)  # what fills up to hair ends with it, if not on cloth
         made = np.where(beside, np.minimum(kept, np.maximum(ended, hung)), made)

@@ -300,6 +300,11 @@ def test_skin_between_a_neck_and_hair_ends_slantwise_where_the_hair_ends_above_c
         made = without_ledges(filled, hung, neck, collared(), NOTHING, NOTHING, BODY, 0.0, 0.5)
         ends.append(made[58:84, 292:316].sum(axis=1))
     short, long = ends
+    gapped = head.copy()
+    gapped[:140, 316:324] = 1
+    gapped[75] = 0  # a thin row bare of hair is no end
+    made = without_ledges(filled, gapped, neck, collared(), NOTHING, NOTHING, BODY, 0.0, 0.5)
+    assert made[62:74, 292:316].min() == 1
     assert np.abs(np.diff(short[-20:])).max() <= 1.5, "a column a row"
     assert short[-1] < 5 < 20 < long[-1]
 

@@ -10,11 +10,11 @@ import pytest
 
 from core.colour import LUMINANCE, dot
 from core.frame import PRINT
-from core.scene.neck_relief import MOST, STRENGTH, relief_of
+from core.scene.neck_relief import MOST, relief_of
 from core.scene.neck_tone import light_at, tone_of, tone_size
 from core.types import Undressed
 from tests.core.scene.test_neck_tone import CHIN_Y, EYE, even, lab_of, sitter
-from tools.make_neck_relief import filled
+from tools.make_neck_relief import filled, without_side
 
 TOP = 320
 ROW = round((CHIN_Y + 0.6 * EYE - TOP) / 4)
@@ -34,9 +34,9 @@ def test_a_drawn_neck_has_form_that_light_alone_does_not_have() -> None:
 
 def test_it_is_never_stronger_than_is_said_and_lies_below_the_chin_alone() -> None:
     relief = of(sitter(even()))
-    assert np.abs(np.log(relief)).max() <= STRENGTH * MOST * 1.05
+    assert np.abs(np.log(relief)).max() <= MOST * 1.05
     beyond = of(replace(sitter(even()), body=replace(sitter(even()).body, neck_x=-3000)))
-    assert np.ptp(beyond) < 0.3, "what the portrait does not show is averaged"
+    assert np.ptp(beyond) < 0.6, "what the portrait does not show is averaged"
     down = np.abs(np.diff(np.log(relief[:, 60:68]), axis=0)).mean(axis=1)
     assert down[ROW - 15 : ROW + 15].mean() > 3 * down[-15:].mean(), "the chest has less form than the throat"
 
@@ -55,7 +55,7 @@ def test_it_goes_with_the_neck_and_with_the_size_of_the_print() -> None:
     assert of(aside)[:, 40:100] == pytest.approx(of(who)[:, 32:92], abs=2e-3), "64 print pixels are 8 of the tone's"
     width, height = tone_size(who, TOP)
     large = cv2.resize(of(who, (2 * width, 2 * height)), (width, height), interpolation=cv2.INTER_AREA)
-    assert np.abs(large - of(who)).max() < 0.06
+    assert np.abs(large - of(who)).max() < 0.08
 
 
 def test_what_it_lightens_has_the_hue_of_skin_as_light() -> None:
@@ -70,12 +70,13 @@ def test_what_it_lightens_has_the_hue_of_skin_as_light() -> None:
 def test_what_a_portrait_shows_is_kept_and_carried_on_without_a_step() -> None:
     values, shown = np.zeros((90, 90), np.float32), np.zeros((90, 90), np.float32)
     values[:, 45:], shown[20:70, 20:70] = 0.4, 1
+    values += np.linspace(-0.3, 0.3, 90, dtype=np.float32)[:, None]  # it has form where it ends
     values[shown == 0] = 9
     made = filled(values, shown)
-    assert made[45, 30] == pytest.approx(0, abs=0.01)
-    assert made[45, 60] == pytest.approx(0.4, abs=0.01)
-    assert -0.01 < made.min() < made.max() < 0.41
-    assert np.abs(np.diff(made, axis=0)).max() < 0.1, "no step at its upper and lower edge"
+    assert made[45, 30] == pytest.approx(0, abs=0.02)
+    assert made[45, 60] == pytest.approx(0.4, abs=0.02)
+    assert -0.3 < made.min() < made.max() < 0.7
+    assert np.abs(np.diff(made, axis=0)).max() < 0.05, "no step at its upper and lower edge"
 
 
 def test_light_is_read_between_the_rows_of_its_table() -> None:
@@ -83,3 +84,12 @@ def test_light_is_read_between_the_rows_of_its_table() -> None:
     light = light_at(below, beside)
     assert light[2] == pytest.approx((light[1] + light[3]) / 2, abs=0.01)
     assert light[0, 0] < light[1, 0], "darkest below the chin"
+
+
+def test_what_is_wide_is_the_same_on_both_sides() -> None:
+    """The lamp stood at the side to which a head was turned by a tenth of a degree."""
+    values = np.tile(np.linspace(-0.2, 0.2, 141, dtype=np.float32), (141, 1))
+    values[60:80, 100:104] += 0.3
+    made = without_side(values)
+    assert np.abs(made - made[:, ::-1])[:40].max() < 0.12 < np.abs(values - values[:, ::-1])[:40].max()
+    assert made[70, 102] - made[70, 90] > 0.25, "a tendon stays"
