@@ -249,7 +249,6 @@ class Undressed:
     width and height of what the print shows of these pixels. skin: sRGB 0..1 of the face's lower half, which the neck
     is to have; face_colour: of the whole face. neckline: as in `Figure`. upscale_factor: print pixels per photo pixel.
     turn_deg: how far the torso is turned to the picture's right. bearded: whether a beard may hang over the neck.
-    neck_light: how much lighter their neck is to be than a studio portrait's, 1 at the least.
     from_row: above it sitter, normals and regions are those of the portrait, and not kept twice.
     """
 
@@ -265,7 +264,6 @@ class Undressed:
     turn_deg: float = 0.0
     bearded: bool = False
     from_row: int = 0
-    neck_light: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -174,7 +174,6 @@ def _save_undressed(under: Undressed, folder: Path) -> None:
         "turn_deg": float(under.turn_deg),
         "bearded": under.bearded,
         "from_row": under.from_row,
-        "neck_light": float(under.neck_light),
     }
     backdrop = np.dstack([under.backdrop] * 3)
     _save(under.layers, folder, under.back_hair, {"backdrop": backdrop}, {"undressed": facts})
@@ -192,9 +191,8 @@ def _load_undressed(folder: Path) -> Undressed:
             **{name: facts[name] for name in ("neckline", "upscale_factor", "turn_deg", "from_row")},
             "window": tuple(facts["window"]),
             "skin": tuple(facts["skin"]),
-            "face_colour": tuple(facts.get("face_colour", facts["skin"])),  # layers of before have none of these
+            "face_colour": tuple(facts.get("face_colour", facts["skin"])),  # layers of before have neither key
             "bearded": bool(facts.get("bearded", False)),
-            "neck_light": float(facts.get("neck_light", 1.0)),
         },
     )
 

@@ -53,14 +53,6 @@ ones the other on 13 (necks of rust and mustard); only six of the portraits have
 RUDDY: Final = (32.0, 36.0)
 """CIELAB chroma of a face up to which it has, and from which on it has none of it: a neck below a face as saturated
 as an old print's would be orange. One of the 15 had 36, and another 32, on which it was preferred."""
-UPPER: Final = (0.05, 0.6)
-"""Eye distances below the chin between which a photo's own neck is compared with LIGHT."""
-LEAST_SHOWN: Final = 0.02
-"""Squared eye distances of it that must be seen there."""
-LIGHTER, LIGHTEST, LIT = 0.7, 0.85, 2.5
-"""Exponent of what the photo's own neck is lighter by than LIGHT, which its tone is lighter by; the light of the face's
-up to which it is; and the most that is measured: in light from the front or below a chin throws no shadow, and a
-studio's looked like somebody else's neck. By eye on 26 of 78 people with an open collar."""
 SHADE: Final = (0.65, 1.45)
 """Bounds of what the photo's own light makes of a neck's form, which relighting takes out again."""
 SHADED: Final = 0.6
@@ -109,27 +101,9 @@ def with_own_neck_toned(sitter: Undressed) -> Undressed:
     neck, hair = (each.astype(np.float32) / 255 for each in (layers.neck, layers.regions[..., 0]))
     neck *= 1 - hair
     rgb = _without_cloth(layers.sitter.astype(np.float32) / 255, neck, sitter)
-    sitter = replace(sitter, neck_light=_neck_light(rgb, neck, sitter))
     bearded = np.ones((len(neck), 1), np.float32) if sitter.bearded else None
     rgb = toned(rgb, skin_of(sitter, neck), tone_of(sitter), bearded)
     return replace(sitter, layers=replace(layers, sitter=to_bytes(rgb)))
-
-
-def _neck_light(rgb: F32, neck: F32, sitter: Undressed) -> float:
-    """Return how much lighter a neck is to be than LIGHT is, for what the photo shows of it: 1 to LIT.
-
-    rgb: (H, W, 3) float32 sRGB 0..1; neck: (H, W) its matte without hair.
-    """
-    size = tone_size(sitter)
-    eye = INTEROCULAR_PX * neck.shape[1] / PRINT[0] / 4
-    small, shown = (cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (rgb, neck * (1 - _hung(sitter))))
-    rows = (np.arange(size[1], dtype=np.float32) + 0.5 - sitter.layers.chin / 4) / eye
-    there = (shown > 0.9) & ((rows > UPPER[0]) & (rows < UPPER[1]))[:, None]
-    if sitter.bearded or there.sum() < LEAST_SHOWN * eye**2:
-        return 1.0
-    aim = dot(tone_of(sitter), LUMINANCE)[there]
-    found = float(np.median(dot(linear(small), LUMINANCE)[there] / np.maximum(aim, 1e-3)))
-    return float(np.clip(found, 1, LIT)) ** LIGHTER
 
 
 def _without_cloth(rgb: F32, neck: F32, sitter: Undressed) -> F32:
@@ -212,7 +186,6 @@ def tone_of(sitter: Undressed, from_row: int = 0, relief: F32 | None = None) -> 
     normals = cv2.resize(layers.normals[from_row:].astype(np.float32), size, interpolation=cv2.INTER_AREA)
     shade = np.clip(harmonics(normals / np.float32(127)) @ layers.light, *SHADE) ** SHADED
     light = cv2.GaussianBlur(light * shade, (0, 0), 0.04 * eye / 4)
-    light = np.minimum(light * sitter.neck_light, np.maximum(light, LIGHTEST))
     light = light if relief is None else light * relief
     lab = cv2.cvtColor(np.array([[sitter.face_colour]], np.float32), cv2.COLOR_RGB2LAB)
     face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])

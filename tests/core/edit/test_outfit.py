@@ -204,14 +204,6 @@ def test_a_portrait_in_own_clothes_is_dressed_as_if_it_had_been_drawn_so(
     assert np.array_equal(develop(layers, back), drawn.rgb)
 
 
-def test_how_light_a_neck_is_to_be_is_kept_for_the_next_outfit(collins: Portrait, tmp_path: Path) -> None:
-    assert collins.layers.undressed is not None
-    lit = replace(collins.layers, undressed=replace(collins.layers.undressed, neck_light=1.25))
-    read = kept_and_read(lit, tmp_path).undressed
-    assert read is not None
-    assert read.neck_light == 1.25
-
-
 def test_layers_of_an_older_release_say_kindly_that_they_cannot(collins: Portrait, tmp_path: Path) -> None:
     save_layers(replace(collins.layers, undressed=None), tmp_path)
     numbers = json.loads((tmp_path / "layers.json").read_text("utf-8"))
