@@ -1,7 +1,8 @@
 """The light that a neck's form makes: its tendons, its throat, and what the chin's shadow is not spread over.
 
 `core.scene.neck_tone.LIGHT` is a median of many portraits, in which all of these lie elsewhere: a neck that is drawn in
-that light alone is as flat as a sleeve. Here is one real neck's, over LIGHT's, for what the photo does not show.
+that light alone is as flat as a sleeve. Here is one real neck's, over LIGHT's, for what the photo does not show. It is
+lighter than LIGHT too, by a third in the mean: a reader preferred both together on 20 of 24 people.
 """
 
 from __future__ import annotations
