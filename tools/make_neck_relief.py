@@ -15,16 +15,16 @@ import cv2
 import numpy as np
 
 from core import studio
-from core.colour import LUMINANCE, linear, normalized_convolution, thrice
+from core.colour import normalized_convolution, thrice
 from core.cutout.body import bare_neck, figure_of
 from core.cutout.parts import HALF
-from core.face.landmarks import face_skin
 from core.face.mesh import CHIN
 from core.frame import INTEROCULAR_PX
 from core.models import Models
-from core.scene.neck_relief import ACROSS, BELOW_CHIN, MOST, PICTURE
+from core.scene.neck_relief import ACROSS, DOWN, MOST, PICTURE
 from core.scene.neck_tone import light_at
 from core.types import F32, Selfie
+from tools.measure_necks import over_face
 
 SIZE: Final = (141, 141)
 """Width and height of the picture: a pixel is about one of an official portrait's."""
@@ -49,13 +49,11 @@ def main(photo: Path) -> None:
     face = studio.map_photo(selfie, models)
     parts = models.parser.parse(face)
     points, figure = face.landmarks[:, :2] * np.float32(HALF), figure_of(parts, face.landmarks)
-    light = linear(parts.rgb) @ LUMINANCE
-    light /= float(np.median(light[face_skin(parts.rgb, points) > 0]))
-    across, below = (np.linspace(*span, count) for span, count in zip((ACROSS, BELOW_CHIN), SIZE, strict=True))
+    across, below = (np.linspace(*span, count) for span, count in zip((ACROSS, DOWN), SIZE, strict=True))
     columns = np.tile(HALF * (figure.neck_x + across * figure.neck_width / 2), (SIZE[1], 1)).astype(np.float32)
     rows = np.tile((points[CHIN, 1] + below * INTEROCULAR_PX * HALF)[:, None], (1, SIZE[0])).astype(np.float32)
     bare = bare_neck(parts, face.landmarks).astype(np.float32)
-    there, shown = (cv2.remap(layer, columns, rows, cv2.INTER_LINEAR) for layer in (light.astype(np.float32), bare))
+    there, shown = (cv2.remap(layer, columns, rows, cv2.INTER_LINEAR) for layer in (over_face(face, parts), bare))
     shown = cv2.erode((shown > 0.99).astype(np.float32), np.ones((EDGE_PX, EDGE_PX)))
     over = np.log(np.maximum(there, DARK) / light_at(below.astype(np.float32), np.abs(across).astype(np.float32)))
     relief = without_side(filled(over.astype(np.float32), shown)) / MOST
@@ -64,7 +62,7 @@ def main(photo: Path) -> None:
 
 
 def filled(values: F32, shown: F32) -> F32:
-    """Carry values (H, W) on to where nothing is shown: (H, W) float32, both 0..1 where they are."""
+    """Carry values (H, W) on to where they are not known: (H, W) float32. shown: (H, W) 0..1, where they are."""
     smooth, near, far = (normalized_convolution(thrice(values), shown, over)[..., 0] for over in (SPECKS, *AROUND))
     sure = cv2.GaussianBlur(shown, (0, 0), AROUND[0] / 2)
     known = np.clip(cv2.GaussianBlur(shown, (0, 0), AROUND[0]) * 4, 0, 1)

@@ -63,12 +63,19 @@ def main(folder: Path) -> None:
 
 def light_of(face: FaceMap, parts: Parts) -> F32:
     """Return the light of a portrait's neck over its face's at each place of LIGHT, not a number where none is seen."""
-    rgb, figure, points = linear(parts.rgb), figure_of(parts, face.landmarks), face.landmarks[:, :2] * np.float32(HALF)
+    figure, points = figure_of(parts, face.landmarks), face.landmarks[:, :2] * np.float32(HALF)
     rows, columns = np.nonzero(_bare(face, parts))
-    light = (rgb[rows, columns] @ LUMINANCE) / float(np.median(rgb[face_skin(parts.rgb, points) > 0] @ LUMINANCE))
+    light = over_face(face, parts)[rows, columns]
     below = (rows - points[CHIN, 1]) / (INTEROCULAR_PX * HALF)
     beside = np.abs(columns - figure.neck_x * HALF) / (figure.neck_width * HALF / 2)
     return binned(light, below, beside)
+
+
+def over_face(face: FaceMap, parts: Parts) -> F32:
+    """Return a portrait's light over the median of its face's: (640, 512) float32."""
+    light = linear(parts.rgb) @ LUMINANCE
+    skin = face_skin(parts.rgb, face.landmarks[:, :2] * np.float32(HALF)) > 0
+    return (light / np.median(light[skin])).astype(np.float32)
 
 
 def shown_below(face: FaceMap, parts: Parts) -> float:

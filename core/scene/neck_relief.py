@@ -14,7 +14,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core.frame import INTEROCULAR_PX, PRINT
+from core.scene.neck_tone import places_of
 from core.types import F32, Undressed
 
 PICTURE: Final = Path(__file__).with_suffix(".png")
@@ -23,33 +23,26 @@ makes it. Of five it is the one with tendons, a throat and a bare chest, no chai
 """
 ACROSS: Final = (-1.4, 1.4)
 """Halves of a neck's width from its middle to the right, of the picture's first and last column."""
-BELOW_CHIN: Final = (-0.4, 1.7)
+DOWN: Final = (-0.4, 1.7)
 """Eye distances below the chin of its first and last row."""
 MOST: Final = 0.6
 """Natural logarithm of light over LIGHT's at the picture's white; its black is as much below."""
 
 
-def relief_of(sitter: Undressed, size: tuple[int, int], from_row: int) -> F32:
-    """Return factors of light on a neck's form all over a print, from a row on: (h, w) float32 for a size (w, h).
+def relief_of(sitter: Undressed, from_row: int) -> F32:
+    """Return factors of light on a neck's form, of the size of what `core.scene.neck_tone.tone_of` returns: (h, w).
 
     A head that is turned shows the tendon of the other side: the picture is mirrored for one that is turned to the
     picture's right.
     """
-    width, height = size
-    unit = PRINT[0] / width
-    chin = sitter.layers.chin * PRINT[0] / sitter.layers.head.shape[1]
-    top = from_row * PRINT[0] / sitter.layers.head.shape[1]
-    across = ((np.arange(width) + 0.5) * unit - sitter.body.neck_x) / (sitter.body.neck_width / 2)
-    below = (top + (np.arange(height) + 0.5) * unit - chin) / INTEROCULAR_PX
-    picture = _picture()
+    below, beside = places_of(sitter, from_row)
+    picture, mirrored = _picture(), -1 if sitter.turn_deg > 0 else 1
     columns, rows = (
         np.interp(at, span, (0, count - 1)).astype(np.float32)
-        for at, span, count in (
-            (-across if sitter.turn_deg > 0 else across, ACROSS, picture.shape[1]),
-            (below, BELOW_CHIN, picture.shape[0]),
-        )
+        for at, span, count in ((mirrored * beside, ACROSS, picture.shape[1]), (below, DOWN, picture.shape[0]))
     )
-    there = cv2.remap(picture, np.tile(columns, (height, 1)), np.tile(rows[:, None], (1, width)), cv2.INTER_CUBIC)
+    size = (len(columns), len(rows))
+    there = cv2.remap(picture, np.tile(columns, (size[1], 1)), np.tile(rows[:, None], (1, size[0])), cv2.INTER_CUBIC)
     return np.exp(there).astype(np.float32)
 
 

@@ -163,10 +163,15 @@ def _below_nape(head: F32, sitter: Undressed, eye: float) -> F32:
     return cv2.resize(weight.astype(np.float32), head.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def tone_size(sitter: Undressed, from_row: int = 0) -> tuple[int, int]:
-    """Return the width and height of what `tone_of` returns."""
+def places_of(sitter: Undressed, from_row: int = 0) -> tuple[F32, F32]:
+    """Return where the rows (h,) and columns (w,) of what `tone_of` returns lie on a neck.
+
+    Rows in eye distances below the chin, columns in halves of the neck's width, to the right of its middle.
+    """
     height, width = sitter.layers.head.shape
-    return -(-width // 4), -(-(height - from_row) // 4)
+    below, beside = (np.arange(-(-side // 4), dtype=np.float32) * 4 + 2 for side in (height - from_row, width))
+    below = (below + from_row - sitter.layers.chin) / (INTEROCULAR_PX * width / PRINT[0])
+    return below, (beside * PRINT[0] / width - sitter.body.neck_x) / (sitter.body.neck_width / 2)
 
 
 def tone_of(sitter: Undressed, from_row: int = 0, relief: F32 | None = None) -> F32:
@@ -177,12 +182,9 @@ def tone_of(sitter: Undressed, from_row: int = 0, relief: F32 | None = None) -> 
     ((H - from_row)/4, W/4, 3) float32.
     """
     layers = sitter.layers
-    width, size = layers.head.shape[1], tone_size(sitter, from_row)
-    eye = INTEROCULAR_PX * width / PRINT[0]
-    rows = (np.arange(size[1], dtype=np.float32) * 4 + 2 + from_row - layers.chin) / eye
-    beside = (np.arange(size[0], dtype=np.float32) * 4 + 2) * PRINT[0] / width - sitter.body.neck_x
-    beside = np.abs(beside) / (sitter.body.neck_width / 2)
-    light = light_at(rows, beside)
+    below, beside = places_of(sitter, from_row)
+    size, eye = (len(beside), len(below)), INTEROCULAR_PX * layers.head.shape[1] / PRINT[0]
+    light = light_at(below, np.abs(beside))
     normals = cv2.resize(layers.normals[from_row:].astype(np.float32), size, interpolation=cv2.INTER_AREA)
     shade = np.clip(harmonics(normals / np.float32(127)) @ layers.light, *SHADE) ** SHADED
     light = cv2.GaussianBlur(light * shade, (0, 0), 0.04 * eye / 4)

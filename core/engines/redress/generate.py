@@ -46,7 +46,7 @@ from core.engines.redress.skin import drawn_skin, surely_own
 from core.frame import INTEROCULAR_PX
 from core.scene.compose import compose
 from core.scene.neck_relief import relief_of
-from core.scene.neck_tone import skin_of, tone_of, tone_size, toned
+from core.scene.neck_tone import skin_of, tone_of, toned
 from core.scene.stage import Dressing, Setup, Window, look_of
 from core.scene.style import DRAWN_AS, OWN, DrawnKind, Part, rgb_of
 from core.scene.wardrobe import PART_NAMES
@@ -223,10 +223,10 @@ def dress(setup: Dressing, torso: F32, nets: Nets) -> Layers:
         own_hair -= (own_hair - hung * ends) * bare * (1 - own) * below
         keep = thrice(np.maximum(cv2.GaussianBlur(sure, (0, 0), 7 * scale), own_hair))
         photo += (beyond - photo) * thrice((1 - shown) * (1 - own_hair))  # what the photo has there is not theirs
-        relief = relief_of(setup, tone_size(setup, top), top)
+        relief = relief_of(setup, top)
         drawn = drawn_skin(torso, nets, photo, sure * (1 - strands), tone_of(setup, top), setup.seed)
-        shown = cv2.resize(keep[..., 0], relief.shape[::-1], interpolation=cv2.INTER_AREA)
-        tone = tone_of(setup, top, relief ** (1 - shown))  # what is shown has a form of its own
+        drawn_there = cv2.resize(1 - keep[..., 0], relief.shape[::-1], interpolation=cv2.INTER_AREA)
+        tone = tone_of(setup, top, relief**drawn_there)  # what is shown has a form of its own
         skin = skin_of(setup, whole_neck)[top:]
         if bearded is not None:
             skin = np.maximum(skin, neck * (1 - bearded))

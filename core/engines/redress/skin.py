@@ -20,7 +20,6 @@ like orange peel; by eye."""
 FOLDS: Final = 0.35
 """Part of the net's own folds that drawn skin keeps: a shadow where the sitter's neck ends would be seen as a line; by
 eye on a dozen necks."""
-
 OWN_EDGE: Final = 3.5
 """Print pixels inwards of its edge by which a sitter's own neck is not trusted: old clothes shine into it; by eye."""
 OWN_FADES: Final = 0.2

@@ -25,6 +25,7 @@ from core.engines.redress.lora import lab_error
 from core.engines.redress.nets import BASE, SIZE, Nets, base_torso, predict_head
 from core.errors import Stopped
 from core.intake.locate import LocatedFace, locate
+from core.scene.neck_relief import relief_of
 from core.scene.stage import Choice, Setup, set_up
 from core.scene.style import Outfit, load
 from core.types import F32, Cutout, FaceMap, Recipe
@@ -110,7 +111,7 @@ def test_a_grown_neck_has_the_form_of_a_real_one_and_the_own_keeps_its_own(
     )
     torso = drawn(nets, founder, founder.outfit)
     formed = dress(founder, torso, nets)
-    monkeypatch.setattr(generation, "relief_of", lambda _, size, row: np.ones(size[::-1], np.float32))
+    monkeypatch.setattr(generation, "relief_of", lambda who, row: np.ones_like(relief_of(who, row)))
     flat = dress(founder, torso, nets)
     change = np.log((linear(formed.sitter) @ LUMINANCE + 1e-3) / (linear(flat.sitter) @ LUMINANCE + 1e-3))
     bare = (formed.neck > 250) & (formed.garment[..., 3] == 0) & (formed.head == 0)

@@ -11,8 +11,8 @@ import pytest
 from core.colour import LUMINANCE, dot
 from core.frame import PRINT
 from core.scene.neck_relief import MOST, relief_of
-from core.scene.neck_tone import light_at, tone_of, tone_size
-from core.types import Undressed
+from core.scene.neck_tone import light_at, tone_of
+from core.types import F32, Undressed
 from tests.core.scene.test_neck_tone import CHIN_Y, EYE, even, lab_of, sitter
 from tools.make_neck_relief import filled, without_side
 
@@ -21,8 +21,10 @@ ROW = round((CHIN_Y + 0.6 * EYE - TOP) / 4)
 """A row of the tone across the throat."""
 
 
-def of(who: Undressed, size: tuple[int, int] | None = None) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return relief_of(who, size or tone_size(who, TOP), TOP)
+def of(who: Undressed, larger: int = 1) -> F32:
+    """The relief below TOP, in a print so many times as large."""
+    head = np.repeat(np.repeat(who.layers.head, larger, axis=0), larger, axis=1)
+    return relief_of(replace(who, layers=replace(who.layers, head=head, chin=larger * CHIN_Y)), larger * TOP)
 
 
 def test_a_drawn_neck_has_form_that_light_alone_does_not_have() -> None:
@@ -53,8 +55,7 @@ def test_it_goes_with_the_neck_and_with_the_size_of_the_print() -> None:
     who = sitter(even())
     aside = replace(who, body=replace(who.body, neck_x=who.body.neck_x + 64))
     assert of(aside)[:, 40:100] == pytest.approx(of(who)[:, 32:92], abs=2e-3), "64 print pixels are 8 of the tone's"
-    width, height = tone_size(who, TOP)
-    large = cv2.resize(of(who, (2 * width, 2 * height)), (width, height), interpolation=cv2.INTER_AREA)
+    large = cv2.resize(of(who, 2), of(who).shape[::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(large - of(who)).max() < 0.08
 
 
@@ -62,7 +63,7 @@ def test_what_it_lightens_has_the_hue_of_skin_as_light() -> None:
     """Where light skin was made lighter by a factor it was orange."""
     who = sitter(even())
     face = replace(who, face_colour=(0.75, 0.62, 0.55))
-    lit, plain = (tone_of(face, TOP, np.full(tone_size(who, TOP)[::-1], gain, np.float32)) for gain in (1.15, 1))
+    lit, plain = (tone_of(face, TOP, np.full(of(who).shape, gain, np.float32)) for gain in (1.15, 1))
     chroma = [float(np.hypot(*lab_of(each[ROW + 10, 64][None])[0, 1:])) for each in (lit, plain)]
     assert chroma[0] < 1.02 * chroma[1]
 
