@@ -145,7 +145,7 @@ class Paper(Strict):
     second: Colour | None = None
     pool: float = Field(0.6, ge=0, le=3)
     vignette: float = Field(0.5, ge=0, le=3)
-    side: float = Field(0.0, ge=-1, le=1)
+    side: float = Field(0.0, ge=-1, le=1)  # below 0 in recipes of before; `stage.look_of` turns it to the key light
 
 
 class Lamps(Strict):

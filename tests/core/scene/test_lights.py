@@ -9,11 +9,11 @@ import pytest
 from core.colour import LUMINANCE, linear
 from core.face.landmarks import fill
 from core.face.mesh import CHIN, EYES, FACE_OVAL
-from core.scene.backdrop import Backdrop
+from core.scene.backdrop import Backdrop, draw_backdrop
 from core.scene.compose import Look, compose
 from core.scene.lighting import CONTRAST, Rig, head_normals, relight
 from core.scene.shadows import IRISES, catch_lights
-from core.scene.stage import Choice, Setup, set_up
+from core.scene.stage import Choice, Setup, look_of, set_up
 from core.scene.style import Lamps, load, pick
 from core.types import F32, U8, Cutout, FaceMap, Layers
 
@@ -174,3 +174,16 @@ def test_no_rig_brings_a_face_to_more_contrast_than_the_limit_or_its_own(setup: 
             lit = relight(photo, layers, rig_of(name), whole)
             light = cv2.GaussianBlur((lit @ LUMINANCE).astype(np.float32), (0, 0), 12)
             assert np.log(np.maximum(light[face], 1e-3)).std() < max(own, CONTRAST) + 0.1
+
+
+@pytest.mark.parametrize("take", [0, 1])
+@pytest.mark.parametrize("side", [-0.3, 0.3])
+def test_a_room_has_its_window_on_the_side_that_the_photo_is_lit_from(
+    side: float, take: int, collins_map: FaceMap, collins_cutout: Cutout
+) -> None:
+    face = replace(collins_map, light_side=side)
+    look = look_of(set_up(face, collins_cutout, load("founder"), Choice(), take, 5, 0.0).settings, 5)
+    room = draw_backdrop(look.backdrop, 5, 64, 80).mean(axis=(0, 2))
+    lit, far = (room[:16], room[48:])[:: -1 if side > 0 else 1]
+    assert np.sign(look.rig.key_deg) == np.sign(side)
+    assert lit.mean() > 1.5 * far.mean()
