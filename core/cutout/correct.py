@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.colour import dot, length, normalized_convolution
 from core.cutout.parts import HALF, PARTS_SIZE
-from core.face.mesh import CHIN
+from core.face.mesh import CHIN, NOSE
 from core.frame import INTEROCULAR_PX
 from core.types import F32, U8
 
@@ -286,18 +286,23 @@ def by_colour(rgb: U8, hair: F32, skin: F32, clothes: F32, oval: F32, points: F3
     return hair + to_hair, skin - to_hair - to_clothes, clothes + to_clothes
 
 
-def hanging_loose(hair: F32, hat: F32, points: F32) -> tuple[F32, F32]:
-    """Return what of hair and of a hat hangs from nothing above the ear lobes: (640, 512) float32 0..1 each.
+def hanging_loose(hair: F32, hat: F32, skin: F32, points: F32) -> tuple[F32, F32]:
+    """Return what of hair and of a hat hangs from nothing above the ear lobes, or not at the head: (640, 512) each.
 
-    The nets take light shoulders for a hat, for they were taught that cloth over the chin is one, and dark folds for
-    hair. A tail of hair that comes out from behind the neck is larger than LEAST_LOCK, and stays.
+    The nets take light shoulders for a hat, for they were taught that cloth over the chin is one, and dark folds and
+    leaves for hair. What is larger than LEAST_LOCK stays: a tail of hair that comes out from behind the neck, all of it
+    above a hood's edge.
     """
     lobes = max(0, round(float(points[list(LOBES_AT), 1].mean())))
     least = LEAST_LOCK * (INTEROCULAR_PX * HALF) ** 2
+    _, groups = cv2.connectedComponents((np.maximum.reduce([hair, hat, skin]) > 0.3).astype(np.uint8))
+    column, row = np.clip(np.round(points[NOSE, :2]).astype(int), 0, (PARTS_SIZE[0] - 1, PARTS_SIZE[1] - 1))
+    at_head = groups == groups[row, column]
     loose = []
-    for part, most in ((hair, least), (hat, np.inf)):
+    for part, most, near in ((hair, least, at_head), (hat, np.inf, groups > 0)):
         count, blobs, stats, _ = cv2.connectedComponentsWithStats((part > 0.3).astype(np.uint8))
         hangs = np.bincount(blobs[:lobes].ravel(), minlength=count) > 0
+        hangs &= np.bincount(blobs[near], minlength=count) > 0
         alone = ~hangs & (stats[:, cv2.CC_STAT_AREA] < most)
         alone[0] = False
         where = cv2.dilate(alone[blobs].astype(np.uint8), np.ones((7, 7), np.uint8))

@@ -243,16 +243,19 @@ def test_cloth_in_the_hair_is_told_by_the_clothes_beside_it() -> None:
 
 def test_shoulders_are_no_hat_and_a_fold_is_no_lock(points: F32) -> None:
     """Hat and hair hang from the head; a long tail of hair behind the neck does not, and stays."""
-    hair, hat = (np.zeros((PARTS_SIZE[1], PARTS_SIZE[0]), np.float32) for _ in range(2))
+    hair, hat, skin = (np.zeros((PARTS_SIZE[1], PARTS_SIZE[0]), np.float32) for _ in range(3))
     lobes = round(float(points[132, 1]))
+    skin[90:lobes, 150:350] = 1
     hat[20:90, 150:350] = 1
     hat[lobes + 30 : lobes + 60, :200] = 0.9  # a light shoulder
     hair[90 : lobes + 80, 120:150] = 1
     hair[lobes + 40 : lobes + 60, 300:330] = 0.8  # a fold
     hair[lobes + 20 : lobes + 140, 400:450] = 1  # a tail
-    fold, shoulder = hanging_loose(hair, hat, points)
+    hair[40:60, 400:420] = 1  # a leaf in the air
+    fold, shoulder = hanging_loose(hair, hat, skin, points)
+    assert fold[50, 410] == 1
     assert fold[lobes + 50, 310] == pytest.approx(0.8)
-    assert fold[:, 120:150].max() == fold[:, 400:450].max() == 0
+    assert fold[:, 120:150].max() == fold[lobes:, 400:450].max() == 0
     assert shoulder[lobes + 45, 100] == pytest.approx(0.9)
     assert shoulder[:100].max() == 0
 
