@@ -182,8 +182,10 @@ FRONT: Final = 0.9
 """Eye distances from the torso's axis to its front at the collar: how far a turn carries the collar aside."""
 TURNED: Final = 0.7
 """How much of the way to the sitter's own turn a garment is turned: lapels cannot be, and would look torn."""
-NAPE: Final = 1.0
-"""Eye distances that the nape of a neck stands out behind a turned head, at a right angle of the torso; by eye."""
+NAPE: Final = 0.4
+"""Eye distances that the nape of a neck stands out behind a turned head, at a right angle of the torso. At 1.0 a collar
+stood off it, with a shelf of skin between: of 26 blind pairs of turned heads a reader preferred this in 15, that in 5.
+"""
 LEVELLED: Final = 0.4
 """How much of a slant of the wearer's shoulders is taken out."""
 EVEN: Final = 0.7
