@@ -28,6 +28,11 @@ HEAD: Final = (0.9, 1.2)
 """Eye distances beside and above the eyes within which every head has hair or skin."""
 LEANS_DEG: Final = 12.0
 """Roll up to which a head's lean is natural; the portraits reach 14."""
+HARD_LIGHT: Final = (0.9, 1.4)
+"""Light from a side or from above, of the mean (`FaceMap.light`), from which on it is hard, and as hard as it comes: of
+54 official portraits 5 % reach the first, of 524 synthetic faces the median is 0.82, and 10 % reach the second.
+Of portraits read by strict readers 23 % of 13 that passed are beyond the first and 50 % of 42 failed for their light.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,15 +111,15 @@ def _shown_of_usual_head(face: FaceMap) -> tuple[float, float, float]:
 def suits(face: FaceMap, style: Style, choice: Choice) -> float:
     """Return a photo's rank for a style: size and sharpness, less what the style does not want.
 
-    Another angle, turn and tilt beyond 12 degrees, lean beyond LEANS_DEG, eyes elsewhere, a frown, coloured light, a
-    smile where none is wanted and the other way round.
+    Another angle, turn and tilt beyond 12 degrees, lean beyond LEANS_DEG, eyes elsewhere, a frown, coloured or hard
+    light, a smile where none is wanted and the other way round.
     """
     seen = face.selfie.face
     points = min(1.0, ENLARGE_LIMIT / face.upscale_factor) * 2 + min(face.selfie.sharpness, 1.0)
     points -= max(0.0, abs(seen.yaw_deg) - 12) / 15 + max(0.0, abs(seen.pitch_deg) - 12) / 15
     points -= max(0.0, abs(seen.roll_deg) - LEANS_DEG) / 15
     points -= 0.6 * ("gaze_aside" in face.expression) + 0.3 * ("frown" in face.expression)
-    points -= 0.8 * ("colour_cast" in face.selfie.notes)
+    points -= 0.8 * ("colour_cast" in face.selfie.notes) + 0.8 * _hard_light(face)
     if style.smile is not None and ("smile" in face.expression) != style.smile:
         points -= 0.5
     wanted = {"front": abs(seen.yaw_deg) < 10, "left": seen.yaw_deg < -6, "right": seen.yaw_deg > 6}.get(
@@ -123,3 +128,10 @@ def suits(face: FaceMap, style: Style, choice: Choice) -> float:
     if (choice.outfit or style.outfit) == OWN and not (face.features and face.features.own_clothes):
         points -= 1.0
     return points - (0 if wanted else 1.5)
+
+
+def _hard_light(face: FaceMap) -> float:
+    """Say how hard a photo's light is, 0 as in a studio .. 1: a soft room does not carry it."""
+    everywhere, across, down = face.light[:3].tolist()
+    soft, hard = HARD_LIGHT
+    return float(np.clip((np.hypot(across, down) / max(everywhere, 1e-3) - soft) / (hard - soft), 0, 1))

@@ -71,6 +71,15 @@ def test_eyes_elsewhere_and_coloured_light_rank_behind(collins_map: FaceMap) -> 
     assert chosen(maps, 3) == [("plain", 0), ("aside", 0), ("neon", 0)]
 
 
+def test_a_photo_in_hard_light_ranks_behind_one_from_a_window(collins_map: FaceMap) -> None:
+    def lit(across: float, down: float) -> np.ndarray:
+        return np.array([1, across, down, 0, 0, 0, 0, 0, 0], np.float32)
+
+    maps = [photo(collins_map, "sun", light=lit(-1.0, -0.8)), photo(collins_map, "bulb", light=lit(0.0, -1.05)),
+            photo(collins_map, "window", light=lit(0.6, -0.4))]  # fmt: skip
+    assert [name for name, _ in chosen(maps, 3)] == ["window", "bulb", "sun"]
+
+
 def test_what_is_spare_begins_with_photos_not_yet_used(collins_map: FaceMap) -> None:
     maps = [photo(collins_map, name) for name in "abc"]
     found = picked(maps, 2)
