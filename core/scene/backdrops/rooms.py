@@ -11,6 +11,8 @@ import numpy as np
 from core.scene.backdrops.optics import RGB, Size, box, cloud, defocus, grid
 from core.types import F32
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels."""
 FOCAL: Final = 3.57
 """Focal length over the print's width: 85 mm before the 24 mm that a head-and-shoulders crop takes of the sensor."""
 EYE_LINE: Final = 0.385
@@ -58,39 +60,104 @@ def _stand(scene: F32, size: Size, at: tuple[float, float, float], wide: float, 
 
 
 def window(colour: F32, second: F32, rng: np.random.Generator, size: Size, side: float) -> F32:
-    """A bright room: a tall window with a sheer curtain in the side wall, its light along the wall at the end."""
+    """A room by day: a window with a linen curtain and trees outside, a wall, shelves or a picture at its far end.
+
+    colour: the wall's; second: the wood's. side: below 0 the window stands at the left. What stands near the middle
+    would be cut by a head or seem to grow out of it: there is nothing.
+    """
     x, y = grid(size)
     turn = -1.0 if side < 0 else 1.0
     from_window = turn * x  # 1 at the window's side
-    wall = colour * (0.62 + 0.38 / (1 + np.exp(-2.2 * (from_window - 0.2))))[..., None]
-    wall = wall * np.exp2(0.06 * cloud(rng, size, (2, 4)))[..., None]
-    scene = wall.astype(np.float32)
-    skirting = y > 0.86
-    scene[skirting] *= 0.8
-    frame_x = -0.35 - 0.2 * float(rng.random())  # a framed picture on the far side
-    inside = (np.abs(from_window - frame_x) < 0.2) & (np.abs(y + 0.42) < 0.2)
-    edge = (np.abs(from_window - frame_x) < 0.225) & (np.abs(y + 0.42) < 0.22) & ~inside
-    scene[inside] = np.clip(colour * np.array([1.02, 1.0, 0.96], np.float32) * 1.15, 0, 0.95)
-    scene[edge] = colour * np.float32(0.22)
-    for _ in range(60):  # a plant below it
-        u, v = -turn * 0.78 + rng.normal(0, 0.13), 0.66 + rng.normal(0, 0.2)
-        leaf = np.array([0.06, 0.10, 0.045], np.float32) * np.float32(0.6 + 2.2 * rng.random() ** 2)
+    fall = 0.5 + 0.5 / (1 + np.exp(-2.4 * (from_window - 0.1)))
+    scene = (colour * (fall * np.exp2(0.05 * cloud(rng, size, (2, 4)) - 0.12 * y))[..., None]).astype(np.float32)
+    corner = float(rng.uniform(-0.72, -0.56))
+    if rng.random() < 0.6:
+        _shelves(scene, size, turn, corner, second, rng)
+    else:
+        scene[from_window < corner] *= 0.72  # the next wall faces away from the window
+        _picture(scene, size, turn, corner, colour, rng)
+    _pane(scene, size, turn, float(rng.uniform(0.46, 0.56)), rng)
+    thrown = defocus(scene, 0.032 * size[0])
+    bright = cv2.GaussianBlur(np.clip(thrown - 0.75, 0, None), (0, 0), 0.09 * size[0])
+    return (thrown + 0.25 * bright).astype(np.float32)  # light spreads in a lens
+
+
+def _at(
+    size: Size, turn: float, left: float, top: float, right: float, bottom: float
+) -> tuple[float, float, float, float]:
+    """Return a box that is given from -1 at the far side and the top to 1 at the window's side and the bottom."""
+    width, height = size
+    ends = sorted(((turn * left + 1) / 2 * width, (turn * right + 1) / 2 * width))
+    return ends[0], (top + 1) / 2 * height, ends[1], (bottom + 1) / 2 * height
+
+
+def _picture(scene: F32, size: Size, turn: float, corner: float, wall: F32, rng: np.random.Generator) -> None:
+    """Hang a print in a dark frame on the next wall, cut by the border: a pale mat, three tones of land and sky."""
+    right, top, tall = corner - 0.1, float(rng.uniform(-0.72, -0.5)), 0.56
+    box(scene, *_at(size, turn, -1.3, top, right, top + tall), wall * np.float32(0.10))
+    box(scene, *_at(size, turn, -1.3, top + 0.02, right - 0.025, top + tall - 0.02), wall * np.float32(0.62))
+    level, tones = top + 0.1, ((0.19, 0.23, 0.27), (0.14, 0.13, 0.11), (0.06, 0.08, 0.09))
+    for tone, down in zip(tones, (0.16, 0.09, 0.11), strict=True):
+        shade = np.array(tone, np.float32) * np.float32(rng.uniform(0.8, 1.2))
+        box(scene, *_at(size, turn, -1.3, level, right - 0.1, level + down), shade)
+        level += down
+
+
+def _shelves(scene: F32, size: Size, turn: float, corner: float, wood: F32, rng: np.random.Generator) -> None:
+    """Stand shelves of books at the room's far end, in the shade."""
+    left, _, right, _ = (round(v) for v in _at(size, turn, -1.0, -1.0, corner, 1.0))
+    there, thick, shelf = scene[:, left:right], 0.02 * size[0], float(rng.uniform(0.2, 0.25)) * size[1]
+    there[...] = wood * np.float32(0.16)
+    top = -float(rng.uniform(0.1, 0.9)) * shelf
+    while top < size[1]:
+        _books(there, rng, top + thick, top + shelf)
+        box(there, 0, top + shelf, right - left, top + shelf + thick, wood * np.float32(0.8))
+        top += shelf + thick
+    for edge in (0, right - left - thick):
+        box(there, edge, 0, edge + thick, size[1], wood * np.float32(0.8))
+    there *= 0.6
+
+
+def _pane(scene: F32, size: Size, turn: float, inner: float, rng: np.random.Generator) -> None:
+    """Open a window from `inner` on: a bright sky over trees, a frame against the light, a sill, a curtain."""
+    x, y = grid(size)
+    from_window = turn * x
+    sky = np.array([1.05, 1.12, 1.2], np.float32) * (1.12 - 0.14 * (y + 1))[..., None]
+    leaves = np.exp2(1.3 * cloud(rng, size, (9, 21, 40)))[..., None] * np.array([0.20, 0.27, 0.13], np.float32)
+    far = np.array([0.52, 0.60, 0.55], np.float32)
+    crowns = np.clip((y + 0.2 + 0.3 * cloud(rng, size, (4, 9))) * 5, 0, 1)[..., None]
+    near = np.clip((y - 0.02 + 0.35 * cloud(rng, size, (5, 12))) * 6, 0, 1)[..., None]
+    outside = sky + (far - sky) * crowns * 0.75
+    outside = outside + (leaves + 0.08 - outside) * near * 0.8
+    pane = (from_window > inner) & (y < 0.72)
+    scene[pane] = outside[pane]
+    upright = (np.abs(from_window - inner - 0.43) < 0.022) | (from_window < inner + 0.035)
+    scene[pane & (upright | (np.abs(y + 0.34) < 0.014) | (y > 0.69))] = (0.34, 0.33, 0.31)
+    scene[(from_window > inner - 0.03) & (np.abs(y - 0.745) < 0.025)] = (0.62, 0.6, 0.57)
+    _curtain(scene, from_window, inner, size, rng)
+    if rng.random() < 0.7:
+        _leaves(scene, size, turn * inner, rng)
+
+
+def _curtain(scene: F32, from_window: F32, inner: float, size: Size, rng: np.random.Generator) -> None:
+    """Hang linen at a window's inner edge: folds that let the day through."""
+    ends = inner - 0.16 + 0.03 * cloud(rng, size, (2, 3))
+    folds = 0.5 + 0.5 * np.sin(from_window * 44 + 2.2 * cloud(rng, size, (3, 4)) + float(rng.uniform(0, 6)))
+    through = np.clip((from_window - ends) / 0.27, 0, 1)
+    linen = np.array([0.80, 0.77, 0.70], np.float32) * ((0.34 + 0.5 * through) * (0.62 + 0.5 * folds))[..., None]
+    there = ((from_window > ends) & (from_window < inner + 0.1))[..., None]
+    scene[...] = np.where(there, 0.86 * linen + 0.14 * scene, scene)
+
+
+def _leaves(scene: F32, size: Size, middle: float, rng: np.random.Generator) -> None:
+    """Stand a plant before a curtain's foot: long leaves, lit on one side."""
+    for _ in range(46):
+        u, v = middle + rng.normal(0, 0.13), 0.62 + rng.normal(0, 0.17)
+        lit = float(rng.uniform(0.5, 1.6)) * (1.3 if abs(u) > abs(middle) else 0.8)
+        leaf = np.array([0.05, 0.085, 0.035], np.float32) * np.float32(lit)
         at = (round((u + 1) / 2 * size[0]), round((v + 1) / 2 * size[1]))
-        axes = (round(0.05 * size[0] * rng.uniform(0.6, 1.3)), round(0.016 * size[0]))
-        cv2.ellipse(scene, at, axes, float(rng.uniform(0, 180)), 0, 360, leaf.tolist(), -1)
-    pane = (from_window > 0.42) & (y < 0.7)
-    sky = np.array([1.18, 1.24, 1.3], np.float32) * (1.25 - 0.25 * (y + 1))[..., None]
-    garden = np.clip((y + 0.05 + 0.16 * cloud(rng, size, (6, 13))) * 5, 0, 1)[..., None]
-    leaves = np.array([0.42, 0.5, 0.3], np.float32) * np.exp2(0.5 * cloud(rng, size, (18, 40)))[..., None]
-    outside = sky + (leaves - sky) * garden * 0.85
-    scene = np.where(pane[..., None], outside, scene)
-    bars = pane & ((np.abs(from_window - 0.72) < 0.014) | (np.abs(y + 0.28) < 0.010) | (from_window < 0.455))
-    scene[bars] = colour * np.float32(0.75)
-    folds = 0.5 + 0.5 * np.sin(from_window * 58 + 3 * cloud(rng, size, (3, 5)))
-    curtain = (from_window > 0.36) & (from_window < 0.56)
-    sheer = np.array([0.86, 0.85, 0.82], np.float32) * (0.68 + 0.34 * folds)[..., None]
-    scene = np.where(curtain[..., None], 0.72 * sheer + 0.28 * scene, scene)
-    return defocus(scene.astype(np.float32), 0.03 * size[0])
+        axes = (round(0.055 * size[0] * rng.uniform(0.6, 1.3)), round(0.013 * size[0]))
+        cv2.ellipse(scene, at, axes, float(rng.normal(90, 45)), 0, 360, leaf.tolist(), -1)
 
 
 def office(colour: F32, second: F32, rng: np.random.Generator, size: Size, side: float) -> F32:

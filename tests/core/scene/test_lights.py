@@ -14,7 +14,7 @@ from core.scene.compose import Look, compose
 from core.scene.lighting import CONTRAST, Rig, head_normals, relight
 from core.scene.shadows import IRISES, catch_lights
 from core.scene.stage import Choice, Setup, look_of, set_up
-from core.scene.style import Lamps, load, pick
+from core.scene.style import Lamps, Paper, load, paper_of, pick, rgb_of
 from core.types import F32, U8, Cutout, FaceMap, Layers
 
 NEAR, FAR = (50, 101, 205), (280, 330, 425)
@@ -187,3 +187,16 @@ def test_a_room_has_its_window_on_the_side_that_the_photo_is_lit_from(
     lit, far = (room[:16], room[48:])[:: -1 if side > 0 else 1]
     assert np.sign(look.rig.key_deg) == np.sign(side)
     assert lit.mean() > 1.5 * far.mean()
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_in_a_room_nothing_stands_where_a_head_would_cut_it(seed: int) -> None:
+    """A lamp beside a jaw and a frame behind hair draw the eye to the outline; what is at the sides may be anything."""
+    paper = Paper(title="", **paper_of("window_room"))
+    assert paper.second is not None
+    for side in (-1.0, 1.0):
+        backdrop = Backdrop("window", rgb_of(paper.colour), paper.pool, paper.vignette, side, rgb_of(paper.second))
+        light = draw_backdrop(backdrop, seed, 128, 160) @ LUMINANCE
+        wall = light[:88, 50:78]  # above the shoulders
+        assert np.abs(np.diff(wall, axis=1)).max() < 0.02
+        assert np.ptp(np.concatenate([light[:88, :24], light[:88, 104:]], axis=1)) > 0.5
