@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from core.colour import LUMINANCE, dot
+from core.colour import LUMINANCE, dot, linear
 from core.frame import PRINT
 from core.scene.neck_relief import MOST, relief_of
-from core.scene.neck_tone import light_at, tone_of
+from core.scene.neck_tone import GLARE, light_at, tone_of
 from core.types import F32, Undressed
 from tests.core.scene.test_neck_tone import CHIN_Y, EYE, even, lab_of, sitter
 from tools.make_neck_relief import filled, without_side
@@ -94,3 +94,14 @@ def test_what_is_wide_is_the_same_on_both_sides() -> None:
     made = without_side(values)
     assert np.abs(made - made[:, ::-1])[:40].max() < 0.12 < np.abs(values - values[:, ::-1])[:40].max()
     assert made[70, 102] - made[70, 90] > 0.25, "a tendon stays"
+
+
+def test_no_throat_is_a_lamp_under_a_pale_face_and_form_lights_a_dark_one_as_it_is() -> None:
+    who, most = sitter(even()), GLARE[1]
+    for colour, pale in (((0.87, 0.72, 0.65), True), ((0.42, 0.28, 0.21), False)):
+        face = replace(who, face_colour=colour)
+        lit = dot(tone_of(face, TOP, np.full(of(who).shape, 1.8, np.float32)), LUMINANCE)
+        plain = dot(tone_of(face, TOP), LUMINANCE)
+        light = dot(linear(np.array(colour, np.float32)), LUMINANCE)
+        assert (float(lit.max() / light) < most) is pale
+        assert np.allclose(lit, 1.8 * plain, rtol=0.03) is not pale
