@@ -287,7 +287,9 @@ def by_colour(rgb: U8, hair: F32, skin: F32, clothes: F32, oval: F32, points: F3
 
 
 def hanging_loose(hair: F32, hat: F32, skin: F32, points: F32) -> tuple[F32, F32]:
-    """Return what of hair and of a hat hangs from nothing above the ear lobes, or not at the head: (640, 512) each.
+    """Return what of hair and of a hat hangs from nothing above the ear lobes, and of hair what is not at the head.
+
+    All (640, 512) float32 0..1; skin: with the face's oval.
 
     The nets take light shoulders for a hat, for they were taught that cloth over the chin is one, and dark folds and
     leaves for hair. What is larger than LEAST_LOCK stays: a tail of hair that comes out from behind the neck, all of it
@@ -297,7 +299,7 @@ def hanging_loose(hair: F32, hat: F32, skin: F32, points: F32) -> tuple[F32, F32
     least = LEAST_LOCK * (INTEROCULAR_PX * HALF) ** 2
     _, groups = cv2.connectedComponents((np.maximum.reduce([hair, hat, skin]) > 0.3).astype(np.uint8))
     column, row = np.clip(np.round(points[NOSE, :2]).astype(int), 0, (PARTS_SIZE[0] - 1, PARTS_SIZE[1] - 1))
-    at_head = groups == groups[row, column]
+    at_head = groups == groups[row, column] if groups[row, column] else groups > 0  # a nose may lie outside its face
     loose = []
     for part, most, near in ((hair, least, at_head), (hat, np.inf, groups > 0)):
         count, blobs, stats, _ = cv2.connectedComponentsWithStats((part > 0.3).astype(np.uint8))
@@ -308,6 +310,15 @@ def hanging_loose(hair: F32, hat: F32, skin: F32, points: F32) -> tuple[F32, F32
         where = cv2.dilate(alone[blobs].astype(np.uint8), np.ones((7, 7), np.uint8))
         loose.append((part * where * (blobs == 0) + part * alone[blobs]).astype(np.float32))
     return loose[0], loose[1]
+
+
+def left_alone(hair: F32, hat: F32, skin: F32, beard: F32, points: F32) -> F32:
+    """Return what of hair hangs at nothing since colours cut it off from the rest: (640, 512) float32 0..1.
+
+    beard: what `hanging_at_the_chin` found, which hangs at no other hair and stays.
+    """
+    loose, _ = hanging_loose(hair, hat, skin, points)
+    return loose * (beard == 0)
 
 
 def hanging_at_the_chin(rgb: U8, clothes: F32, hair: F32, oval: F32, valid: F32, points: F32) -> F32:

@@ -29,6 +29,7 @@ from core.cutout.correct import (
     hanging_loose,
     hats_ended,
     holes_filled,
+    left_alone,
     over_the_brows,
     sitter_of,
     unsure_skin,
@@ -122,7 +123,7 @@ class Parser:
         hair, clothes = hair + beard, clothes - beard
         over = hair_over_clothes(rgb, hair, clothes)
         hair, clothes = over, clothes + hair - over
-        islands, _ = hanging_loose(hair, hat, np.maximum(skin, oval), points)  # what colours left alone in cloth
+        islands = left_alone(hair, hat, np.maximum(skin, oval), beard, points)
         hair, clothes = hair - islands, clothes + islands
         skin = skin * (1 - _beside_clothes(clothes) * (1 - oval))
         head = head_of(points, hair + hat, skin, oval * person)

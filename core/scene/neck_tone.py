@@ -60,7 +60,7 @@ reader preferred it so on 8, 7 of them clearly; of 7 darker ones the other on 6,
 GLARE: Final = (0.8, 1.04)
 """Light of such a neck, of its face's, from which on it grows more slowly, and which it stays below; by eye."""
 PALE_YELLOWNESS: Final = (0.82, 0.87, 0.97, 1.04, 1.04, 1.0)
-"""Its YELLOWNESS."""
+"""YELLOWNESS of such a neck; by eye."""
 SHADE: Final = (0.65, 1.45)
 """Bounds of what the photo's own light makes of a neck's form, which relighting takes out again."""
 SHADED: Final = 0.6
@@ -186,8 +186,8 @@ def tone_of(sitter: Undressed, from_row: int = 0, relief: F32 | None = None) -> 
     """Return the colour that skin of a neck is to have all over a print, from a row on: linear light.
 
     It is in the photo's light, as the face is: relighting takes that out of both. from_row: a multiple of 4; what the
-    sitter's layers hold above it is not looked at. relief: factors of light of a neck's form, of that size. Returns
-    ((H - from_row)/4, W/4, 3) float32.
+    sitter's layers hold above it is not looked at. relief: factors of light of a neck's form, of that size; with it
+    light is held to GLARE below a pale face. Returns ((H - from_row)/4, W/4, 3) float32.
     """
     layers = sitter.layers
     below, beside = places_of(sitter, from_row)

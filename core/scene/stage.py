@@ -38,7 +38,8 @@ TORSO_TURN: Final = 0.5
 MOST_TURN: Final = 15.0
 """Degrees to which a garment may be turned: beyond, its far side would have to be invented."""
 SIDE_LIGHT: Final = 0.1
-"""How far of 1 a photo is lit from a side (`FaceMap.light_side`) for it to be lit from there in the portrait."""
+"""How far of 1 a photo is lit from a side (`FaceMap.light_side`) for it to be lit from there in the portrait; by eye.
+Two photos count as lit from different sides further out (`core.face.coverage`)."""
 Skin = tuple[float, float, float]
 Window = tuple[float, float, float, float]
 
@@ -91,8 +92,8 @@ def print_size(upscale_factor: float) -> tuple[int, int]:
 def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: int, seed: int, retouch: float) -> Setup:
     """Place the sitter and lay everything out for one portrait.
 
-    take: 0 is straight; 1 leans the head by up to three degrees and, where the photo is lit from no side, lights from
-    the other one than 0, so that two portraits from one photo differ.
+    take: 0 is straight; 1 leans the head by up to three degrees and, where the photo is lit from no side or shows the
+    clothes that are worn, lights from the other one than 0, so that two portraits from one photo differ.
     """
     rng = np.random.default_rng([seed, take])
     own_clothes = cutout.window is not None
@@ -108,7 +109,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "light": light,
         "paper": paper_of(backdrop),
         "lamps": lamps_of(light),
-        "key_side": _key_side(face, light, take),
+        "key_side": _key_side(face, light, take, own_clothes),
         "relight": 1.0,
         "tilt_deg": round(tilt, 2),
         "take": take,
@@ -203,14 +204,16 @@ def look_of(settings: Mapping[str, Any], seed: int) -> Look:
     )
 
 
-def _key_side(face: FaceMap, light: str, take: int) -> float:
-    """Return the side of the key light: the photo's own where it has one, else the style's, which take 1 turns."""
+def _key_side(face: FaceMap, light: str, take: int, own_clothes: bool) -> float:
+    """Return the side of the key light: the photo's own where it has one, else the style's, which take 1 turns.
+
+    In own clothes no head leans, so that take 1 turns the light of every photo.
+    """
     lamps = pick("light", light)
     assert isinstance(lamps, Lamps)
-    if abs(face.light_side) > SIDE_LIGHT:
-        return float(np.sign(face.light_side))
-    side = float(np.sign(lamps.key_deg) or 1.0)
-    return side if take == 0 else -side
+    lit = abs(face.light_side) > SIDE_LIGHT
+    side = float(np.sign(face.light_side if lit else lamps.key_deg) or 1.0)
+    return side if take == 0 or (lit and not own_clothes) else -side
 
 
 def window_of(

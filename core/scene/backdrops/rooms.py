@@ -63,7 +63,7 @@ def window(colour: F32, second: F32, rng: np.random.Generator, size: Size, side:
     """A room by day: a window with a linen curtain and trees outside, a wall, shelves or a picture at its far end.
 
     colour: the wall's; second: the wood's. side: below 0 the window stands at the left. What stands near the middle
-    would be cut by a head or seem to grow out of it: there is nothing.
+    would be cut by a head or seem to grow out of it: there is nothing but a curtain's edge. All measures are by eye.
     """
     x, y = grid(size)
     turn = -1.0 if side < 0 else 1.0
@@ -82,9 +82,7 @@ def window(colour: F32, second: F32, rng: np.random.Generator, size: Size, side:
     return (thrown + 0.25 * bright).astype(np.float32)  # light spreads in a lens
 
 
-def _at(
-    size: Size, turn: float, left: float, top: float, right: float, bottom: float
-) -> tuple[float, float, float, float]:
+def _at(size: Size, turn: float, left: float, top: float, right: float, bottom: float) -> Box:
     """Return a box that is given from -1 at the far side and the top to 1 at the window's side and the bottom."""
     width, height = size
     ends = sorted(((turn * left + 1) / 2 * width, (turn * right + 1) / 2 * width))

@@ -20,6 +20,7 @@ from core.cutout.correct import (
     hanging_at_the_chin,
     hanging_loose,
     hats_ended,
+    left_alone,
     over_the_brows,
     sitter_of,
 )
@@ -254,6 +255,10 @@ def test_shoulders_are_no_hat_and_a_fold_is_no_lock(points: F32) -> None:
     hair[40:60, 400:420] = 1  # a leaf in the air
     fold, shoulder = hanging_loose(hair, hat, skin, points)
     assert fold[50, 410] == 1
+    beard = np.zeros_like(hair)
+    beard[lobes + 35 : lobes + 65, 290:340] = 1
+    assert left_alone(hair, hat, skin, np.zeros_like(hair), points)[lobes + 50, 310] == pytest.approx(0.8)
+    assert left_alone(hair, hat, skin, beard, points)[lobes + 50, 310] == 0
     assert fold[lobes + 50, 310] == pytest.approx(0.8)
     assert fold[:, 120:150].max() == fold[lobes:, 400:450].max() == 0
     assert shoulder[lobes + 45, 100] == pytest.approx(0.9)
