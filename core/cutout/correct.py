@@ -301,7 +301,7 @@ def hanging_loose(hair: F32, hat: F32, skin: F32, points: F32) -> tuple[F32, F32
     column, row = np.clip(np.round(points[NOSE, :2]).astype(int), 0, (PARTS_SIZE[0] - 1, PARTS_SIZE[1] - 1))
     at_head = groups == groups[row, column] if groups[row, column] else groups > 0  # a nose may lie outside its face
     loose = []
-    for part, most, near in ((hair, least, at_head), (hat, np.inf, groups > 0)):
+    for part, most, near in ((hair, least, at_head), (hat, np.inf, groups > 0)):  # a hat may stand off, on hair
         count, blobs, stats, _ = cv2.connectedComponentsWithStats((part > 0.3).astype(np.uint8))
         hangs = np.bincount(blobs[:lobes].ravel(), minlength=count) > 0
         hangs &= np.bincount(blobs[near], minlength=count) > 0

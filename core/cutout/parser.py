@@ -117,13 +117,14 @@ class Parser:
         lost = unsure_skin(skin, coarse, oval)
         person, skin = person - lost, skin - lost
         hair, skin, clothes = by_colour(rgb, hair, skin, clothes, oval, points)
-        loose, shoulders = hanging_loose(hair, hat, np.maximum(skin, oval), points)
+        bare = np.maximum(skin, oval)
+        loose, shoulders = hanging_loose(hair, hat, bare, points)
         hair, hat, clothes = hair - loose, hat - shoulders, clothes + loose + shoulders
         beard = hanging_at_the_chin(rgb, clothes, hair, oval, valid, points)
         hair, clothes = hair + beard, clothes - beard
         over = hair_over_clothes(rgb, hair, clothes)
         hair, clothes = over, clothes + hair - over
-        islands = left_alone(hair, hat, np.maximum(skin, oval), beard, points)
+        islands = left_alone(hair, hat, bare, beard, points)
         hair, clothes = hair - islands, clothes + islands
         skin = skin * (1 - _beside_clothes(clothes) * (1 - oval))
         head = head_of(points, hair + hat, skin, oval * person)
