@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from core.engines.base import Engine
     from core.face.embedding import Recogniser
     from core.face.landmarks import Landmarker
+    from core.face.light import LightJudge
 
 
 class Models:
@@ -37,6 +38,13 @@ class Models:
         from core.face.landmarks import Landmarker
 
         return Landmarker()
+
+    @cached_property
+    def light_judge(self) -> LightJudge:
+        """Our net that tells hard and coloured light."""
+        from core.face.light import LightJudge
+
+        return LightJudge()
 
     @cached_property
     def parser(self) -> Parser:

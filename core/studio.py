@@ -53,17 +53,22 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
 
 def map_photo(selfie: Selfie, models: Models) -> FaceMap:
     """Map one kept photo, features and all, its colours as white light shows them."""
-    return observe(map_face(in_white_light(selfie)), models.parser)
+    return observe(_mapped(selfie, models), models.parser)
 
 
-def map_photos(selfies: Sequence[Selfie], on_progress: Progress) -> Identity:
+def map_photos(selfies: Sequence[Selfie], models: Models, on_progress: Progress) -> Identity:
     """Map every photo in white light, without features, and measure the baseline: how alike the photos are."""
     maps = []
     for done, selfie in enumerate(selfies):
         on_progress("map", done, len(selfies))
-        maps.append(map_face(in_white_light(selfie)))
+        maps.append(_mapped(selfie, models))
     on_progress("map", len(selfies), len(selfies))
     return Identity(maps=tuple(maps), baseline=baseline([selfie.face.embedding for selfie in selfies]))
+
+
+def _mapped(selfie: Selfie, models: Models) -> FaceMap:
+    """Map a photo in white light, its light noted where it is hard or coloured."""
+    return map_face(models.light_judge.noted(in_white_light(selfie)))
 
 
 def train(who: Identity, folder: Path, models: Models, on_progress: Progress, should_stop: Stop) -> Identity:
@@ -105,7 +110,7 @@ def shoot(
     if not report.kept:
         raise refusal_of(report.rejected)
     _ = models.engine  # what is missing for it is said before any work is done
-    who = map_photos(report.kept, on_progress)
+    who = map_photos(report.kept, models, on_progress)
     timings.lap("map")
     if sitting.train:
         who = train(who, out / "identity", models, on_progress, should_stop)

@@ -42,7 +42,8 @@ class Selfie:
     name: what its owner called the file. sha256: of the bytes that came. rgb: (H, W, 3) uint8.
     sharpness, luminance: as `core.intake.review` measures them. notes: machine words for what was mended
     on the way in ("others_cropped", "turned", "perspective_undone",
-    "tone_mapped", "cut_short"), or is good to know ("colour_unknown", "colourless", "toned", "colour_cast").
+    "tone_mapped", "cut_short"), or is good to know ("colour_unknown", "colourless", "toned", "colour_cast",
+    "hard_light").
     """
 
     name: str

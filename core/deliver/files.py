@@ -32,6 +32,9 @@ AI_MARK: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTr
 DRAWN_MARK: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's word for a picture that a net drew: no pixel of the head is the photograph's."""
 FORMATS: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+GREY_NOTES: Final = {"photo": "black_and_white", "light": "hard_light"}
+"""Why a portrait has no colours, where no look asked for that (`core.scene.stage.set_up`), and how its record says so.
+"""
 REFERENCES: Final = "reference_embeddings.npz"
 """The file of `write_references`."""
 REFERENCES_BEFORE: Final = "witnesses.npz"
@@ -108,7 +111,7 @@ def save_portrait(
         "layers": f"layers/{name}",
         "parent": None,
         "tweaks": [],
-        "notes": ["black_and_white"] if portrait.recipe.settings["black_and_white"] else [],
+        "notes": [GREY_NOTES[why]] if (why := portrait.recipe.settings.get("grey_for")) in GREY_NOTES else [],
         "recipe": recipes.to_dict(portrait.recipe),
         "marks": len(portrait.layers.marks),
         **asdict(verdict),

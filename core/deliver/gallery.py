@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from core.atomic import write_bytes
 from core.catalogue import named, sentences, spoken
-from core.deliver.files import encode_plain, read_picture
+from core.deliver.files import GREY_NOTES, encode_plain, read_picture
 from core.edit.crops import CROPS
 from core.scene.style import load, wardrobe
 from core.types import U8
@@ -113,7 +113,7 @@ def _card(record: Mapping[str, Any], rgb: U8, names: Mapping[str, str], language
         outfit = f"{outfit}, {named(language, 'value', colour)}"
     percent, photo = record["percent_of_baseline"], names.get(recipe["source"]) or say("your_photo")
     about = [say("source", name=photo, width=recipe["width"], height=recipe["height"])]
-    about += [say("black_and_white")] if "black_and_white" in record.get("notes", ()) else []
+    about += [say(note) for note in record.get("notes", ()) if note in GREY_NOTES.values()]
     about += _cost_of_light(language, record["cost_points"])
     return {
         "rgb": rgb,

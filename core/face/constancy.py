@@ -21,7 +21,7 @@ from core import frame
 from core.colour import LUMINANCE, length, linear, normalized_convolution, srgb, to_bytes
 from core.face.landmarks import fill
 from core.face.mesh import BROWS, EYES, FACE_OVAL, LIPS, NOSE, NOSTRILS
-from core.types import F32, FaceMap, Selfie
+from core.types import F32, U8, FaceMap, Selfie
 
 CENTRE: Final = np.array([0.66, -0.38], np.float32)
 """Log R/G and log B/G of skin in white light, linear: the mean of 446 official portraits is 0.65, -0.31, and that of
@@ -74,6 +74,10 @@ class Correction:
     faded: F32
 
 
+HARD_LIGHT: Final = "hard_light"
+"""Noted of a photo whose light is hard or coloured (`core.face.light`): what no room of a studio explains."""
+
+
 def has_no_colour(selfie: Selfie) -> bool:
     """Say whether a photo is black and white or tinted in one colour, as intake noted."""
     return bool({"colourless", "toned"} & set(selfie.notes))
@@ -87,6 +91,15 @@ def is_colourless(face: FaceMap) -> bool:
     """
     lightness, red, yellow = face.skin_lab
     return has_no_colour(face.selfie) or (lightness > FADED[0] and float(np.hypot(red, yellow)) < FADED[1])
+
+
+def prints_grey(face: FaceMap) -> bool:
+    """Say whether portraits from a photo are in black and white, and whether it serves after others that are not.
+
+    Beside what has no colour that is hard or coloured light: in colour it is of another place than the room, in black
+    and white it is a portrait's own.
+    """
+    return is_colourless(face) or HARD_LIGHT in face.selfie.notes
 
 
 def in_white_light(selfie: Selfie) -> Selfie:
@@ -107,7 +120,7 @@ def in_white_light(selfie: Selfie) -> Selfie:
 
 def correction_of(face: F32, points: F32) -> Correction | None:
     """Measure the light on a face: (320, 256, 3) float32 sRGB 0..1, landmarks in its pixels; None where it is white."""
-    bare = _bare(points)
+    bare = bare_face(points)
     unclipped = bare & (face.max(axis=-1) < BURNT)
     skin = unclipped if unclipped.sum() > bare.sum() / 4 else bare
     if skin.sum() < EYE_PX**2 / 4:
@@ -163,8 +176,8 @@ def beyond_white_light(light: F32) -> float:
     return float(np.linalg.norm(middle - _natural(middle)))
 
 
-def _bare(points: F32) -> NDArray[np.bool_]:
-    """Return the face without eyes, brows, lips and nostrils: (320, 256)."""
+def bare_face(points: F32) -> NDArray[np.bool_]:
+    """Return the face without eyes, brows, lips and nostrils, as bool (320, 256); points: in pixels of SIZE."""
     shape = (SIZE[1], SIZE[0])
     inside = fill(shape, points, FACE_OVAL, 0.92)
     for ring, grow in [(EYES[0], 1.8), (EYES[1], 1.8), (LIPS, 1.3), (BROWS[0], 1.3), (BROWS[1], 1.3), (NOSTRILS, 1.0)]:
@@ -236,7 +249,7 @@ def _whitened(ratios: F32) -> F32:
 def _applied(selfie: Selfie, found: Correction, to_frame: F32) -> NDArray[np.uint8]:
     """Correct the photo's pixels, strip by strip; beyond the frame its border goes on."""
     height, width = selfie.rgb.shape[:2]
-    corrected = np.empty_like(selfie.rgb)
+    whole = np.empty_like(selfie.rgb)
     fields = np.dstack([found.gains, found.faded])
     for top in range(0, height, STRIP):
         rows = min(STRIP, height - top)
@@ -244,7 +257,12 @@ def _applied(selfie: Selfie, found: Correction, to_frame: F32) -> NDArray[np.uin
         move[:, 2] += to_frame[:, 1] * top
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         here = cv2.warpAffine(fields, move, (width, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        light = linear(selfie.rgb[top : top + rows]) * here[..., :3]
-        grey = (light @ LUMINANCE)[..., None]
-        corrected[top : top + rows] = to_bytes(srgb(light + (grey - light) * here[..., 3:]))
-    return corrected
+        whole[top : top + rows] = corrected(selfie.rgb[top : top + rows], here)
+    return whole
+
+
+def corrected(rgb: U8, fields: F32) -> U8:
+    """Apply a correction's gains and what is faded (H, W, 4) float32 to pixels (H, W, 3) uint8."""
+    light = linear(rgb) * fields[..., :3]
+    grey = (light @ LUMINANCE)[..., None]
+    return to_bytes(srgb(light + (grey - light) * fields[..., 3:]))

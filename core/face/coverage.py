@@ -49,6 +49,8 @@ PHOTO_NOTES: Final = {
     "colourless": "black and white: portraits from it are black and white too, and others are taken first",
     "toned": "tinted in one colour: portraits from it are black and white, and others are taken first",
     "colour_cast": "strongly coloured light, taken out as far as the skin tells; a photo in white light is better",
+    "hard_light": "hard or coloured light: portraits from it are black and white, and others are taken first; "
+    "send one in soft daylight, beside a window",
     "hat": "a hat stays in the portrait; a photo without it gives more choice",
     "own_clothes": "your own clothes may be kept on in portraits from it",
     "head_cut": "the top of your head is cut off: portraits are cropped there too; send one with the whole head",

@@ -11,7 +11,7 @@ import numpy as np
 from core import frame
 from core.cutout.parts import MOST_UNSURE
 from core.errors import Refused
-from core.face.constancy import is_colourless
+from core.face.constancy import prints_grey
 from core.scene.stage import ENLARGE_LIMIT, Choice, window_of
 from core.scene.style import OWN, Style
 from core.types import FaceMap
@@ -28,11 +28,6 @@ HEAD: Final = (0.9, 1.2)
 """Eye distances beside and above the eyes within which every head has hair or skin."""
 LEANS_DEG: Final = 12.0
 """Roll up to which a head's lean is natural; the portraits reach 14."""
-HARD_LIGHT: Final = (0.9, 1.4)
-"""Light from a side or from above, of the mean (`FaceMap.light`), from which on it is hard, and as hard as it comes: of
-54 official portraits 5 % reach the first, of 524 synthetic faces the median is 0.82, and 10 % reach the second.
-Of portraits read by strict readers 23 % of 13 that passed are beyond the first and 50 % of 42 failed for their light.
-"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +53,7 @@ def select_sources(maps: Sequence[FaceMap], style: Style, choice: Choice, count:
         maps = [face for face in maps if face.features and face.features.own_clothes is not None]
         if not maps:
             raise Refused("own_clothes", NO_OWN_CLOTHES)
-    in_colour = any(not is_colourless(face) for face in maps)
+    in_colour = any(not prints_grey(face) for face in maps)
     ordered = sorted(maps, key=lambda face: suits(face, style, choice), reverse=True)
     ordered.sort(key=lambda face: len(faults_of(face, in_colour)))
     good = [face for face in ordered if not faults_of(face, in_colour)]
@@ -70,14 +65,14 @@ def select_sources(maps: Sequence[FaceMap], style: Style, choice: Choice, count:
 
 
 def faults_of(face: FaceMap, others_in_colour: bool) -> tuple[str, ...]:
-    """Name what makes a photo the last choice: words of UNWANTED, "head_cut", "no_colour" among photos in colour.
+    """Name what makes a photo the last choice: words of UNWANTED, "head_cut", "no_colour" among others in colour.
 
     "unsure" where its parts cannot be told apart, once it was looked at (`core.face.features.observe`).
     """
     found: list[str] = [word for word in UNWANTED if word in face.expression]
     if _free_standing_cut(face):
         found.append("head_cut")
-    if others_in_colour and is_colourless(face):
+    if others_in_colour and prints_grey(face):
         found.append("no_colour")
     if face.unsure > MOST_UNSURE:
         found.append("unsure")
@@ -111,15 +106,15 @@ def _shown_of_usual_head(face: FaceMap) -> tuple[float, float, float]:
 def suits(face: FaceMap, style: Style, choice: Choice) -> float:
     """Return a photo's rank for a style: size and sharpness, less what the style does not want.
 
-    Another angle, turn and tilt beyond 12 degrees, lean beyond LEANS_DEG, eyes elsewhere, a frown, coloured or hard
-    light, a smile where none is wanted and the other way round.
+    Another angle, turn and tilt beyond 12 degrees, lean beyond LEANS_DEG, eyes elsewhere, a frown, coloured light, a
+    smile where none is wanted and the other way round.
     """
     seen = face.selfie.face
     points = min(1.0, ENLARGE_LIMIT / face.upscale_factor) * 2 + min(face.selfie.sharpness, 1.0)
     points -= max(0.0, abs(seen.yaw_deg) - 12) / 15 + max(0.0, abs(seen.pitch_deg) - 12) / 15
     points -= max(0.0, abs(seen.roll_deg) - LEANS_DEG) / 15
     points -= 0.6 * ("gaze_aside" in face.expression) + 0.3 * ("frown" in face.expression)
-    points -= 0.8 * ("colour_cast" in face.selfie.notes) + 0.8 * _hard_light(face)
+    points -= 0.8 * ("colour_cast" in face.selfie.notes)
     if style.smile is not None and ("smile" in face.expression) != style.smile:
         points -= 0.5
     wanted = {"front": abs(seen.yaw_deg) < 10, "left": seen.yaw_deg < -6, "right": seen.yaw_deg > 6}.get(
@@ -128,10 +123,3 @@ def suits(face: FaceMap, style: Style, choice: Choice) -> float:
     if (choice.outfit or style.outfit) == OWN and not (face.features and face.features.own_clothes):
         points -= 1.0
     return points - (0 if wanted else 1.5)
-
-
-def _hard_light(face: FaceMap) -> float:
-    """Say how hard a photo's light is, 0 as in a studio .. 1: a soft room does not carry it."""
-    everywhere, across, down = face.light[:3].tolist()
-    soft, hard = HARD_LIGHT
-    return float(np.clip((np.hypot(across, down) / max(everywhere, 1e-3) - soft) / (hard - soft), 0, 1))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core import frame
 from core.colour import to_bytes
-from core.face.constancy import is_colourless
+from core.face.constancy import is_colourless, prints_grey
 from core.face.landmarks import face_skin, fill
 from core.face.mesh import CHIN, FACE_OVAL
 from core.frame import INTEROCULAR_PX
@@ -103,6 +103,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         choice.backdrop or style.backdrop,
         choice.light or style.light,
     )
+    grey_for = _grey_for(face, style)
     settings = {
         "outfit": outfit,
         "backdrop": backdrop,
@@ -113,7 +114,8 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "relight": 1.0,
         "tilt_deg": round(tilt, 2),
         "take": take,
-        "black_and_white": style.black_and_white or is_colourless(face),
+        "black_and_white": bool(grey_for),
+        "grey_for": grey_for,
         "stops": 0.0,
         "warmth": 0.0,
         "retouch": retouch,
@@ -125,6 +127,18 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
     dressing = put_on(undress(face, cutout, tilt), worn, seed)
     settings["garment"] = dressing.garment.name if dressing.garment else OWN if own_clothes else "drawn"
     return Setup(**_fields_of(dressing), face=face, settings=settings)
+
+
+def _grey_for(face: FaceMap, style: Style) -> str:
+    """Say why a portrait is in black and white: "look", "photo", or "light"; empty where it is in colour.
+
+    Hard light leaves a drawing its colours, which has a light of its own, and an ID photo, which must have them.
+    """
+    if style.black_and_white:
+        return "look"
+    if is_colourless(face):
+        return "photo"
+    return "light" if prints_grey(face) and style.medium != "drawn" and style.crop != "id" else ""
 
 
 def undress(face: FaceMap, cutout: Cutout, tilt_deg: float = 0.0) -> Undressed:

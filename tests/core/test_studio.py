@@ -292,7 +292,7 @@ def test_clothes_that_an_edit_puts_on_are_drawn_once_judged_and_kept(
 
 def test_a_strangers_head_and_a_stretched_face_fall_through(set_shot: Path, models: Models) -> None:
     selfies = [studio.look(sitters.encoded(rgb), "", models) for rgb in sitters.frames()]
-    who = studio.map_photos([selfie for selfie in selfies if isinstance(selfie, Selfie)], studio.silent)
+    who = studio.map_photos([selfie for selfie in selfies if isinstance(selfie, Selfie)], models, studio.silent)
     record, recipe = read_record(set_shot / "office-01.jpg")
     layers = load_layers(set_shot / record["layers"])
     (source,) = (face for face in who.maps if face.selfie.sha256 == recipe.source)

@@ -1,4 +1,4 @@
-"""Renderings of the finished print: black and white, film looks, grain, vignette.
+"""Renderings of the finished print: in colour again, black and white, film looks, grain, vignette.
 
 Film looks are 3D tables of our own making: a tone curve, a tint of shadows and of lights, and a saturation, sampled at
 LATTICE points a side and interpolated by Pillow. None is measured from, or named after, a film that was sold.
@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from core.colour import linear, srgb
-from core.edit.step import StepKind, one_of, strengths
+from core.edit.step import Settings, StepKind, one_of, strengths
 from core.edit.tweaks.tone import curve
+from core.errors import Refused
 from core.scene.compose import unit_grain
 from core.types import U8, Layers
 
@@ -109,7 +110,18 @@ def _vignette(rgb: U8, layers: Layers, stops: float, seed: int) -> U8:
     return np.round(srgb(light) * 255).astype(np.uint8)
 
 
+def _in_colour(settings: Settings) -> Settings:
+    """Print in colour again. Raises Refused where the print is in colour, or the photo has none to give."""
+    if not settings.get("black_and_white"):
+        raise Refused("tweak_limit", "in_colour: the portrait is in colour already, the limit is 1 time")
+    if settings.get("grey_for") == "photo":  # recipes of before do not say why
+        raise Refused("edit_no_colour", "in_colour: 0 colours are in the photo")
+    return {**settings, "black_and_white": False}
+
+
 STEPS: Final = (
+    StepKind("in_colour", 1, lambda text: one_of("in_colour", ("on",))(text) if text else {},
+             settings=lambda settings, _: _in_colour(settings), takes="on", default="on"),
     StepKind("mono", 1, lambda text: one_of("mono", MIXES)(text) if text else {},
              picture=_black_and_white, takes=", ".join(MIXES), default="neutral"),
     StepKind("film", 1, one_of("film", FILMS), picture=_film, takes=", ".join(FILMS)),

@@ -120,6 +120,8 @@ class Flux2Engine:
         """See `Engine.portrait`. The recipe names the photos that were shown; likeness leaves them out."""
         held_out = {str(who.proof["held_out"])} if who.proof.get("held_out") else set()
         settings = {**setup.settings, "drawn_anew": True}
+        if settings["grey_for"] == "light":  # the photo's light is not drawn
+            settings |= {"black_and_white": False, "grey_for": ""}
 
         def drawing(klein: Klein) -> tuple[U8, list[str]]:
             shown = select_references(setup.face, who.maps, held_out, klein.plan.references)

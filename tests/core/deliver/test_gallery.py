@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.catalogue import LANGUAGES, sentences
-from core.deliver.files import encode_plain
+from core.deliver.files import GREY_NOTES, encode_plain
 from core.deliver.gallery import PAGES, gallery_page, write_gallery
 from core.engines.facts import engines
 from core.engines.redress.engine import RedressEngine
@@ -191,6 +191,7 @@ def test_the_catalogues_have_the_words_of_the_page_and_no_others() -> None:
     used: set[str] = set(re.findall(r"say\('(\w+)'", (PAGES / "gallery.html").read_text("utf-8")))
     code = (PAGES.parent / "deliver" / "gallery.py").read_text("utf-8")
     used |= set(re.findall(r'say\((?:language, )?"(\w+)"', code))
+    used |= set(GREY_NOTES.values())
     for language in LANGUAGES:
         page = {key.removeprefix("page.") for key in sentences(language) if key.startswith("page.")}
         assert {key for key in page if "." not in key} == used

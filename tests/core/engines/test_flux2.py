@@ -289,6 +289,26 @@ def test_a_portrait_names_its_references_and_noise_keeps_the_masks_of_none(
     assert judge(portrait, setup.face, who, models.recogniser, models.landmarker).reasons == ("no_face",)
 
 
+@pytest.mark.parametrize(("why", "grey"), [("light", False), ("photo", True)])
+def test_a_face_drawn_anew_has_a_light_of_its_own(
+    engine: Flux2Engine,
+    collins_map: FaceMap,
+    collins_cutout: Cutout,
+    monkeypatch: pytest.MonkeyPatch,
+    redressed: Portrait,
+    why: str,
+    grey: bool,
+) -> None:
+    """Hard light in the photo is not drawn, and its portrait stays in colour; a photo without colours gives none."""
+    drawn = cv2.resize(redressed.rgb, (320, 400), interpolation=cv2.INTER_AREA)
+    monkeypatch.setattr(Klein, "draw", lambda *_: drawn)
+    setup = _setup(collins_map, collins_cutout)
+    setup.settings.update(black_and_white=True, grey_for=why)
+    portrait = engine.portrait(setup, "office", "job", Identity((collins_map,), None), "x", studio.never)
+    assert portrait.recipe.settings["black_and_white"] is grey
+    assert (np.ptp(portrait.rgb.astype(int), axis=-1).max() < 3) is grey
+
+
 def test_a_drawn_picture_is_taken_apart_so_that_it_develops_into_itself_and_can_be_edited(
     engine: Flux2Engine,
     setup: Setup,

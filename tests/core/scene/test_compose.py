@@ -12,7 +12,7 @@ from core.colour import linear
 from core.deliver.layers import load_layers, save_layers
 from core.edit.crops import CROPS, crop
 from core.edit.recipe import develop, edit
-from core.errors import StyleWrong
+from core.errors import Refused, StyleWrong
 from core.frame import EYE_DISTANCE
 from core.scene.backdrop import KINDS, Backdrop, draw_backdrop
 from core.scene.compose import retouch
@@ -202,6 +202,33 @@ def test_a_face_that_a_filter_made_grey_is_printed_in_black_and_white(
     face = replace(collins_map, skin_lab=lab)
     made = set_up(face, collins_cutout, load("office"), Choice(), 0, 5, 0.3)
     assert made.settings["black_and_white"] is faded
+
+
+@pytest.mark.parametrize(
+    ("style", "note", "why"),
+    [("office", "hard_light", "light"), ("comic", "hard_light", ""), ("comic", "colourless", "photo"),
+     ("id_photo", "hard_light", ""), ("noir", "hard_light", "look"), ("office", "cut_short", "")],
+)  # fmt: skip
+def test_hard_light_is_printed_in_black_and_white_but_for_drawings_and_id_photos(
+    style: str, note: str, why: str, collins_map: FaceMap, collins_cutout: Cutout
+) -> None:
+    """In colour it is of another place than the room; a drawing has its own, and an ID photo must have colours."""
+    face = replace(collins_map, selfie=replace(collins_map.selfie, notes=(note,)))
+    made = set_up(face, collins_cutout, load(style), Choice(), 0, 5, 0.3).settings
+    assert (made["grey_for"], made["black_and_white"]) == (why, bool(why))
+
+
+def test_what_hard_light_made_grey_is_in_colour_again_when_asked(setup: Setup, recipe: Recipe) -> None:
+    light, photo = (
+        replace(recipe, settings={**recipe.settings, "black_and_white": True, "grey_for": why})
+        for why in ("light", "photo")
+    )
+    assert np.array_equal(develop(setup.layers, edit(light, "in_colour")), develop(setup.layers, recipe))
+    with pytest.raises(Refused, match="0 colours") as refused:
+        develop(setup.layers, edit(photo, "in_colour"))
+    assert refused.value.reason == "edit_no_colour"
+    with pytest.raises(Refused, match="already"):
+        develop(setup.layers, edit(recipe, "in_colour"))
 
 
 def test_a_recipe_of_before_has_colours(setup: Setup, recipe: Recipe) -> None:

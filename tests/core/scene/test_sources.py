@@ -41,6 +41,7 @@ def picked(maps: list[FaceMap], count: int) -> Sources:
         {"notes": ("colourless",)},
         {"notes": ("toned",)},
         {"skin_lab": (75.0, 3.0, 2.0)},
+        {"notes": ("hard_light",)},
     ],
 )
 def test_a_bad_photo_serves_only_after_every_take_of_the_good_ones(collins_map: FaceMap, bad: dict[str, Any]) -> None:
@@ -56,7 +57,8 @@ def test_where_all_are_bad_the_least_bad_comes_first(collins_map: FaceMap) -> No
 
 
 def test_black_and_white_is_no_fault_where_no_photo_has_colours(collins_map: FaceMap) -> None:
-    assert faults_of(photo(collins_map, "a", notes=("colourless",)), others_in_colour=False) == ()
+    for note in ("colourless", "hard_light"):
+        assert faults_of(photo(collins_map, "a", notes=(note,)), others_in_colour=False) == ()
 
 
 def test_a_cut_that_a_closer_print_hides_is_no_fault(collins_map: FaceMap) -> None:
@@ -69,15 +71,6 @@ def test_eyes_elsewhere_and_coloured_light_rank_behind(collins_map: FaceMap) -> 
             photo(collins_map, "neon", notes=("colour_cast",)),
             photo(collins_map, "plain")]  # fmt: skip
     assert chosen(maps, 3) == [("plain", 0), ("aside", 0), ("neon", 0)]
-
-
-def test_a_photo_in_hard_light_ranks_behind_one_from_a_window(collins_map: FaceMap) -> None:
-    def lit(across: float, down: float) -> np.ndarray:
-        return np.array([1, across, down, 0, 0, 0, 0, 0, 0], np.float32)
-
-    maps = [photo(collins_map, "sun", light=lit(-1.0, -0.8)), photo(collins_map, "bulb", light=lit(0.0, -1.05)),
-            photo(collins_map, "window", light=lit(0.6, -0.4))]  # fmt: skip
-    assert [name for name, _ in chosen(maps, 3)] == ["window", "bulb", "sun"]
 
 
 def test_what_is_spare_begins_with_photos_not_yet_used(collins_map: FaceMap) -> None:
