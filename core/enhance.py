@@ -22,6 +22,7 @@ from core.errors import Refused
 from core.judge.collar import collar_faults
 from core.judge.likeness import cost_points, rescored
 from core.models import Models
+from core.scene.stage import with_colours
 from core.scene.style import OWN, purpose_of
 from core.types import Layers, Recipe, Step
 
@@ -59,7 +60,10 @@ def enhance(
     layers = with_mesh(layers, models)
     done = recipes.developed(layers, edited, on_progress)
     settings = recipes.effective(edited)
-    references, embedding = files.read_references(folder.parents[1]), models.recogniser.embed_only(done.photograph)
+    coloured, photograph = with_colours(edited.settings), done.photograph
+    if coloured != edited.settings:  # as the judge saw it
+        photograph = recipes.photographed(layers, replace(edited, settings=coloured)).rgb
+    references, embedding = files.read_references(folder.parents[1]), models.recogniser.embed_only(photograph)
     scored = rescored(embedding, references, edited.source, edited.settings.get("references", ()))
     exports = () if settings.get("format") else purpose_of(edited.purpose).exports
     made = {
@@ -67,6 +71,7 @@ def enhance(
         **scored,
         "edit_cost_points": cost_points(record, scored),
         "format": done.document,
+        "notes": record.get("notes", []) if settings.get("black_and_white") else [],
         "file": out.name,
         "exports": files.save_pictures(done.rgb, edited, out, settings["crop"], exports),
         "layers": os.path.relpath(folder, out.parent.resolve()),

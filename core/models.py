@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from core.engines.base import Engine
     from core.face.embedding import Recogniser
     from core.face.landmarks import Landmarker
-    from core.face.light import LightJudge
+    from core.face.light import LightClassifier
 
 
 class Models:
@@ -40,11 +40,11 @@ class Models:
         return Landmarker()
 
     @cached_property
-    def light_judge(self) -> LightJudge:
+    def light_classifier(self) -> LightClassifier:
         """Our net that tells hard and coloured light."""
-        from core.face.light import LightJudge
+        from core.face.light import LightClassifier
 
-        return LightJudge()
+        return LightClassifier()
 
     @cached_property
     def parser(self) -> Parser:

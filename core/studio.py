@@ -68,7 +68,7 @@ def map_photos(selfies: Sequence[Selfie], models: Models, on_progress: Progress)
 
 def _mapped(selfie: Selfie, models: Models) -> FaceMap:
     """Map a photo in white light, its light noted where it is hard or coloured."""
-    return map_face(models.light_judge.noted(in_white_light(selfie)))
+    return map_face(models.light_classifier.noted(in_white_light(selfie)))
 
 
 def train(who: Identity, folder: Path, models: Models, on_progress: Progress, should_stop: Stop) -> Identity:

@@ -250,6 +250,7 @@ class Undressed:
     width and height of what the print shows of these pixels. skin: sRGB 0..1 of the face's lower half, which the neck
     is to have; face_colour: of the whole face. neckline: as in `Figure`. upscale_factor: print pixels per photo pixel.
     turn_deg: how far the torso is turned to the picture's right. bearded: whether a beard may hang over the neck.
+    jaws: light of the skin at the left and right side of the jaw, of its face's; 0 where it is not known.
     from_row: above it sitter, normals and regions are those of the portrait, and not kept twice.
     """
 
@@ -265,6 +266,7 @@ class Undressed:
     turn_deg: float = 0.0
     bearded: bool = False
     from_row: int = 0
+    jaws: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

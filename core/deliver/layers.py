@@ -173,6 +173,7 @@ def _save_undressed(under: Undressed, folder: Path) -> None:
         "upscale_factor": float(under.upscale_factor),
         "turn_deg": float(under.turn_deg),
         "bearded": under.bearded,
+        "jaws": list(under.jaws),
         "from_row": under.from_row,
     }
     backdrop = np.dstack([under.backdrop] * 3)
@@ -193,6 +194,7 @@ def _load_undressed(folder: Path) -> Undressed:
             "skin": tuple(facts["skin"]),
             "face_colour": tuple(facts.get("face_colour", facts["skin"])),  # layers of before have neither key
             "bearded": bool(facts.get("bearded", False)),
+            "jaws": tuple(facts.get("jaws", (0.0, 0.0))),
         },
     )
 

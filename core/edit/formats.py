@@ -155,6 +155,8 @@ def settings_of(settings: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the settings a format is composed with: a document has its plain backdrop, and no other crop is made."""
     wanted = formats()[name]
     changed = {**settings, "format": name, "crop": "portrait"}
+    if wanted.document and settings.get("grey_for") == "light":  # documents must have colours
+        changed["black_and_white"] = False
     if wanted.backdrop:
         changed |= {"backdrop": wanted.backdrop, "paper": {**paper_of(wanted.backdrop), **EVEN}, "backdrop_blur": 0.0}
     return changed

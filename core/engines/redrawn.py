@@ -134,9 +134,9 @@ def unlit(layers: Layers, drawn: U8, recipe: Recipe) -> Layers:
     at every edit. What they make of the layers is divided out in linear light, softly, so that no grain is
     copied: new light is then new light over old, and the unedited portrait is the drawn one.
     """
-    wanted = _soft(linear(drawn))
+    wanted, look = _soft(linear(drawn)), replace(look_of(recipe.settings, recipe.seed), black_and_white=False)
     for _ in range(ROUNDS):
-        ratio = np.clip(wanted / _soft(linear(compose(layers, look_of(recipe.settings, recipe.seed)))), 0.4, 2.5)
+        ratio = np.clip(wanted / _soft(linear(compose(layers, look))), 0.4, 2.5)
         layers = replace(
             layers,
             sitter=to_bytes(srgb(linear(layers.sitter) * ratio)),

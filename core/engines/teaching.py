@@ -33,7 +33,7 @@ def teaching_photos(maps: Sequence[FaceMap], size: tuple[int, int]) -> tuple[lis
     Sharp photos with open eyes and closed mouth only; the least turned one is held out, as it can tell most.
     """
     sharp = [face for face in maps if face.upscale_factor * size[0] / frame.PRINT[0] <= MOST_ENLARGED]
-    sharp = [face for face in sharp if face.selfie.sharpness >= LEAST_SHARPNESS and not faults_of(face, True)]
+    sharp = [face for face in sharp if face.selfie.sharpness >= LEAST_SHARPNESS and not faults_of(face, maps)]
     ordered = sorted(sharp, key=lambda face: (-abs(face.selfie.face.yaw_deg), face.selfie.sha256))
     if len(ordered) < FEWEST_FOR_PROOF:
         return ordered, None

@@ -64,21 +64,22 @@ class LightNet(nn.Module):
         return found[:, 0]
 
 
-class LightJudge:
+class LightClassifier:
     """The net with its weights. One instance per thread, as all of `core.models.Models`."""
 
-    def __init__(self, weights: Path = WEIGHTS) -> None:
+    def __init__(self) -> None:
         self._net = LightNet().eval()
-        self._net.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
+        self._net.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
 
     def noted(self, selfie: Selfie) -> Selfie:
         """Note HARD_LIGHT on a photo in white light whose light is hard or coloured; the same object where it is not.
 
-        A photo without colours is printed in black and white anyway, and is not asked.
+        A photo without colours is printed in black and white anyway, and is not asked. "colour_cast" says less of the
+        same and goes.
         """
         if has_no_colour(selfie) or self.hardness(selfie) < HARD:
             return selfie
-        return replace(selfie, notes=(*selfie.notes, HARD_LIGHT))
+        return replace(selfie, notes=(*(note for note in selfie.notes if note != "colour_cast"), HARD_LIGHT))
 
     def hardness(self, selfie: Selfie) -> float:
         """Return the log odds that a photo's light is hard or coloured, of the face and of its mirror image."""

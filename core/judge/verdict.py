@@ -5,6 +5,7 @@ The recogniser that judges takes no part in drawing.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,8 @@ from core.face.embedding import SAME_PERSON, Recogniser, cosine
 from core.face.landmarks import Landmarker
 from core.judge import realism
 from core.judge.likeness import BELOW_BASELINE, FLOOR, likeness_of, percent_of, reference_embeddings, references_of
+from core.scene.compose import compose
+from core.scene.stage import look_of, with_colours
 from core.types import U8, FaceMap, Identity, Portrait, Verdict
 
 COST_POINTS: Final = 3.0
@@ -58,12 +61,13 @@ def judge(
     """Judge one portrait against its source and against the sitter's other photos; 0.4 s on two cores.
 
     Where no photo is left that neither drew nor trained it, likeness and percent_of_baseline are None, and only the
-    source itself is compared.
+    source itself is compared. Likeness is that of the portrait in colour (`core.scene.stage.with_colours`).
     """
-    rgb, settings = portrait.rgb, portrait.recipe.settings
+    settings = portrait.recipe.settings
     if withheld := settings.get("withheld"):
         return Verdict(False, None, None, None, None, False, (str(withheld),))
-    anew = bool(settings.get("drawn_anew"))
+    anew, in_colour = bool(settings.get("drawn_anew")), _in_colour(portrait)
+    rgb = in_colour.rgb
     faces = recogniser.find(rgb)
     if len(faces) != 1:
         reason = "no_face" if not faces else "several_faces"
@@ -83,7 +87,7 @@ def judge(
         return Verdict(not reasons, None, None, None, None, True, tuple(reasons), _rounded(measures))
     likeness, source_likeness = likeness_of(drawn, others), likeness_of(own, others)
     percent = percent_of(likeness, who.baseline)
-    as_lit = recogniser.embed_only(in_own_light(portrait))
+    as_lit = recogniser.embed_only(in_own_light(in_colour))
     unlit = source_likeness if as_lit is None else likeness_of(as_lit, others)
     cost = percent_of(unlit - likeness, who.baseline)
     measures["setting_points"] = percent_of(source_likeness - unlit, who.baseline)
@@ -96,6 +100,15 @@ def judge(
         not reasons, round(likeness, 4), round(percent, 1), round(source_likeness, 4), round(cost, 1), copy,
         tuple(reasons), _rounded(measures),
     )  # fmt: skip
+
+
+def _in_colour(portrait: Portrait) -> Portrait:
+    """Return a portrait with the colours that a look or hard light took; the same object where it has its own."""
+    recipe = portrait.recipe
+    settings = with_colours(recipe.settings)
+    if settings == recipe.settings:
+        return portrait
+    return replace(portrait, rgb=compose(portrait.layers, look_of(settings, recipe.seed)))
 
 
 def in_own_light(portrait: Portrait) -> U8:

@@ -31,7 +31,7 @@ class Backdrop:
     kind: one of KINDS. colour: sRGB 0..255, the wall's colour or the place's mood; second: the other colour of a
     painted canvas or a gradient, the mortar, the light's colour, the furniture; None is the first. pool: how much
     brighter the light pool behind the head is, in stops. vignette: darkening of the corners, in stops.
-    side: -1 brighter on the picture's left .. 1 on the right.
+    side: -1 brighter on the picture's left .. 1 on the right. stops: exposure of all of it.
     """
 
     kind: str
@@ -40,6 +40,7 @@ class Backdrop:
     vignette: float = 0.5
     side: float = 0.0
     second: tuple[int, int, int] | None = None
+    stops: float = 0.0
 
 
 def draw_backdrop(backdrop: Backdrop, seed: int, width: int, height: int) -> F32:
@@ -53,7 +54,8 @@ def draw_backdrop(backdrop: Backdrop, seed: int, width: int, height: int) -> F32
     scene = painter(colour, second, rng, size, backdrop.side) * np.exp2(_fall_off(backdrop, size))[..., None]
     shrinks = width < size[0]
     way = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.clip(cv2.resize(scene, (width, height), interpolation=way), 0, 1).astype(np.float32)
+    lit = np.clip(cv2.resize(scene, (width, height), interpolation=way), 0, 1) * np.float32(2.0**backdrop.stops)
+    return np.minimum(lit, 1).astype(np.float32)
 
 
 def _fall_off(backdrop: Backdrop, size: Size) -> F32:

@@ -27,7 +27,7 @@ from core.types import F32, U8, Layers
 class Look:
     """All that may change without drawing anew.
 
-    black_and_white: the whole picture, because the sitter's photo has no colours.
+    black_and_white: the whole picture (`core.scene.stage.set_up` says why).
     stops: exposure of the whole picture. warmth: -1 cool .. 1 warm, of the whole picture. retouch:
     0 none .. 1 most, of uneven skin; texture and marks stay. backdrop_blur: standard deviation as a part of the frame's
     width.

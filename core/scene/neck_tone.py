@@ -69,6 +69,21 @@ NAPE: Final = 0.4
 """Eye distances below the near side of a turned head over which the tone sets in: a nape is as light as the head."""
 FULL_NAPE: Final = 7.5
 """Degrees of a torso's turn, half its head's, from which the nape is seen beside the jaw; by eye."""
+JAW_SIDES: Final = ((132, 58, 172), (361, 288, 397))
+"""Mesh points of the jaw from the ear to its corner, at the picture's left and right."""
+JAW_REACH: Final = 0.15
+"""Eye distances round them where skin is the jaw's."""
+JAW_LIGHT: Final = (0.3, 1.2)
+"""Bounds of a jaw's light, of its face's: what is darker is a beard or deep shade, under which a neck was black."""
+HELD: Final = 0.9
+"""Light of a neck's sides, of the jaw's above, that they are not to exceed. Of 26 blind pairs of faces lit from one
+side a reader preferred that, with napes of turned heads as light as the jaw, in 19, necks of LIGHT alone in 4."""
+LEAST_HELD: Final = 0.5
+"""Part of its own light that a neck's side keeps; by eye."""
+NAPE_ASIDE: Final = (0.35, 0.85)
+"""Halves of a neck's width from its middle over which what is beside it becomes a nape; by eye."""
+NAPE_DOWN: Final = (0.2, 1.1)
+"""Eye distances below the chin over which that ends, and what holds a side's light is halved; by eye."""
 SHADING: Final = 0.2
 """Natural logarithm of a neck's light over what is widely around it at which it is halved: a chin's shadow that ends in
 a line and blots lie above, folds and tendons mostly below; by eye on 40 necks."""
@@ -171,6 +186,48 @@ def _below_nape(head: F32, sitter: Undressed, eye: float) -> F32:
     return cv2.resize(weight.astype(np.float32), head.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
+def jaws_of(sitter: Undressed) -> tuple[float, float]:
+    """Return the light of the skin at the left and the right side of the jaw, of its face's; 0 where none is seen.
+
+    It is measured before a garment is put on: what is kept for another one ends below the ears.
+    """
+    layers = sitter.layers
+    if not len(layers.landmarks):
+        return 0.0, 0.0
+    bare = (layers.head > 250) & (layers.regions[..., :2].max(axis=-1) < 25)
+    reach = round(JAW_REACH * INTEROCULAR_PX * bare.shape[1] / PRINT[0])
+    face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])
+
+    def light(side: tuple[int, ...]) -> float:
+        near = np.zeros(bare.shape, np.uint8)
+        for x, y in np.round(layers.landmarks[list(side), :2]).astype(int).tolist():
+            cv2.circle(near, (x, y), reach, 1, -1)
+        seen = layers.sitter[bare & (near > 0)]
+        if len(seen) < LEAST**2:
+            return 0.0
+        return float(np.clip(np.median(linear(seen[None]) @ LUMINANCE) / max(face, 1e-4), *JAW_LIGHT))
+
+    left, right = map(light, JAW_SIDES)
+    return left, right
+
+
+def _as_jaws(light: F32, sitter: Undressed, below: F32, beside: F32) -> F32:
+    """Hold the sides of a neck's light (h, w), of its face's, to the jaw's; a turned head's nape is as light as it."""
+    first, last = NAPE_DOWN
+    down = np.clip((below - first) / (last - first), 0, 1)[:, None]
+    for way, jaw in zip((-1, 1), sitter.jaws, strict=True):
+        if not jaw:
+            continue
+        aside = way * beside
+        nape = np.clip((aside - NAPE_ASIDE[0]) / (NAPE_ASIDE[1] - NAPE_ASIDE[0]), 0, 1) * (1 - down)
+        nape *= float(np.clip(-way * sitter.turn_deg / FULL_NAPE, 0, 1))
+        light = light ** (1 - nape) * jaw**nape
+        held = np.minimum(light, np.maximum(jaw * HELD, LEAST_HELD * light))
+        weight = np.clip(aside / NAPE_ASIDE[1], 0, 1) * (1 - 0.5 * down)
+        light = light ** (1 - weight) * held**weight
+    return light.astype(np.float32)
+
+
 def places_of(sitter: Undressed, from_row: int = 0) -> tuple[F32, F32]:
     """Return where the rows (h,) and columns (w,) of what `tone_of` returns lie on a neck.
 
@@ -198,6 +255,7 @@ def tone_of(sitter: Undressed, from_row: int = 0, relief: F32 | None = None) -> 
     light = cv2.GaussianBlur(light * shade, (0, 0), 0.04 * eye / 4)
     lab = cv2.cvtColor(np.array([[sitter.face_colour]], np.float32), cv2.COLOR_RGB2LAB)
     light = light if relief is None else _without_glare(light * relief, float(lab[0, 0, 0]))
+    light = _as_jaws(light, sitter, below, beside)
     face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])
     grey = cv2.cvtColor(srgb(thrice(np.clip(face * light, 0, 1))), cv2.COLOR_RGB2LAB)
     grey[..., 1:] = lab[0, 0, 1:] * hue_at(grey[..., 0] / max(float(lab[0, 0, 0]), 1), lab[0, 0])

@@ -11,7 +11,7 @@ import numpy as np
 from core import frame
 from core.cutout.parts import MOST_UNSURE
 from core.errors import Refused
-from core.face.constancy import prints_grey
+from core.face.constancy import is_colourless, prints_grey
 from core.scene.stage import ENLARGE_LIMIT, Choice, window_of
 from core.scene.style import OWN, Style
 from core.types import FaceMap
@@ -53,27 +53,30 @@ def select_sources(maps: Sequence[FaceMap], style: Style, choice: Choice, count:
         maps = [face for face in maps if face.features and face.features.own_clothes is not None]
         if not maps:
             raise Refused("own_clothes", NO_OWN_CLOTHES)
-    in_colour = any(not prints_grey(face) for face in maps)
     ordered = sorted(maps, key=lambda face: suits(face, style, choice), reverse=True)
-    ordered.sort(key=lambda face: len(faults_of(face, in_colour)))
-    good = [face for face in ordered if not faults_of(face, in_colour)]
-    bad = [face for face in ordered if faults_of(face, in_colour)]
+    faults = {id(face): len(faults_of(face, maps)) for face in maps}
+    ordered.sort(key=lambda face: faults[id(face)])
+    good = [face for face in ordered if not faults[id(face)]]
+    bad = [face for face in ordered if faults[id(face)]]
     pairs = [(face, take) for group in (good, bad) for take in range(PER_SOURCE) for face in group]
     used = {id(face) for face, _ in pairs[:count]}
     spare = sorted(pairs[count:], key=lambda pair: id(pair[0]) in used)
     return Sources(tuple(pairs[:count]), tuple(spare))
 
 
-def faults_of(face: FaceMap, others_in_colour: bool) -> tuple[str, ...]:
-    """Name what makes a photo the last choice: words of UNWANTED, "head_cut", "no_colour" among others in colour.
+def faults_of(face: FaceMap, among: Sequence[FaceMap]) -> tuple[str, ...]:
+    """Name what makes a photo the last choice: words of UNWANTED, "head_cut", "no_colour", "hard_light".
 
+    Of a photo without colours both are named where another photo has soft light, "no_colour" where any has colours.
     "unsure" where its parts cannot be told apart, once it was looked at (`core.face.features.observe`).
     """
     found: list[str] = [word for word in UNWANTED if word in face.expression]
     if _free_standing_cut(face):
         found.append("head_cut")
-    if others_in_colour and prints_grey(face):
+    if is_colourless(face) and not all(map(is_colourless, among)):
         found.append("no_colour")
+    if prints_grey(face) and not all(map(prints_grey, among)):
+        found.append("hard_light")
     if face.unsure > MOST_UNSURE:
         found.append("unsure")
     return tuple(found)

@@ -43,7 +43,7 @@ class CoreStudio:
 
         if queue == "look":
             self._decoder.decode(b"", "none")  # its process loads its libraries now
-        _ = self._models.recogniser, self._models.landmarker, self._models.parser
+        _ = self._models.recogniser, self._models.landmarker, self._models.light_classifier, self._models.parser
         if queue == "studio":
             from core.cutout import cutout  # noqa: F401
             from core.engines.redress import engine, generate  # noqa: F401

@@ -3,7 +3,7 @@
 from typing import Final
 
 from core.edit.crops import CROPS
-from core.edit.step import Parameters, StepKind
+from core.edit.step import Parameters, Settings, StepKind
 from core.errors import Refused
 
 
@@ -13,6 +13,10 @@ def _read(text: str) -> Parameters:
     return {"value": text}
 
 
-STEPS: Final = (
-    StepKind("crop", 1, _read, lambda settings, given: {**settings, "crop": given["value"]}, takes=", ".join(CROPS)),
-)
+def _cropped(settings: Settings, given: Parameters) -> Settings:
+    """Choose a crop; an ID photo has the colours that hard light took (`core.scene.stage.set_up`)."""
+    coloured = {"black_and_white": False} if given["value"] == "id" and settings.get("grey_for") == "light" else {}
+    return {**settings, "crop": given["value"], **coloured}
+
+
+STEPS: Final = (StepKind("crop", 1, _read, _cropped, takes=", ".join(CROPS)),)

@@ -17,6 +17,7 @@ from core.edit.step import Settings, StepKind, one_of, strengths
 from core.edit.tweaks.tone import curve
 from core.errors import Refused
 from core.scene.compose import unit_grain
+from core.scene.stage import with_colours
 from core.types import U8, Layers
 
 LATTICE: Final = 17
@@ -111,17 +112,16 @@ def _vignette(rgb: U8, layers: Layers, stops: float, seed: int) -> U8:
 
 
 def _in_colour(settings: Settings) -> Settings:
-    """Print in colour again. Raises Refused where the print is in colour, or the photo has none to give."""
-    if not settings.get("black_and_white"):
-        raise Refused("tweak_limit", "in_colour: the portrait is in colour already, the limit is 1 time")
-    if settings.get("grey_for") == "photo":  # recipes of before do not say why
+    """Print in colour again. Raises Refused where the photo has no colours, or a recipe of before does not say so."""
+    coloured = with_colours(settings)
+    if coloured.get("black_and_white"):
         raise Refused("edit_no_colour", "in_colour: 0 colours are in the photo")
-    return {**settings, "black_and_white": False}
+    return coloured
 
 
 STEPS: Final = (
-    StepKind("in_colour", 1, lambda text: one_of("in_colour", ("on",))(text) if text else {},
-             settings=lambda settings, _: _in_colour(settings), takes="on", default="on"),
+    StepKind("in_colour", 1, lambda text: one_of("in_colour", ("again",))(text) if text else {},
+             settings=lambda settings, _: _in_colour(settings), takes="again", default="again"),
     StepKind("mono", 1, lambda text: one_of("mono", MIXES)(text) if text else {},
              picture=_black_and_white, takes=", ".join(MIXES), default="neutral"),
     StepKind("film", 1, one_of("film", FILMS), picture=_film, takes=", ".join(FILMS)),

@@ -34,7 +34,7 @@ def select_references(
     left out where nothing else would be left to measure against.
     """
     seen = [face for face in maps if face.selfie.sha256 != source.selfie.sha256]
-    others = [f for f in seen if f.selfie.sha256 not in held_out and not faults_of(f, others_in_colour=True)]
+    others = [f for f in seen if f.selfie.sha256 not in held_out and not faults_of(f, maps)]
     measured_by_rest = len(others) < len(seen)
     room = min(most - 1, len(others) if measured_by_rest else len(others) - 1)
     chosen = [source]

@@ -37,7 +37,7 @@ from core.engines.sdxl.lora import RECIPE, WORD, DreamBoothTask, PromptEmbeds
 from core.engines.teaching import teaching_photos
 from core.errors import EngineMissing, Refused, Stopped
 from core.scene.compose import compose
-from core.scene.stage import Setup, look_of
+from core.scene.stage import Setup, look_of, with_colours
 from core.scene.style import Outfit, backdrop_words, in_colour, pick
 from core.types import F32, U8, Cutout, FaceMap, Identity, Layers, Portrait, Recipe
 
@@ -106,7 +106,8 @@ class SdxlEngine:
         self, setup: Setup, style: str, purpose: str, who: Identity, name: str, should_stop: Callable[[], bool]
     ) -> Portrait:
         """See `Engine.portrait`. A redraw re-lights less, and begins nearer to the photo."""
-        init = self._redress.portrait(setup, style, purpose, who, name, should_stop)
+        coloured = replace(setup, settings=with_colours(setup.settings))  # greys come last
+        init = self._redress.portrait(coloured, style, purpose, who, name, should_stop)
         strength = round(STRENGTH[0] + (STRENGTH[1] - STRENGTH[0]) * float(setup.settings["relight"]), 3)
         shown = [setup.face.selfie.sha256]
         settings = {**setup.settings, "strength": strength, "drawn_anew": True, "references": shown}

@@ -16,8 +16,9 @@ LOOKS = sorted(newest())
 EDITS = [f"{name}={values[-1]}" for family in offered().families.values() for name, values in family.items()]
 LARGE = ("upscale", "format")
 """Edits of the picture's size, tried with values of their own."""
-ELSEWHERE = {"tie=off", "outfit=own", "eyes_to_camera=more", "less_headroom=more"}
-"""What this sitter's portrait refuses, or has no room for: other clothes are claimed of in test_outfit.py."""
+ELSEWHERE = {"tie=off", "outfit=own", "eyes_to_camera=more", "less_headroom=more", "in_colour=again"}
+"""What this sitter's portrait refuses, or has no room for: other clothes are claimed of in test_outfit.py, colours in
+test_compose.py."""
 ACTING = [text for text in EDITS if not text.startswith((*LARGE, "crop"))]
 
 
@@ -38,10 +39,13 @@ def plain(small: Portrait) -> dict[str, U8]:
 
 @pytest.mark.parametrize("text", EDITS)
 def test_an_edit_asks_for_the_same_photograph_under_every_look(text: str, small: Portrait) -> None:
-    photo = effective(edit(small.recipe, text))
+    recipe = small.recipe
+    if text == "in_colour=again":  # of a portrait that has none
+        recipe = replace(recipe, settings={**recipe.settings, "black_and_white": True, "grey_for": "light"})
+    photo = effective(edit(recipe, text))
     for look in LOOKS:
         for order in ([f"finish={look}", text], [text, f"finish={look}"]):
-            settings = effective(edit(small.recipe, *order))
+            settings = effective(edit(recipe, *order))
             assert settings.pop("finish")["look"] == look
             assert settings == {name: value for name, value in photo.items() if name != "finish"}
 

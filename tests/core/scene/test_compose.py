@@ -17,7 +17,7 @@ from core.frame import EYE_DISTANCE
 from core.scene.backdrop import KINDS, Backdrop, draw_backdrop
 from core.scene.compose import retouch
 from core.scene.sources import PER_SOURCE, select_sources
-from core.scene.stage import Choice, Setup, print_size, set_up
+from core.scene.stage import DIM, Choice, Setup, print_size, set_up
 from core.scene.style import Crop, load, paper_of, rgb_of, wardrobe
 from core.types import Cutout, FaceMap, Layers, Recipe
 
@@ -218,6 +218,22 @@ def test_hard_light_is_printed_in_black_and_white_but_for_drawings_and_id_photos
     assert (made["grey_for"], made["black_and_white"]) == (why, bool(why))
 
 
+def test_a_room_is_dimmer_behind_a_face_in_hard_light_and_a_wall_is_not(
+    collins_map: FaceMap, collins_cutout: Cutout, recipe: Recipe
+) -> None:
+    def corner(backdrop: str, note: str, *edits: str) -> float:
+        face = replace(collins_map, selfie=replace(collins_map.selfie, notes=(note,)))
+        made = set_up(face, collins_cutout, load("office"), Choice(backdrop=backdrop), 0, 5, 0.3)
+        settings = {**made.settings, "crop": "portrait"}
+        rgb = develop(made.layers, edit(replace(recipe, settings=settings), *edits))
+        return float(linear(rgb[:60, :60]).mean())
+
+    bright = corner("window_room", "colourless")
+    assert corner("window_room", "hard_light") < bright * 2 ** (0.7 * DIM)  # highlights are rolled off
+    assert corner("window_room", "hard_light", "in_colour") == pytest.approx(bright, rel=0.1)
+    assert corner("plain_white", "hard_light") == pytest.approx(corner("plain_white", "colourless"), rel=0.01)
+
+
 def test_what_hard_light_made_grey_is_in_colour_again_when_asked(setup: Setup, recipe: Recipe) -> None:
     light, photo = (
         replace(recipe, settings={**recipe.settings, "black_and_white": True, "grey_for": why})
@@ -227,8 +243,7 @@ def test_what_hard_light_made_grey_is_in_colour_again_when_asked(setup: Setup, r
     with pytest.raises(Refused, match="0 colours") as refused:
         develop(setup.layers, edit(photo, "in_colour"))
     assert refused.value.reason == "edit_no_colour"
-    with pytest.raises(Refused, match="already"):
-        develop(setup.layers, edit(recipe, "in_colour"))
+    assert np.array_equal(develop(setup.layers, edit(recipe, "in_colour")), develop(setup.layers, recipe))
 
 
 def test_a_recipe_of_before_has_colours(setup: Setup, recipe: Recipe) -> None:

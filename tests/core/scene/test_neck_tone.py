@@ -11,7 +11,19 @@ import pytest
 from core.colour import LUMINANCE, linear, srgb, to_bytes
 from core.face.mesh import CHIN
 from core.frame import INTEROCULAR_PX
-from core.scene.neck_tone import LIGHT, LIGHT_SKIN, hue_at, skin_of, tone_of, toned, with_own_neck_toned
+from core.scene.neck_tone import (
+    HELD,
+    JAW_LIGHT,
+    JAW_SIDES,
+    LIGHT,
+    LIGHT_SKIN,
+    hue_at,
+    jaws_of,
+    skin_of,
+    tone_of,
+    toned,
+    with_own_neck_toned,
+)
 from core.types import F32, Body, Layers, Undressed
 
 HEIGHT, WIDTH = 640, 512
@@ -198,3 +210,46 @@ def test_too_small_a_neck_is_left_alone() -> None:
     speck = np.zeros((40, 40), np.float32)
     speck[10:14, 10:14] = 1
     assert np.array_equal(toned(rgb, speck, rgb), rgb)
+
+
+def test_a_neck_below_a_shaded_jaw_is_as_dark_at_that_side_and_not_at_the_other() -> None:
+    """Beside a face lit from one side a neck in LIGHT alone was flat, with a bright rim on the dark side."""
+    soft, dark = sitter(even()), replace(sitter(even()), jaws=(1.0, 0.3))
+    row = CHIN_Y + round(0.2 * EYE)
+    plain, held = (tone_of(each)[row // 4] @ LUMINANCE for each in (soft, dark))
+    left, middle, right = (256 - 72) // 4, 256 // 4, (256 + 72) // 4
+    assert held[right] == pytest.approx(0.3 * HELD * float(SKIN @ LUMINANCE), rel=0.15)
+    assert held[left] == pytest.approx(plain[left], rel=0.02)
+    assert held[middle] == pytest.approx(plain[middle], rel=0.1)
+    assert (held <= plain * 1.001).all()
+
+
+@pytest.mark.parametrize("turn", [15.0, -15.0])
+def test_a_turned_heads_nape_is_as_light_as_the_jaw_beside_it(turn: float) -> None:
+    """A level step lay between the photo's own nape and what is drawn below it."""
+    side = -1 if turn > 0 else 1
+    row, column = CHIN_Y // 4, (256 + side * 72) // 4
+    jaws = (0.9, 0.5) if turn > 0 else (0.5, 0.9)
+    made = tone_of(replace(sitter(even()), turn_deg=turn, jaws=jaws))[row] @ LUMINANCE / (SKIN @ LUMINANCE)
+    plain = tone_of(replace(sitter(even()), turn_deg=turn))[row] @ LUMINANCE / (SKIN @ LUMINANCE)
+    assert plain[column] < 0.65
+    assert made[column] > 0.75
+
+
+def test_the_light_of_the_jaw_is_told_from_its_skin_alone() -> None:
+    """Of its sides; hair there, a hat, or no mesh say nothing."""
+    lit = even(1.0)
+    lit[:, 256:] *= 0.4
+    who = sitter(lit)
+    points = who.layers.landmarks.copy()
+    for side, x in zip(JAW_SIDES, (170, 340), strict=True):
+        points[list(side), :2] = x, 300
+    who = replace(who, layers=replace(who.layers, landmarks=points))
+    assert jaws_of(who) == pytest.approx((1.0, 0.4), rel=0.05)
+    hair = who.layers.regions.copy()
+    hair[:, 256:, 0] = 255
+    assert jaws_of(replace(who, layers=replace(who.layers, regions=hair)))[1] == 0
+    assert jaws_of(replace(who, layers=replace(who.layers, landmarks=points[:0]))) == (0, 0)
+    assert jaws_of(replace(who, layers=replace(who.layers, sitter=who.layers.sitter // 9))) == pytest.approx(
+        (JAW_LIGHT[0],) * 2
+    )

@@ -10,7 +10,7 @@ import pytest
 from core.colour import LUMINANCE, linear
 from core.edit.crops import crop
 from core.scene.compose import compose
-from core.scene.stage import Choice, look_of, set_up
+from core.scene.stage import PLACES, Choice, look_of, set_up
 from core.scene.style import Style, lamps_of, load, load_all, paper_of, preview_path, rgb_of, wardrobe
 from core.types import F32, U8, Cutout, FaceMap, Layers
 
@@ -19,7 +19,6 @@ FAMILIES = {"office", "founder", "outdoor", "editorial", "cv", "personal"}
 SMALL = (192, 240)
 NEAR, FAR = (50, 101, 205), (280, 330, 425)
 """Mesh points of the cheek at the picture's left and of the other one."""
-PLACES = ("office", "city", "library", "window", "outdoor")
 """Backdrops whose colour is a mood, not the wall's."""
 
 

@@ -58,12 +58,19 @@ def test_where_all_are_bad_the_least_bad_comes_first(collins_map: FaceMap) -> No
 
 def test_black_and_white_is_no_fault_where_no_photo_has_colours(collins_map: FaceMap) -> None:
     for note in ("colourless", "hard_light"):
-        assert faults_of(photo(collins_map, "a", notes=(note,)), others_in_colour=False) == ()
+        alone = photo(collins_map, "a", notes=(note,))
+        assert faults_of(alone, [alone, alone]) == ()
+
+
+def test_hard_light_serves_before_no_colours_at_all(collins_map: FaceMap) -> None:
+    """Drawn looks and ID photos keep its colours, and one edit brings them back."""
+    maps = [photo(collins_map, "grey", notes=("colourless",)), photo(collins_map, "lamp", notes=("hard_light",))]
+    assert chosen(maps) == [("lamp", 0), ("lamp", 1), ("grey", 0), ("grey", 1)]
 
 
 def test_a_cut_that_a_closer_print_hides_is_no_fault(collins_map: FaceMap) -> None:
     a_little = (0.0, 0.08 * frame.PRINT[1], float(frame.PRINT[0]))
-    assert faults_of(photo(collins_map, "a", shown=a_little), others_in_colour=True) == ()
+    assert faults_of(photo(collins_map, "a", shown=a_little), [collins_map]) == ()
 
 
 def test_eyes_elsewhere_and_coloured_light_rank_behind(collins_map: FaceMap) -> None:
@@ -83,14 +90,14 @@ def test_what_is_spare_begins_with_photos_not_yet_used(collins_map: FaceMap) -> 
 def test_before_the_parser_has_looked_a_border_through_the_cheek_is_a_fault(collins_map: FaceMap) -> None:
     """Of the photo cut off 0.7 eye distances beside the eyes' middle; whole, it has none."""
     whole = photo(collins_map, "a", shown=None)
-    assert faults_of(whole, others_in_colour=True) == ()
+    assert faults_of(whole, [whole]) == ()
     selfie, face = whole.selfie, whole.selfie.face
     gone = int(frame.eye_centres(face.landmarks[:, :2])[:, 0].mean() - 0.7 * face.eye_px)
     moved = replace(face, landmarks=face.landmarks - np.array([gone, 0, 0], np.float32))
     to_frame = whole.transform.copy()
     to_frame[:, 2] += to_frame[:, 0] * gone
     cut = replace(whole, selfie=replace(selfie, rgb=selfie.rgb[:, gone:], face=moved), transform=to_frame)
-    assert faults_of(cut, others_in_colour=True) == ("head_cut",)
+    assert faults_of(cut, [cut]) == ("head_cut",)
 
 
 def test_a_photo_with_more_styles_than_it_carries_says_so(collins_map: FaceMap) -> None:
