@@ -255,7 +255,8 @@ def tone_of(sitter: Undressed, from_row: int = 0, relief: F32 | None = None) -> 
     light = cv2.GaussianBlur(light * shade, (0, 0), 0.04 * eye / 4)
     lab = cv2.cvtColor(np.array([[sitter.face_colour]], np.float32), cv2.COLOR_RGB2LAB)
     light = light if relief is None else _without_glare(light * relief, float(lab[0, 0, 0]))
-    light = _as_jaws(light, sitter, below, beside)
+    level = cv2.GaussianBlur(light, (0, 0), REACH[0] * eye / 4)  # what is finer is form, and stays
+    light *= _as_jaws(level, sitter, below, beside) / level
     face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])
     grey = cv2.cvtColor(srgb(thrice(np.clip(face * light, 0, 1))), cv2.COLOR_RGB2LAB)
     grey[..., 1:] = lab[0, 0, 1:] * hue_at(grey[..., 0] / max(float(lab[0, 0, 0]), 1), lab[0, 0])
