@@ -20,6 +20,7 @@ from core.edit.warp import placed
 from core.edit.widen import widened
 from core.errors import Refused
 from core.face.mesh import CHIN
+from core.scene.stage import with_colours
 from core.scene.style import Colour, Strict, paper_of, read_toml, rgb_of
 from core.types import U8, Layers
 
@@ -155,8 +156,8 @@ def settings_of(settings: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the settings a format is composed with: a document has its plain backdrop, and no other crop is made."""
     wanted = formats()[name]
     changed = {**settings, "format": name, "crop": "portrait"}
-    if wanted.document and settings.get("grey_for") == "light":  # documents must have colours
-        changed["black_and_white"] = False
+    if wanted.document:
+        changed = with_colours(changed, ("light",))
     if wanted.backdrop:
         changed |= {"backdrop": wanted.backdrop, "paper": {**paper_of(wanted.backdrop), **EVEN}, "backdrop_blur": 0.0}
     return changed

@@ -163,9 +163,14 @@ def _hung(sitter: Undressed) -> F32:
 
 def _below_beard(sitter: Undressed, eye: float, height: int) -> F32:
     """Return how much of a tone a neck below a beard gets: (H, 1) 0..1, none right below a dark one."""
-    chin, face = (dot(linear(np.array(each, np.float32)), LUMINANCE) for each in (sitter.skin, sitter.face_colour))
+    chin, face = _luminance(sitter.skin), _luminance(sitter.face_colour)
     begin = sitter.layers.chin + BELOW_BEARD * eye if chin < DARK_BEARD * face else 0.0
     return np.clip((np.arange(height, dtype=np.float32)[:, None] - begin) / (SETS_IN * eye), 0, 1)
+
+
+def _luminance(colour: tuple[float, float, float]) -> float:
+    """Return the luminance of a colour, sRGB 0..1, in linear light."""
+    return float((linear(np.array([[colour]], np.float32)) @ LUMINANCE)[0, 0])
 
 
 def _below_nape(head: F32, sitter: Undressed, eye: float) -> F32:
@@ -196,7 +201,7 @@ def jaws_of(sitter: Undressed) -> tuple[float, float]:
         return 0.0, 0.0
     bare = (layers.head > 250) & (layers.regions[..., :2].max(axis=-1) < 25)
     reach = round(JAW_REACH * INTEROCULAR_PX * bare.shape[1] / PRINT[0])
-    face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])
+    face = _luminance(sitter.face_colour)
 
     def light(side: tuple[int, ...]) -> float:
         near = np.zeros(bare.shape, np.uint8)
@@ -257,7 +262,7 @@ def tone_of(sitter: Undressed, from_row: int = 0, relief: F32 | None = None) -> 
     light = light if relief is None else _without_glare(light * relief, float(lab[0, 0, 0]))
     level = cv2.GaussianBlur(light, (0, 0), REACH[0] * eye / 4)  # what is finer is form, and stays
     light *= _as_jaws(level, sitter, below, beside) / level
-    face = float((linear(np.array([[sitter.face_colour]], np.float32)) @ LUMINANCE)[0, 0])
+    face = _luminance(sitter.face_colour)
     grey = cv2.cvtColor(srgb(thrice(np.clip(face * light, 0, 1))), cv2.COLOR_RGB2LAB)
     grey[..., 1:] = lab[0, 0, 1:] * hue_at(grey[..., 0] / max(float(lab[0, 0, 0]), 1), lab[0, 0])
     return linear(np.clip(cv2.cvtColor(grey, cv2.COLOR_LAB2RGB), 0, 1))

@@ -5,7 +5,7 @@ Chooses how large a photo may be printed, where collar and shoulders go, and mak
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -196,14 +196,14 @@ def garment_of(outfit: str) -> Outfit:
     return found
 
 
-def with_colours(settings: Mapping[str, Any]) -> dict[str, Any]:
+def with_colours(settings: Mapping[str, Any], taken_by: Collection[str] = ("look", "light")) -> dict[str, Any]:
     """Return settings in colour where a look or hard light took them; where the photo has none, and where a recipe of
     before does not say why, they stay.
 
-    Likeness is measured so: greys alone take 3.5 to 7.6 points of it, of four photos of one person, and nobody is less
-    like themselves in them.
+    taken_by: which of the two is undone. Likeness is measured without both: greys alone take 3.5 to 7.6 points of it,
+    of four photos of one person, and nobody is less like themselves in them. Documents go without hard light's alone.
     """
-    return {**settings, "black_and_white": False} if settings.get("grey_for") in ("look", "light") else dict(settings)
+    return {**settings, "black_and_white": False} if settings.get("grey_for") in taken_by else dict(settings)
 
 
 def look_of(settings: Mapping[str, Any], seed: int) -> Look:

@@ -5,6 +5,7 @@ from typing import Final
 from core.edit.crops import CROPS
 from core.edit.step import Parameters, Settings, StepKind
 from core.errors import Refused
+from core.scene.stage import with_colours
 
 
 def _read(text: str) -> Parameters:
@@ -15,8 +16,8 @@ def _read(text: str) -> Parameters:
 
 def _cropped(settings: Settings, given: Parameters) -> Settings:
     """Choose a crop; an ID photo has the colours that hard light took (`core.scene.stage.set_up`)."""
-    coloured = {"black_and_white": False} if given["value"] == "id" and settings.get("grey_for") == "light" else {}
-    return {**settings, "crop": given["value"], **coloured}
+    cropped = {**settings, "crop": given["value"]}
+    return with_colours(cropped, ("light",)) if given["value"] == "id" else cropped
 
 
 STEPS: Final = (StepKind("crop", 1, _read, _cropped, takes=", ".join(CROPS)),)
