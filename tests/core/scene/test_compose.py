@@ -102,6 +102,47 @@ def test_neck_and_hair_are_darker_right_beside_the_cloth_that_they_go_behind(set
     assert ratio[edge - 2 : edge + 8, hanging].mean(axis=-1).min() > 0.97, "no line lies across it"
 
 
+def test_a_jaw_turns_away_from_the_light_above_a_neck_and_hair_does_not(setup: Setup, recipe: Recipe) -> None:
+    """Cut out it kept a pale, even rim, which looks like a mask before a darker neck."""
+    layers, (height, width) = setup.layers, setup.layers.head.shape
+    head, neck, regions = (np.zeros_like(layer) for layer in (layers.head, layers.neck, layers.regions))
+    half, third, end = height // 2, width // 3, 9 * height // 10
+    head[half - third : half] = 255
+    regions[half - third : half, : width // 2, 0] = 255  # hair at the left, a jaw at the right
+    neck[half:, third:-third] = 255
+    garment = np.zeros_like(layers.garment)
+    garment[end:] = 255
+    bare = replace(layers, sitter=np.full((height, width, 3), 150, np.uint8), head=head, neck=neck, regions=regions)
+    ratio = develop(replace(bare, garment=garment), recipe).astype(np.float32) / np.maximum(develop(bare, recipe), 1)
+    eye = EYE_DISTANCE * width
+    hair, jaw, cheek = third + round(0.05 * eye), width - third - round(0.1 * eye), width - round(0.1 * eye)
+    assert ratio[half - 2, jaw].mean() < 0.9
+    assert ratio[half - round(0.1 * eye), jaw].mean() > 0.02 + ratio[half - 2, jaw].mean(), "it is no line"
+    assert ratio[half - round(0.4 * eye), jaw].mean() == pytest.approx(1, abs=0.02)
+    assert ratio[half - 2, hair].mean() == pytest.approx(1, abs=0.02)
+    assert ratio[half - 2, cheek].mean() == pytest.approx(1, abs=0.02), "no neck lies below it"
+    own = develop(replace(bare, garment=np.zeros_like(garment)), recipe)
+    assert np.ptp(own[half - round(0.4 * eye) : half, jaw].astype(int)) < 30, "a jaw as photographed stays"
+
+
+def test_white_cloth_does_not_glare_and_keeps_its_folds(setup: Setup, recipe: Recipe) -> None:
+    layers, (height, width) = setup.layers, setup.layers.head.shape
+    shirt = np.full((height, width, 4), 250, np.uint8)
+    shirt[:, np.arange(width) % 32 < 16, :3] = 225
+    shirt[..., 3] = 0
+    shirt[3 * height // 4 :, :, 3] = 255
+    dressed = replace(layers, garment=shirt, head=np.zeros_like(layers.head), neck=np.zeros_like(layers.neck))
+    room = {**recipe.settings, "backdrop": "window_room", "paper": paper_of("window_room")}
+    dim = replace(recipe, settings={**room, "black_and_white": True, "grey_for": "light", "dim": DIM})
+    shade, light, dim_light = (
+        develop(dressed, each)[-height // 8 :, np.arange(width) % 32 == column].mean()
+        for each, column in ((recipe, 8), (recipe, 24), (dim, 24))
+    )
+    assert 200 < light < 240
+    assert light - shade > 6
+    assert dim_light < light - 8, "in a dim place it is less bright still"
+
+
 def test_retouch_evens_blotches_and_keeps_texture(setup: Setup) -> None:
     layers = setup.layers
     rgb = layers.sitter.astype(np.float32) / 255
