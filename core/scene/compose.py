@@ -216,8 +216,8 @@ def _occlude(sitter: F32, layers: Layers, head: F32, neck: F32, bare: F32) -> No
 def _round_jaw(sitter: F32, layers: Layers, head: F32, neck: F32) -> None:
     """Darken the face towards the neck below it, as a jaw turns away from the light; `sitter` is changed.
 
-    Cut out, a jaw kept a pale, even rim, which looks like a mask before a darker neck. Hair and hats stay, and so do own
-    clothes, whose jaw stands as photographed.
+    Cut out, a jaw kept a pale, even rim, which looks like a mask before a darker neck. Hair and hats stay, and so does
+    a jaw over own clothes, as photographed.
     """
     if not layers.garment[..., 3].any() or not layers.neck.any():
         return
