@@ -105,20 +105,30 @@ class BlobStore:
         return filed
 
     async def get_folder(self, account: int, name: str, into: Path) -> dict[str, str]:
-        """Write a kept folder's files below a local one; return relative path -> sha256, empty when there is none."""
+        """Write a kept folder's files below a local one; return relative path -> sha256, empty when there is none.
+
+        Raises BlobMissing when one is deleted meanwhile: half a folder is no folder.
+        """
         found: dict[str, str] = {}
-        async for filed, data in self.files_in(account, name):
+        token, key = await self._key(account)
+        async for place in self._places(f"{_box(token, key, name + '/x')}/"):
+            filed, data = await self._file(place, key)
             relative = filed.name.removeprefix(name + "/")
             await asyncio.to_thread(_write, into / relative, data)
             found[relative] = filed.sha256
         return found
 
     async def files_in(self, account: int, name: str) -> AsyncIterator[tuple[StoredBlob, bytes]]:
-        """Give a kept folder's files one after another, in no job; raises Gone, BlobStoreDown, DataIntegrityError."""
+        """Give a kept folder's files one after another, in no job; one that is deleted meanwhile is left out.
+
+        Raises Gone, BlobStoreDown, DataIntegrityError.
+        """
         token, key = await self._key(account)
         async for place in self._places(f"{_box(token, key, name + '/x')}/"):
-            head, data = await self._read(place, key)
-            yield StoredBlob(str(head["name"]), str(head["sha256"]), len(data)), data
+            try:
+                yield await self._file(place, key)
+            except BlobMissing:
+                continue
 
     async def delete_folder(self, account: int, name: str) -> int:
         """Delete a kept folder; return how many files went."""
@@ -137,6 +147,10 @@ class BlobStore:
     async def _key(self, account: int) -> tuple[str, AccountKey]:
         async with self._database.read() as tx:
             return await tx.key(account)
+
+    async def _file(self, place: str, key: AccountKey) -> tuple[StoredBlob, bytes]:
+        head, data = await self._read(place, key)
+        return StoredBlob(str(head["name"]), str(head["sha256"]), len(data)), data
 
     async def _read(self, place: str, key: AccountKey) -> tuple[dict[str, Any], bytes]:
         async with self._at_once:

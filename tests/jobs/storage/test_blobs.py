@@ -87,6 +87,35 @@ async def test_a_folder_comes_back_whole_and_what_was_kept_before_is_not_sent_ag
     assert await blob_store.get_folder(who, "shoots/7", tmp_path / "none") == {}
 
 
+async def test_a_file_that_goes_while_its_folder_is_read_is_left_out_and_a_folder_is_whole_or_not_there(
+    blob_store: BlobStore, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = await someone(database)
+    names = [f"shoots/7/{n}" for n in range(3)]
+
+    async def read_and_deleted() -> list[str]:
+        for name in names:
+            await blob_store.put(who, name, b"x")
+        found = []
+        async for blob, _ in blob_store.files_in(who, "shoots/7"):
+            found.append(blob.name)
+            await blob_store.delete(who, [name for name in names if name not in found])
+        return found
+
+    assert len(await read_and_deleted()) == 1
+    listed = blob_store._places
+
+    async def deleted_meanwhile(prefix: str) -> AsyncIterator[str]:
+        async for place in listed(prefix):
+            await blob_store.delete(who, names)
+            yield place
+
+    monkeypatch.setattr(blob_store, "_places", deleted_meanwhile)
+    await blob_store.put(who, names[0], b"x")
+    with pytest.raises(BlobMissing):
+        await blob_store.get_folder(who, "shoots/7", tmp_path / "back")
+
+
 async def test_deleting_an_account_s_files_leaves_everybody_else_s(blob_store: BlobStore, database: Database) -> None:
     one, two = await someone(database, "11"), await someone(database, "12")
     for who in (one, two):

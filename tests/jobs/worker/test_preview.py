@@ -10,7 +10,6 @@ from jobs.privacy.forget import forget
 from jobs.queue.events import Preview
 from jobs.services import Services
 from jobs.storage import schema as t
-from jobs.storage.blobs import BlobMissing
 from tests.fakes.hold import Hold
 from tests.fakes.thread_child import ThreadChild
 from tests.live_services import Front, person, place, shoot, until, working
@@ -51,10 +50,7 @@ async def files_of(services: Services, account: int, job_id: int) -> list[str]:
 
 async def nothing_is_left(services: Services, account: int, job_id: int) -> None:
     async def none() -> bool:
-        try:
-            return await files_of(services, account, job_id) == []
-        except BlobMissing:  # it went between being listed and being read
-            return False
+        return await files_of(services, account, job_id) == []
 
     await until(none)  # the worker takes it down after its last word
 
