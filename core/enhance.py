@@ -72,6 +72,7 @@ def enhance(
         "edit_cost_points": cost_points(record, scored),
         "format": done.document,
         "notes": record.get("notes", []) if settings.get("black_and_white") else [],
+        "grey": with_colours(settings) != settings,
         "file": out.name,
         "exports": files.save_pictures(done.rgb, edited, out, settings["crop"], exports),
         "layers": os.path.relpath(folder, out.parent.resolve()),

@@ -24,6 +24,7 @@ from core.edit import recipe as recipes
 from core.edit.crops import crop
 from core.errors import Refused
 from core.judge.likeness import References
+from core.scene.stage import with_colours
 from core.scene.style import Crop
 from core.types import U8, Portrait, Recipe, Verdict
 
@@ -114,6 +115,7 @@ def save_portrait(
         "notes": [GREY_NOTES[why]] if (why := portrait.recipe.settings.get("grey_for")) in GREY_NOTES else [],
         "recipe": recipes.to_dict(portrait.recipe),
         "marks": len(portrait.layers.marks),
+        "grey": with_colours(portrait.recipe.settings) != portrait.recipe.settings,
         **asdict(verdict),
         "request": request,
     }

@@ -172,6 +172,6 @@ class NotHeld(AtelierError):
 def drawn_of(record: dict[str, Any], folder: str, parent: int | None = None) -> Drawn:
     """Return what is kept of a portrait's record."""
     recipe = record.get("recipe", {})
-    names = ("likeness", "percent_of_baseline", "cost_points", "exports", "edit_cost_points", "format", "marks")
+    names = ("likeness", "percent_of_baseline", "cost_points", "exports", "edit_cost_points", "format", "marks", "grey")
     facts = {name: record.get(name) for name in names} | {"tweaks": list(record.get("tweaks", ()))}
     return Drawn(f"{folder}/{record['file']}", recipe.get("style", ""), facts, parent)

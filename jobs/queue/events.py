@@ -44,7 +44,7 @@ class Pictured:
     id: in the database. file: its name on the account's blob store. percent: of the person's own baseline,
     None with one photo. parent: the portrait it was edited from. cost: points of likeness that its last edits took.
     document: the format of a document it has, empty for none; wrong: machine words for what it does not meet. marks:
-    how many moles and scars are known on it.
+    how many moles and scars are known on it. grey: whether it is in black and white and can be in colour.
     """
 
     id: int
@@ -57,6 +57,7 @@ class Pictured:
     document: str = ""
     wrong: tuple[str, ...] = ()
     marks: int = 0
+    grey: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -349,8 +349,8 @@ async def _keep(
         percent, tweaks = d.facts.get("percent_of_baseline"), tuple(d.facts.get("tweaks") or ())
         document = d.facts.get("format") or {}
         about = (d.facts.get("edit_cost_points"), document.get("name", ""), tuple(document.get("wrong", ())))
-        marks = int(d.facts.get("marks") or 0)
-        kept.append(n.Pictured(number, d.file, d.style, percent, d.parent, tweaks, *about, marks=marks))
+        marks, grey = int(d.facts.get("marks") or 0), bool(d.facts.get("grey"))
+        kept.append(n.Pictured(number, d.file, d.style, percent, d.parent, tweaks, *about, marks=marks, grey=grey))
     return tuple(kept)
 
 

@@ -59,6 +59,7 @@ def test_portraits_in_hard_light_are_black_and_white_and_kept(shot: Path) -> Non
     assert record["kept"], record["reasons"]
     assert record["percent_of_baseline"] > 90
     assert record["notes"] == ["hard_light"]
+    assert record["grey"]
     assert colours(shot / record["file"]) < 8  # JPEG
     assert "hard or coloured" in (shot / "gallery.html").read_text("utf-8")
 
@@ -71,6 +72,7 @@ def test_its_colours_come_back_when_asked_and_in_documents(
     made = studio.enhance(shot / "office-01.jpg", [edit], tmp_path / "edited.jpg", models)
     assert colours(tmp_path / "edited.jpg") > 40
     assert made["notes"] == []
+    assert not made["grey"], "nothing is left to bring back"
     assert abs(made["percent_of_baseline"] - before["percent_of_baseline"]) < 6
 
 
@@ -78,6 +80,7 @@ def test_an_edit_that_leaves_it_grey_costs_no_likeness_for_that(shot: Path, mode
     before, _ = read_record(shot / "office-01.jpg")
     made = studio.enhance(shot / "office-01.jpg", ["vignette=touch"], tmp_path / "edited.jpg", models)
     assert colours(tmp_path / "edited.jpg") < 8
+    assert made["grey"]
     assert made["notes"] == ["hard_light"]
     assert abs(made["percent_of_baseline"] - before["percent_of_baseline"]) < 1.5
 

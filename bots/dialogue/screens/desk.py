@@ -88,6 +88,7 @@ class MarksAnswered(Press):
 
 
 MINE = "mine"
+COLOURS = "in_colour"  # the edit that prints a portrait in colour again
 RETOUCH = "retouch"  # the family of edits below which the answer about marks can be changed
 
 
@@ -185,10 +186,15 @@ def _families(view: View, gallery: Gallery, shown: Shown) -> list[tuple[Button, 
 def _edits(
     view: View, gallery: Gallery, shown: Shown, edits: tuple[tuple[str, tuple[str, ...]], ...]
 ) -> list[tuple[Button, ...]]:
-    """Return a row of strengths for each edit that has them, and two by two the values of the others."""
+    """Return a row of strengths for each edit that has them, and two by two the values of the others.
+
+    Colours are brought back where there are some to bring back alone.
+    """
     g, number = gallery.number, shown.number
     lines: list[tuple[Button, ...]] = []
     for name, values in edits:
+        if name == COLOURS and not shown.drawn.grey:
+            continue
         if not values:
             lines.append((view.labelled(_one(view, name), Tweaked(g, number, name)),))
             continue
