@@ -19,6 +19,7 @@ from core.colour import LUMINANCE, dot, linear, srgb, thrice
 from core.scene.backdrop import Backdrop, draw_backdrop
 from core.scene.bands import bands
 from core.scene.blur import blurred
+from core.scene.glare import add_glare
 from core.scene.lighting import Rig, inflate, relight, rim_light, shading, tint
 from core.types import F32, U8, Layers
 
@@ -30,7 +31,7 @@ class Look:
     black_and_white: the whole picture (`core.scene.stage.set_up` says why).
     stops: exposure of the whole picture. warmth: -1 cool .. 1 warm, of the whole picture. retouch:
     0 none .. 1 most, of uneven skin; texture and marks stay. backdrop_blur: standard deviation as a part of the frame's
-    width.
+    width. glare: part of the light that is scattered (`core.scene.glare`).
     """
 
     backdrop: Backdrop
@@ -41,6 +42,7 @@ class Look:
     warmth: float = 0.0
     retouch: float = 0.3
     backdrop_blur: float = 0.0
+    glare: float = 0.0
 
 
 CONTACT: Final = 0.42
@@ -102,6 +104,8 @@ def compose(layers: Layers, look: Look) -> U8:
         band = rim_light(figure, around, look.rig, layers.unit) * _strands(picture, layers.unit)
         picture += band[..., None] * tint(look.rig)
     _add_light_wrap(picture, look, layers, figure)
+    if look.glare:
+        add_glare(picture, look.glare, garment_matte * (1 - head))
     balance = Rig(key_deg=0, warmth=look.warmth)
     return _printed(picture, np.float32(2.0**look.stops) * tint(balance), head, layers.grain, look)
 

@@ -21,6 +21,7 @@ from core.face.mesh import CHIN, FACE_OVAL
 from core.frame import INTEROCULAR_PX
 from core.scene.backdrop import Backdrop
 from core.scene.compose import Look, grain_of
+from core.scene.glare import glare_for
 from core.scene.lighting import Rig, exposure, head_normals
 from core.scene.neck_tone import jaws_of, with_own_neck_toned
 from core.scene.style import OWN, Lamps, Outfit, Paper, Style, in_colour, lamps_of, paper_of, pick, rgb_of
@@ -123,6 +124,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "black_and_white": bool(grey_for),
         "grey_for": grey_for,
         "dim": DIM if grey_for == "light" else 0.0,
+        "glare": 0.0 if grey_for or style.medium == "drawn" or style.crop == "id" else glare_for(face, cutout),
         "stops": 0.0,
         "warmth": 0.0,
         "retouch": retouch,
@@ -236,6 +238,7 @@ def look_of(settings: Mapping[str, Any], seed: int) -> Look:
         warmth=float(settings["warmth"]),
         retouch=float(settings["retouch"]),
         backdrop_blur=float(settings.get("backdrop_blur", 0.0)),
+        glare=0.0 if settings.get("drawn_anew") else float(settings.get("glare", 0.0)),
     )
 
 
