@@ -105,7 +105,7 @@ def compose(layers: Layers, look: Look) -> U8:
         picture += band[..., None] * tint(look.rig)
     _add_light_wrap(picture, look, layers, figure)
     if look.glare:
-        add_glare(picture, look.glare, garment_matte * (1 - head))
+        add_glare(picture, look.glare, figure, garment_matte * (1 - head))
     balance = Rig(key_deg=0, warmth=look.warmth)
     return _printed(picture, np.float32(2.0**look.stops) * tint(balance), head, layers.grain, look)
 

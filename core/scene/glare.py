@@ -56,15 +56,16 @@ def glare_for(face: FaceMap, cutout: Cutout) -> float:
     return round(MOST * float(np.clip((texture_of(face, cutout) - first) / (all_of_it - first), 0, 1)), 3)
 
 
-def add_glare(picture: F32, amount: float, cloth: F32) -> None:
-    """Scatter a part of a picture's light (H, W, 3) over it; `picture`, linear light, is changed.
+def add_glare(picture: F32, amount: float, figure: F32, cloth: F32) -> None:
+    """Scatter a part of a picture's light (H, W, 3) over the sitter; `picture`, linear light, is changed.
 
-    cloth: (H, W) how much of each pixel is a garment.
+    figure, cloth: (H, W) how much of each pixel is the sitter with what they wear, and a garment. What stands behind
+    them stays: before black a bright hat would glow.
     """
     height, width = picture.shape[:2]
     small = cv2.resize(picture, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     scattered = sum(cv2.GaussianBlur(small, (0, 0), part * small.shape[1]) for part in SPREAD) / np.float32(len(SPREAD))
     scattered = cv2.resize(scattered, (width, height), interpolation=cv2.INTER_LINEAR)
     scattered -= picture
-    scattered *= thrice(np.float32(amount) * (1 - np.float32(1 - ON_CLOTH) * cloth))
+    scattered *= thrice(np.float32(amount) * (figure - np.float32(1 - ON_CLOTH) * cloth))
     picture += scattered

@@ -49,20 +49,24 @@ def test_greys_and_drawings_have_none(
     assert look_of(made, 5).glare == 0, "a recipe of before has none"
 
 
-def test_blacks_come_up_and_cloth_and_even_light_stay() -> None:
+def test_blacks_come_up_and_cloth_even_light_and_what_stands_behind_stay() -> None:
     picture = np.full((320, 256, 3), 0.5, np.float32)
     picture[100:200, 60:120] = 0.0  # black hair
     picture[220:, 130:] = 0.0  # a black jacket
     cloth = np.zeros((320, 256), np.float32)
     cloth[220:, 130:] = 1
+    picture[:60, :60] = 0.0  # a black backdrop
+    figure = np.ones_like(cloth)
+    figure[:60, :60] = 0
     made = picture.copy()
-    add_glare(made, MOST, cloth)
+    add_glare(made, MOST, figure, cloth)
+    assert made[:60, :60].max() == 0
     assert 0.4 * MOST < made[105, 65, 0] / 0.5 < MOST, "beside the light"
     assert 0 < made[150, 90, 0] < 0.5 * made[105, 65, 0]
     alone = picture.copy()
-    add_glare(alone, MOST, np.zeros_like(cloth))
+    add_glare(alone, MOST, figure, np.zeros_like(cloth))
     assert made[230, 140, 0] == pytest.approx(ON_CLOTH * alone[230, 140, 0], rel=0.01)
-    assert made[10, 10, 0] == pytest.approx(0.5, rel=0.01)
+    assert made[60, 200, 0] == pytest.approx(0.5, rel=0.01)
     assert made.min() >= 0
 
 
