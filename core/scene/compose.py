@@ -19,7 +19,7 @@ from core.colour import LUMINANCE, dot, linear, srgb, thrice
 from core.scene.backdrop import Backdrop, draw_backdrop
 from core.scene.bands import bands
 from core.scene.blur import blurred
-from core.scene.glare import add_glare
+from core.scene.glare import add_glare, middle_of_face
 from core.scene.lighting import Rig, inflate, relight, rim_light, shading, tint
 from core.types import F32, U8, Layers
 
@@ -105,7 +105,7 @@ def compose(layers: Layers, look: Look) -> U8:
         picture += band[..., None] * tint(look.rig)
     _add_light_wrap(picture, look, layers, figure)
     if look.glare:
-        add_glare(picture, look.glare, figure, garment_matte * (1 - head))
+        add_glare(picture, look.glare, figure, garment_matte * (1 - head), middle_of_face(layers))
     balance = Rig(key_deg=0, warmth=look.warmth)
     return _printed(picture, np.float32(2.0**look.stops) * tint(balance), head, layers.grain, look)
 

@@ -10,7 +10,7 @@ from core.cutout.cutout import cut_out
 from core.edit.recipe import develop
 from core.face.constancy import HARD_LIGHT
 from core.models import Models
-from core.scene.glare import MOST, ON_CLOTH, TEXTURE, add_glare, glare_for, texture_of
+from core.scene.glare import MOST, ON_CLOTH, ON_FACE, TEXTURE, add_glare, glare_for, texture_of
 from core.scene.stage import Choice, look_of, set_up
 from core.scene.style import load
 from core.types import U8, Cutout, FaceMap, Layers, Recipe
@@ -59,12 +59,15 @@ def test_blacks_come_up_and_cloth_even_light_and_what_stands_behind_stay() -> No
     figure = np.ones_like(cloth)
     figure[:60, :60] = 0
     made = picture.copy()
-    add_glare(made, MOST, figure, cloth)
+    face = np.zeros_like(cloth)
+    add_glare(made, MOST, figure, cloth, face)
     assert made[:60, :60].max() == 0
     assert 0.4 * MOST < made[105, 65, 0] / 0.5 < MOST, "beside the light"
     assert 0 < made[150, 90, 0] < 0.5 * made[105, 65, 0]
     alone = picture.copy()
-    add_glare(alone, MOST, figure, np.zeros_like(cloth))
+    face[140:160, 80:100] = 1
+    add_glare(alone, MOST, figure, np.zeros_like(cloth), face)
+    assert alone[150, 90, 0] == pytest.approx(ON_FACE * made[150, 90, 0], rel=0.01)
     assert made[230, 140, 0] == pytest.approx(ON_CLOTH * alone[230, 140, 0], rel=0.01)
     assert made[60, 200, 0] == pytest.approx(0.5, rel=0.01)
     assert made.min() >= 0
