@@ -13,15 +13,14 @@ import numpy as np
 
 from core import frame
 from core.colour import LUMINANCE, linear, thrice
+from core.cutout.parts import HALF, PARTS_SIZE
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.scene.blur import blurred
 from core.types import F32, Cutout, FaceMap, Layers
 
-AT: Final = (512, 640)
-"""Width and height of the frame in which a photo's texture is measured."""
 FINE: Final = (0.7, 2.0)
-"""Gaussians' deviations in its pixels, of whose difference the texture is: pores and sharpened edges."""
+"""Gaussians' deviations in pixels of PARTS_SIZE, of whose difference the texture is: pores and sharpened edges."""
 DARK: Final = 0.004
 """Linear light that is added before the logarithm: below it a photo has noise alone."""
 TEXTURE: Final = (0.14, 0.16)
@@ -43,11 +42,12 @@ SOFT: Final = 0.25
 
 def texture_of(face: FaceMap, cutout: Cutout) -> float:
     """Return how strong the texture of a face's skin is in its photo, as TEXTURE says; 0 where no skin is seen."""
-    shrink = AT[0] / frame.PRINT[0]
-    rgb, valid = frame.framed(face.selfie.rgb, (face.transform * shrink).astype(np.float32), *AT)
-    head, valid = (cv2.resize(part, AT, interpolation=cv2.INTER_AREA) for part in (cutout.head, valid))
-    covered = cv2.resize(cutout.regions, AT, interpolation=cv2.INTER_AREA)[..., :2].max(axis=-1)
-    bare = fill(head.shape, face.landmarks[:, :2] * np.float32(shrink), FACE_OVAL) & (covered < 100)
+    rgb, valid = frame.framed(face.selfie.rgb, (face.transform * HALF).astype(np.float32), *PARTS_SIZE)
+    head, regions = (
+        cv2.resize(each, PARTS_SIZE, interpolation=cv2.INTER_AREA) for each in (cutout.head, cutout.regions)
+    )
+    covered = regions[..., :2].max(axis=-1)  # by hair and a hat
+    bare = fill(head.shape, face.landmarks[:, :2] * np.float32(HALF), FACE_OVAL) & (covered < 100)
     bare &= (head > 0.9) & (valid > 0.95)
     if not bare.any():
         return 0.0

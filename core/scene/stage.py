@@ -124,7 +124,7 @@ def set_up(face: FaceMap, cutout: Cutout, style: Style, choice: Choice, take: in
         "black_and_white": bool(grey_for),
         "grey_for": grey_for,
         "dim": DIM if grey_for == "light" else 0.0,
-        "glare": 0.0 if grey_for or style.medium == "drawn" or style.crop == "id" else glare_for(face, cutout),
+        "glare": glare_for(face, cutout) if style.follows_photo and not grey_for else 0.0,
         "stops": 0.0,
         "warmth": 0.0,
         "retouch": retouch,
@@ -147,7 +147,7 @@ def _grey_for(face: FaceMap, style: Style) -> str:
         return "photo"
     if style.black_and_white:
         return "look"
-    return "light" if prints_grey(face) and style.medium != "drawn" and style.crop != "id" else ""
+    return "light" if prints_grey(face) and style.follows_photo else ""
 
 
 def undress(face: FaceMap, cutout: Cutout, tilt_deg: float = 0.0) -> Undressed:

@@ -214,6 +214,11 @@ class Style(Strict):
     tweaks: tuple[str, ...] = ()
     least_percent: float = Field(90, ge=50, le=100)
 
+    @property
+    def follows_photo(self) -> bool:
+        """Whether tones may follow the photo's light: a drawing has its own, an ID photo is to have natural ones."""
+        return self.medium != "drawn" and self.crop != "id"
+
     @model_validator(mode="after")
     def _drawn_or_not(self) -> Style:
         if (self.medium == "drawn") != (self.finish is not None):

@@ -110,8 +110,8 @@ class BlobStore:
         Raises BlobMissing when one is deleted meanwhile: half a folder is no folder.
         """
         found: dict[str, str] = {}
-        token, key = await self._key(account)
-        async for place in self._places(f"{_box(token, key, name + '/x')}/"):
+        folder, key = await self._folder(account, name)
+        async for place in self._places(folder):
             filed, data = await self._file(place, key)
             relative = filed.name.removeprefix(name + "/")
             await asyncio.to_thread(_write, into / relative, data)
@@ -123,8 +123,8 @@ class BlobStore:
 
         Raises Gone, BlobStoreDown, DataIntegrityError.
         """
-        token, key = await self._key(account)
-        async for place in self._places(f"{_box(token, key, name + '/x')}/"):
+        folder, key = await self._folder(account, name)
+        async for place in self._places(folder):
             try:
                 yield await self._file(place, key)
             except BlobMissing:
@@ -132,8 +132,8 @@ class BlobStore:
 
     async def delete_folder(self, account: int, name: str) -> int:
         """Delete a kept folder; return how many files went."""
-        token, key = await self._key(account)
-        return await self._drop_below(f"{_box(token, key, name + '/x')}/")
+        folder, _ = await self._folder(account, name)
+        return await self._drop_below(folder)
 
     async def delete_account(self, token: str) -> int:
         """Delete everything below an account's token, key or no key; return how many files went."""
@@ -147,6 +147,11 @@ class BlobStore:
     async def _key(self, account: int) -> tuple[str, AccountKey]:
         async with self._database.read() as tx:
             return await tx.key(account)
+
+    async def _folder(self, account: int, name: str) -> tuple[str, AccountKey]:
+        """Return the place that a kept folder's files lie below, and what opens them."""
+        token, key = await self._key(account)
+        return f"{_box(token, key, name + '/x')}/", key
 
     async def _file(self, place: str, key: AccountKey) -> tuple[StoredBlob, bytes]:
         head, data = await self._read(place, key)
