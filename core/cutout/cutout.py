@@ -16,7 +16,13 @@ from core import frame
 from core.colour import to_bytes
 from core.cutout.beard import beard_of, with_beard
 from core.cutout.body import bare_neck, figure_of
-from core.cutout.decontaminate import decontaminate, in_own_hue, without_backlight, without_rim_light
+from core.cutout.decontaminate import (
+    decontaminate,
+    in_own_hue,
+    without_backlight,
+    without_rim_light,
+    without_spill,
+)
 from core.cutout.foreground import estimate_foreground_ml
 from core.cutout.hair import Hair, layer_hair, less, shown_window, without_fringe
 from core.cutout.parser import Parser
@@ -81,6 +87,7 @@ def cut_out(face: FaceMap, parser: Parser) -> Cutout:
     hairy = np.minimum(head_large + back, large_kept)
     rgb = decontaminate(rgb, guide, hairy, _jaw_edge(parts, face), neck_large, shaven)
     rgb = in_own_hue(rgb, hairy, parts.hair, parts.hat)
+    rgb = without_spill(rgb, guide, hairy, parts, face.landmarks)
     rgb = without_backlight(rgb, head_large, neck_large, face)
     rgb = without_rim_light(rgb, hairy, parts.hair, parts.hat, parts.valid)
     if hair.drawn.any():  # in the colours that hair has now

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from core import frame
 from core.cutout.body import figure_of, neck_sides
 from core.cutout.cutout import cut_out, kept_of
-from core.cutout.decontaminate import EDGE_TO, OWN_HUE, at_outline, in_own_hue, without_backlight, without_rim_light
+from core.cutout.decontaminate import (
+    EDGE_TO,
+    OWN_HUE,
+    at_outline,
+    in_own_hue,
+    without_backlight,
+    without_rim_light,
+    without_spill,
+)
 from core.cutout.hair import layer_hair
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
@@ -19,6 +27,8 @@ from core.models import Models
 from core.studio import map_photo
 from core.types import F32, Cutout, FaceMap
 from tests import sitters
+
+Colour = tuple[float, float, float]
 
 
 @pytest.fixture(scope="module")
@@ -322,6 +332,58 @@ def test_a_rim_of_hair_lit_from_behind_has_the_light_and_hue_of_the_hair_further
         assert np.abs(made[own] - rgb[own]).max() < 0.02
     worn = without_rim_light(rgb, head, hair, hair, np.ones_like(hair))
     assert np.array_equal(worn, rgb), "a hat has what light it has"
+
+
+def test_a_green_wall_s_light_goes_from_hair_and_skin_and_grey_beards_eyes_and_dyed_hair_stay(
+    collins_map: FaceMap, models: Models
+) -> None:
+    points = collins_map.landmarks
+    oval = fill((1280, 1024), points[:, :2], FACE_OVAL).astype(np.float32)
+    top, bottom = (int(v) for v in np.flatnonzero(oval.any(axis=1))[[0, -1]])
+    hairy = np.zeros_like(oval)
+    hairy[max(0, top - 150) : top + 40, 250:774] = 1
+    hairy *= 1 - oval
+    head = np.maximum(oval, hairy)
+    hair = cv2.resize(hairy, (512, 640), interpolation=cv2.INTER_AREA)
+    parts = replace(models.parser.parse(collins_map), hair=hair, hat=np.zeros_like(hair), valid=np.ones_like(hair))
+
+    def told(wall: Colour, locks: Colour, light: Colour | None = None) -> tuple[F32, F32]:
+        """Return the colours before and after: hair that a light in the wall's colour is on, a grey chin."""
+        rgb = np.empty((1280, 1024, 3), np.float32)
+        rgb[:] = wall
+        rgb[oval > 0] = 0.75, 0.55, 0.45
+        rgb[hairy > 0] = locks
+        rgb[: top + 40, 660:] += (
+            (np.array(light or wall, np.float32) - rgb[: top + 40, 660:]) * 0.4 * hairy[: top + 40, 660:, None]
+        )
+        rgb[bottom - 40 : bottom, 450:570][oval[bottom - 40 : bottom, 450:570] > 0] = 0.5, 0.5, 0.5
+        eye = np.round(points[468, :2]).astype(int)
+        rgb[eye[1] - 12 : eye[1] + 12, eye[0] - 12 : eye[0] + 12] = wall
+        return rgb, without_spill(rgb, rgb, head, parts, points)
+
+    def off(picture: F32, at: tuple[slice, slice], own: tuple[float, float, float]) -> float:
+        lab = cv2.cvtColor(
+            np.concatenate([picture[at].reshape(-1, 1, 3), np.array([[own]], np.float32)]), cv2.COLOR_RGB2LAB
+        )
+        return float(np.linalg.norm(lab[:-1, 0, 1:].mean(axis=0) - lab[-1, 0, 1:]))
+
+    brown, green = (0.3, 0.2, 0.13), (0.15, 0.6, 0.25)
+    was, made = told(green, brown)
+    lit = np.s_[top - 60 : top - 20, 700:750]
+    assert off(was, lit, brown) > 20
+    assert off(made, lit, brown) < 0.65 * off(was, lit, brown)
+    lightness = [cv2.cvtColor(each, cv2.COLOR_RGB2LAB)[..., 0] for each in (was, made)]
+    assert np.abs(lightness[1] - lightness[0])[head > 0].max() < 6
+    iris = np.round(points[468, :2]).astype(int)
+    at_eye = np.s_[iris[1] - 6 : iris[1] + 6, iris[0] - 6 : iris[0] + 6]
+    assert np.abs(made - was)[at_eye].max() < 0.02
+    chin = np.s_[bottom - 30 : bottom - 10, 480:540]
+    blue = told((0.35, 0.65, 0.85), brown)
+    assert np.abs(blue[1] - blue[0])[chin].max() < 0.02, "a grey beard before a blue sky"
+    dyed = told(green, (0.2, 0.5, 0.25))
+    assert np.abs(dyed[1] - dyed[0])[top - 60 : top - 20, 300:600].max() < 0.02, "hair that is green as a whole"
+    sunny = told((0.8, 0.78, 0.75), brown, (1.0, 0.8, 0.2))
+    assert np.abs(sunny[1] - sunny[0])[lit].max() < 0.02, "a sun's gold is not a grey wall's"
 
 
 @pytest.mark.parametrize("hidden", [False, True])
