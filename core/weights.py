@@ -237,6 +237,7 @@ class _Fetcher:
             "--python-version=3.11",
             "--implementation=cp",
             "--abi=cp311",
+            "--ignore-requires-python",  # nothing of a wheel is run
         ]
         flags += [f"--platform={tag}" for tag in WHEEL_TAGS]
         with (into / "said").open("w+", encoding="utf-8", errors="replace") as said:
