@@ -5,6 +5,7 @@ Both would give away where the head was before: a white collar's glow under the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -21,15 +22,14 @@ EDGE_FROM, EDGE_TO, INNER_TO = 2.0, 6.0, 22.0
 """Pixels inside a head's outline, at 512 x 640: its edge wholly, in part, and what is further in; by eye."""
 OWN_HUE, BEYOND = 8.0, 0.1
 """CIELAB a* and b* by which an edge may differ from what is further in, and the part left of what exceeds it."""
-SPILL_HAIR, SPILL_SKIN = 10.0, 12.0
-"""CIELAB a* and b* by which hair and skin may differ from their own median towards the colour of what is behind; by eye
-on 81 people, of whom 21 are changed."""
+SPILL_HAIR, SPILL_SKIN = (8.0, -4.0, 2.0), (12.0, 2.0, 8.0)
+"""CIELAB a* and b* by which hair and skin may differ from their own median towards the colour of what is behind, by eye
+on 81 people, of whom 21 are changed; and the chroma in that hue from which on a colour may be spill, and is: a grey
+beard before a blue sky has none, and so parts from skin that way, while green light on brown hair makes it grey."""
 SPILL_LEFT: Final = 0.15
 """Part of what exceeds it that is left."""
 SPILL_WAY: Final = (0.6, 0.8)
 """Cosine between a colour's difference and the backdrop's from which on it may be spill, and is."""
-SPILL_OWN: Final = (2.0, 8.0)
-"""CIELAB chroma in the backdrop's hue that a colour must have to be spill: a grey beard before a blue sky has none."""
 SPILL_CHROMA: Final = (10.0, 20.0)
 """CIELAB chroma of a backdrop from which on it may colour a head, and does."""
 SPILL_REACH: Final = 0.6
@@ -135,17 +135,17 @@ def without_spill(rgb: F32, photo: F32, head: F32, parts: Parts, landmarks: F32)
     other = normalized_convolution(around, behind.astype(np.float32), SPILL_REACH * eye)[..., 1:]
     chroma = np.maximum(length(other), 1e-3)
     wide = cv2.GaussianBlur(lab, (0, 0), 2)[..., 1:]
-    tinted = _ramp(chroma, SPILL_CHROMA) * _ramp(dot(wide, other) / chroma, SPILL_OWN)
+    coloured, tint = _ramp(chroma, SPILL_CHROMA), dot(wide, other) / chroma
     bare = 1 - np.clip(4 * cv2.dilate(parts.hat, np.ones((5, 5))), 0, 1)
     skin = np.clip(matte - parts.hair - parts.hat, 0, 1) * (1 - _features(landmarks, matte.shape))
-    for part, tolerance in ((parts.hair, SPILL_HAIR), (skin, SPILL_SKIN)):
+    for part, (tolerance, *tinted) in ((parts.hair, SPILL_HAIR), (skin, SPILL_SKIN)):
         own = (part > 0.7) & (bare > 0.9)
         if own.sum() < LEAST_OWN * eye**2:
             continue
         median = np.median(wide[own], axis=0)
         away = wide - median
         far = np.maximum(length(away), 1e-3)
-        way = _ramp(dot(away, other) / (far * chroma), SPILL_WAY) * tinted
+        way = _ramp(dot(away, other) / (far * chroma), SPILL_WAY) * coloured * _ramp(tint, tinted)
         less = (1 - SPILL_LEFT) * np.maximum(far - tolerance, 0) / far * way * part * bare
         lab[..., 1:] -= (lab[..., 1:] - median) * cv2.GaussianBlur(less, (0, 0), 1.5)[..., None]
     change = np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB), 0, 1) - small
@@ -230,7 +230,7 @@ def _features(landmarks: F32, shape: tuple[int, ...]) -> F32:
     return cv2.GaussianBlur(cv2.dilate(drawn, np.ones((13, 13), np.uint8)).astype(np.float32), (0, 0), 3)
 
 
-def _ramp(values: F32, span: tuple[float, float]) -> F32:
+def _ramp(values: F32, span: Sequence[float]) -> F32:
     return np.clip((values - span[0]) / (span[1] - span[0]), 0, 1).astype(np.float32)
 
 
