@@ -111,6 +111,21 @@ def head_cut(case: Case, rng: Rng) -> Case:
     return replace(case.without(y < np.interp(x, rows_of[:, 0], rows_of[:, 1])[None]), source=source)
 
 
+def crowded(case: Case, rng: Rng) -> Case:
+    """All moved to a side, until 0 to 0.12 widths of the face are left there; the other side's last column goes on."""
+    left, right = float(case.points[:, 0].min()), float(case.points[:, 0].max())
+    kept = rng.uniform(0, 0.12) * (right - left)
+    by = (kept - left) if rng.random() < 0.5 else (SIZE[0] - kept - right)
+    move = np.array([[1, 0, by], [0, 1, 0]], np.float32)
+    rgb, head, neck, garment = (
+        cv2.warpAffine(part, move, SIZE, borderMode=cv2.BORDER_REPLICATE)
+        for part in (case.rgb, case.head, case.neck, case.garment)
+    )
+    return replace(
+        case, rgb=rgb, head=head, neck=neck, garment=garment, points=case.points + np.array([by, 0], np.float32)
+    )
+
+
 def hair_cut(case: Case, rng: Rng) -> Case:
     """A line takes 0.15 to 0.4 eye distances off the crown, leaning by up to 70 degrees."""
     angle = rng.uniform(-70, 70)
@@ -178,6 +193,7 @@ def half_dark(case: Case, rng: Rng) -> Case:
 
 FAULTS: Final[dict[str, Callable[[Case, Rng], Case]]] = {
     "head_cut": head_cut,
+    "crowded": crowded,
     "hair_cut": hair_cut,
     "hair_haze": hair_haze,
     "gap": gap,

@@ -134,6 +134,8 @@ def without_spill(rgb: F32, photo: F32, head: F32, parts: Parts, landmarks: F32)
     around = cv2.cvtColor(cv2.resize(photo, WORK, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB)
     other = normalized_convolution(around, behind.astype(np.float32), SPILL_REACH * eye)[..., 1:]
     chroma = np.maximum(length(other), 1e-3)
+    if chroma.max() < SPILL_CHROMA[0]:
+        return rgb
     wide = cv2.GaussianBlur(lab, (0, 0), 2)[..., 1:]
     coloured, tint = _ramp(chroma, SPILL_CHROMA), dot(wide, other) / chroma
     bare = 1 - np.clip(4 * cv2.dilate(parts.hat, np.ones((5, 5))), 0, 1)

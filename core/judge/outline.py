@@ -52,6 +52,15 @@ def cut_by_border(head: U8, figure: U8, source: FaceMap, to_portrait: F32) -> fl
     return longest
 
 
+def room_beside(points: F32, width: int) -> float:
+    """Return how many widths of the face lie between it and the nearer side of a picture.
+
+    points: the mesh (478, 2 or 3) in the picture's pixels; width: the picture's.
+    """
+    left, right = float(points[:, 0].min()), float(points[:, 0].max())
+    return min(left, width - right) / max(right - left, 1.0)
+
+
 def _eye_px(source: FaceMap, to_portrait: F32) -> float:
     eyes = frame.carry(frame.eye_centres(source.selfie.face.landmarks[:, :2]), to_portrait)
     return float(np.linalg.norm(eyes[1] - eyes[0]))

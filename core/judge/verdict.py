@@ -44,6 +44,7 @@ REASONS: Final = {
     "halo": "a ring shows around the head",
     "neck_seam": "the neck has another colour than the face",
     "head_cut": "the photo's border cuts the head straight, inside the picture",
+    "crowded": "the face stands at the picture's side",
     "hair_cut": "the head's outline is a straight line, as no hair is",
     "hair_haze": "what is hair and what is backdrop could not be told",
     "outline_unsure": "where head, neck and old clothes end could not be told",

@@ -12,7 +12,7 @@ from core.face.landmarks import face_skin, fill
 from core.face.mesh import CHIN as CHIN_POINT
 from core.face.mesh import FACE_OVAL
 from core.intake.quality import side_light
-from core.judge.outline import cut_by_border, enclosed_backdrop, haze, straight_edge
+from core.judge.outline import cut_by_border, enclosed_backdrop, haze, room_beside, straight_edge
 from core.judge.realism import LIMITS, beside, reasons_of
 from core.judge.skin import cast_of, neck_against_face
 from core.types import U8, FaceMap
@@ -171,6 +171,14 @@ def test_a_face_half_in_the_dark_is_told_and_one_lit_from_a_side_is_not(
     light[:, : round(float(points[CHIN_POINT, 0]))] *= share
     face = fill(rgb.shape[:2], points, FACE_OVAL, 0.92)
     assert bool(side_light(to_bytes(srgb(light)), face) > MOST["side_light"]) is told
+
+
+@pytest.mark.parametrize(("aside", "told"), [(0.0, False), (0.1, False), (0.19, True), (-0.19, True)])
+def test_a_face_at_the_side_of_the_picture_is_told(collins_map: FaceMap, aside: float, told: bool) -> None:
+    points = collins_map.landmarks[:, :2] / 2
+    middle = float(points[:, 0].max() + points[:, 0].min()) / 2
+    wide = (points - (middle, 0)) * (280 / float(np.ptp(points[:, 0]))) + (512 * (0.5 + aside), 0)
+    assert bool(room_beside(wide.astype(np.float32), 512) < MOST["room"]) is told
 
 
 def test_each_reason_is_told_once() -> None:
