@@ -48,7 +48,7 @@ class Models:
 
     @cached_property
     def parser(self) -> Parser:
-        """The segmenter and our nets that tell hair, skin, clothes and hat apart."""
+        """The segmenter, U²-Net and our nets that tell hair, skin, clothes and hat apart."""
         from core.cutout.parser import Parser
 
         return Parser()

@@ -130,7 +130,8 @@ def without_spill(rgb: F32, photo: F32, head: F32, parts: Parts, landmarks: F32)
     small, matte = (cv2.resize(part, WORK, interpolation=cv2.INTER_AREA) for part in (rgb, head))
     eye = frame.INTEROCULAR_PX * WORK[0] / frame.PRINT[0]
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
-    behind = (cv2.dilate(np.maximum(matte, parts.hair), np.ones((9, 9))) < 0.05) & (parts.valid > 0.95)
+    sitter = np.maximum.reduce([matte, parts.hair, parts.person])
+    behind = (cv2.dilate(sitter, np.ones((9, 9))) < 0.05) & (parts.valid > 0.95)
     around = cv2.cvtColor(cv2.resize(photo, WORK, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB)
     other = normalized_convolution(around, behind.astype(np.float32), SPILL_REACH * eye)[..., 1:]
     chroma = np.maximum(length(other), 1e-3)

@@ -82,7 +82,8 @@ def wheel_with(member: str, data: bytes) -> bytes:
     """The smallest wheel pip takes: `shelf==1.0` with one member and a record of it."""
     files = {
         member: data,
-        "shelf-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: shelf\nVersion: 1.0\n",
+        "shelf-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: shelf\nVersion: 1.0\n"
+        b"Requires-Python: <3.11\n",  # as that of U²-Net's: nothing of a wheel is run
         "shelf-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = [

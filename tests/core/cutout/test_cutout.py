@@ -347,8 +347,13 @@ def test_a_green_wall_s_light_goes_from_hair_and_skin_and_grey_beards_eyes_and_d
     hair = cv2.resize(hairy, (512, 640), interpolation=cv2.INTER_AREA)
     parts = replace(models.parser.parse(collins_map), hair=hair, hat=np.zeros_like(hair), valid=np.ones_like(hair))
 
-    def told(wall: Colour, locks: Colour, light: Colour | None = None) -> tuple[F32, F32]:
-        """Return the colours before and after: hair that a light in the wall's colour is on, a grey chin."""
+    x, y = (round(float(v)) for v in points[50, :2])
+    cheek = np.s_[y - 14 : y + 14, x - 14 : x + 14]
+
+    def told(
+        wall: Colour, locks: Colour, light: Colour | None = None, body: Colour | None = None, hat: bool = False
+    ) -> tuple[F32, F32]:
+        """Return the colours before and after: hair and a cheek in light of the wall's colour, a grey chin."""
         rgb = np.empty((1280, 1024, 3), np.float32)
         rgb[:] = wall
         rgb[oval > 0] = 0.75, 0.55, 0.45
@@ -356,10 +361,14 @@ def test_a_green_wall_s_light_goes_from_hair_and_skin_and_grey_beards_eyes_and_d
         rgb[: top + 40, 660:] += (
             (np.array(light or wall, np.float32) - rgb[: top + 40, 660:]) * 0.4 * hairy[: top + 40, 660:, None]
         )
+        rgb[cheek] += (np.array(light or wall, np.float32) - rgb[cheek]) * 0.4
+        if body:
+            rgb[(cv2.resize(parts.person, (1024, 1280)) > 0.5) & (head == 0)] = body
         rgb[bottom - 40 : bottom, 450:570][oval[bottom - 40 : bottom, 450:570] > 0] = 0.5, 0.5, 0.5
         eye = np.round(points[468, :2]).astype(int)
         rgb[eye[1] - 12 : eye[1] + 12, eye[0] - 12 : eye[0] + 12] = wall
-        return rgb, without_spill(rgb, rgb, head, parts, points)
+        worn = replace(parts, hair=parts.hair * 0.7, hat=parts.hair * 0.3) if hat else parts
+        return rgb, without_spill(rgb, rgb, head, worn, points)
 
     def off(picture: F32, at: tuple[slice, slice], own: tuple[float, float, float]) -> float:
         lab = cv2.cvtColor(
@@ -372,6 +381,8 @@ def test_a_green_wall_s_light_goes_from_hair_and_skin_and_grey_beards_eyes_and_d
     lit = np.s_[top - 60 : top - 20, 700:750]
     assert off(was, lit, brown) > 20
     assert off(made, lit, brown) < 0.65 * off(was, lit, brown)
+    skin = (0.75, 0.55, 0.45)
+    assert off(made, cheek, skin) < 0.75 * off(was, cheek, skin)
     lightness = [cv2.cvtColor(each, cv2.COLOR_RGB2LAB)[..., 0] for each in (was, made)]
     assert np.abs(lightness[1] - lightness[0])[head > 0].max() < 6
     iris = np.round(points[468, :2]).astype(int)
@@ -382,6 +393,10 @@ def test_a_green_wall_s_light_goes_from_hair_and_skin_and_grey_beards_eyes_and_d
     assert np.abs(blue[1] - blue[0])[chin].max() < 0.02, "a grey beard before a blue sky"
     dyed = told(green, (0.2, 0.5, 0.25))
     assert np.abs(dyed[1] - dyed[0])[top - 60 : top - 20, 300:600].max() < 0.02, "hair that is green as a whole"
+    jumper = told((0.5, 0.5, 0.5), brown, (0.9, 0.1, 0.1), body=(0.9, 0.1, 0.1))
+    assert np.abs(jumper[1] - jumper[0])[lit].max() < 0.02, "what the sitter wears is nothing behind them"
+    worn = told(green, brown, hat=True)
+    assert np.abs(worn[1] - worn[0])[lit].max() < 0.02, "what may be a hat may be green on one side"
     sunny = told((0.8, 0.78, 0.75), brown, (1.0, 0.8, 0.2))
     assert np.abs(sunny[1] - sunny[0])[lit].max() < 0.02, "a sun's gold is not a grey wall's"
 
