@@ -57,6 +57,7 @@ def _with_upper_rows(worn: Layers, before: Layers, row: int) -> Layers:
     return replace(
         worn,
         sitter=joined(worn.sitter, before.sitter),
+        neck=joined(worn.neck, before.neck),  # under thin hair it is softened by hair that is not kept up there
         normals=joined(worn.normals, before.normals),
         regions=joined(worn.regions, before.regions),
     )
