@@ -24,7 +24,7 @@ OWN_HUE, BEYOND = 8.0, 0.1
 """CIELAB a* and b* by which an edge may differ from what is further in, and the part left of what exceeds it."""
 SPILL_HAIR, SPILL_SKIN = (8.0, -4.0, 2.0), (12.0, 2.0, 8.0)
 """CIELAB a* and b* by which hair and skin may differ from their own median towards the colour of what is behind, by eye
-on 81 people, of whom 21 are changed; and the chroma in that hue from which on a colour may be spill, and is: a grey
+on 81 people, of whom 18 are changed; and the chroma in that hue from which on a colour may be spill, and is: a grey
 beard before a blue sky has none, and so parts from skin that way, while green light on brown hair makes it grey."""
 SPILL_LEFT: Final = 0.15
 """Part of what exceeds it that is left."""
