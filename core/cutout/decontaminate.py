@@ -1,6 +1,6 @@
-"""What surroundings leave on a head: their colour in its edge, and a lamp's light from behind along its jaw.
+"""What surroundings leave on a head: colour in its edge, a wall's light on it, a lamp's from behind along its jaw.
 
-Both would give away where the head was before: a white collar's glow under the chin, a blue edge round the hair.
+All would give away where the head was before: a white collar's glow under the chin, a blue edge round the hair.
 """
 
 from __future__ import annotations
@@ -112,8 +112,7 @@ def in_own_hue(rgb: F32, head: F32, hair: F32, hat: F32) -> F32:
     away = lab[..., 1:] - (skin + (locks - skin) * hair[..., None])
     far = length(away)
     less = np.where(far > OWN_HUE, (OWN_HUE + BEYOND * (far - OWN_HUE)) / np.maximum(far, 1e-3), 1)
-    worn = np.clip(4 * cv2.dilate(hat, np.ones((5, 5))), 0, 1)
-    edge = np.clip((EDGE_TO - depth) / (EDGE_TO - EDGE_FROM), 0, 1) * np.clip(2 * matte, 0, 1) * (1 - worn)
+    edge = np.clip((EDGE_TO - depth) / (EDGE_TO - EDGE_FROM), 0, 1) * np.clip(2 * matte, 0, 1) * _bare(hat)
     lab[..., 1:] -= away * (edge * (1 - less))[..., None]
     change = np.clip(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB), 0, 1) - small
     return np.clip(rgb + cv2.resize(change, frame.PRINT, interpolation=cv2.INTER_LINEAR), 0, 1).astype(np.float32)
@@ -139,7 +138,7 @@ def without_spill(rgb: F32, photo: F32, head: F32, parts: Parts, landmarks: F32)
         return rgb
     wide = cv2.GaussianBlur(lab, (0, 0), 2)[..., 1:]
     coloured, tint = _ramp(chroma, SPILL_CHROMA), dot(wide, other) / chroma
-    bare = 1 - np.clip(4 * cv2.dilate(parts.hat, np.ones((5, 5))), 0, 1)
+    bare = _bare(parts.hat)
     skin = np.clip(matte - parts.hair - parts.hat, 0, 1) * (1 - _features(landmarks, matte.shape))
     for part, (tolerance, *tinted) in ((parts.hair, SPILL_HAIR), (skin, SPILL_SKIN)):
         own = (part > 0.7) & (bare > 0.9)
@@ -222,6 +221,11 @@ def without_rim_light(rgb: F32, head: F32, hair: F32, hat: F32, valid: F32) -> F
     change = (unlit * thrice(np.exp(-(1 - LEFT) * over)) + 1e-3) / (lit + 1e-3)
     gain = cv2.resize(change.astype(np.float32), frame.PRINT, interpolation=cv2.INTER_LINEAR)
     return srgb(np.clip(linear(rgb) * gain, 0, 1)).astype(np.float32)
+
+
+def _bare(hat: F32) -> F32:
+    """Return how much of each pixel is no hat, nor beside one: (640, 512) float32 0..1."""
+    return 1 - np.clip(4 * cv2.dilate(hat, np.ones((5, 5))), 0, 1)
 
 
 def _features(landmarks: F32, shape: tuple[int, ...]) -> F32:
