@@ -115,7 +115,7 @@ class FaceMap:
     transform: (2, 3) photo -> frame at 1024x1280. landmarks: (478, 3) float32 in frame pixels.
     light: (9,) float32, second-order spherical harmonics of linear luminance over the face's skin,
     divided by their mean; light_side: -1 lit from the picture's left .. 1 from the right.
-    expression: words of `core.face.expression.expression_of`.
+    expression: words of `core.face.expression.expression_of`, and "grimace" (`core.face.grimace`).
     shoulders_visible: the photo reaches below the chin far enough to show both shoulders.
     marks: (N, 3) float32 x, y, radius in frame pixels of moles and scars to protect.
     upscale_factor: print pixels per photo pixel at full print size; above 2.3 the print gets smaller.

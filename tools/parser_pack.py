@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ from core import frame
 from core.cutout.nets import SIZE
 from core.cutout.segmenter import Segmenter
 from core.face.embedding import Recogniser
-from core.face.landmarks import Landmarker
+from core.face.landmarks import FaceMesh, Landmarker
 from core.types import F32, U8
 from tools.parser_labels import LARGE, Record, write
 
@@ -97,7 +98,13 @@ def draw(job: Job) -> Record | None:
 
 
 def face_points(rgb: U8) -> F32 | None:
-    """Return the largest face's mesh (478, 3) in the picture's pixels; it is cut out first where it is small."""
+    """Return the largest face's mesh (478, 3) in the picture's pixels, or None where no face is found."""
+    mesh = face_mesh(rgb)
+    return None if mesh is None else mesh.landmarks
+
+
+def face_mesh(rgb: U8) -> FaceMesh | None:
+    """Read the largest face of a picture (H, W, 3), in its pixels; it is cut out first where it is small."""
     landmarker, recogniser, _ = _nets()
     for found in recogniser.find(rgb)[:1]:
         x, y, width, height = found.box
@@ -109,9 +116,8 @@ def face_points(rgb: U8) -> F32 | None:
         padded = cv2.copyMakeBorder(rgb, above, below, before, after, cv2.BORDER_REPLICATE)
         mesh = landmarker.detect(padded[top + above :, left + before :][:side, :side])
         if mesh is not None:
-            return (mesh.landmarks + np.array([left, top, 0], np.float32)).astype(np.float32)
-    mesh = landmarker.detect(rgb)
-    return None if mesh is None else mesh.landmarks
+            return replace(mesh, landmarks=(mesh.landmarks + np.array([left, top, 0], np.float32)).astype(np.float32))
+    return landmarker.detect(rgb)
 
 
 def backdrop_alpha(rgb: U8, person: F32) -> tuple[F32, F32] | None:

@@ -56,6 +56,7 @@ PHOTO_NOTES: Final = {
     "head_cut": "the top of your head is cut off: portraits are cropped there too; send one with the whole head",
     "side_cut": "the side of your head is cut off: portraits are cropped there too; send one with the whole head",
     "unsure": "where hair, neck and clothes end is hard to tell; one before a plain wall, in even light, is better",
+    "grimace": "a tense or moving face: used last; send one with a relaxed look or a smile",
     "eyes_closed": "eyes nearly closed: used last; send one with open eyes",
     "mouth_open": "mouth open: used last; send one with the mouth closed or with a smile",
     "looks_down": "looking down: used last; send one looking into the camera",

@@ -68,6 +68,8 @@ LIMITS: Final = (
 of real portraits; `docs/pictures.md` has its table."""
 EXPRESSIONS: Final = ("eyes_closed", "mouth_open", "looks_down")
 """Words of `core.face.expression` that nobody posts."""
+GRIMACE: Final = "grimace"
+"""What `core.face.grimace` says of the photo; a portrait's own light and retouch are no part of it."""
 
 
 def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -109,7 +111,8 @@ def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tupl
         "cast": skin.cast_of(rgb, face) if coloured else 0.0,
     }
     does = expression_of(traced.blendshapes, traced.yaw_deg, traced.pitch_deg)
-    return measures, tuple(word for word in EXPRESSIONS if word in does)
+    said = tuple(word for word in EXPRESSIONS if word in does)
+    return measures, (GRIMACE, *said) if GRIMACE in source.expression else said
 
 
 def reasons_of(measures: Mapping[str, float]) -> list[str]:

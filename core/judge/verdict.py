@@ -26,7 +26,7 @@ COPY_ABOVE: Final = 0.12
 SELF_FLOOR: Final = 0.75
 """Least likeness of a portrait to its own source; all there is to compare with where no other photo is left."""
 
-OF_THE_PHOTOS_PIXELS: Final = frozenset({"misshapen", "head_cut", "neck_seam", "outline_unsure"})
+OF_THE_PHOTOS_PIXELS: Final = frozenset({"misshapen", "head_cut", "neck_seam", "outline_unsure", "grimace"})
 """Reasons that lie in the photo's own pixels: a head that was drawn anew has none of them."""
 
 REASONS: Final = {
@@ -35,6 +35,7 @@ REASONS: Final = {
     "not_them": "likeness is under the person's own photo-to-photo match",
     "drifted": "new light moved the face away from its source",
     "misshapen": "landmarks stand elsewhere than in the sitter's own face",
+    "grimace": "the face scowls, speaks or is tense",
     "eyes_closed": "eyes are shut",
     "mouth_open": "the mouth is open in speech or shout",
     "looks_down": "the eyes look down",

@@ -22,7 +22,7 @@ NO_OWN_CLOTHES: Final = (
     "your own clothes cannot be shown: in every photo the picture's border cuts your body or hair too near your face; "
     "send one from further away that shows both shoulders, or choose an outfit"
 )
-UNWANTED: Final = ("eyes_closed", "mouth_open", "looks_down")
+UNWANTED: Final = ("grimace", "eyes_closed", "mouth_open", "looks_down")
 """Expressions nobody posts; the judge drops them in portraits too (`core.judge.verdict`)."""
 HEAD: Final = (0.9, 1.2)
 """Eye distances beside and above the eyes within which every head has hair or skin."""

@@ -12,8 +12,8 @@ from core.judge.verdict import REASONS, judge
 from core.models import Models
 from core.types import U8, FaceMap, Identity, Layers, Portrait, Recipe
 
-PIXEL_BY_PIXEL = ("misshapen", "head_cut", "neck_seam", "outline_unsure")
-"""What is told by laying a portrait over its own photo."""
+PIXEL_BY_PIXEL = ("misshapen", "head_cut", "neck_seam", "outline_unsure", "grimace")
+"""What is told of a portrait by its own photo."""
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def shown(face: FaceMap) -> U8:
 def all_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every measure of the picture be beyond its limit."""
     beyond = {limit.measure: limit.most - 1 if limit.least else limit.most + 1 for limit in LIMITS}
-    monkeypatch.setattr(realism, "measure", lambda *_: (dict(beyond), ("looks_down",)))
+    monkeypatch.setattr(realism, "measure", lambda *_: (dict(beyond), ("grimace", "looks_down")))
 
 
 def reasons(portrait: Portrait, source: FaceMap, models: Models, **settings: object) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def reasons(portrait: Portrait, source: FaceMap, models: Models, **settings: obj
 def test_a_head_drawn_anew_is_not_held_to_its_photos_pixels_but_to_all_else(
     portrait: Portrait, collins_map: FaceMap, models: Models
 ) -> None:
-    everything = [*dict.fromkeys(limit.reason for limit in LIMITS), "looks_down"]
+    everything = [*dict.fromkeys(limit.reason for limit in LIMITS), "grimace", "looks_down"]
     assert set(PIXEL_BY_PIXEL) < set(everything) <= set(REASONS)
     assert reasons(portrait, collins_map, models) == tuple(everything)
     rest = tuple(reason for reason in everything if reason not in PIXEL_BY_PIXEL)

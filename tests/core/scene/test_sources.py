@@ -34,6 +34,7 @@ def picked(maps: list[FaceMap], count: int) -> Sources:
 @pytest.mark.parametrize(
     "bad",
     [
+        {"expression": ("grimace",)},
         {"expression": ("mouth_open",)},
         {"expression": ("eyes_closed",)},
         {"expression": ("looks_down",)},

@@ -1,0 +1,212 @@
+"""Train the classifier of grimaces: train | eval, run by hand; three minutes on two cores.
+
+    python -m tools.train_expression train --faces PICTURES --portraits PICTURES
+    python -m tools.train_expression eval --faces PICTURES --portraits PICTURES
+
+`tools/expression_labels.json` names the faces that four readers would not put on a CV for what they do: scowls and the
+like, mouths in speech, and those that were unclear or have their eyes shut, which are not learnt from. All other faces
+and the official portraits are fine. `eval` trains on four fifths each time and says what it finds in the fifth.
+`core/base/expression/README.md` is the model card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from safetensors.numpy import save_file
+
+from core import frame
+from core.face.constancy import bare_face
+from core.face.grimace import GRIMACE, LEAST, POINTS, SIZE, WEIGHTS, aligned, edges_of
+from core.types import F32
+from tools.parser_pack import face_mesh
+
+LABELS: Final = Path(__file__).with_name("expression_labels.json")
+SEEN: Final = Path(".train/expression.npz")
+SHAPES, EDGES = 60, 100
+"""Principal components of meshes and of edges that are learnt from; 1,900 faces do not bear thousands of numbers."""
+RIDGE: Final = 100.0
+"""Penalty on squared weights of features of variance one."""
+STEPS: Final = 30
+FOLDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """Faces (N,): names, blendshapes (N, 52), meshes (N, POINTS, 3) of size 1, edges (N, 2520), L*, which portraits."""
+
+    names: list[str]
+    blendshapes: F32
+    meshes: F32
+    edges: F32
+    lightness: F32
+    portrait: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Classifier:
+    """What `core.face.grimace` reads: the mean mesh (POINTS, 3), weights of its features (N,) and what is added."""
+
+    mean_shape: F32
+    weight: F32
+    bias: float
+
+
+def load(faces: Path, portraits: Path) -> Seen:
+    """Look at all pictures; kept in SEEN, for it takes minutes. To be deleted after a change of the features."""
+    if not SEEN.is_file():
+        files = sorted(
+            file for folder in (faces, portraits) for file in folder.iterdir() if file.suffix in {".jpg", ".png"}
+        )
+        with get_context("spawn").Pool(2, cv2.setNumThreads, (1,)) as pool:
+            rows = list(track(pool.imap(_seen, files, 16), "Faces", len(files), console=Console(stderr=True)))
+        found = [(file, row) for file, row in zip(files, rows, strict=True) if row is not None]
+        SEEN.parent.mkdir(exist_ok=True)
+        of_rows = {key: np.stack([row[key] for _, row in found]) for key in found[0][1]}
+        of_rows["names"] = np.array([file.stem for file, _ in found])
+        of_rows["portrait"] = np.array([file.parent == portraits for file, _ in found])
+        np.savez(SEEN, **of_rows)  # type: ignore[arg-type]  # numpy's own types take every name for an option
+    kept = np.load(SEEN)
+    meshes = kept["meshes"]
+    mean = meshes[0]
+    for _ in range(5):
+        meshes = np.stack([aligned(mesh, mean) for mesh in meshes])
+        mean = meshes.mean(axis=0) / np.linalg.norm(meshes.mean(axis=0))
+    names = [str(name) for name in kept["names"]]
+    return Seen(names, kept["blendshapes"], meshes, kept["edges"], kept["lightness"], kept["portrait"])
+
+
+def _seen(file: Path) -> dict[str, NDArray[Any]] | None:
+    """Look at one picture; None where no face is found."""
+    rgb = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
+    mesh = face_mesh(rgb)
+    if mesh is None:
+        return None
+    to_frame = frame.to_frame(frame.eye_centres(mesh.landmarks[:, :2]), *SIZE)
+    face = frame.warp(rgb, to_frame, *SIZE)
+    skin = bare_face(frame.carry(mesh.landmarks[:, :2], to_frame))
+    lab = cv2.cvtColor(face.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return {
+        "blendshapes": mesh.blendshapes,
+        "meshes": mesh.landmarks[:POINTS],
+        "edges": edges_of(face),
+        "lightness": np.array(np.median(lab[skin, 0]) if skin.any() else 0, np.float32),
+    }
+
+
+def fit(of: Seen, ids: NDArray[np.intp], wanted: NDArray[np.float64]) -> Classifier:
+    """Fit on some of the faces: logistic regression with a ridge by Newton's method, on principal components."""
+    mean = of.meshes.mean(axis=0)
+    mean = (mean / np.linalg.norm(mean)).astype(np.float32)
+    parts = (
+        np.concatenate([of.blendshapes, np.log(of.blendshapes + LEAST)], axis=1),
+        (of.meshes - mean).reshape(len(of.names), -1),
+        of.edges,
+    )
+    bases = (np.eye(parts[0].shape[1]), _principal(parts[1][ids], SHAPES), _principal(parts[2][ids], EDGES))
+    inputs = np.concatenate([part[ids] @ base for part, base in zip(parts, bases, strict=True)], axis=1)
+    middle, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-9
+    found = _ridge((inputs - middle) / spread, wanted[ids])
+    weights, bias = found[:-1] / spread, found[-1] - (found[:-1] * middle / spread).sum()
+    ends = np.cumsum([base.shape[1] for base in bases])[:-1]
+    whole = [base @ own for base, own in zip(bases, np.split(weights, ends), strict=True)]
+    return Classifier(mean, np.concatenate(whole).astype(np.float32), float(bias))
+
+
+def _principal(rows: F32, count: int) -> NDArray[np.float64]:
+    """Return the directions (N, count) in which rows differ most."""
+    rows = rows.astype(np.float64)
+    return np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2][:count].T
+
+
+def _ridge(inputs: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights and, last, what is added, of a logistic regression with a ridge."""
+    inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
+    found = np.zeros(inputs.shape[1])
+    penalty = np.full(len(found), RIDGE)
+    penalty[-1] = 0
+    for _ in range(STEPS):
+        likely = 1 / (1 + np.exp(-np.clip(inputs @ found, -30, 30)))
+        slope = inputs.T @ (likely - wanted) + penalty * found
+        bend = (inputs.T * (likely * (1 - likely) + 1e-6)) @ inputs + np.diag(penalty + 1e-9)
+        found = found - np.linalg.solve(bend, slope)
+    return found
+
+
+def odds_of(by: Classifier, of: Seen, ids: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the log odds of some of the faces (N,)."""
+    told = [
+        of.blendshapes[ids],
+        np.log(of.blendshapes[ids] + LEAST),
+        (of.meshes[ids] - by.mean_shape).reshape(len(ids), -1),
+    ]
+    return np.concatenate([*told, of.edges[ids]], axis=1).astype(np.float64) @ by.weight + by.bias
+
+
+def labels_of(of: Seen) -> dict[str, NDArray[np.bool_]]:
+    """Return which faces each list of LABELS names (N,)."""
+    named = {kind: set(names) for kind, names in json.loads(LABELS.read_text()).items()}
+    return {kind: np.array([name in names for name in of.names]) for kind, names in named.items()}
+
+
+def train(of: Seen) -> None:
+    """Train on all faces and write the weights."""
+    label = labels_of(of)
+    wanted = (label["grimace"] | label["mouth"]).astype(np.float64)
+    found = fit(of, np.flatnonzero(~label["unclear"]), wanted)
+    WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
+    bias = np.array([found.bias], np.float32)
+    save_file({"mean_shape": found.mean_shape, "weight": found.weight, "bias": bias}, WEIGHTS)
+
+
+def evaluate(of: Seen) -> None:
+    """Print what classifiers that did not see them find, at several thresholds, GRIMACE among them."""
+    label = labels_of(of)
+    wanted = (label["grimace"] | label["mouth"]).astype(np.float64)
+    order, odds = np.random.default_rng(0).permutation(len(of.names)), np.zeros(len(of.names))
+    for fold in track(range(FOLDS), "Training", console=Console(stderr=True)):
+        held = order[fold::FOLDS]
+        odds[held] = odds_of(fit(of, np.setdiff1d(order, [*held, *np.flatnonzero(label["unclear"])]), wanted), of, held)
+    fine = ~label["grimace"] & ~label["mouth"] & ~label["unclear"] & ~of.portrait
+    below = np.searchsorted(np.sort(odds[fine]), odds[wanted > 0])
+    Console().print(f"{int(wanted.sum())} not fine, {fine.sum()} fine, AUC {(below / fine.sum()).mean():.3f}")
+    thirds = np.digitize(of.lightness, np.percentile(of.lightness[fine], (33, 67)))
+    table = Table("log odds", "scowls", "in speech", "unclear", "fine", "dark third", "middle", "light", "portraits")
+    for least in (-2.0, -1.5, GRIMACE, -0.5, 0.0):
+        groups = (
+            label["grimace"],
+            label["mouth"],
+            label["unclear"],
+            fine,
+            *(fine & (thirds == i) for i in range(3)),
+            of.portrait,
+        )
+        table.add_row(f"{least:.1f}", *(f"{(odds[group] > least).mean():.1%}" for group in groups))
+    Console().print(table)
+
+
+def main() -> int:
+    """Run one of the two."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("what", choices=("train", "eval"))
+    options.add_argument("--faces", type=Path, required=True)
+    options.add_argument("--portraits", type=Path, required=True)
+    asked = options.parse_args()
+    of = load(asked.faces, asked.portraits)
+    train(of) if asked.what == "train" else evaluate(of)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
