@@ -8,7 +8,7 @@ import pytest
 
 from core import frame
 from core.face import landmarks as mapping
-from core.face.grimace import GRIMACE, POINTS, SIZE, aligned, edges_of, grimace
+from core.face.grimace import GRIMACE, POINTS, SIZE, aligned, edges_of, features, grimace
 from core.face.landmarks import map_face
 from core.face.mesh import BLENDSHAPES
 from core.judge import realism
@@ -72,12 +72,23 @@ def test_a_mesh_is_the_same_wherever_it_stands(sitter: FaceMap) -> None:
     assert np.allclose(aligned(np.zeros((478, 3), np.float32), mean), 0), "no mesh at all is no number either"
 
 
-def test_a_grimace_is_the_first_word_of_what_a_face_does(hopper_map: FaceMap, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_grimace_is_the_first_word_of_what_a_face_does(collins_map: FaceMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert collins_map.expression == ("smile",)
     monkeypatch.setattr(mapping, "grimace", lambda *_: GRIMACE + 0.1)
-    tense = map_face(hopper_map.selfie)
-    assert tense.expression == ("grimace", *hopper_map.expression)
+    assert map_face(collins_map.selfie).expression == ("grimace", "smile")
     monkeypatch.setattr(mapping, "grimace", lambda *_: GRIMACE - 0.1)
-    assert map_face(hopper_map.selfie).expression == hopper_map.expression
+    assert map_face(collins_map.selfie).expression == ("smile",)
+
+
+def test_what_is_looked_at_are_muscles_their_logarithms_the_mesh_and_edges(collins_map: FaceMap) -> None:
+    face = collins_map.selfie.face
+    mean = aligned(face.landmarks, face.landmarks[:POINTS])
+    told = features(collins_map.selfie.rgb, face.landmarks, face.blendshapes, mean)
+    muscles, logarithms, mesh, edges = np.split(told, [52, 104, 104 + 3 * POINTS])
+    assert np.array_equal(muscles, face.blendshapes)
+    assert np.allclose(np.exp(logarithms), face.blendshapes + 0.02)
+    assert np.allclose(mesh, 0, atol=1e-5), "her own mesh is the mean here"
+    assert edges.shape == (2520,)
 
 
 def test_the_judge_drops_a_portrait_of_a_photo_that_grimaces(
