@@ -37,8 +37,8 @@ GENTLER: Final = 0.5
 """A redraw for the light re-lights half as much: new light is what costs likeness."""
 OF_THE_LIGHT: Final = frozenset({"drifted", "burnt", "cast"})
 """Reasons of the judge that gentler light may mend."""
-OF_THE_PHOTO: Final = "outline_unsure"
-"""A reason that holds for every portrait of a photo."""
+OF_THE_PHOTO: Final = frozenset({"outline_unsure", "grimace"})
+"""Reasons that hold for every portrait of a photo."""
 OF_THE_COLLAR: Final = frozenset({"gap", "neck_seam"})
 """Reasons that a garment closed at the neck may mend."""
 OTHER_CLOTHES_KEPT: Final = 3
@@ -115,9 +115,10 @@ def next_attempt(
 
     Light that cost likeness is halved, a fault at the neck gets a closed garment unless the outfit was asked for, all
     else another photo, or another take of one, taken from `spare`; where none is left, the same photo in gentler light.
-    What cannot be told apart in a photo can in no take of it: None where there is no other.
+    What cannot be told apart in a photo, and a face that grimaces on it, are so in every take of it: None where there
+    is no other photo.
     """
-    if OF_THE_PHOTO in reasons:
+    if OF_THE_PHOTO & set(reasons):
         spare[:] = [pair for pair in spare if pair[0].selfie.sha256 != before.face.selfie.sha256]
         if not spare:
             return None

@@ -29,7 +29,7 @@ from core.cutout.cutout import cut_out
 from core.face.landmarks import map_face
 from core.face.mesh import CHIN
 from core.judge import realism
-from core.judge.realism import EXPRESSIONS, LIMITS
+from core.judge.realism import EXPRESSIONS, GRIMACE, LIMITS
 from core.models import Models
 from core.types import F32, U8, FaceMap, Layers, Portrait, Recipe, Selfie
 
@@ -270,7 +270,7 @@ def table(files: list[Path]) -> None:
         rows.add_row(f"{limit.reason}: {limit.measure}", f"{limit.most:g}", " / ".join(f"{v:.3g}" for v in spread),
                      f"{beyond} of {len(values)}", low, wilson(caught, n) if made else "")  # fmt: skip
     screen.print(rows)
-    for word in EXPRESSIONS:
+    for word in (GRIMACE, *EXPRESSIONS):
         screen.print(word, sum(word in each["real"]["does"] for each in found.values()), "of", n)
     for kind, number in dropped.items():
         screen.print(f"{kind}: {number} of {n} dropped for anything, {wilson(number, n)} %")

@@ -3,10 +3,10 @@
     python -m tools.train_expression train --faces PICTURES --portraits PICTURES
     python -m tools.train_expression eval --faces PICTURES --portraits PICTURES
 
-`tools/expression_labels.json` names the faces that four readers would not put on a CV for what they do: scowls and the
-like, mouths in speech, and those that were unclear or have their eyes shut, which are not learnt from. All other faces
-and the official portraits are fine. `eval` trains on four fifths each time and says what it finds in the fifth.
-`core/base/expression/README.md` is the model card.
+`tools/expression_labels.json` names the faces that one of four readers would not put on a CV for what they do: scowls
+and the like, mouths in speech, and those that were unclear or have their eyes shut, which are not learnt from. All
+other faces and the official portraits are fine. `eval` trains on four fifths each time and says what it finds in the
+fifth. `core/base/expression/README.md` is the model card.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from safetensors.numpy import save_file
 
 from core import frame
 from core.face.constancy import bare_face
-from core.face.grimace import GRIMACE, LEAST, POINTS, SIZE, WEIGHTS, aligned, edges_of
+from core.face.grimace import GRIMACE, POINTS, SIZE, WEIGHTS, aligned, edges_of, evened, features
+from core.face.mesh import BLENDSHAPES
 from core.types import F32
 from tools.parser_pack import face_mesh
 
@@ -36,6 +37,9 @@ LABELS: Final = Path(__file__).with_name("expression_labels.json")
 SEEN: Final = Path(".train/expression.npz")
 SHAPES, EDGES = 60, 100
 """Principal components of meshes and of edges that are learnt from; 1,900 faces do not bear thousands of numbers."""
+MOVED: Final = 0.01
+"""Deviation over all faces below which a blendshape says nothing: mediapipe never moves a few, and a weight on what has
+hardly stirred would be in thousands."""
 RIDGE: Final = 100.0
 """Penalty on squared weights of features of variance one."""
 STEPS: Final = 30
@@ -44,21 +48,19 @@ FOLDS: Final = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """Faces (N,): names, blendshapes (N, 52), meshes (N, POINTS, 3) of size 1, edges (N, 2520), L*, which portraits."""
+    """Faces (N,): names, features (N, F) as `core.face.grimace` has them, L*, which are portraits; the mean mesh."""
 
     names: list[str]
-    blendshapes: F32
-    meshes: F32
-    edges: F32
+    features: F32
     lightness: F32
     portrait: NDArray[np.bool_]
+    mean_shape: F32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Classifier:
-    """What `core.face.grimace` reads: the mean mesh (POINTS, 3), weights of its features (N,) and what is added."""
+    """A weight for each feature (F,), and what is added."""
 
-    mean_shape: F32
     weight: F32
     bias: float
 
@@ -66,9 +68,8 @@ class Classifier:
 def load(faces: Path, portraits: Path) -> Seen:
     """Look at all pictures; kept in SEEN, for it takes minutes. To be deleted after a change of the features."""
     if not SEEN.is_file():
-        files = sorted(
-            file for folder in (faces, portraits) for file in folder.iterdir() if file.suffix in {".jpg", ".png"}
-        )
+        folders = (faces, portraits)
+        files = sorted(f for folder in folders for f in folder.iterdir() if f.suffix.lower() in {".jpg", ".png"})
         with get_context("spawn").Pool(2, cv2.setNumThreads, (1,)) as pool:
             rows = list(track(pool.imap(_seen, files, 16), "Faces", len(files), console=Console(stderr=True)))
         found = [(file, row) for file, row in zip(files, rows, strict=True) if row is not None]
@@ -78,20 +79,21 @@ def load(faces: Path, portraits: Path) -> Seen:
         of_rows["portrait"] = np.array([file.parent == portraits for file, _ in found])
         np.savez(SEEN, **of_rows)  # type: ignore[arg-type]  # numpy's own types take every name for an option
     kept = np.load(SEEN)
-    meshes = kept["meshes"]
-    mean = meshes[0]
+    mean = kept["meshes"][0]
     for _ in range(5):
-        meshes = np.stack([aligned(mesh, mean) for mesh in meshes])
-        mean = meshes.mean(axis=0) / np.linalg.norm(meshes.mean(axis=0))
-    names = [str(name) for name in kept["names"]]
-    return Seen(names, kept["blendshapes"], meshes, kept["edges"], kept["lightness"], kept["portrait"])
+        mean = np.mean([aligned(mesh, mean) for mesh in kept["meshes"]], axis=0)
+        mean = (evened(mean, mean) / np.linalg.norm(evened(mean, mean))).astype(np.float32)
+    parts = (kept["blendshapes"], kept["meshes"], kept["edges"])
+    told = np.stack([features(muscles, mesh, edges, mean) for muscles, mesh, edges in zip(*parts, strict=True)])
+    return Seen([str(name) for name in kept["names"]], told, kept["lightness"], kept["portrait"], mean)
 
 
 def _seen(file: Path) -> dict[str, NDArray[Any]] | None:
     """Look at one picture; None where no face is found."""
-    rgb = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
-    mesh = face_mesh(rgb)
-    if mesh is None:
+    picture = cv2.imread(str(file))
+    rgb = None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    mesh = None if rgb is None else face_mesh(rgb)
+    if rgb is None or mesh is None:
         return None
     to_frame = frame.to_frame(frame.eye_centres(mesh.landmarks[:, :2]), *SIZE)
     face = frame.warp(rgb, to_frame, *SIZE)
@@ -107,21 +109,18 @@ def _seen(file: Path) -> dict[str, NDArray[Any]] | None:
 
 def fit(of: Seen, ids: NDArray[np.intp], wanted: NDArray[np.float64]) -> Classifier:
     """Fit on some of the faces: logistic regression with a ridge by Newton's method, on principal components."""
-    mean = of.meshes.mean(axis=0)
-    mean = (mean / np.linalg.norm(mean)).astype(np.float32)
-    parts = (
-        np.concatenate([of.blendshapes, np.log(of.blendshapes + LEAST)], axis=1),
-        (of.meshes - mean).reshape(len(of.names), -1),
-        of.edges,
-    )
-    bases = (np.eye(parts[0].shape[1]), _principal(parts[1][ids], SHAPES), _principal(parts[2][ids], EDGES))
-    inputs = np.concatenate([part[ids] @ base for part, base in zip(parts, bases, strict=True)], axis=1)
-    middle, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-9
+    ends = np.cumsum([2 * len(BLENDSHAPES), 3 * POINTS])
+    muscles, mesh, edges = np.split(of.features, ends, axis=1)
+    moved = np.eye(muscles.shape[1])[:, muscles.std(axis=0) > MOVED]
+    bases = (moved, _principal(mesh[ids], SHAPES), _principal(edges[ids], EDGES))
+    parts = zip((muscles, mesh, edges), bases, strict=True)
+    inputs = np.concatenate([part[ids] @ base for part, base in parts], axis=1)
+    middle, spread = inputs.mean(axis=0), inputs.std(axis=0)
     found = _ridge((inputs - middle) / spread, wanted[ids])
     weights, bias = found[:-1] / spread, found[-1] - (found[:-1] * middle / spread).sum()
-    ends = np.cumsum([base.shape[1] for base in bases])[:-1]
-    whole = [base @ own for base, own in zip(bases, np.split(weights, ends), strict=True)]
-    return Classifier(mean, np.concatenate(whole).astype(np.float32), float(bias))
+    owns = np.split(weights, np.cumsum([base.shape[1] for base in bases])[:-1])
+    whole = [base @ own for base, own in zip(bases, owns, strict=True)]
+    return Classifier(np.concatenate(whole).astype(np.float32), float(bias))
 
 
 def _principal(rows: F32, count: int) -> NDArray[np.float64]:
@@ -144,16 +143,6 @@ def _ridge(inputs: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[
     return found
 
 
-def odds_of(by: Classifier, of: Seen, ids: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the log odds of some of the faces (N,)."""
-    told = [
-        of.blendshapes[ids],
-        np.log(of.blendshapes[ids] + LEAST),
-        (of.meshes[ids] - by.mean_shape).reshape(len(ids), -1),
-    ]
-    return np.concatenate([*told, of.edges[ids]], axis=1).astype(np.float64) @ by.weight + by.bias
-
-
 def labels_of(of: Seen) -> dict[str, NDArray[np.bool_]]:
     """Return which faces each list of LABELS names (N,)."""
     named = {kind: set(names) for kind, names in json.loads(LABELS.read_text()).items()}
@@ -167,7 +156,7 @@ def train(of: Seen) -> None:
     found = fit(of, np.flatnonzero(~label["unclear"]), wanted)
     WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
     bias = np.array([found.bias], np.float32)
-    save_file({"mean_shape": found.mean_shape, "weight": found.weight, "bias": bias}, WEIGHTS)
+    save_file({"mean_shape": of.mean_shape, "weight": found.weight, "bias": bias}, WEIGHTS)
 
 
 def evaluate(of: Seen) -> None:
@@ -177,7 +166,9 @@ def evaluate(of: Seen) -> None:
     order, odds = np.random.default_rng(0).permutation(len(of.names)), np.zeros(len(of.names))
     for fold in track(range(FOLDS), "Training", console=Console(stderr=True)):
         held = order[fold::FOLDS]
-        odds[held] = odds_of(fit(of, np.setdiff1d(order, [*held, *np.flatnonzero(label["unclear"])]), wanted), of, held)
+        taught = np.setdiff1d(order, [*held, *np.flatnonzero(label["unclear"])])
+        by = fit(of, taught, wanted)
+        odds[held] = of.features[held] @ by.weight + by.bias
     fine = ~label["grimace"] & ~label["mouth"] & ~label["unclear"] & ~of.portrait
     below = np.searchsorted(np.sort(odds[fine]), odds[wanted > 0])
     Console().print(f"{int(wanted.sum())} not fine, {fine.sum()} fine, AUC {(below / fine.sum()).mean():.3f}")

@@ -30,7 +30,7 @@ BODY: Final = 0.4
 def teaching_photos(maps: Sequence[FaceMap], size: tuple[int, int]) -> tuple[list[FaceMap], FaceMap | None]:
     """Return the photos to learn from at a size (width, height), and the one held out, None where there are too few.
 
-    Sharp photos with open eyes and closed mouth only; the least turned one is held out, as it can tell most.
+    Sharp photos without a fault of `core.scene.sources` only; the least turned one is held out, as it can tell most.
     """
     sharp = [face for face in maps if face.upscale_factor * size[0] / frame.PRINT[0] <= MOST_ENLARGED]
     sharp = [face for face in sharp if face.selfie.sharpness >= LEAST_SHARPNESS and not faults_of(face, maps)]

@@ -12,9 +12,11 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from core import frame
+from core.face.mesh import BLENDSHAPES
 from core.types import F32, U8
 
 WEIGHTS: Final = Path(__file__).resolve().parent.parent / "base" / "expression" / "grimace.safetensors"
@@ -31,7 +33,7 @@ PART: Final = np.s_[40:216, 60:196]
 SHOWN: Final = (68, 88)
 """Width and height at which its edges are looked at; two columns to each side are left out."""
 EDGES: Final = cv2.HOGDescriptor((64, 88), (16, 16), (8, 8), (8, 8), 9)
-"""Histograms of gradients (Dalal & Triggs 2005) in cells of an eighth of an eye distance: 2,520 numbers."""
+"""Histograms of gradients (Dalal & Triggs 2005) in cells of a third of an eye distance: 2,520 numbers."""
 
 
 def grimace(rgb: U8, landmarks: F32, blendshapes: F32) -> float:
@@ -40,20 +42,21 @@ def grimace(rgb: U8, landmarks: F32, blendshapes: F32) -> float:
     rgb: (H, W, 3) uint8 sRGB; landmarks: (478, 3) in its pixels; blendshapes: (52,).
     """
     weights = _weights()
-    told = features(rgb, landmarks, blendshapes, weights["mean_shape"])
+    to_frame = frame.to_frame(frame.eye_centres(landmarks[:, :2]), *SIZE)
+    edges = edges_of(frame.warp(rgb, to_frame, *SIZE))
+    told = features(blendshapes, landmarks, edges, weights["mean_shape"])
     return float(told @ weights["weight"] + weights["bias"][0])
 
 
-def features(rgb: U8, landmarks: F32, blendshapes: F32, mean_shape: F32) -> F32:
-    """Return what the classifier looks at: (104 + 3 * POINTS + 2520,) float32.
+def features(blendshapes: F32, landmarks: F32, edges: F32, mean_shape: F32) -> F32:
+    """Return what the classifier looks at, of a face and its mirror image: (104 + 3 * POINTS + 2520,) float32.
 
-    rgb: (H, W, 3); landmarks: (478, 3) in its pixels; blendshapes: (52,); mean_shape: (POINTS, 3), which the mesh is
-    turned and scaled to.
+    blendshapes: (52,); landmarks: (478, 3), or its first POINTS; edges: of `edges_of`; mean_shape: (POINTS, 3), which
+    the mesh is turned and scaled to.
     """
-    to_frame = frame.to_frame(frame.eye_centres(landmarks[:, :2]), *SIZE)
-    shape = aligned(landmarks, mean_shape) - mean_shape
-    edges = edges_of(frame.warp(rgb, to_frame, *SIZE))
-    return np.concatenate([blendshapes, np.log(blendshapes + LEAST), shape.ravel(), edges]).astype(np.float32)
+    muscles = (blendshapes + blendshapes[_other_side()]) / 2
+    mesh = evened(aligned(landmarks, mean_shape), mean_shape) - mean_shape
+    return np.concatenate([muscles, np.log(muscles + LEAST), mesh.ravel(), edges]).astype(np.float32)
 
 
 def aligned(landmarks: F32, mean_shape: F32) -> F32:
@@ -66,6 +69,13 @@ def aligned(landmarks: F32, mean_shape: F32) -> F32:
     return np.asarray(points @ turn, np.float32)
 
 
+def evened(mesh: F32, mean_shape: F32) -> F32:
+    """Return the mean of a mesh (POINTS, 3) and its mirror image, of points that are each other's in a mean shape."""
+    mirror = np.array([-1, 1, 1], np.float32)
+    apart = ((mean_shape * mirror)[:, None] - mean_shape[None]) ** 2
+    return np.asarray((mesh + (mesh * mirror)[apart.sum(axis=-1).argmin(axis=0)]) / 2, np.float32)
+
+
 def edges_of(face: U8) -> F32:
     """Return the gradients on a face (320, 256, 3) uint8 in the canonical frame and on its mirror image: (2520,)."""
     grey = cv2.cvtColor(np.ascontiguousarray(face[PART]), cv2.COLOR_RGB2GRAY)
@@ -73,6 +83,13 @@ def edges_of(face: U8) -> F32:
     small = cv2.resize(even, SHOWN, interpolation=cv2.INTER_AREA)[:, 2:-2]
     both = [np.ravel(EDGES.compute(np.ascontiguousarray(side))) for side in (small, small[:, ::-1])]
     return np.asarray((both[0] + both[1]) / 2, np.float32)
+
+
+@cache
+def _other_side() -> NDArray[np.intp]:
+    """Return each blendshape's place on the other side of the face; its own where it has none."""
+    swapped = [name.replace("Left", "*").replace("Right", "Left").replace("*", "Right") for name in BLENDSHAPES]
+    return np.array([BLENDSHAPES.index(name) for name in swapped])
 
 
 @cache

