@@ -46,8 +46,8 @@ def select_sources(maps: Sequence[FaceMap], style: Style, choice: Choice, count:
     """Choose a photo for each portrait: the best first, each used at most PER_SOURCE times.
 
     Fewer than `count` when the photos do not reach further. Photos with a fault of `faults_of` serve only after
-    every take of those without, and grimaces after those. For the sitter's own clothes only photos serve that show them; raises Refused where
-    none does.
+    every take of those without, and grimaces after those. For the sitter's own clothes only photos serve that show
+    them; raises Refused where none does.
     """
     if (choice.outfit or style.outfit) == OWN:
         maps = [face for face in maps if face.features and face.features.own_clothes is not None]
