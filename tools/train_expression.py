@@ -28,7 +28,7 @@ from safetensors.numpy import save_file
 
 from core import frame
 from core.face.constancy import bare_face
-from core.face.grimace import GRIMACE, POINTS, SIZE, WEIGHTS, aligned, edges_of, evened, features
+from core.face.grimace import GRIMACE, POINTS, SIZE, WEIGHTS, aligned, edges_of, evened, features, other_points
 from core.face.mesh import BLENDSHAPES
 from core.types import F32
 from tools.parser_pack import face_mesh
@@ -82,9 +82,11 @@ def load(faces: Path, portraits: Path) -> Seen:
     mean = kept["meshes"][0]
     for _ in range(5):
         mean = np.mean([aligned(mesh, mean) for mesh in kept["meshes"]], axis=0)
-        mean = (evened(mean, mean) / np.linalg.norm(evened(mean, mean))).astype(np.float32)
+        mean = evened(mean, other_points(mean))
+        mean = (mean / np.linalg.norm(mean)).astype(np.float32)
+    others = other_points(mean)
     parts = (kept["blendshapes"], kept["meshes"], kept["edges"])
-    told = np.stack([features(muscles, mesh, edges, mean) for muscles, mesh, edges in zip(*parts, strict=True)])
+    told = np.stack([features(muscles, mesh, edges, mean, others) for muscles, mesh, edges in zip(*parts, strict=True)])
     return Seen([str(name) for name in kept["names"]], told, kept["lightness"], kept["portrait"], mean)
 
 

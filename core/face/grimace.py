@@ -26,6 +26,8 @@ SIZE: Final = (256, 320)
 """Width and height of the canonical frame at which a face is looked at."""
 POINTS: Final = 468
 """Points of the mesh that are looked at: all but the irises."""
+MIRROR: Final = np.array([-1, 1, 1], np.float32)
+"""What a mesh is multiplied with to be mirrored."""
 LEAST: Final = 0.02
 """Blendshape that is added before the logarithm: below it is noise."""
 PART: Final = np.s_[40:216, 60:196]
@@ -44,18 +46,18 @@ def grimace(rgb: U8, landmarks: F32, blendshapes: F32) -> float:
     weights = _weights()
     to_frame = frame.to_frame(frame.eye_centres(landmarks[:, :2]), *SIZE)
     edges = edges_of(frame.warp(rgb, to_frame, *SIZE))
-    told = features(blendshapes, landmarks, edges, weights["mean_shape"])
+    told = features(blendshapes, landmarks, edges, weights["mean_shape"], _own_other_points())
     return float(told @ weights["weight"] + weights["bias"][0])
 
 
-def features(blendshapes: F32, landmarks: F32, edges: F32, mean_shape: F32) -> F32:
+def features(blendshapes: F32, landmarks: F32, edges: F32, mean_shape: F32, others: NDArray[np.intp]) -> F32:
     """Return what the classifier looks at, of a face and its mirror image: (104 + 3 * POINTS + 2520,) float32.
 
     blendshapes: (52,); landmarks: (478, 3), or its first POINTS; edges: of `edges_of`; mean_shape: (POINTS, 3), which
-    the mesh is turned and scaled to.
+    the mesh is turned and scaled to; others: its `other_points`.
     """
     muscles = (blendshapes + blendshapes[_other_side()]) / 2
-    mesh = evened(aligned(landmarks, mean_shape), mean_shape) - mean_shape
+    mesh = evened(aligned(landmarks, mean_shape), others) - mean_shape
     return np.concatenate([muscles, np.log(muscles + LEAST), mesh.ravel(), edges]).astype(np.float32)
 
 
@@ -69,11 +71,15 @@ def aligned(landmarks: F32, mean_shape: F32) -> F32:
     return np.asarray(points @ turn, np.float32)
 
 
-def evened(mesh: F32, mean_shape: F32) -> F32:
-    """Return the mean of a mesh (POINTS, 3) and its mirror image, of points that are each other's in a mean shape."""
-    mirror = np.array([-1, 1, 1], np.float32)
-    apart = ((mean_shape * mirror)[:, None] - mean_shape[None]) ** 2
-    return np.asarray((mesh + (mesh * mirror)[apart.sum(axis=-1).argmin(axis=0)]) / 2, np.float32)
+def evened(mesh: F32, others: NDArray[np.intp]) -> F32:
+    """Return the mean of a mesh (POINTS, 3) and its mirror image; others: `other_points` of the mean mesh."""
+    return np.asarray((mesh + (mesh * MIRROR)[others]) / 2, np.float32)
+
+
+def other_points(mean_shape: F32) -> NDArray[np.intp]:
+    """Return for each point of a mean mesh (POINTS, 3) the one on the other side of the face: (POINTS,)."""
+    apart = ((mean_shape * MIRROR)[:, None] - mean_shape[None]) ** 2
+    return np.asarray(apart.sum(axis=-1).argmin(axis=0))
 
 
 def edges_of(face: U8) -> F32:
@@ -90,6 +96,11 @@ def _other_side() -> NDArray[np.intp]:
     """Return each blendshape's place on the other side of the face; its own where it has none."""
     swapped = [name.replace("Left", "*").replace("Right", "Left").replace("*", "Right") for name in BLENDSHAPES]
     return np.array([BLENDSHAPES.index(name) for name in swapped])
+
+
+@cache
+def _own_other_points() -> NDArray[np.intp]:
+    return other_points(_weights()["mean_shape"])
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 
 from core import frame
 from core.face import landmarks as mapping
-from core.face.grimace import GRIMACE, POINTS, SIZE, aligned, evened, features, grimace
+from core.face.grimace import GRIMACE, POINTS, SIZE, aligned, evened, features, grimace, other_points
 from core.face.landmarks import map_face
 from core.face.mesh import BLENDSHAPES
 from core.judge import realism
@@ -67,7 +67,9 @@ def test_a_mirror_image_says_the_same(sitter: FaceMap, models: Models) -> None:
 def test_a_mesh_is_evened_by_the_points_of_its_other_side() -> None:
     mean = np.array([[0, 1, 0], [-1, 0, 0.5], [1, 0, 0.5]], np.float32)
     mesh = mean + np.array([[0, 0, 0], [-0.4, 0.2, 0], [0, 0, 0]], np.float32)
-    assert np.allclose(evened(mesh, mean), mean + np.array([[0, 0, 0], [-0.2, 0.1, 0], [0.2, 0.1, 0]], np.float32))
+    assert np.allclose(
+        evened(mesh, other_points(mean)), mean + np.array([[0, 0, 0], [-0.2, 0.1, 0], [0.2, 0.1, 0]], np.float32)
+    )
 
 
 def test_no_single_muscle_that_hardly_stirs_decides(collins_map: FaceMap) -> None:
@@ -100,8 +102,9 @@ def test_a_grimace_is_the_first_word_of_what_a_face_does(collins_map: FaceMap, m
 def test_what_is_looked_at_are_muscles_their_logarithms_the_mesh_and_edges(collins_map: FaceMap) -> None:
     face = collins_map.selfie.face
     mean = aligned(face.landmarks, face.landmarks[:POINTS])
-    mean = evened(mean, mean)
-    told = features(face.blendshapes, face.landmarks, np.arange(2520, dtype=np.float32), mean)
+    others = other_points(mean)
+    mean = evened(mean, others)
+    told = features(face.blendshapes, face.landmarks, np.arange(2520, dtype=np.float32), mean, others)
     muscles, logarithms, mesh, edges = np.split(told, [52, 104, 104 + 3 * POINTS])
     assert muscles.sum() == pytest.approx(face.blendshapes.sum(), rel=1e-5)
     assert np.allclose(np.exp(logarithms), muscles + 0.02)
