@@ -23,6 +23,7 @@ from core.face.constancy import in_white_light
 from core.face.embedding import baseline
 from core.face.features import Observer, observe
 from core.face.landmarks import map_face
+from core.face.preferred_skin import with_preferred_skin
 from core.intake import review
 from core.intake.refusals import refusal_of
 from core.judge.likeness import references_of
@@ -52,7 +53,7 @@ def look(data: bytes, name: str, models: Models) -> Selfie | Rejected:
 
 
 def map_photo(selfie: Selfie, models: Models) -> FaceMap:
-    """Map one kept photo, features and all, its colours as white light shows them."""
+    """Map one kept photo, features and all, its colours as white light shows them, and skin as it is preferred."""
     return observe(_mapped(selfie, models), models.parser)
 
 
@@ -67,8 +68,8 @@ def map_photos(selfies: Sequence[Selfie], models: Models, on_progress: Progress)
 
 
 def _mapped(selfie: Selfie, models: Models) -> FaceMap:
-    """Map a photo in white light, its light noted where it is hard or coloured."""
-    return map_face(models.light_classifier.noted(in_white_light(selfie)))
+    """Map a photo in white light and of preferred skin, its light noted where it is hard or coloured."""
+    return map_face(with_preferred_skin(models.light_classifier.noted(in_white_light(selfie))))
 
 
 def train(who: Identity, folder: Path, models: Models, on_progress: Progress, should_stop: Stop) -> Identity:

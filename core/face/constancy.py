@@ -10,6 +10,7 @@ Mixed light is taken out place by place, as a smooth field; what gains alone can
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -115,7 +116,8 @@ def in_white_light(selfie: Selfie) -> Selfie:
     found = correction_of(face.astype(np.float32) / 255, points)
     if found is None:
         return selfie
-    return replace(selfie, rgb=_applied(selfie, found, to_frame))
+    fields = np.dstack([found.gains, found.faded])
+    return replace(selfie, rgb=in_strips(selfie.rgb, fields, to_frame, corrected))
 
 
 def correction_of(face: F32, points: F32) -> Correction | None:
@@ -130,9 +132,9 @@ def correction_of(face: F32, points: F32) -> Correction | None:
     skin &= ~_strands(light, points, skin)
     weight = luminance * skin  # shadows say little and noisily what colour they are
     local = normalized_convolution(light, weight, 0.35 * EYE_PX)
-    seen = _log_ratios(local)
+    seen = log_ratios(local)
     bright = skin & (luminance >= np.percentile(luminance[skin], 25))
-    middle = np.median(_log_ratios(light[bright]), axis=0)
+    middle = np.median(log_ratios(light[bright]), axis=0)
     wanted = _natural(_whitened(middle) + _evened(seen - middle))
     whole = _whitened(middle) - middle
     whole = whole * _share_of(light, points, middle, whole)
@@ -163,16 +165,16 @@ def _share_of(light: F32, points: F32, middle: F32, change: F32) -> F32:
     squared = float(change @ change)
     if around.sum() < EYE_PX**2 or squared == 0:
         return np.ones((*light.shape[:2], 1), np.float32)
-    seen = _log_ratios(light[around].mean(axis=0))
+    seen = log_ratios(light[around].mean(axis=0))
     share = np.clip(-(seen @ change) / squared, 0, 1)
-    away = _log_ratios(cv2.GaussianBlur(light, (0, 0), 0.1 * EYE_PX)) - middle
+    away = log_ratios(cv2.GaussianBlur(light, (0, 0), 0.1 * EYE_PX)) - middle
     alike = np.exp(-0.5 * np.sum(away**2, axis=-1, keepdims=True) / np.float32(SKIN_COLOURED**2))
     return np.asarray(share + (1 - share) * alike, np.float32)
 
 
 def beyond_white_light(light: F32) -> float:
     """Return how far the middle of skin's linear light (N, 3) lies beyond what white light makes of any skin."""
-    middle = np.median(_log_ratios(light + np.float32(2e-3)), axis=0)
+    middle = np.median(log_ratios(light + np.float32(2e-3)), axis=0)
     return float(np.linalg.norm(middle - _natural(middle)))
 
 
@@ -190,10 +192,10 @@ def _strands(light: F32, points: F32, skin: NDArray[np.bool_]) -> NDArray[np.boo
 
     A second lamp would light that cheek too.
     """
-    ratios, luminance = _log_ratios(light), np.log(light @ LUMINANCE)
+    ratios, luminance = log_ratios(light), np.log(light @ LUMINANCE)
     above = np.arange(len(light))[:, None] < points[list(BROWS[0] + BROWS[1]), 1].mean()
     cheeks = normalized_convolution(light, (skin & ~above).astype(np.float32), 0.35 * EYE_PX)
-    below = _log_ratios(cheeks[round(float(points[NOSE, 1]))])
+    below = log_ratios(cheeks[round(float(points[NOSE, 1]))])
     away = length((ratios - below) @ AXES.T / REACH)
     smooth = cv2.GaussianBlur(luminance, (0, 0), STRAND * EYE_PX)
     uneven = np.sqrt(cv2.GaussianBlur((luminance - smooth) ** 2, (0, 0), STRAND * EYE_PX))
@@ -201,7 +203,7 @@ def _strands(light: F32, points: F32, skin: NDArray[np.bool_]) -> NDArray[np.boo
     return cv2.morphologyEx(found, cv2.MORPH_CLOSE, NEAR) > 0
 
 
-def _log_ratios(light: F32) -> F32:
+def log_ratios(light: F32) -> F32:
     """Return log R/G and log B/G of linear light (..., 3): (..., 2) float32."""
     logs = np.log(np.maximum(light, 1e-4))
     return np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], axis=-1).astype(np.float32)
@@ -246,18 +248,20 @@ def _whitened(ratios: F32) -> F32:
     return inner + (border - inner) * np.float32(np.clip(1 - 2 * beyond, SUREST, 1))
 
 
-def _applied(selfie: Selfie, found: Correction, to_frame: F32) -> NDArray[np.uint8]:
-    """Correct the photo's pixels, strip by strip; beyond the frame its border goes on."""
-    height, width = selfie.rgb.shape[:2]
-    whole = np.empty_like(selfie.rgb)
-    fields = np.dstack([found.gains, found.faded])
+def in_strips(photo: U8, fields: F32, to_frame: F32, work: Callable[[U8, F32], U8]) -> U8:
+    """Change a photo's pixels strip by strip by fields of the frame at SIZE (320, 256, C), whose border goes on beyond.
+
+    to_frame: (2, 3) from the photo to SIZE. work: makes (rows, W, 3) uint8 of as much and (rows, W, C) float32.
+    """
+    height, width = photo.shape[:2]
+    whole = np.empty_like(photo)
     for top in range(0, height, STRIP):
         rows = min(STRIP, height - top)
         move = to_frame.copy()
         move[:, 2] += to_frame[:, 1] * top
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         here = cv2.warpAffine(fields, move, (width, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        whole[top : top + rows] = corrected(selfie.rgb[top : top + rows], here)
+        whole[top : top + rows] = work(photo[top : top + rows], here)
     return whole
 
 

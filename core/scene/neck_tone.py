@@ -50,9 +50,6 @@ LIGHT_SKIN: Final = (46.0, 52.0)
 """CIELAB lightness of a face from which on its neck has that hue, in part and wholly. Of 15 people lighter than that a
 reader preferred it on 13 to saturation that falls with the root of lightness (necks of mauve and grey), of 14 darker
 ones the other on 13 (necks of rust and mustard); only six of the portraits have faces as dark."""
-RUDDY: Final = (32.0, 36.0)
-"""CIELAB chroma of a face up to which it has, and from which on it has none of it: a neck below a face as saturated
-as an old print's would be orange. One of the 15 had 36, and another 32, on which it was preferred."""
 PALE: Final = (56.0, 64.0)
 """CIELAB lightness of a face from which on what is light in its neck is held to GLARE and PALE_YELLOWNESS, in part and
 wholly: a throat lighter and yellower than a pale face reads as a lamp inside the collar. Of 10 faces from 61 on a
@@ -301,7 +298,6 @@ def hue_at(lightness: F32, face: F32) -> F32:
     measured = np.stack([np.interp(lightness, LIGHTNESS, part) for part in (REDNESS, yellowness)], -1)
     falling = np.sqrt(np.minimum(lightness, 1))[..., None]
     share = float(np.clip((face[0] - first) / (all_of_it - first), 0, 1))
-    share *= float(np.clip((RUDDY[1] - np.hypot(face[1], face[2])) / (RUDDY[1] - RUDDY[0]), 0, 1))
     return (falling + (measured - falling) * share).astype(np.float32)
 
 
