@@ -3,10 +3,10 @@
     python -m tools.train_expression train --faces PICTURES --portraits PICTURES
     python -m tools.train_expression eval --faces PICTURES --portraits PICTURES
 
-`tools/expression_labels.json` names the faces that one of four readers would not put on a CV for what they do: scowls
-and the like, mouths in speech, and those that were unclear or have their eyes shut, which are not learnt from. All
-other faces and the official portraits are fine. `eval` trains on four fifths each time and says what it finds in the
-fifth. `core/base/expression/README.md` is the model card.
+`tools/expression_labels.json` has what two readers said of each face that either would not put on a CV for what it
+does: S scowls and the like, M a mouth in speech, L lids half shut or cast down (said by the second alone), U unclear,
+- fine. All other faces and the official portraits are fine. `eval` trains on four fifths each time and says what it
+finds in the fifth. `core/base/expression/README.md` is the model card.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from safetensors.numpy import save_file
 
 from core import frame
 from core.face.constancy import bare_face
-from core.face.grimace import GRIMACE, POINTS, SIZE, WEIGHTS, aligned, edges_of, evened, features, other_points
+from core.face.grimace import LIDS, POINTS, SIZE, TENSE, WEIGHTS, aligned, edges_of, evened, features, other_points
 from core.face.mesh import BLENDSHAPES
 from core.types import F32
 from tools.parser_pack import face_mesh
@@ -145,48 +145,73 @@ def _ridge(inputs: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[
     return found
 
 
-def labels_of(of: Seen) -> dict[str, NDArray[np.bool_]]:
-    """Return which faces each list of LABELS names (N,)."""
-    named = {kind: set(names) for kind, names in json.loads(LABELS.read_text()).items()}
-    return {kind: np.array([name in names for name in of.names]) for kind, names in named.items()}
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """What readers said of faces (N,).
+
+    tense: mean of their votes that a face scowls or speaks, NaN where neither knew or its lids are what is wrong;
+    lids: 1 where they are half shut or cast down, 0 where all is fine, NaN elsewhere. scowls, speech: said by both.
+    """
+
+    tense: NDArray[np.float64]
+    lids: NDArray[np.float64]
+    scowls: NDArray[np.bool_]
+    speech: NDArray[np.bool_]
+    fine: NDArray[np.bool_]
+
+
+VOTE: Final = {"S": 1.0, "M": 1.0, "-": 0.0, "U": np.nan, "L": np.nan}
+
+
+def labels_of(of: Seen) -> Labels:
+    """Read LABELS; portraits are fine."""
+    said = json.loads(LABELS.read_text())
+    votes = np.array([tuple(said.get(name, "--")) for name in of.names])
+    votes[of.portrait] = "-"
+    known = np.vectorize(VOTE.__getitem__)(votes).astype(np.float64)
+    count = (~np.isnan(known)).sum(axis=1)
+    shut = (votes == "L").any(axis=1)
+    fine = (votes == "-").all(axis=1)
+    tense = np.where(shut | (count == 0), np.nan, np.nansum(known, axis=1) / np.maximum(count, 1))
+    lids = np.where(shut, 1.0, np.where(fine, 0.0, np.nan))
+    scowls, speech = ((votes == kind).all(axis=1) for kind in "SM")
+    return Labels(tense, lids, scowls, speech, fine & ~of.portrait)
 
 
 def train(of: Seen) -> None:
     """Train on all faces and write the weights."""
     label = labels_of(of)
-    wanted = (label["grimace"] | label["mouth"]).astype(np.float64)
-    found = fit(of, np.flatnonzero(~label["unclear"]), wanted)
+    both = [fit(of, np.flatnonzero(~np.isnan(wanted)), wanted) for wanted in (label.tense, label.lids)]
     WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
-    bias = np.array([found.bias], np.float32)
-    save_file({"mean_shape": of.mean_shape, "weight": found.weight, "bias": bias}, WEIGHTS)
+    weight, bias = np.stack([found.weight for found in both]), np.array([found.bias for found in both], np.float32)
+    save_file({"mean_shape": of.mean_shape, "weight": weight, "bias": bias}, WEIGHTS)
 
 
 def evaluate(of: Seen) -> None:
-    """Print what classifiers that did not see them find, at several thresholds, GRIMACE among them."""
+    """Print what classifiers that did not see them find, at several thresholds, TENSE and LIDS among them."""
     label = labels_of(of)
-    wanted = (label["grimace"] | label["mouth"]).astype(np.float64)
+    thirds = np.digitize(of.lightness, np.percentile(of.lightness[label.fine], (33, 67)))
+    groups = {"scowls": label.scowls, "in speech": label.speech, "lids": label.lids == 1, "fine": label.fine}
+    groups |= {name: label.fine & (thirds == i) for i, name in enumerate(("dark third", "middle", "light"))}
+    groups["portraits"] = of.portrait
+    for name, wanted, limit in (("tense", label.tense, TENSE), ("lids", label.lids, LIDS)):
+        odds = _held_out(of, wanted)
+        below = np.searchsorted(np.sort(odds[label.fine]), odds[wanted == 1]) / label.fine.sum()
+        Console().print(f"{name}: {len(below)} surely so, {label.fine.sum()} fine, AUC {below.mean():.3f}")
+        table = Table("log odds", *groups)
+        for least in sorted({-2.0, -1.5, -1.0, -0.5, 0.0, limit}):
+            table.add_row(f"{least:.2f}", *(f"{(odds[group] > least).mean():.1%}" for group in groups.values()))
+        Console().print(table)
+
+
+def _held_out(of: Seen, wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the log odds of every face by a classifier that was not taught it."""
     order, odds = np.random.default_rng(0).permutation(len(of.names)), np.zeros(len(of.names))
     for fold in track(range(FOLDS), "Training", console=Console(stderr=True)):
         held = order[fold::FOLDS]
-        taught = np.setdiff1d(order, [*held, *np.flatnonzero(label["unclear"])])
-        by = fit(of, taught, wanted)
+        by = fit(of, np.setdiff1d(order, [*held, *np.flatnonzero(np.isnan(wanted))]), wanted)
         odds[held] = of.features[held] @ by.weight + by.bias
-    fine = ~label["grimace"] & ~label["mouth"] & ~label["unclear"] & ~of.portrait
-    below = np.searchsorted(np.sort(odds[fine]), odds[wanted > 0])
-    Console().print(f"{int(wanted.sum())} not fine, {fine.sum()} fine, AUC {(below / fine.sum()).mean():.3f}")
-    thirds = np.digitize(of.lightness, np.percentile(of.lightness[fine], (33, 67)))
-    table = Table("log odds", "scowls", "in speech", "unclear", "fine", "dark third", "middle", "light", "portraits")
-    for least in (-2.0, -1.5, GRIMACE, -0.5, 0.0):
-        groups = (
-            label["grimace"],
-            label["mouth"],
-            label["unclear"],
-            fine,
-            *(fine & (thirds == i) for i in range(3)),
-            of.portrait,
-        )
-        table.add_row(f"{least:.1f}", *(f"{(odds[group] > least).mean():.1%}" for group in groups))
-    Console().print(table)
+    return odds
 
 
 def main() -> int:

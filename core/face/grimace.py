@@ -1,11 +1,12 @@
-"""Face -> whether it makes a face that nobody posts: a scowl, a snarl, pain, fear, half a word.
+"""Face -> whether it makes a face that nobody posts: a scowl, a snarl, pain, fear, half a word, eyes half shut.
 
-A linear classifier of what the landmarker says of the face's muscles, the shape of its mesh and the edges in its skin:
-a frown that only wrinkles show, blendshapes do not tell. Weights and model card: `core/base/expression`.
+Two linear classifiers of what the landmarker says of the face's muscles, the shape of its mesh and the edges in its
+skin: a frown that only wrinkles show, blendshapes do not tell. Weights and model card: `core/base/expression`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -20,8 +21,9 @@ from core.face.mesh import BLENDSHAPES
 from core.types import F32, U8
 
 WEIGHTS: Final = Path(__file__).resolve().parent.parent / "base" / "expression" / "grimace.safetensors"
-GRIMACE: Final = -1.0
-"""Log odds from which on a face is said to grimace; core/base/expression/README.md has what it catches."""
+TENSE, LIDS = -0.8, -1.5
+"""Log odds from which on a face scowls or speaks, and its eyes are half shut or cast down; what that catches stands in
+core/base/expression/README.md."""
 SIZE: Final = (256, 320)
 """Width and height of the canonical frame at which a face is looked at."""
 POINTS: Final = 468
@@ -38,7 +40,15 @@ EDGES: Final = cv2.HOGDescriptor((64, 88), (16, 16), (8, 8), (8, 8), 9)
 """Histograms of gradients (Dalal & Triggs 2005) in cells of a third of an eye distance: 2,520 numbers."""
 
 
-def grimace(rgb: U8, landmarks: F32, blendshapes: F32) -> float:
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """Log odds that a face scowls or speaks, and that its lids are half shut or cast down."""
+
+    tense: float
+    lids: float
+
+
+def grimace(rgb: U8, landmarks: F32, blendshapes: F32) -> Odds:
     """Return the log odds that a face makes a face that nobody posts; 5 ms.
 
     rgb: (H, W, 3) uint8 sRGB; landmarks: (478, 3) in its pixels; blendshapes: (52,).
@@ -47,7 +57,7 @@ def grimace(rgb: U8, landmarks: F32, blendshapes: F32) -> float:
     to_frame = frame.to_frame(frame.eye_centres(landmarks[:, :2]), *SIZE)
     edges = edges_of(frame.warp(rgb, to_frame, *SIZE))
     told = features(blendshapes, landmarks, edges, weights["mean_shape"], _own_other_points())
-    return float(told @ weights["weight"] + weights["bias"][0])
+    return Odds(*(weights["weight"] @ told + weights["bias"]).tolist())
 
 
 def features(blendshapes: F32, landmarks: F32, edges: F32, mean_shape: F32, others: NDArray[np.intp]) -> F32:

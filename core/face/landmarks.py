@@ -18,7 +18,7 @@ from scipy.interpolate import LinearNDInterpolator
 from core import frame, weights
 from core.colour import LUMINANCE, linear
 from core.face.expression import expression_of
-from core.face.grimace import GRIMACE, grimace
+from core.face.grimace import LIDS, TENSE, grimace
 from core.face.mesh import BROWS, CHIN, EYES, FACE_OVAL, LIPS, NOSTRILS
 from core.face.tasks import BaseOptions, Image, ImageFormat, vision
 from core.types import F32, U8, FaceMap, Selfie
@@ -111,10 +111,13 @@ def map_face(selfie: Selfie) -> FaceMap:
 
 
 def _expression(selfie: Selfie) -> tuple[str, ...]:
-    """Name what a face does; "grimace" comes first, for nothing else matters more."""
+    """Name what a face does; "grimace" comes first, for nothing else matters more, then "eyes_closed" for its lids."""
     face = selfie.face
     words = expression_of(face.blendshapes, face.yaw_deg, face.pitch_deg)
-    return ("grimace", *words) if grimace(selfie.rgb, face.landmarks, face.blendshapes) > GRIMACE else words
+    odds = grimace(selfie.rgb, face.landmarks, face.blendshapes)
+    if odds.lids > LIDS:
+        return tuple(dict.fromkeys(("grimace", "eyes_closed", *words)))
+    return ("grimace", *words) if odds.tense > TENSE else words
 
 
 WORK: Final = (512, 640)

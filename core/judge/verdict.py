@@ -35,7 +35,7 @@ REASONS: Final = {
     "not_them": "likeness is under the person's own photo-to-photo match",
     "drifted": "new light moved the face away from its source",
     "misshapen": "landmarks stand elsewhere than in the sitter's own face",
-    "grimace": "the face scowls, speaks or is tense",
+    "grimace": "the face scowls, speaks, is tense or has its eyes half shut",
     "eyes_closed": "eyes are shut",
     "mouth_open": "the mouth is open in speech or shout",
     "looks_down": "the eyes look down",

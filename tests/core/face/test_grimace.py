@@ -8,7 +8,7 @@ import pytest
 
 from core import frame
 from core.face import landmarks as mapping
-from core.face.grimace import GRIMACE, POINTS, SIZE, aligned, evened, features, grimace, other_points
+from core.face.grimace import LIDS, POINTS, SIZE, TENSE, Odds, aligned, evened, features, grimace, other_points
 from core.face.landmarks import map_face
 from core.face.mesh import BLENDSHAPES
 from core.judge import realism
@@ -24,7 +24,7 @@ def odds(face: FaceMap, rgb: U8 | None = None, **scores: float) -> float:
         for place, full in enumerate(BLENDSHAPES):
             if full in (name, f"{name}Left", f"{name}Right"):
                 told[place] = score
-    return grimace(face.selfie.rgb if rgb is None else rgb, face.selfie.face.landmarks, told)
+    return grimace(face.selfie.rgb if rgb is None else rgb, face.selfie.face.landmarks, told).tense
 
 
 @pytest.fixture(params=["collins_map", "hopper_map"])
@@ -34,7 +34,7 @@ def sitter(request: pytest.FixtureRequest) -> FaceMap:
 
 
 def test_an_official_portrait_is_no_grimace_and_speech_is_nearer_to_one(sitter: FaceMap) -> None:
-    assert odds(sitter) < GRIMACE - 1
+    assert odds(sitter) < TENSE - 1
     assert "grimace" not in sitter.expression
     assert odds(sitter, jawOpen=0.6, mouthFunnel=0.4, mouthSmile=0.0, browDown=0.8) > odds(sitter) + 1
 
@@ -49,7 +49,7 @@ def test_a_photo_of_another_size_says_the_same(sitter: FaceMap) -> None:
     selfie = sitter.selfie
     small = cv2.resize(selfie.rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     half = grimace(small, ((selfie.face.landmarks + 0.5) / 2 - 0.5).astype(np.float32), selfie.face.blendshapes)
-    assert half == pytest.approx(odds(sitter), abs=0.5)
+    assert half.tense == pytest.approx(odds(sitter), abs=0.5)
 
 
 def test_a_mirror_image_says_the_same(sitter: FaceMap, models: Models) -> None:
@@ -60,8 +60,9 @@ def test_a_mirror_image_says_the_same(sitter: FaceMap, models: Models) -> None:
     for rgb in (shown, np.ascontiguousarray(shown[:, ::-1])):
         mesh = models.landmarker.detect(rgb)
         assert mesh is not None
-        told.append(grimace(rgb, mesh.landmarks, mesh.blendshapes))
-    assert told[0] == pytest.approx(told[1], abs=0.3), "all that the landmarker itself differs by"
+        told.append(grimace(rgb, mesh.landmarks, mesh.blendshapes).tense)
+    apart = abs(told[0] - told[1])
+    assert apart < 0.1 * (TENSE - max(told)), "all that the landmarker itself differs by"
 
 
 def test_a_mesh_is_evened_by_the_points_of_its_other_side() -> None:
@@ -78,7 +79,7 @@ def test_no_single_muscle_that_hardly_stirs_decides(collins_map: FaceMap) -> Non
         told = collins_map.selfie.face.blendshapes.copy()
         told[place] += 1e-3
         rgb, mesh = collins_map.selfie.rgb, collins_map.selfie.face.landmarks
-        assert grimace(rgb, mesh, told) == pytest.approx(odds(collins_map), abs=0.05), name
+        assert grimace(rgb, mesh, told).tense == pytest.approx(odds(collins_map), abs=0.05), name
 
 
 def test_a_mesh_is_the_same_wherever_it_stands(sitter: FaceMap) -> None:
@@ -93,10 +94,28 @@ def test_a_mesh_is_the_same_wherever_it_stands(sitter: FaceMap) -> None:
 
 def test_a_grimace_is_the_first_word_of_what_a_face_does(collins_map: FaceMap, monkeypatch: pytest.MonkeyPatch) -> None:
     assert collins_map.expression == ("smile",)
-    monkeypatch.setattr(mapping, "grimace", lambda *_: GRIMACE + 0.1)
-    assert map_face(collins_map.selfie).expression == ("grimace", "smile")
-    monkeypatch.setattr(mapping, "grimace", lambda *_: GRIMACE - 0.1)
-    assert map_face(collins_map.selfie).expression == ("smile",)
+    for tense, lids, said in (
+        (0.1, -0.1, ("grimace", "smile")),
+        (-0.1, 0.1, ("grimace", "eyes_closed", "smile")),
+        (-0.1, -0.1, ("smile",)),
+    ):
+        found = Odds(TENSE + tense, LIDS + lids)
+        monkeypatch.setattr(mapping, "grimace", lambda *_, found=found: found)
+        assert map_face(collins_map.selfie).expression == said
+
+
+def test_lowered_lids_are_no_open_eyes(sitter: FaceMap) -> None:
+    """Of a face, not of a muscle alone: closing the eyes lowers a mesh's lids too."""
+    face = sitter.selfie.face
+    shut = face.landmarks.copy()
+    for upper, lower in ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373)):
+        shut[upper] = shut[lower] + (shut[upper] - shut[lower]) * 0.1
+    told = face.blendshapes.copy()
+    for name in ("eyeBlink", "eyeLookDown"):
+        for side in ("Left", "Right"):
+            told[BLENDSHAPES.index(name + side)] = 0.7
+    assert grimace(sitter.selfie.rgb, face.landmarks, face.blendshapes).lids < LIDS - 0.5
+    assert grimace(sitter.selfie.rgb, shut, told).lids > LIDS
 
 
 def test_what_is_looked_at_are_muscles_their_logarithms_the_mesh_and_edges(collins_map: FaceMap) -> None:
