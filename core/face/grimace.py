@@ -21,7 +21,7 @@ from core.face.mesh import BLENDSHAPES
 from core.types import F32, U8
 
 WEIGHTS: Final = Path(__file__).resolve().parent.parent / "base" / "expression" / "grimace.safetensors"
-TENSE, LIDS = -0.8, -1.5
+TENSE, LIDS = -0.8, -1.0
 """Log odds from which on a face scowls or speaks, and its eyes are half shut or cast down; what that catches stands in
 core/base/expression/README.md."""
 SIZE: Final = (256, 320)
