@@ -25,7 +25,7 @@ from core.face.mesh import FACE_OVAL
 from core.types import F32, U8, Selfie
 
 WEIGHTS: Final = Path(__file__).resolve().parent.parent / "base" / "light" / "light.safetensors"
-HARD: Final = -1.5
+HARD: Final = 0.3
 """Log odds from which on light is called hard; core/base/light/README.md has what it catches."""
 BLUR_PX: Final = 2.0
 """Sigma by which the face is blurred, in pixels of SIZE, 0.04 eye distances: pores, lashes and painted skin go."""
