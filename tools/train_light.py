@@ -155,7 +155,7 @@ def evaluate(of: Fields) -> None:
     Console().print(f"{hard.sum()} hard, {soft.sum()} not, AUC {(below / soft.sum()).mean():.3f}")
     table = Table("log odds", "hard", "in doubt", "not", "dark third", "middle", "light", "portraits", "dark portraits")
     dark = of.portrait & (of.lightness < np.percentile(of.lightness[of.portrait], 20))
-    for least in (-2.0, HARD, -1.0, -0.5, 0.0, 1.0):
+    for least in sorted({-2.0, -1.5, -1.0, -0.5, 0.0, 1.0, HARD}):
         groups = (hard, doubtful, soft, *(soft & (thirds == third) for third in range(3)), of.portrait, dark)
         table.add_row(f"{least:.1f}", *(f"{(odds[group] > least).mean():.1%}" for group in groups))
     Console().print(table)

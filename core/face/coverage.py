@@ -57,7 +57,7 @@ PHOTO_NOTES: Final = {
     "side_cut": "the side of your head is cut off: portraits are cropped there too; send one with the whole head",
     "unsure": "where hair, neck and clothes end is hard to tell; one before a plain wall, in even light, is better",
     "grimace": "a tense or moving face: used last, and rarely good enough; send one with a relaxed look or a smile",
-    "eyes_closed": "eyes nearly closed or cast down: used last; send one with open eyes, into the camera",
+    "eyes_closed": "eyes nearly closed or cast down: used last; send one with open eyes, looking into the camera",
     "mouth_open": "mouth open: used last; send one with the mouth closed or with a smile",
     "looks_down": "looking down: used last; send one looking into the camera",
 }
@@ -123,11 +123,9 @@ def notes_of(face: FaceMap) -> tuple[str, ...]:
     if face.unsure > MOST_UNSURE:
         found.append("unsure")
     says = [word for word in face.expression if word in PHOTO_NOTES]
-    if "grimace" in says and "mouth_open" in says:
-        says.remove("mouth_open")  # one sentence is enough for half a word
-    if "grimace" in says and "eyes_closed" in says:
-        says.remove("grimace")  # and for lids half shut
-    return (*found, *says)
+    # one sentence is enough for lids half shut, and one for half a word
+    said = ("grimace", "looks_down") if "eyes_closed" in says else ("mouth_open",) if "grimace" in says else ()
+    return (*found, *(word for word in says if word not in said))
 
 
 def draw_map(face: FaceMap) -> U8:

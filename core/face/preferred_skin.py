@@ -28,7 +28,8 @@ reader of blind pairs (`founder`) preferred 20 and 0.4 to the photo's own chroma
 other; of 16 with a chroma over 24 another preferred 19 and 0.2 to that in 13; from 14 on it was 13 to 11, for faces
 below 24 became grey. 135 official portraits have 23 in the median, one in four less than 20, one in four over 29."""
 PLACE: Final = (22.0, 0.3)
-"""The same of a place of the face after that, for ears, cheeks and foreheads burn: 8 to 2 of 20, 10 equal."""
+"""The same of a place of the face after that, for ears, cheeks and foreheads burn. 20 and 0.4
+were preferred 8 to 2 of 20, 10 equal; these leave an even face to WHOLE."""
 HUE: Final = 47.0
 """CIELAB hue angle of skin, degrees: 46 in the median of 135 official portraits, 48 of 68 synthetic faces."""
 WHOLE_HUE: Final = (5.0, 0.4, 12.0)
@@ -60,11 +61,11 @@ def with_preferred_skin(selfie: Selfie) -> Selfie:
     if not bare.any():
         return selfie
     chroma, hue = _polar(_lab(np.median(light[bare], axis=0)[None, None]))
-    smooth, weight = _skin_around(light, points, bare)
+    smooth, alike, near = _skin_around(light, points, bare)
     chroma_there, hue_there = _polar(_lab(smooth))
     kept = _kept(chroma, WHOLE)
-    kept = kept * (1 - weight * (1 - _kept(kept * chroma_there, PLACE)))
-    turn = _turn(hue - HUE, WHOLE_HUE) + weight * _turn(hue_there - hue, PLACE_HUE)
+    kept = kept * (1 - alike * near * (1 - _kept(kept * chroma_there, PLACE)))
+    turn = alike * (_turn(hue - HUE, WHOLE_HUE) + near * _turn(hue_there - hue, PLACE_HUE))  # blue jackets stay blue
     change = np.dstack([kept * np.cos(turn), kept * np.sin(turn)]).astype(np.float32)
     if length(change - np.array([1, 0], np.float32)).max() < LEAST:
         return selfie
@@ -83,8 +84,8 @@ def _changed(rgb: U8, change: F32) -> U8:
     return to_bytes(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB))
 
 
-def _skin_around(light: F32, points: F32, bare: NDArray[np.bool_]) -> tuple[F32, F32]:
-    """Return a face's skin averaged over SMOOTH (320, 256, 3), and how much each place is of it (320, 256) 0..1.
+def _skin_around(light: F32, points: F32, bare: NDArray[np.bool_]) -> tuple[F32, F32, F32]:
+    """Return light averaged over SMOOTH (320, 256, 3), how skin-coloured it is and how near the face (320, 256) 0..1.
 
     light: (320, 256, 3) linear; points: landmarks in its pixels; bare: the bare face.
     """
@@ -93,13 +94,14 @@ def _skin_around(light: F32, points: F32, bare: NDArray[np.bool_]) -> tuple[F32,
     away = log_ratios(smooth) - np.median(log_ratios(smooth[bare]), axis=0)
     alike = np.exp(-0.5 * dot(away, away) / np.float32(SKIN_COLOURED**2))
     near = cv2.dilate(fill(light.shape[:2], points, FACE_OVAL).astype(np.float32), NEAR)
-    return smooth, alike * cv2.GaussianBlur(near, (0, 0), 0.15 * EYE_PX)
+    return smooth, np.asarray(alike, np.float32), cv2.GaussianBlur(near, (0, 0), 0.15 * EYE_PX)
 
 
 def _kept(chroma: F32, limit: tuple[float, float]) -> F32:
     """Return the part of a chroma (...) that a limit leaves: 1 below it."""
     first, slope = limit
-    return (np.minimum(chroma, first) + slope * np.maximum(chroma - first, 0)) / np.maximum(chroma, 1e-3)
+    beyond = np.maximum(chroma, first)
+    return (first + slope * (beyond - first)) / beyond
 
 
 def _turn(away: F32, limit: tuple[float, float, float]) -> F32:

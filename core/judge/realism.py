@@ -29,7 +29,8 @@ BURNT, DROWNED = 0.985, 0.015
 """Luma above and below which skin shows nothing any more, in sRGB 0..1."""
 LEAST_ROOM: Final = 0.24
 """Widths of the face between it and the picture's nearer side. Of 199 portraits three had less than 0.15, which all
-look cut off a larger picture; of 169 others two had 0.22 and 0.23, which a reader failed for it; the next have 0.25."""
+look cut off a larger picture, and one 0.20; of 169 others two had 0.22 and 0.23, which a reader failed for it, and the
+next 0.25."""
 UNREAD: Final = {"shape": 1.0, "clipped": 1.0}
 """What a face that the landmarker cannot read counts as."""
 

@@ -109,6 +109,52 @@ def test_lips_keep_what_skin_around_them_keeps(collins_map: FaceMap) -> None:
     assert chroma_of(with_preferred_skin(painted), lips) > 0.95 * chroma_of(painted, lips)
 
 
+def flat(selfie: Selfie, chroma: float, hue: float) -> Selfie:
+    """A photo all over of one skin colour, but for a blue and an orange square far from the face."""
+    lab = np.full((*selfie.rgb.shape[:2], 3), 65, np.float32)
+    lab[..., 1:] = chroma * np.cos(np.radians(hue)), chroma * np.sin(np.radians(hue))
+    far = round(0.12 * len(lab))
+    lab[:far, :far] = 50, 10, -40
+    lab[:far, -far:] = 60, 45, 45
+    return replace(selfie, rgb=to_bytes(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)))
+
+
+def corners(selfie: Selfie) -> np.ndarray:
+    lab, half = lab_of(selfie.rgb), round(0.06 * len(selfie.rgb))
+    return np.array([lab[half, half, 1:], lab[half, -half, 1:]])
+
+
+def test_a_photo_of_preferred_skin_is_the_same_object(hopper_map: FaceMap) -> None:
+    near = flat(hopper_map.selfie, 17, HUE)
+    assert with_preferred_skin(near) is near
+    a_little = flat(hopper_map.selfie, 21, HUE)
+    assert with_preferred_skin(a_little) is not a_little
+
+
+def test_what_is_no_skin_keeps_its_hue_and_loses_what_the_whole_does(hopper_map: FaceMap) -> None:
+    burning = flat(hopper_map.selfie, 30, 25)
+    after, skin = with_preferred_skin(burning), skin_of(burning)
+    assert hue_of(after, skin) > hue_of(burning, skin) + 8
+    share = chroma_of(after, skin) / chroma_of(burning, skin)
+    was, now = (corners(each) @ (1, 1j) for each in (burning, after))
+    assert abs(np.degrees(np.angle(now[0] / was[0]))) < 1.5, "blue"
+    assert np.allclose(np.abs(now / was), share, atol=0.04)
+
+
+@pytest.mark.parametrize("hue", [100, -10])
+def test_no_face_is_turned_by_more_than_the_most(hopper_map: FaceMap, hue: float) -> None:
+    odd = flat(hopper_map.selfie, 16, hue)
+    skin = skin_of(odd)
+    turned = abs(hue_of(with_preferred_skin(odd), skin) - hue_of(odd, skin))
+    assert WHOLE_HUE[2] - 2 < turned < WHOLE_HUE[2] + 1.5
+
+
+def test_grey_skin_has_no_hue_and_takes_nobody_s_colours(hopper_map: FaceMap) -> None:
+    for chroma in (0, 1):
+        grey = flat(hopper_map.selfie, chroma, -130)
+        assert np.abs(corners(with_preferred_skin(grey)) - corners(grey)).max() < 2
+
+
 @pytest.mark.parametrize("note", ["colourless", "toned"])
 def test_a_photo_without_colours_is_left_alone(selfie: Selfie, note: str) -> None:
     sepia = replace(with_skin(selfie, 34), notes=(note,))
