@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import frame
-from core.colour import LUMINANCE, length, linear, normalized_convolution, srgb, to_bytes
+from core.colour import LUMINANCE, dot, length, linear, normalized_convolution, srgb, to_bytes
 from core.face.landmarks import fill
 from core.face.mesh import BROWS, EYES, FACE_OVAL, LIPS, NOSE, NOSTRILS
 from core.types import F32, U8, FaceMap, Selfie
@@ -110,14 +110,19 @@ def in_white_light(selfie: Selfie) -> Selfie:
     """
     if has_no_colour(selfie):
         return selfie
-    to_frame = frame.to_frame(frame.eye_centres(selfie.face.landmarks[:, :2]), *SIZE)
-    face = frame.warp(selfie.rgb, to_frame, *SIZE)
-    points = frame.carry(selfie.face.landmarks[:, :2], to_frame)
+    face, points, to_frame = in_frame(selfie)
     found = correction_of(face.astype(np.float32) / 255, points)
     if found is None:
         return selfie
     fields = np.dstack([found.gains, found.faded])
     return replace(selfie, rgb=in_strips(selfie.rgb, fields, to_frame, corrected))
+
+
+def in_frame(selfie: Selfie) -> tuple[U8, F32, F32]:
+    """Return a photo's face (320, 256, 3) in the frame at SIZE, its mesh (478, 2) there, and what led there (2, 3)."""
+    to_frame = frame.to_frame(frame.eye_centres(selfie.face.landmarks[:, :2]), *SIZE)
+    points = frame.carry(selfie.face.landmarks[:, :2], to_frame)
+    return frame.warp(selfie.rgb, to_frame, *SIZE), points, to_frame
 
 
 def correction_of(face: F32, points: F32) -> Correction | None:
@@ -138,8 +143,9 @@ def correction_of(face: F32, points: F32) -> Correction | None:
     wanted = _natural(_whitened(middle) + _evened(seen - middle))
     whole = _whitened(middle) - middle
     whole = whole * _share_of(light, points, middle, whole)
-    near = cv2.GaussianBlur(cv2.dilate(skin.astype(np.float32), NEAR), (0, 0), 0.15 * EYE_PX)[..., None]
-    change = whole + (wanted - seen - whole) * near  # hair is lit as the whole face is: dyed hair is no lamp
+    change = (
+        whole + (wanted - seen - whole) * near(skin)[..., None]
+    )  # hair is lit as the whole face is: dyed hair is no lamp
     wanted = seen + change
     change = np.clip(change, -MOST_GAIN, MOST_GAIN)
     if np.percentile(length(change[skin]), 90) < LEAST:
@@ -167,9 +173,18 @@ def _share_of(light: F32, points: F32, middle: F32, change: F32) -> F32:
         return np.ones((*light.shape[:2], 1), np.float32)
     seen = log_ratios(light[around].mean(axis=0))
     share = np.clip(-(seen @ change) / squared, 0, 1)
-    away = log_ratios(cv2.GaussianBlur(light, (0, 0), 0.1 * EYE_PX)) - middle
-    alike = np.exp(-0.5 * np.sum(away**2, axis=-1, keepdims=True) / np.float32(SKIN_COLOURED**2))
-    return np.asarray(share + (1 - share) * alike, np.float32)
+    like = alike(log_ratios(cv2.GaussianBlur(light, (0, 0), 0.1 * EYE_PX)) - middle, SKIN_COLOURED)[..., None]
+    return np.asarray(share + (1 - share) * like, np.float32)
+
+
+def alike(away: F32, reach: float) -> F32:
+    """Return how alike a colour is to one that it lies `away` from in log ratios (..., 2): (...), 0.6 at `reach`."""
+    return np.exp(-0.5 * dot(away, away) / np.float32(reach**2))
+
+
+def near(mask: NDArray[np.bool_]) -> F32:
+    """Return how near each place of the frame at SIZE (320, 256) is to a mask: 1 within half an eye distance, to 0."""
+    return cv2.GaussianBlur(cv2.dilate(mask.astype(np.float32), NEAR), (0, 0), 0.15 * EYE_PX)
 
 
 def beyond_white_light(light: F32) -> float:

@@ -17,9 +17,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from core import frame
 from core.colour import LUMINANCE, dot, linear, srgb, thrice
-from core.face.constancy import HARD_LIGHT, SIZE, bare_face, has_no_colour
+from core.face.constancy import HARD_LIGHT, bare_face, has_no_colour, in_frame
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.types import F32, U8, Selfie
@@ -83,9 +82,8 @@ class LightClassifier:
 
     def hardness(self, selfie: Selfie) -> float:
         """Return the log odds that a photo's light is hard or coloured, of the face and of its mirror image."""
-        to_frame = frame.to_frame(frame.eye_centres(selfie.face.landmarks[:, :2]), *SIZE)
-        face = frame.warp(selfie.rgb, to_frame, *SIZE)
-        seen = torch.from_numpy(light_field(face, frame.carry(selfie.face.landmarks[:, :2], to_frame))[None])
+        face, points, _ = in_frame(selfie)
+        seen = torch.from_numpy(light_field(face, points)[None])
         with torch.inference_mode():
             return float(self._net(torch.cat([seen, seen.flip(-1)])).mean())
 

@@ -15,9 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core import frame
-from core.colour import dot, length, linear, normalized_convolution, srgb, to_bytes
-from core.face.constancy import EYE_PX, NEAR, SIZE, bare_face, has_no_colour, in_strips, log_ratios
+from core.colour import length, linear, normalized_convolution, srgb, to_bytes
+from core.face.constancy import EYE_PX, alike, bare_face, has_no_colour, in_frame, in_strips, log_ratios, near
 from core.face.landmarks import fill
 from core.face.mesh import FACE_OVAL
 from core.types import F32, U8, Selfie
@@ -54,18 +53,16 @@ def with_preferred_skin(selfie: Selfie) -> Selfie:
     """
     if has_no_colour(selfie):
         return selfie
-    to_frame = frame.to_frame(frame.eye_centres(selfie.face.landmarks[:, :2]), *SIZE)
-    light = linear(frame.warp(selfie.rgb, to_frame, *SIZE))
-    points = frame.carry(selfie.face.landmarks[:, :2], to_frame)
-    bare = bare_face(points)
+    face, points, to_frame = in_frame(selfie)
+    light, bare = linear(face), bare_face(points)
     if not bare.any():
         return selfie
     chroma, hue = _polar(_lab(np.median(light[bare], axis=0)[None, None]))
-    smooth, alike, near = _skin_around(light, points, bare)
+    smooth, like, beside = _skin_around(light, points, bare)
     chroma_there, hue_there = _polar(_lab(smooth))
     kept = _kept(chroma, WHOLE)
-    kept = kept * (1 - alike * near * (1 - _kept(kept * chroma_there, PLACE)))
-    turn = alike * (_turn(hue - HUE, WHOLE_HUE) + near * _turn(hue_there - hue, PLACE_HUE))  # blue jackets stay blue
+    kept = kept * (1 - like * beside * (1 - _kept(kept * chroma_there, PLACE)))
+    turn = like * (_turn(hue - HUE, WHOLE_HUE) + beside * _turn(hue_there - hue, PLACE_HUE))  # blue jackets stay blue
     change = np.dstack([kept * np.cos(turn), kept * np.sin(turn)]).astype(np.float32)
     if length(change - np.array([1, 0], np.float32)).max() < LEAST:
         return selfie
@@ -91,10 +88,9 @@ def _skin_around(light: F32, points: F32, bare: NDArray[np.bool_]) -> tuple[F32,
     """
     skin = bare | ~fill(light.shape[:2], points, FACE_OVAL, 0.92)  # lips and eyes are changed as skin around them is
     smooth = normalized_convolution(light, skin.astype(np.float32), SMOOTH * EYE_PX)
-    away = log_ratios(smooth) - np.median(log_ratios(smooth[bare]), axis=0)
-    alike = np.exp(-0.5 * dot(away, away) / np.float32(SKIN_COLOURED**2))
-    near = cv2.dilate(fill(light.shape[:2], points, FACE_OVAL).astype(np.float32), NEAR)
-    return smooth, np.asarray(alike, np.float32), cv2.GaussianBlur(near, (0, 0), 0.15 * EYE_PX)
+    ratios = log_ratios(smooth)
+    like = alike(ratios - np.median(ratios[bare], axis=0), SKIN_COLOURED)
+    return smooth, like, near(fill(light.shape[:2], points, FACE_OVAL))
 
 
 def _kept(chroma: F32, limit: tuple[float, float]) -> F32:
